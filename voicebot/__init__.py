@@ -1,0 +1,1 @@
+"""Voice front door: answers the phone, gets requests done, hands over warmly."""

@@ -1,0 +1,69 @@
+"""Every error that this program raises on purpose.
+
+    VoicebotError                 message and remedy, shown without a traceback
+    ├── SourceError               bad YAML: a list of `Problem` with file, line and remedy
+    ├── ModelMissing              weights are not there; says which command brings them
+    ├── EngineFailed              recognition or synthesis broke in the middle of a call
+    └── ActionFailed              a backend did not do what it was asked (timeout, refused, status)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class VoicebotError(Exception):
+    """An error with words for the person who can mend it.
+
+    Args:
+        message: what is wrong.
+        remedy: what to do about it; empty when there is nothing to say.
+    """
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(message + (f" — {remedy}" if remedy else ""))
+        self.message = message
+        self.remedy = remedy
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong in a YAML file."""
+
+    file: str
+    line: int
+    """1-based; 0 when the file as a whole is meant."""
+    message: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        tail = f" — {self.remedy}" if self.remedy else ""
+        return f"{self.file}:{self.line}: {self.message}{tail}"
+
+
+class SourceError(VoicebotError):
+    """A YAML file that cannot be used, refused as a whole with everything wrong in it."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__("\n".join(str(p) for p in problems))
+        self.problems = problems
+
+
+class ModelMissing(VoicebotError):
+    """Weights that an engine needs are not on this machine."""
+
+
+class EngineFailed(VoicebotError):
+    """A recognition or synthesis engine failed on one job."""
+
+
+class ActionFailed(VoicebotError):
+    """A backend action did not succeed.
+
+    Attributes:
+        kind: ``timeout``, ``refused``, ``status``, ``unreachable`` or ``bad-answer``; flows branch on it.
+    """
+
+    def __init__(self, kind: str, message: str, remedy: str = "") -> None:
+        super().__init__(message, remedy)
+        self.kind = kind

@@ -1,0 +1,22 @@
+"""Where the project's own files lie. Everything else is named in the configuration."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+"""The checkout: holds dialogs/, models/ and telephony/trunks/."""
+
+DIALOGS = ROOT / "dialogs"
+MANIFEST = ROOT / "models" / "manifest.yaml"
+
+
+def models_dir() -> Path:
+    """The folder with the weights: ``VOICEBOT_MODELS``, otherwise models/ of the checkout."""
+    return Path(os.environ.get("VOICEBOT_MODELS") or ROOT / "models")
+
+
+def speech_dir() -> Path:
+    """Recordings for tests and benchmarks: ``VOICEBOT_SPEECH``, otherwise ../shared/speech beside the checkout."""
+    return Path(os.environ.get("VOICEBOT_SPEECH") or ROOT.parent / "shared" / "speech")

@@ -1,10 +1,10 @@
 """Every error that this program raises on purpose.
 
-    VoicebotError                 message and remedy, shown without a traceback
-    ├── SourceError               bad YAML: a list of `Problem` with file, line and remedy
-    ├── ModelMissing              weights are not there; says which command brings them
-    ├── EngineFailed              recognition or synthesis broke in the middle of a call
-    └── ActionFailed              a backend did not do what it was asked (timeout, refused, status)
+VoicebotError                 message and remedy, shown without a traceback
+├── SourceError               bad YAML: a list of `Problem` with file, line and remedy
+├── ModelMissing              weights are not there; says which command brings them
+├── EngineFailed              recognition or synthesis broke in the middle of a call
+└── ActionFailed              a backend did not do what it was asked (timeout, refused, status)
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What the rooms say to each other. Rooms import this file, never one another; `voicebot.call` carries the messages.
 
-    ears  ── Heard ──▶ mind ── Say, Listen, Do, Handover, End ──▶ mouth, ears, actions, handoff
+ears  ── Heard ──▶ mind ── Say, Listen, Do, Handover, End ──▶ mouth, ears, actions, handoff
 """
 
 from __future__ import annotations

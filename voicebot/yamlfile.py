@@ -98,8 +98,8 @@ def parse(text: str, file: str) -> tuple[Any, Lines]:
     try:
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
             if isinstance(event, yaml.AliasEvent):
-                mark = event.start_mark
-                raise SourceError([Problem(file, mark.line + 1, "aliases are not allowed", "write the value out")])
+                line = event.start_mark.line + 1 if event.start_mark else 0
+                raise SourceError([Problem(file, line, "aliases are not allowed", "write the value out")])
         node = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         where = error.problem_mark or error.context_mark

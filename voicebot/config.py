@@ -1,0 +1,139 @@
+"""The one configuration file, ``voicebot.yaml``: typed, refused as a whole with the line and remedy of each fault."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from voicebot import yamlfile
+from voicebot.paths import DIALOGS, ROOT
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class Section(BaseModel):
+    """Base of all sections: unknown keys are errors, values do not change after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Sip(Section):
+    listen: str = "127.0.0.1"
+    """Address that SIP and RTP are bound to."""
+    port: Port = 5060
+    """UDP and TCP; 0 takes a free one."""
+    advertise: str | None = None
+    """Address put into SDP and Contact when it is not `listen` (behind NAT, or listening on 0.0.0.0)."""
+    max_calls: Annotated[int, Field(ge=1)] = 50
+    """More calls than this get 503 with Retry-After."""
+
+    @field_validator("listen", "advertise")
+    @classmethod
+    def _address(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                ipaddress.ip_address(value)
+            except ValueError:
+                raise ValueError("must be an IP address, such as 127.0.0.1 or 0.0.0.0") from None
+        return value
+
+
+class Rtp(Section):
+    first_port: Annotated[int, Field(ge=1024, le=65534)] = 20000
+    last_port: Annotated[int, Field(ge=1025, le=65535)] = 29999
+
+
+class Http(Section):
+    listen: str = "127.0.0.1"
+    port: Port = 8080
+
+
+class Ears(Section):
+    engine: Literal["moonshine"] = "moonshine"
+    threads: Annotated[int, Field(ge=1, le=16)] = 2
+    """Recognitions under way at once; each uses one core."""
+    queue: Annotated[int, Field(ge=1)] = 64
+    """Recognitions that may wait; more are refused and the caller is asked to repeat."""
+
+
+class Mouth(Section):
+    voice: str = "auto"
+    """``auto`` (Piper when its voice is there, otherwise espeak-ng), ``espeak``, or a Piper voice in models/."""
+    words_per_minute: Annotated[int, Field(ge=80, le=400)] = 165
+    cache_mb: Annotated[int, Field(ge=1)] = 64
+    """Memory for prompts that were already spoken once."""
+    recordings: Path | None = None
+    """Folder with recorded prompts, ``<prompt name>.wav``; they win over synthesis."""
+
+
+class Handover(Section):
+    targets: dict[str, str] = Field(default_factory=dict)
+    """Name → SIP URI of the human or the PBX queue behind it."""
+    ring_s: Annotated[float, Field(gt=0, le=120)] = 20.0
+    """How long a target may ring before the caller gets words and another way."""
+    webhook: str | None = None
+    """URL that gets the written summary as JSON (POST)."""
+
+    @field_validator("targets")
+    @classmethod
+    def _uris(cls, value: dict[str, str]) -> dict[str, str]:
+        for name, uri in value.items():
+            if not uri.startswith(("sip:", "sips:")) or any(c in uri for c in "\r\n <>"):
+                raise ValueError(f"{name}: must be a SIP URI such as sip:reception@10.0.0.5")
+        return value
+
+
+class Record(Section):
+    database: str = "sqlite:///var/voicebot.db"
+    """SQLAlchemy URL; a relative SQLite path is relative to the configuration file."""
+
+
+class Log(Section):
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["text", "json"] = "text"
+
+
+class Config(Section):
+    """Everything that can be set."""
+
+    flow: Path = DIALOGS / "northwind.yaml"
+    """The dialog that answers; relative to the configuration file."""
+    actions: Path | None = None
+    """Backend actions of the flow; by default the flow's file name with ``.actions.yaml``."""
+    sip: Sip = Sip()
+    rtp: Rtp = Rtp()
+    http: Http = Http()
+    ears: Ears = Ears()
+    mouth: Mouth = Mouth()
+    handover: Handover = Handover()
+    record: Record = Record()
+    log: Log = Log()
+
+    @property
+    def actions_file(self) -> Path:
+        return self.actions or self.flow.with_suffix(".actions.yaml")
+
+
+def load(path: Path | None) -> Config:
+    """Read the configuration, or take the defaults when `path` is None.
+
+    Relative paths in it are made absolute from the file's folder (from the checkout without a file).
+
+    Raises:
+        SourceError: unreadable or wrong, with each problem's line.
+    """
+    config = Config() if path is None else yamlfile.load(path, Config)
+    base = ROOT if path is None else path.resolve().parent
+    changes: dict[str, object] = {"flow": base / config.flow}
+    if config.actions is not None:
+        changes["actions"] = base / config.actions
+    if config.mouth.recordings is not None:
+        changes["mouth"] = config.mouth.model_copy(update={"recordings": base / config.mouth.recordings})
+    prefix = "sqlite:///"
+    if config.record.database.startswith(prefix) and not config.record.database.startswith(prefix + "/"):
+        place = base / config.record.database.removeprefix(prefix)
+        changes["record"] = config.record.model_copy(update={"database": f"{prefix}{place}"})
+    return config.model_copy(update=changes)

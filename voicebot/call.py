@@ -1,0 +1,285 @@
+"""One call: the caller's leg, the parts that listen, think and speak for it, and later the human's leg.
+
+The way of one turn: `leg.on_audio` → `Listener` (ears) → `TurnHeard` in the inbox → `Conversation.hear` (mind) → acts:
+`Say` → `Player` (mouth) → `leg.play`; `Do` → `Actions`; `Handover` → `Switchboard` and `bridge`; `Listen` → back to the
+inbox. Everything of a call runs in one task that ends when the leg does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from telephony.leg import Leg
+from voicebot import log
+from voicebot.actions.runner import Actions
+from voicebot.config import Config
+from voicebot.ears.ears import Ears
+from voicebot.ears.events import EarEvent, FalseAlarm, Interrupt, NoInput, TurnHeard
+from voicebot.events import Act, Do, End, Expect, Handover, Heard, Listen, Say
+from voicebot.handoff.bridge import bridge
+from voicebot.handoff.switchboard import NotReached, Switchboard, Why
+from voicebot.inbox import Inbox
+from voicebot.keypad import KeyPad
+from voicebot.mind.conversation import Conversation
+from voicebot.mind.flow import Flow
+from voicebot.mind.nlu.understanding import Understanding
+from voicebot.mouth.mouth import Mouth
+from voicebot.mouth.player import Player
+from voicebot.scribe import Scribe
+
+FILLER_AFTER_S = 0.8
+"""A backend that takes longer than this gets words in between, so that the line is never dead."""
+FILLER = Say("One moment, please.", name="filler")
+SORRY = Say("I'm sorry, something went wrong on our side. Please call again in a moment.", name="sorry")
+LAST_PACKETS_S = 0.2
+"""Time for the caller's jitter buffer to play our last words before the leg is hung up."""
+
+_log = log.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What all calls share."""
+
+    config: Config
+    flow: Flow
+    understanding: Understanding
+    ears: Ears
+    mouth: Mouth
+    actions: Actions
+    switchboard: Switchboard
+    thinkers: Executor
+    """Runs the mind's work, which is short but not short enough for the event loop."""
+    post_summary: Callable[[dict[str, Any]], None]
+    """Sends a written summary to the webhook in the background; does nothing without one."""
+
+
+class Call:
+    """The life of one answered call.
+
+    Args:
+        house: the shared parts.
+        leg: the caller's answered leg.
+        scribe: writes down what happens.
+        caller: what is known of the caller, as variables of the dialog (``caller_number`` …).
+    """
+
+    def __init__(self, house: House, leg: Leg, scribe: Scribe, caller: dict[str, str]) -> None:
+        self._house = house
+        self._leg = leg
+        self._scribe = scribe
+        self._player = Player(leg, house.mouth)
+        self._listener = house.ears.listen(leg.rate_hz, self._on_ear)
+        self._keypad = KeyPad()
+        self._inbox = Inbox()
+        self._interruptible = False
+        self._expect = Expect()
+        self._key_timer: asyncio.TimerHandle | None = None
+        self._conversation = Conversation(
+            house.flow, house.understanding, now=lambda: datetime.now().astimezone(), caller=caller
+        )
+
+    async def run(self) -> None:
+        """Talk until the call is over; whatever happens, the leg is hung up and the record is closed."""
+        self._leg.on_audio, self._leg.on_dtmf = self._listener.feed, self._on_key
+        talk = asyncio.create_task(self._talk())
+        try:
+            await asyncio.wait({talk, self._leg.closed}, return_when=asyncio.FIRST_COMPLETED)
+            if not talk.done():
+                self._conversation.hung_up()
+        finally:
+            await _end(talk)
+            self._stop_listening()
+            self._player.stop()
+            await self._leg.hang_up()
+            self._scribe.ended(self._conversation.snapshot, self._conversation.summary, self._leg)
+
+    def _stop_listening(self) -> None:
+        self._leg.on_audio = self._leg.on_dtmf = None
+        self._listener.close()
+        if self._key_timer is not None:
+            self._key_timer.cancel()
+
+    # ── what comes in ────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _on_ear(self, event: EarEvent) -> None:
+        if isinstance(event, TurnHeard):
+            self._inbox.put(event.heard)
+        elif isinstance(event, NoInput):
+            self._inbox.put(None)
+        elif isinstance(event, Interrupt) and self._interruptible:
+            self._player.pause()
+        elif isinstance(event, FalseAlarm):
+            self._player.resume()
+
+    def _on_key(self, key: str) -> None:
+        loop = asyncio.get_running_loop()
+        self._listener.key()
+        if self._key_timer is not None:
+            self._key_timer.cancel()
+        entry = self._keypad.press(key, loop.time())
+        if entry is not None:
+            self._entered(entry)
+        elif self._keypad.deadline is not None:
+            self._player.pause()
+            self._key_timer = loop.call_at(self._keypad.deadline, self._keys_paused)
+
+    def _keys_paused(self) -> None:
+        entry = self._keypad.expire(asyncio.get_running_loop().time())
+        if entry is not None:
+            self._entered(entry)
+
+    def _entered(self, keys: str) -> None:
+        self._inbox.put(Heard(keys, source="keys", barged_in=self._player.playing))
+
+    # ── the loop of turns ────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _talk(self) -> None:
+        try:
+            acts = self._conversation.start()
+            while acts:
+                acts = await self._perform(acts)
+        except Exception:  # noqa: BLE001 - the last barrier of a call: the caller hears words, other calls go on
+            _log.exception("call failed")
+            self._scribe.failed()
+            await self._speak([SORRY])
+
+    async def _perform(self, acts: list[Act]) -> list[Act]:
+        """Carry out one list of acts. Returns the next one, empty when the call is over."""
+        last = acts[-1]
+        says = [act for act in acts if isinstance(act, Say)]
+        self._scribe.at(self._conversation.snapshot)
+        match last:
+            case Listen(expect):
+                return await self._take_turn(says, expect)
+            case Do():
+                return await self._act(says, last)
+            case Handover():
+                await self._speak(says)
+                return await self._hand_over(last)
+            case End(outcome):
+                await self._speak(says)
+                self._scribe.outcome(outcome)
+                await asyncio.sleep(LAST_PACKETS_S)
+                return []
+            case Say():
+                raise RuntimeError("a list of acts must not end in Say")
+
+    async def _take_turn(self, says: list[Say], expect: Expect) -> list[Act]:
+        self._expect = expect
+        self._keypad.expect(expect)
+        self._listener.expect(expect)
+        answer = await self._ask(says, expect)
+        if answer is None:
+            self._listener.prompt_ended()
+            answer = await self._inbox.get()
+        if answer is None:
+            self._scribe.silence()
+            return await self._think(self._conversation.silence)
+        self._scribe.heard(answer, expect)
+        heard = answer
+        return await self._think(lambda: self._conversation.hear(heard))
+
+    async def _think(self, step: Callable[[], list[Act]]) -> list[Act]:
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        acts = await loop.run_in_executor(self._house.thinkers, step)
+        self._scribe.thought(self._conversation.last_decision, (loop.time() - begun) * 1000)
+        return acts
+
+    async def _ask(self, says: list[Say], expect: Expect) -> Heard | None:
+        """Speak prompts; the caller may answer into them.
+
+        A prompt that may not be interrupted (a disclosure) is heard to its end, and then the answer that came into it
+        counts. Returns that answer, or None when the prompts were spoken to the end.
+        """
+        answer: Heard | None = None
+        for say in says:
+            if answer is not None and say.barge_in:
+                continue
+            self._interruptible = say.barge_in and expect.barge_in
+            self._listener.prompt_started(self._interruptible)
+            speaking = asyncio.create_task(self._say(say))
+            try:
+                while answer is None and not speaking.done():
+                    answer = await self._inbox.get_unless(speaking)
+                    if answer is not None and (self._interruptible or answer.source == "keys"):
+                        self._player.stop()
+                await speaking
+            finally:
+                await _end(speaking)
+        return answer
+
+    async def _speak(self, says: list[Say]) -> None:
+        """Speak prompts to their end."""
+        self._interruptible = False
+        for say in says:
+            self._listener.prompt_started(False)
+            await self._say(say)
+
+    async def _say(self, say: Say) -> None:
+        self._scribe.said(say, await self._player.say(say))
+
+    # ── doing ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _act(self, says: list[Say], do: Do) -> list[Act]:
+        """Run a backend action while what comes before it is spoken."""
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        running = asyncio.create_task(self._house.actions.run(do))
+        try:
+            await self._speak(says)
+            done, _ = await asyncio.wait({running}, timeout=FILLER_AFTER_S)
+            if not done:
+                await self._speak([FILLER])
+            result = await running
+        finally:
+            running.cancel()
+        self._scribe.acted(do, result, (loop.time() - begun) * 1000)
+        for overheard in self._inbox.drain():  # said while we were busy: does not answer the next question
+            self._scribe.overheard(overheard, self._expect)
+        return await self._think(lambda: self._conversation.result(result))
+
+    # ── handing over ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _hand_over(self, act: Handover) -> list[Act]:
+        """Hold music for the caller, a call to the human, a spoken summary for him, and both are joined."""
+        self._scribe.state("on hold")
+        self._house.post_summary(self._scribe.summary(act, self._conversation.snapshot))
+        music = asyncio.create_task(self._player.hold_music())
+        try:
+            try:
+                human = await self._house.switchboard.reach(act.target)
+            except NotReached as error:
+                return await self._nobody(act, error.why)
+            try:
+                await Player(human, self._house.mouth).say(Say(act.summary, barge_in=False))
+                if human.closed.done():
+                    return await self._nobody(act, "no-answer")
+                await _end(music)
+                self._stop_listening()
+                self._scribe.joined(act, human)
+                self._scribe.parted(await bridge(self._leg, human))
+                return []
+            finally:
+                await human.hang_up()
+        finally:
+            await _end(music)
+
+    async def _nobody(self, act: Handover, why: Why) -> list[Act]:
+        self._scribe.not_reached(act, why)
+        return await self._think(lambda: self._conversation.handover_failed(why))
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    """Cancel a task and wait until it is over."""
+    if not task.done():
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task

@@ -11,7 +11,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-Codec = Literal["PCMU", "PCMA"]
+from .codecs import Codec
+
 Direction = Literal["sendrecv", "sendonly", "recvonly", "inactive"]
 
 MAX_BODY_BYTES = 16_384

@@ -1,0 +1,107 @@
+"""RTP packets: reading, writing and whom to believe (RFC 3550 §5.1, §8.2; no I/O)."""
+
+from __future__ import annotations
+
+import struct
+from typing import NamedTuple
+
+MAX_PAYLOAD_BYTES = 1600
+"""More than 200 ms of G.711; longer packets are refused."""
+
+_HEADER = struct.Struct("!BBHII")
+_EXTENSION = struct.Struct("!2xH")
+
+Address = tuple[str, int]
+
+
+class RtpPacket(NamedTuple):
+    """One packet, header fields as they are on the wire."""
+
+    marker: bool
+    payload_type: int
+    sequence: int
+    timestamp: int
+    ssrc: int
+    payload: bytes
+
+
+def parse(datagram: bytes) -> RtpPacket | None:
+    """Read a packet; None for anything that is not well-formed RTP version 2 with a payload."""
+    end = len(datagram)
+    if end <= 12:
+        return None
+    first, second, sequence, timestamp, ssrc = _HEADER.unpack_from(datagram)
+    if first == 0x80:
+        start = 12
+    else:
+        if first >> 6 != 2:
+            return None
+        start = 12 + 4 * (first & 0x0F)
+        if first & 0x10:
+            if end < start + 4:
+                return None
+            start += 4 + 4 * _EXTENSION.unpack_from(datagram, start)[0]
+        if first & 0x20:
+            padding = datagram[-1]
+            if padding == 0:
+                return None
+            end -= padding
+    if not 0 < end - start <= MAX_PAYLOAD_BYTES:
+        return None
+    return RtpPacket(second > 127, second & 0x7F, sequence, timestamp, ssrc, datagram[start:end])
+
+
+def pack(marker: bool, payload_type: int, sequence: int, timestamp: int, ssrc: int, payload: bytes) -> bytes:
+    """Write a packet without CSRCs, extension or padding."""
+    return _HEADER.pack(0x80, payload_type | (marker << 7), sequence, timestamp, ssrc) + payload
+
+
+class SourceLock:
+    """Decides which source address is the caller.
+
+    The address of the SDP is believed at once and for good. Behind a NAT another address sends instead; it is believed
+    after `PROBE_MS` in which it alone sent consecutive packets and the signalled address stayed silent. Until then
+    `PROBE_PACKETS` of its packets are let through at most, and nothing is sent to it. A later packet of the signalled
+    address wins all the same, as only the peer itself can know that address works.
+    """
+
+    PROBE_PACKETS = 5
+    PROBE_MS = 250.0
+
+    def __init__(self, signalled: Address) -> None:
+        self.signalled = signalled
+        self.locked: Address | None = None
+        self._candidate: Address | None = None
+        self._candidate_since_ms = 0.0
+        self._candidate_sequence = 0
+        self._run = 0
+        self._admitted = 0
+
+    @property
+    def target(self) -> Address:
+        """Where to send."""
+        return self.locked or self.signalled
+
+    def accepts(self, source: Address, sequence: int, now_ms: float) -> bool:
+        """Whether a valid packet from `source` is the caller's."""
+        if source == self.locked and source != self.signalled:
+            return True
+        if source == self.signalled:
+            self.locked = source
+            return True
+        if self.locked is not None:
+            return False
+        return self._probe(source, sequence, now_ms)
+
+    def _probe(self, source: Address, sequence: int, now_ms: float) -> bool:
+        if source != self._candidate or sequence != self._candidate_sequence:
+            self._candidate = source
+            self._candidate_since_ms = now_ms
+            self._run = 0
+        self._candidate_sequence = (sequence + 1) & 0xFFFF
+        self._run += 1
+        if self._run >= self.PROBE_PACKETS and now_ms - self._candidate_since_ms >= self.PROBE_MS:
+            self.locked = source
+            return True
+        self._admitted += 1
+        return self._admitted <= self.PROBE_PACKETS

@@ -1,0 +1,209 @@
+"""The media of one call: what a leg plays, hears and counts. `telephony.engine` drives it from its thread."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .codecs import RATE_HZ, Pcm
+from .receiver import Heard, Receiver
+from .sdp import Agreed
+from .sender import Sender
+
+logger = logging.getLogger(__name__)
+
+NO_MEDIA_MS = 20_000.0
+"""Silence of the network after which a call is given up."""
+MAX_DATAGRAM_BYTES = 2048
+MAX_READ = 64
+"""Datagrams read from one socket at a time, so that a flood of one call does not hold up the others."""
+
+Tap = Callable[[bool, int, bytes], None]
+
+
+@dataclass(frozen=True, slots=True)
+class MediaStats:
+    """Counters of a session since it was opened."""
+
+    packets_sent: int = 0
+    bytes_sent: int = 0
+    """Payload only, as `bytes_received`."""
+    packets_received: int = 0
+    """Of the caller, in order or put in order."""
+    bytes_received: int = 0
+    lost: int = 0
+    """Given up waiting for; those that came later all the same are in `late`, too."""
+    late: int = 0
+    duplicates: int = 0
+    malformed: int = 0
+    """Datagrams that are no RTP, or of a payload type that was not agreed."""
+    wrong_source: int = 0
+    concealed_ms: float = 0.0
+    """Audio made up for packets that were lost or not sent."""
+    jitter_ms: float = 0.0
+    """Interarrival jitter (RFC 3550 §6.4.1)."""
+    max_gap_out_ms: float = 0.0
+    """Longest time between two packets sent."""
+
+
+class MediaSession:
+    """One RTP stream both ways. Made by `MediaEngine.open`; methods and callbacks belong to the event loop.
+
+    Before `connect` everything that arrives is dropped and nothing is sent; what is played waits.
+    """
+
+    rate_hz = RATE_HZ
+
+    def __init__(self, rtp_socket: socket.socket, rtcp_socket: socket.socket, leave: Callable[[MediaSession], None]):
+        self.port: int = rtp_socket.getsockname()[1]
+        """Of RTP, even; RTCP has the next one."""
+        self.on_audio: Callable[[Pcm], None] | None = None
+        self.on_dtmf: Callable[[str], None] | None = None
+        self.on_timeout: Callable[[], None] | None = None
+        self.tap: Tap | None = None
+        """Called in the engine's thread with (sent, monotonic ns, G.711 payload) for each audio packet."""
+        self.sockets = (rtp_socket, rtcp_socket)
+        self.closed = False
+        self._leave = leave
+        self._sender = Sender()
+        self._receiver: Receiver | None = None
+        self._terms: Agreed | None = None
+        self._alive_ms: float | None = None
+        self._holding = True
+        self._last_sent_ns = 0
+        self._max_gap_ns = 0
+
+    # ── for the leg, on the event loop ──
+
+    def connect(self, agreed: Agreed) -> None:
+        """Send and receive on these terms; again after a re-INVITE (SSRC and sequence go on)."""
+        self._sender.agree(agreed)
+        self._terms = agreed
+
+    def play(self, pcm: Pcm) -> None:
+        """Append audio (int16, mono, 8000 Hz) to what is being sent."""
+        self._sender.play(pcm)
+
+    def flush(self) -> int:
+        """Drop what is queued at once. Returns the number of samples dropped."""
+        return self._sender.flush()
+
+    @property
+    def queued_samples(self) -> int:
+        """Played and not sent yet."""
+        return self._sender.queued_samples
+
+    @property
+    def played_samples(self) -> int:
+        """Handed to the network so far, without silence."""
+        return self._sender.played_samples
+
+    def send_dtmf(self, keys: str) -> None:
+        """Press keys: RFC 4733 events, or tones for a peer without them. Raises ValueError for other characters."""
+        self._sender.press(keys)
+
+    def stats(self) -> MediaStats:
+        """The counters of now."""
+        sender, receiver = self._sender, self._receiver
+        sent = MediaStats(sender.packets, sender.bytes, max_gap_out_ms=self._max_gap_ns / 1e6)
+        if receiver is None:
+            return sent
+        buffer = receiver.buffer
+        return MediaStats(
+            packets_sent=sent.packets_sent,
+            bytes_sent=sent.bytes_sent,
+            packets_received=buffer.received,
+            bytes_received=receiver.bytes,
+            lost=buffer.lost,
+            late=buffer.late,
+            duplicates=buffer.duplicates,
+            malformed=receiver.malformed,
+            wrong_source=receiver.wrong_source,
+            concealed_ms=receiver.concealed_samples * 1000 / RATE_HZ,
+            jitter_ms=buffer.jitter_ms,
+            max_gap_out_ms=sent.max_gap_out_ms,
+        )
+
+    def close(self) -> None:
+        """Send and receive nothing more; no callback comes after this. The ports are free within a tick."""
+        if not self.closed:
+            self.closed = True
+            self._leave(self)
+
+    def deliver(self, heard: Heard | None) -> None:
+        """Hand on a block, a key, or (None) that the caller's media has stopped."""
+        if self.closed:
+            return
+        if heard is None:
+            if self.on_timeout is not None:
+                self.on_timeout()
+        elif isinstance(heard, str):
+            if self.on_dtmf is not None:
+                self.on_dtmf(heard)
+        elif self.on_audio is not None:
+            self.on_audio(heard)
+
+    # ── for the engine, in its thread ──
+
+    def send(self, now_ns: int) -> None:
+        """Use this call's 20 ms slot."""
+        packet = self._sender.next_packet()
+        if packet is None or self._receiver is None:
+            self._last_sent_ns = 0
+            return
+        try:
+            self.sockets[0].sendto(packet, self._receiver.lock.target)
+        except OSError as error:
+            logger.debug("port %d: %s", self.port, error)
+        if self._last_sent_ns:
+            self._max_gap_ns = max(self._max_gap_ns, now_ns - self._last_sent_ns)
+        self._last_sent_ns = now_ns
+        if self.tap is not None:
+            self.tap(True, now_ns, packet[12:])
+
+    def skip(self, slots: int) -> None:
+        """Slots went by unused."""
+        self._sender.skip(slots)
+
+    def read(self, now_ns: int) -> None:
+        """Take in what has arrived."""
+        self._agree(now_ns / 1e6)
+        receive = self.sockets[0].recvfrom
+        for _ in range(MAX_READ):
+            try:
+                data, source = receive(MAX_DATAGRAM_BYTES)
+            except OSError:
+                return
+            if self._receiver is None:
+                continue
+            payload = self._receiver.datagram(data, source[:2], now_ns / 1e6)
+            if payload is not None and self.tap is not None:
+                self.tap(False, now_ns, payload)
+
+    def take(self, now_ns: int) -> list[Heard | None]:
+        """What has become ready for `deliver`."""
+        now_ms = now_ns / 1e6
+        self._agree(now_ms)
+        receiver = self._receiver
+        if receiver is None:
+            return []
+        heard: list[Heard | None] = [*receiver.take(now_ms)]
+        if self._alive_ms is not None and not self._holding:
+            alive_ms = max(self._alive_ms, receiver.last_packet_ms or 0.0)
+            if now_ms - alive_ms > NO_MEDIA_MS:
+                self._alive_ms = None
+                heard.append(None)
+        return heard
+
+    def _agree(self, now_ms: float) -> None:
+        terms, self._terms = self._terms, None
+        if terms is None:
+            return
+        if self._receiver is None:
+            self._receiver = Receiver(terms)
+        else:
+            self._receiver.agree(terms)
+        self._holding = terms.direction != "sendrecv"
+        self._alive_ms = now_ms

@@ -1,0 +1,1 @@
+"""What a caller wants, from one sentence."""

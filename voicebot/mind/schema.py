@@ -1,0 +1,226 @@
+"""The flow file as a typed model: what a dialog designer may write. Meaning across parts is checked in `lint`.
+
+A step is a mapping with exactly one verb (``ask``, ``say``, ``do``, ``when``, ``confirm``, ``retry``, ``use``, ``go``,
+``done``, ``handover``, ``end``) and that verb's own extras.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+SlotType = Literal[
+    "digits",
+    "alnum",
+    "date",
+    "time",
+    "datetime",
+    "amount",
+    "yesno",
+    "choice",
+    "phone",
+    "name",
+    "email",
+    "number",
+    "text",
+]
+Command = Literal["person", "repeat", "back", "help", "restart", "goodbye", "cancel", "wait"]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+Words = Annotated[str, Field(min_length=1, max_length=600)]
+MAX_STEPS = 200
+
+
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+Ladder = Annotated[list[Words], BeforeValidator(_as_list)]
+
+
+class Part(BaseModel):
+    """Base of all parts of a flow: unknown keys are errors, nothing changes after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Intent(Part):
+    """Something that a caller may want."""
+
+    examples: list[Words]
+    """How callers say it, in their own words; ten or more."""
+    task: str | None = None
+    """The task that it starts."""
+    command: Command | None = None
+    """Or the built-in command that it means, such as ``person``."""
+
+    @model_validator(mode="after")
+    def _one(self) -> Intent:
+        if (self.task is None) == (self.command is None):
+            raise ValueError("give either `task` or `command`")
+        return self
+
+
+class Choice(Part):
+    """One answer of a choice slot."""
+
+    say: str = ""
+    """How it is read back; its name without this."""
+    synonyms: list[Words] = []
+
+
+class Slot(Part):
+    """One piece of information that a task needs."""
+
+    type: SlotType
+    label: str = ""
+    """What it is called in summaries: ``order number``; the slot's name without this."""
+    prompt: Words
+    reprompts: Ladder = []
+    """After the first, second … answer that did not fit: different words each time."""
+    no_input: Ladder = []
+    """After the first, second … silence."""
+    help: str = ""
+    confirm: Literal["never", "always", "auto"] = "auto"
+    confirm_prompt: str = ""
+    """Question that reads the value back as ``{value}``; a plain one by type without this."""
+    secret: bool = False
+    """The value appears in no transcript, log, record or summary."""
+    keep: bool = False
+    """Keep the value when another task asks for the same slot later in the call."""
+    lengths: list[Annotated[int, Field(ge=1, le=20)]] = []
+    check: Literal["luhn"] | None = None
+    choices: dict[Name, Choice] = {}
+    earliest: str = ""
+    """date: ``today``, ``+3 days``, ``2026-01-31``; time: ``09:00``."""
+    latest: str = ""
+    minimum: float | None = None
+    maximum: float | None = None
+    region: str = "US"
+    """phone: the country that numbers without a country code belong to."""
+
+    @field_validator("choices", mode="before")
+    @classmethod
+    def _short_choices(cls, value: Any) -> Any:
+        if isinstance(value, list):
+            value = {item: {} for item in value if isinstance(item, str)}
+        if isinstance(value, dict):
+            return {k: {"synonyms": v} if isinstance(v, list) else ({} if v is None else v) for k, v in value.items()}
+        return value
+
+
+class Step(Part):
+    """One step; exactly one of the verbs is set."""
+
+    ask: str | None = None
+    unknown: list[Step] | None = None
+    """ask: what to do when the caller does not have it."""
+    say: Words | None = None
+    do: str | None = None
+    args: dict[Name, str | int | float | bool] = Field(default={}, alias="with")
+    save: dict[Name, str] = {}
+    """do: variable → field of the answer, ``items.0.name`` for nested ones."""
+    on: dict[str, list[Step]] = {}
+    """do: error kind (``timeout``, ``status-404``, ``error`` for any other) → steps."""
+    when: Words | None = None
+    then: list[Step] | None = None
+    otherwise: list[Step] | None = Field(default=None, alias="else")
+    confirm: Words | None = None
+    change: list[str] = []
+    """confirm: the slots that the caller may change when he says no."""
+    no: list[Step] | None = None
+    """confirm: steps after no, instead of asking what to change."""
+    retry: str | None = None
+    """Forget this slot and go back to where it is asked."""
+    use: dict[str, str] = {}
+    """Slot → text, to fill slots from what an action returned: ``use: {date: "{alternative_date}"}``."""
+    go: str | None = None
+    done: Words | None = None
+    """The task is resolved; the words say what came of it, for the summary."""
+    handover: Words | None = None
+    """Bring a human in, with these words before."""
+    end: Words | None = None
+    """Hang up, with these words before."""
+
+    @model_validator(mode="after")
+    def _one_verb(self) -> Step:
+        given = [verb for verb in VERBS if _given(self, verb)]
+        if len(given) != 1:
+            found = ", ".join(given) or "none"
+            raise ValueError(f"a step has exactly one of {', '.join(VERBS)} (found: {found})")
+        for extra, owner in _OWNER.items():
+            if _given(self, extra) and owner != given[0]:
+                raise ValueError(f"`{_ALIAS.get(extra, extra)}` belongs to `{owner}`, not to `{given[0]}`")
+        if given[0] == "when" and self.then is None:
+            raise ValueError("`when` needs `then`")
+        return self
+
+    @property
+    def verb(self) -> str:
+        return next(verb for verb in VERBS if _given(self, verb))
+
+
+VERBS = ("ask", "say", "do", "when", "confirm", "retry", "use", "go", "done", "handover", "end")
+_OWNER = {
+    "unknown": "ask", "args": "do", "save": "do", "on": "do", "then": "when", "otherwise": "when", "change": "confirm",
+    "no": "confirm",
+}  # fmt: skip
+_ALIAS = {"args": "with", "otherwise": "else"}
+
+
+def _given(step: Step, name: str) -> bool:
+    return getattr(step, name) not in (None, [], {})
+
+
+class Task(Part):
+    about: Words
+    """What the caller wants, after "You would like to …": ``check on an order``."""
+    steps: Annotated[list[Step], Field(min_length=1, max_length=MAX_STEPS)]
+
+
+class Fallbacks(Part):
+    """Words when nothing fits and no slot has its own."""
+
+    no_match: Ladder
+    no_input: Ladder
+    limit: Annotated[int, Field(ge=2, le=5)] = 3
+    """Failures in a row before a human is called."""
+
+
+class HandoverWords(Part):
+    target: str
+    """Name of a target in the configuration."""
+    say: Words
+    """Before the caller is put on hold because he asked for it."""
+    failures: Words = "I'm having trouble helping you with this, so let me get a colleague."
+    backend: Words = "I can't reach one of our systems just now, so let me get a colleague."
+    busy: Words = "I'm sorry, everybody is on another call just now."
+    no_answer: Words = "I'm sorry, nobody could take your call just now."
+    unreachable: Words = "I'm sorry, I can't reach our team just now."
+
+
+class After(Part):
+    """When a task is over."""
+
+    ask: Words = "Is there anything else I can do for you?"
+    go_on: Words = "Of course. What can I do for you?"
+    goodbye: Words = "Thank you for calling. Goodbye!"
+
+
+class FlowFile(Part):
+    """A whole flow."""
+
+    flow: Name
+    language: Literal["en"] = "en"
+    disclosure: Words
+    """Says that a machine is speaking; always the first prompt, and it cannot be interrupted."""
+    opening: Words
+    help: Words = "You can tell me in your own words what you need, or say: a person, please."
+    intents: dict[Name, Intent]
+    slots: dict[Name, Slot] = {}
+    tasks: dict[Name, Task]
+    after: After = After()
+    fallbacks: Fallbacks
+    handover: HandoverWords
+    off_topic: list[Words] = []
+    """Things that callers say and that this dialog must not take for one of its intents."""

@@ -1,0 +1,1 @@
+"""Values in what a caller said: several candidates each, filtered by what is valid."""

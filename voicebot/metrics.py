@@ -18,3 +18,4 @@ asr_refused = Counter("voicebot_asr_refused", "Recognitions refused because the 
 actions = Counter("voicebot_actions", "Backend actions by name and result", ["action", "result"])
 handovers = Counter("voicebot_handovers", "Handovers by reason and result", ["reason", "result"])
 resolved = Counter("voicebot_tasks_resolved", "Tasks done end to end", ["task"])
+records_lost = Counter("voicebot_records_lost", "Entries of call records that could not be written")

@@ -1,0 +1,185 @@
+"""The call record: what other rooms call while a call runs, and what lists and pages read afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from voicebot import log
+from voicebot.record import reader, schema
+from voicebot.record.redact import SECRET, redact, to_json
+from voicebot.record.rows import CallDetail, CallRow, Turn
+from voicebot.record.writer import CAPACITY, Writer, close_interrupted, process_name
+
+MAX_TEXT_CHARS = 8000
+STOP_S = 10.0
+
+_log = log.get(__name__)
+_UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
+_PHONE = re.compile(r"(?:(?:sips?|tel):)?\+?[0-9]{1,15}(?![0-9])")  # E.164: at most 15 digits
+
+
+class Records:
+    """Call records in one database. Writing methods only queue; a thread of its own writes.
+
+    Everything said in one call is in the database a moment after it was said; the end of the call, with its outcome,
+    summary and slots, is one transaction. Card numbers are masked in all text, secret turns are stored as ``•••``.
+    """
+
+    def __init__(self, engine: sa.Engine, clock: Callable[[], float] = time.time, capacity: int = CAPACITY) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._writer = Writer(engine, capacity)
+        self._started = False
+
+    @classmethod
+    def open(cls, url: str) -> Records:
+        """Records at a SQLAlchemy URL; touches nothing yet. Raises VoicebotError for a URL that cannot be used."""
+        return cls(schema.engine_for(url))
+
+    def start(self) -> None:
+        """Make the tables, close records that a killed process left open, start the writing thread. Blocking, short.
+
+        Raises:
+            VoicebotError: the database cannot be written, with a remedy.
+        """
+        schema.prepare(self._engine)
+        with self._engine.begin() as connection:
+            left = close_interrupted(connection, self._clock())
+        if left:
+            _log.warning("calls of a stopped server closed", extra={"calls": left})
+        self._writer.start()
+        self._started = True
+
+    def stop(self) -> None:
+        """Write what waits (10 s at most) and close the database. Blocking. Calling it again does nothing."""
+        if self._started:
+            self._started = False
+            self._writer.stop(STOP_S)
+        self._engine.dispose()
+
+    async def flush(self, limit_s: float = STOP_S) -> bool:
+        """Return when all that was recorded so far is committed, or False after `limit_s`."""
+        return await asyncio.to_thread(self._writer.flush, limit_s)
+
+    # ── while a call runs ────────────────────────────────────────────────────────────────────────────────────────
+
+    def call_started(self, call_id: str, channel: str, caller: str, called: str, flow: str) -> None:
+        """A call was answered. `call_id` must be one of our own making, unique for all time."""
+        values = {
+            "call_id": _clean(call_id, 200),
+            "writer": process_name(),
+            "started_at": self._clock(),
+            "channel": _clean(channel, 40),
+            "caller": _clean(_party(caller), 400),
+            "called": _clean(_party(called), 400),
+            "flow": _clean(flow, 200),
+        }
+        self._writer.put(lambda c: _insert(c, schema.calls, values), important=True)
+
+    def turn(self, call_id: str, turn: Turn) -> None:
+        """Somebody said something, or something happened."""
+        values = {
+            "call_id": _clean(call_id, 200),
+            "at": self._clock(),
+            "speaker": turn.speaker,
+            "text": SECRET if turn.secret else _clean(redact(turn.text)),
+            "confidence": _number(turn.confidence),
+            "intent": _clean(turn.intent, 100),
+            "intent_confidence": _number(turn.intent_confidence),
+            "step": _clean(turn.step, 200),
+            "timings_ms": to_json({name: round(float(ms), 1) for name, ms in turn.timings_ms.items()}),
+            "barged_in": turn.barged_in,
+            "source": _clean(turn.source, 20),
+            "secret": turn.secret,
+        }
+        self._writer.put(lambda c: _insert(c, schema.turns, values))
+
+    def action(self, call_id: str, name: str, args: Mapping[str, Any], ok: bool, error: str, ms: float) -> None:
+        """A backend action came to its end. Secret arguments are masked already (`Actions.masked`)."""
+        values = {
+            "call_id": _clean(call_id, 200),
+            "at": self._clock(),
+            "name": _clean(name, 100),
+            "args": _clean(to_json(args)),
+            "ok": ok,
+            "error": _clean(redact(error), 100),
+            "ms": round(float(ms), 1),
+        }
+        self._writer.put(lambda c: _insert(c, schema.actions, values))
+
+    def slots(self, call_id: str, slots: Mapping[str, str]) -> None:
+        """What the dialog knows now; replaces what was stored before. Secret slots are masked already."""
+        self._update(call_id, {"slots": _clean(to_json(slots))}, important=False)
+
+    def call_ended(
+        self,
+        call_id: str,
+        outcome: str,
+        reason: str,
+        resolved: Iterable[str],
+        summary: str,
+        media: Mapping[str, Any],
+    ) -> None:
+        """The call is over."""
+        values = {
+            "ended_at": self._clock(),
+            "outcome": _clean(outcome, 40),
+            "reason": _clean(redact(reason), 400),
+            "resolved": to_json(list(resolved)),
+            "summary": _clean(redact(summary)),
+            "media": to_json(media),
+        }
+        self._update(call_id, values, important=True)
+
+    def _update(self, call_id: str, values: dict[str, Any], *, important: bool) -> None:
+        calls = schema.calls
+        where = calls.c.call_id == _clean(call_id, 200)
+        self._writer.put(lambda c: _execute(c, calls.update().where(where).values(values)), important=important)
+
+    # ── afterwards ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def calls(self, limit: int = 20, before: float | None = None) -> list[CallRow]:
+        """The newest calls, newest first, at most `limit` (1 to 1000), begun before `before` (seconds since 1970).
+
+        Raises:
+            VoicebotError: there is no such database, or no records in it.
+        """
+        return await asyncio.to_thread(reader.calls, self._engine, limit, before)
+
+    async def call(self, call_id: str) -> CallDetail | None:
+        """One call by its id, by the beginning of its id if no other begins so, or by ``last``; None if there is none.
+
+        Raises:
+            VoicebotError: there is no such database, or no records in it.
+        """
+        return await asyncio.to_thread(reader.call, self._engine, call_id)
+
+
+def _insert(connection: sa.Connection, table: sa.Table, values: dict[str, Any]) -> None:
+    connection.execute(table.insert().values(values))
+
+
+def _execute(connection: sa.Connection, statement: sa.Executable) -> None:
+    connection.execute(statement)
+
+
+def _clean(text: str, longest: int = MAX_TEXT_CHARS) -> str:
+    """Text that every database can store (no NUL, no lone surrogates), cut to its column."""
+    return _UNSTORABLE.sub("�", text)[:longest]
+
+
+def _number(value: float | None) -> float | None:
+    """A plain float: recognition counts in numpy's, which no database driver knows."""
+    return None if value is None else round(float(value), 4)
+
+
+def _party(text: str) -> str:
+    """A caller's or called party's address: phone numbers stay whole, other text is redacted like all text."""
+    phone = _PHONE.match(text)
+    return text[: phone.end()] + redact(text[phone.end() :]) if phone else redact(text)

@@ -1,0 +1,160 @@
+"""Takes payment card numbers out of text: digits, digits in groups, digits spoken as words, and mixtures of these.
+
+A run of 13 to 19 digits (ISO/IEC 7812-1) that passes the Luhn check is a card number. All stretches of a longer run are
+tried, so an order number said right before a card number does not hide it. One in ten other numbers of that length is
+masked as well; that is the price.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Mapping
+from typing import Any
+
+MASK = "[card number]"
+SECRET = "•••"
+SHORTEST, LONGEST = 13, 19
+
+_ONES = {
+    "zero": "0", "oh": "0", "o": "0", "nought": "0", "naught": "0", "nil": "0", "one": "1", "two": "2", "three": "3",
+    "four": "4", "five": "5", "six": "6", "seven": "7", "eight": "8", "nine": "9",
+}  # fmt: skip
+_TEENS = {
+    "ten": "10", "eleven": "11", "twelve": "12", "thirteen": "13", "fourteen": "14", "fifteen": "15", "sixteen": "16",
+    "seventeen": "17", "eighteen": "18", "nineteen": "19",
+}  # fmt: skip
+_TENS = {
+    "twenty": "2", "thirty": "3", "forty": "4", "fourty": "4", "fifty": "5", "sixty": "6", "seventy": "7",
+    "eighty": "8", "ninety": "9",
+}  # fmt: skip
+_TIMES = {"double": 2, "triple": 3, "treble": 3}
+
+
+def _either(words: Mapping[str, object]) -> str:
+    return "|".join(sorted(words, key=len, reverse=True))
+
+
+_GAP = r"[\s\-‐-―.,/_·]"
+_TOKEN = re.compile(
+    rf"(?P<digit>[0-9])"
+    rf"|\b(?P<times>{_either(_TIMES)}){_GAP}+(?P<what>{_either(_ONES)}|[0-9])(?![a-z])"
+    rf"|\b(?P<tens>{_either(_TENS)})(?:{_GAP}+(?P<unit>one|two|three|four|five|six|seven|eight|nine))?(?![a-z])"
+    rf"|\b(?P<teen>{_either(_TEENS)})(?![a-z])"
+    rf"|\b(?P<one>{_either(_ONES)})(?![a-z])",
+    re.IGNORECASE,
+)
+_BETWEEN = re.compile(rf"{_GAP}{{0,4}}(?:(?:and|uh|um|er|then|hundred){_GAP}{{1,4}})?\Z", re.IGNORECASE)
+_QUICK = re.compile(r"[0-9]|" + _either(_ONES | _TEENS | _TENS), re.IGNORECASE)
+
+
+def luhn_valid(digits: str) -> bool:
+    """The check digit of ISO/IEC 7812-1 annex B over a string of decimal digits."""
+    total = 0
+    for i, char in enumerate(reversed(digits)):
+        value = ord(char) - 48
+        if i % 2:
+            value = value * 2 - 9 if value > 4 else value * 2
+        total += value
+    return total % 10 == 0
+
+
+def redact(text: str) -> str:
+    """The text with each card number in it replaced by ``[card number]``."""
+    if not _QUICK.search(text):
+        return text
+    # Digits of other scripts (Arabic-Indic, full-width) count as digits; one character each, so places stay the same.
+    plain = text if text.isascii() else "".join(str(int(c)) if c.isdecimal() else c for c in text)
+    spans: list[tuple[int, int]] = []
+    for run in _runs(plain):
+        spans += _cards(run)
+    if not spans:
+        return text
+    out, at = [], 0
+    for start, end in _merged(spans):
+        out += [text[at:start], MASK]
+        at = end
+    return "".join([*out, text[at:]])
+
+
+Digit = tuple[str, int, int]
+"""A digit and the span of text that it came from."""
+
+
+def _digits(match: re.Match[str]) -> str:
+    if match["digit"]:
+        return match["digit"]
+    if match["times"]:
+        what = match["what"].lower()
+        return _ONES.get(what, what) * _TIMES[match["times"].lower()]
+    if match["tens"]:
+        return _TENS[match["tens"].lower()] + (_ONES[match["unit"].lower()] if match["unit"] else "0")
+    return _TEENS[match["teen"].lower()] if match["teen"] else _ONES[match["one"].lower()]
+
+
+def _runs(text: str) -> list[list[Digit]]:
+    """Digits that follow one another with nothing but blanks, punctuation and fillers between."""
+    runs: list[list[Digit]] = []
+    end = -1
+    for match in _TOKEN.finditer(text):
+        digits = [(digit, match.start(), match.end()) for digit in _digits(match)]
+        if runs and _BETWEEN.match(text, end, match.start()):
+            runs[-1] += digits
+        else:
+            runs.append(digits)
+        end = match.end()
+    return [run for run in runs if len(run) >= SHORTEST]
+
+
+def _cards(run: list[Digit]) -> list[tuple[int, int]]:
+    digits = "".join(digit for digit, _, _ in run)
+    return [
+        (run[first][1], run[first + length - 1][2])
+        for length in range(SHORTEST, min(LONGEST, len(digits)) + 1)
+        for first in range(len(digits) - length + 1)
+        if luhn_valid(digits[first : first + length])
+    ]
+
+
+def _merged(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    merged: list[tuple[int, int]] = []
+    for start, end in sorted(spans):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    return merged
+
+
+def redact_value(value: Any) -> Any:
+    """Plain data (dicts, lists, text, numbers) with card numbers taken out of everything in it."""
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, bool) or value is None or isinstance(value, float):
+        return value
+    if isinstance(value, int):
+        return value if redact(str(value)) == str(value) else MASK
+    if isinstance(value, Mapping):
+        return {redact(str(key)): redact_value(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [redact_value(item) for item in value]
+    return redact(str(value))
+
+
+class RedactingFilter(logging.Filter):
+    """Put on a log handler: card numbers reach no log line, neither in its event nor in its fields."""
+
+    _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = redact(record.getMessage()), None
+        for name, value in vars(record).items():
+            if name not in self._OWN:
+                setattr(record, name, redact_value(value))
+        return True
+
+
+def to_json(value: Any) -> str:
+    """Redacted data as compact JSON."""
+    return json.dumps(redact_value(value), ensure_ascii=False, separators=(",", ":"))

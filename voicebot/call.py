@@ -20,7 +20,7 @@ from voicebot import log
 from voicebot.actions.runner import Actions
 from voicebot.config import Config
 from voicebot.ears.ears import Ears
-from voicebot.ears.events import EarEvent, FalseAlarm, Interrupt, NoInput, TurnHeard
+from voicebot.ears.events import EarEvent, EarsFailed, FalseAlarm, Interrupt, NoInput, TurnHeard
 from voicebot.events import Act, Do, End, Expect, Handover, Heard, Listen, Say
 from voicebot.handoff.bridge import bridge
 from voicebot.handoff.switchboard import NotReached, Switchboard, Why
@@ -113,6 +113,9 @@ class Call:
             self._inbox.put(event.heard)
         elif isinstance(event, NoInput):
             self._inbox.put(None)
+        elif isinstance(event, EarsFailed):
+            self._scribe.deaf(event.error)
+            self._inbox.put(Heard("", confidence=0.0))  # asked again; the third time a human is brought in
         elif isinstance(event, Interrupt) and self._interruptible:
             self._player.pause()
         elif isinstance(event, FalseAlarm):
@@ -224,7 +227,8 @@ class Call:
             await self._say(say)
 
     async def _say(self, say: Say) -> None:
-        self._scribe.said(say, await self._player.say(say))
+        self._scribe.saying(say)
+        self._scribe.said(say, await self._player.say(say, self._scribe.first_audio))
 
     # ── doing ────────────────────────────────────────────────────────────────────────────────────────────────────
 

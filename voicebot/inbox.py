@@ -14,7 +14,7 @@ LIMIT = 16
 
 
 class Inbox:
-    """A queue that can be waited for beside another task without losing anything. Turns with no words are not kept."""
+    """A queue that can be waited for beside another task without losing anything."""
 
     def __init__(self) -> None:
         self._items: deque[Input] = deque(maxlen=LIMIT)
@@ -22,9 +22,8 @@ class Inbox:
 
     def put(self, item: Input) -> None:
         """Add a turn, or None for silence."""
-        if item is None or item.text or item.expected_text:
-            self._items.append(item)
-            self._ready.set()
+        self._items.append(item)
+        self._ready.set()
 
     async def get(self) -> Input:
         """The next turn or silence."""
@@ -50,7 +49,7 @@ class Inbox:
                 arrival.cancel()
 
     def drain(self) -> list[Heard]:
-        """Take out everything that was said."""
-        said = [item for item in self._items if item is not None]
+        """Take out everything that was said in words."""
+        said = [item for item in self._items if item is not None and item.text]
         self._items.clear()
         return said

@@ -13,8 +13,8 @@ _NUMERIC = {"digits", "amount", "date", "time", "datetime"}
 class KeyPad:
     """Collects the keys of one entry.
 
-    A number ends when its longest allowed length is reached, with ``#``, or after `GAP_S` without a key. Where no number
-    is expected each key is an entry of its own (0 for a person, * to repeat).
+    A number ends when its longest allowed length is reached, with ``#``, or after `GAP_S` without a key. Where no
+    number is expected each key is an entry of its own (0 for a person, * to repeat).
     """
 
     def __init__(self) -> None:

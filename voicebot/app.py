@@ -1,0 +1,148 @@
+"""The wiring: which parts there are and who talks to whom. Nothing else in the program joins two rooms for good."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from telephony.agent import AgentConfig, IncomingCall, UserAgent
+from telephony.engine import MediaEngine
+from telephony.leg import Leg, LegError
+from telephony.webrtc import WebRtcLeg
+from voicebot import log, metrics
+from voicebot.actions.catalog import Catalog
+from voicebot.actions.runner import Actions
+from voicebot.call import FILLER, SORRY, Call, House
+from voicebot.config import Config
+from voicebot.ears.ears import Ears
+from voicebot.handoff.switchboard import Switchboard
+from voicebot.handoff.webhook import post_summary
+from voicebot.mind.flow import Flow
+from voicebot.mind.nlu.understanding import Understanding
+from voicebot.mouth.mouth import Mouth
+from voicebot.paths import models_dir
+from voicebot.record.records import Records
+from voicebot.scribe import Scribe
+from voicebot.web.server import Web
+
+THINKERS = 2
+_log = log.get(__name__)
+
+
+class App:
+    """The running server. Building it loads the models (seconds, blocking); `start` opens the ports.
+
+    Raises:
+        SourceError: the configuration's flow or actions are wrong.
+        ModelMissing: weights are not on this machine.
+    """
+
+    def __init__(self, config: Config, hints: list[str] | None = None) -> None:
+        self.config = config
+        self.hints = hints or []
+        flow = Flow.load(config.flow)
+        catalog = Catalog.load(config.actions_file)
+        with ThreadPoolExecutor(3, thread_name_prefix="load") as loaders:
+            ears = loaders.submit(Ears.load, config.ears)
+            mouth = loaders.submit(Mouth.load, config.mouth)
+            understanding = loaders.submit(Understanding.train, flow.intents, models_dir())
+        self.records = Records.open(config.record.database)
+        self.media = MediaEngine(config.sip.listen, config.rtp.first_port, config.rtp.last_port)
+        sip = config.sip
+        self.agent = UserAgent(
+            AgentConfig(sip.listen, sip.port, sip.advertise, sip.max_calls), self.media, self._sip_call
+        )
+        self.web = Web(config.http, on_browser_call=self._browser_call, ready=lambda: self.ready, status=self.status)
+        self.house = House(
+            config=config,
+            flow=flow,
+            understanding=understanding.result(),
+            ears=ears.result(),
+            mouth=mouth.result(),
+            actions=Actions(catalog),
+            switchboard=Switchboard(config.handover, self._dial),
+            thinkers=ThreadPoolExecutor(THINKERS, thread_name_prefix="mind"),
+            post_summary=self._post_summary,
+        )
+        self.ready = False
+        self._background: set[asyncio.Task[Any]] = set()
+
+    async def start(self) -> None:
+        """Open everything; returns when calls are accepted. Raises OSError when a port is taken."""
+        house = self.house
+        self.records.start()
+        house.ears.start()
+        house.mouth.start()
+        await house.actions.start()
+        self.media.start()
+        prompts = [*house.flow.prompts(), (FILLER.name, FILLER.text), (SORRY.name, SORRY.text)]
+        await house.mouth.warm(prompts[:2], 8000)  # the greeting at once, the rest behind the first calls
+        await self.agent.start()
+        await self.web.start()
+        self.ready = True
+        for rate_hz in (8000, 16000):
+            self._spawn(house.mouth.warm(prompts, rate_hz))
+
+    async def stop(self, grace_s: float = 0.0) -> None:
+        """Refuse new calls, give the live ones `grace_s` seconds, then end everything in order."""
+        self.ready = False
+        await self.agent.stop(grace_s)
+        await self.web.stop()
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
+        self.media.stop()
+        await self.house.actions.stop()
+        self.house.ears.stop()
+        self.house.mouth.stop()
+        self.house.thinkers.shutdown(wait=True)
+        self.records.stop()
+
+    def status(self) -> dict[str, Any]:
+        """What the web pages show about the server."""
+        return {"flow": self.house.flow.name, "calls": self.agent.active_calls, "hints": self.hints}
+
+    async def _sip_call(self, incoming: IncomingCall) -> None:
+        try:
+            leg = await incoming.answer()
+        except LegError as error:
+            _log.warning("call not answered", extra={"status": error.status, "reason": error.reason})
+            return
+        await self._converse(leg, "sip", incoming.from_uri, incoming.to_uri)
+
+    async def _browser_call(self, leg: WebRtcLeg) -> None:
+        await self._converse(leg, "browser", leg.peer, "browser phone", leg)
+
+    async def _converse(self, leg: Leg, channel: str, caller: str, called: str, page: WebRtcLeg | None = None) -> None:
+        call = uuid.uuid4().hex[:12]
+        log.call_id.set(call)
+        scribe = Scribe(
+            self.records,
+            call,
+            self.house.flow.name,
+            channel,
+            caller,
+            called,
+            show=page.send_data if page is not None else None,
+            mask=self.house.actions.masked,
+        )
+        metrics.calls_active.labels(channel).inc()
+        try:
+            await Call(self.house, leg, scribe, {"caller_number": caller}).run()
+        finally:
+            metrics.calls_active.labels(channel).dec()
+
+    async def _dial(self, uri: str, ring_s: float) -> Leg:
+        return await self.agent.call(uri, from_name=self.house.flow.name, ring_s=ring_s)
+
+    def _post_summary(self, summary: dict[str, Any]) -> None:
+        url = self.config.handover.webhook
+        if url is not None:
+            self._spawn(post_summary(url, summary, f"{summary['call']}-{summary['number']}"))
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)

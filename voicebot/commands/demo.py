@@ -1,0 +1,68 @@
+"""``voicebot demo``: the server with the demo company, its backend and its database; nothing to configure."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+from pathlib import Path
+
+from voicebot import config as configuration
+from voicebot.commands import serve
+from voicebot.config import Config
+from voicebot.demo.company import examples
+from voicebot.demo.process import start_company
+from voicebot.paths import ROOT
+
+
+def register(sub: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to the parser."""
+    cmd = sub.add_parser(
+        "demo",
+        help="answer calls for the demo company",
+        description="Answer calls for Northwind, a made-up company: order status, appointments, password reset.",
+    )
+    cmd.add_argument("--sip-port", type=int, metavar="N", help="SIP port (5060; 0 takes a free one)")
+    cmd.add_argument("--http-port", type=int, metavar="N", help="port of the browser phone (8080; 0 takes a free one)")
+    cmd.add_argument("--human", metavar="SIP-URI", help="who is called when a caller wants a person")
+    cmd.add_argument("--webhook", metavar="URL", help="where the written summary of a handover is posted")
+    cmd.add_argument("--data", type=Path, metavar="DIR", default=ROOT / "var" / "demo", help="databases of the demo")
+    cmd.set_defaults(func=main)
+
+
+def settings(args: argparse.Namespace) -> Config:
+    """The checkout's voicebot.yaml with what the command line changes."""
+    base = configuration.load(ROOT / "voicebot.yaml").model_dump()
+    base["record"]["database"] = f"sqlite:///{args.data.resolve()}/calls.db"
+    for section, key, value in (
+        ("sip", "port", args.sip_port),
+        ("http", "port", args.http_port),
+        ("handover", "webhook", args.webhook),
+    ):
+        if value is not None:
+            base[section][key] = value
+    if args.human is not None:
+        base["handover"]["targets"] = dict.fromkeys(base["handover"]["targets"], args.human)
+    return Config.model_validate(base)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Start the company's backend as a process of its own, then the server."""
+    args.data.mkdir(parents=True, exist_ok=True)
+    config = settings(args)
+    company = asyncio.run(start_company(args.data / "northwind.db"))
+    os.environ["NORTHWIND_PORT"] = str(company.port)
+    try:
+        return serve.run(config, hints(company.port))
+    finally:
+        asyncio.run(company.stop())
+
+
+def hints(port: int) -> list[str]:
+    """What a person can say to the demo, with numbers that exist in its database."""
+    some = examples()
+    return [
+        f'"Where is my order?" with number {some["order"]}; "I\'d like to book an appointment";',
+        f'"I forgot my password" with employee number {some["employee"]} and PIN {some["pin"]};'
+        f" more numbers: http://127.0.0.1:{port}/",
+    ]

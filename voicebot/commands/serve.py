@@ -1,0 +1,80 @@
+"""``voicebot serve``: the server, until it is told to stop."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+import sys
+import time
+from pathlib import Path
+
+from voicebot import config as configuration
+from voicebot import log
+from voicebot.app import App
+from voicebot.config import Config
+from voicebot.errors import VoicebotError
+
+DRAIN_S = 60.0
+"""SIGTERM: live calls get this long before they are hung up (acceptance.md, 24)."""
+SWITCH_S = 0.001
+"""Threads change places this often, so that the media thread is never long without the interpreter."""
+
+
+def register(sub: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to the parser."""
+    cmd = sub.add_parser("serve", help="answer calls", description="Answer calls until SIGTERM or Ctrl-C.")
+    cmd.add_argument("-c", "--config", type=Path, required=True, help="configuration file (voicebot.yaml)")
+    cmd.set_defaults(func=main)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Run the server. Returns 0 after an ordered stop."""
+    return run(configuration.load(args.config))
+
+
+def run(config: Config, hints: list[str] | None = None) -> int:
+    """Load, start, say what is running, and serve until a signal."""
+    log.setup(config.log.level, config.log.format)
+    sys.setswitchinterval(SWITCH_S)
+    begun = time.monotonic()
+    app = App(config, hints)
+    return asyncio.run(_serve(app, begun))
+
+
+async def _serve(app: App, begun: float) -> int:
+    loop = asyncio.get_running_loop()
+    told: asyncio.Queue[signal.Signals] = asyncio.Queue()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told.put_nowait, number)
+    try:
+        await app.start()
+    except OSError as error:
+        raise VoicebotError(f"cannot listen: {error}", "choose other ports, or stop what uses them") from error
+    print(banner(app, time.monotonic() - begun), flush=True)
+    first = await told.get()
+    grace_s = DRAIN_S if first is signal.SIGTERM else 0.0
+    stopping = asyncio.create_task(app.stop(grace_s))
+    again = asyncio.create_task(told.get())
+    await asyncio.wait({stopping, again}, return_when=asyncio.FIRST_COMPLETED)
+    again.cancel()
+    if not stopping.done():  # a second signal: no more waiting
+        stopping.cancel()
+        await asyncio.gather(stopping, return_exceptions=True)
+        await app.stop(0.0)
+    return 0
+
+
+def banner(app: App, seconds: float) -> str:
+    """The lines that say what is listening, with which engines, and what to try."""
+    config, house = app.config, app.house
+    lines = [
+        f"voicebot is ready after {seconds:.1f} s: flow {house.flow.name!r} from {config.flow.name}",
+        f"  phone    sip:{config.sip.listen}:{app.agent.port} (UDP and TCP), audio from port {config.rtp.first_port}",
+        f"  browser  http://{config.http.listen}:{app.web.port}/",
+        f"  engines  hears with {house.ears.name}, speaks with {house.mouth.voice_name}",
+    ]
+    if house.mouth.advice:
+        lines.append(f"           {house.mouth.advice}")
+    lines += [f"  try      {hint}" for hint in app.hints]
+    return "\n".join(lines)

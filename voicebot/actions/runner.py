@@ -42,6 +42,7 @@ class Actions:
         self._databases: dict[str, Database] = {}
         self._functions: dict[str, Function] = {}
         self._places: dict[str, asyncio.Semaphore] = {}
+        self._running: set[asyncio.Task[events.Result]] = set()
 
     async def start(self) -> None:
         """Open pools; connects to nothing yet.
@@ -62,7 +63,9 @@ class Actions:
         self._http = HttpClient(self._catalog.allow, self._catalog.max_answer_bytes, self._resolver)
 
     async def stop(self) -> None:
-        """Close pools. Calling it again does nothing."""
+        """Finish what runs (each within its own limit) and close pools. Calling it again does nothing."""
+        if self._running:
+            await asyncio.wait(self._running)
         async with AsyncExitStack() as closing:
             if self._http is not None:
                 closing.push_async_callback(self._http.close)
@@ -79,10 +82,19 @@ class Actions:
     async def run(self, do: events.Do) -> events.Result:
         """Do it, within the action's time limit.
 
+        Once begun it is finished and noted in the log, also when the task that waits for it is cancelled: a caller who
+        hangs up must not leave a write half sent.
+
         Returns:
             ``ok`` with the data, or the kind of failure: ``timeout``, ``refused``, ``unreachable``, ``bad-answer``,
             ``status-404`` and so on (``data`` then holds the JSON that came with the status, if any).
         """
+        running = asyncio.create_task(self._noted(do))
+        self._running.add(running)
+        running.add_done_callback(self._running.discard)
+        return await asyncio.shield(running)
+
+    async def _noted(self, do: events.Do) -> events.Result:
         started = time.monotonic()
         action = self._catalog.actions.get(do.action)
         if action is None:

@@ -2,47 +2,45 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from telephony.leg import Pcm
 from voicebot import config
+from voicebot.ears import audio
+from voicebot.ears.asr.engine import Engine, Transcript
+from voicebot.ears.asr.moonshine import Moonshine
 from voicebot.ears.events import EarEvent
+from voicebot.ears.listener import Listener, heard
+from voicebot.ears.pool import Job, Pool
+from voicebot.ears.turn import Timing
+from voicebot.ears.vad import BatchedVad, Silero, find_model
+from voicebot.errors import EngineFailed
 from voicebot.events import Expect, Heard
+from voicebot.paths import models_dir
 
-
-class Listener:
-    """The ears of one call. Use it on the event loop only."""
-
-    def feed(self, pcm: Pcm) -> None:
-        """Hear a block of any length at the rate given to `Ears.listen`."""
-        raise NotImplementedError
-
-    def expect(self, expect: Expect) -> None:
-        """What the dialog waits for now; applies to the turn under way and the next ones."""
-        raise NotImplementedError
-
-    def prompt_started(self, barge_in: bool) -> None:
-        """A prompt begins to play; with `barge_in` speech may stop it."""
-        raise NotImplementedError
-
-    def prompt_ended(self) -> None:
-        """The last sample of the prompt went out (or it was stopped); the no-input timer starts."""
-        raise NotImplementedError
-
-    def key(self) -> None:
-        """A key was pressed: the spoken turn under way is dropped and the no-input timer stops."""
-        raise NotImplementedError
-
-    def close(self) -> None:
-        """The call is over: no event comes after this."""
-        raise NotImplementedError
+_TICK_S = 0.1
 
 
 class Ears:
-    """Voice activity detection, turn-taking and recognition for all calls of a process."""
+    """Voice activity detection, turn-taking and recognition for all calls of a process.
+
+    Args:
+        engine: recognises utterances; shared by all threads.
+        silero: voice activity weights.
+        settings: threads and queue.
+        timing: turn-taking; the defaults unless a test or benchmark wants others.
+    """
+
+    def __init__(self, engine: Engine, silero: Silero, settings: config.Ears, timing: Timing | None = None) -> None:
+        self._vad = BatchedVad(silero)
+        self._pool = Pool(engine, settings.threads, settings.queue)
+        self._timing = timing
+        self._listeners: set[Listener] = set()
+        self._tick: asyncio.TimerHandle | None = None
 
     @classmethod
     def load(cls, settings: config.Ears) -> Ears:
@@ -51,24 +49,51 @@ class Ears:
         Raises:
             ModelMissing: weights are not there.
         """
-        raise NotImplementedError
+        return cls(Moonshine(models_dir() / "moonshine-tiny-en"), Silero(find_model()), settings)
 
     def start(self) -> None:
         """Start the worker threads. Call on the event loop that gets the events."""
-        raise NotImplementedError
+        self._vad.start()
+        self._pool.start()
+        self._on_tick()
 
     def stop(self) -> None:
         """Stop the worker threads; recognitions under way are thrown away."""
-        raise NotImplementedError
+        if self._tick is not None:
+            self._tick.cancel()
+        for listener in list(self._listeners):
+            listener.close()
+        self._pool.stop()
+        self._vad.stop()
 
     def listen(self, rate_hz: int, on_event: Callable[[EarEvent], None]) -> Listener:
         """Ears for one call whose audio comes at `rate_hz` (8000 or 16000)."""
-        raise NotImplementedError
+        listener = Listener(self._vad, self._pool, rate_hz, on_event, self._timing, self._listeners.discard)
+        self._listeners.add(listener)
+        return listener
 
-    async def recognise(self, audio: NDArray[np.float32], rate_hz: int, expect: Expect) -> Heard:
+    async def recognise(self, audio_in: NDArray[np.float32], rate_hz: int, expect: Expect) -> Heard:
         """Recognise a whole utterance, mono in -1..1.
 
         Raises:
             EngineFailed: the engine broke, or its queue is full.
         """
-        raise NotImplementedError
+        done: asyncio.Future[Job] = asyncio.get_running_loop().create_future()
+        job = Job(lambda: audio.resample(audio_in, rate_hz), expect, done.set_result)
+        if not self._pool.submit(job):
+            raise EngineFailed("too many recognitions wait", "raise ears.queue or ears.threads")
+        try:
+            await done
+        except asyncio.CancelledError:
+            job.cancel()
+            raise
+        if job.error is not None:
+            raise job.error
+        said = job.result or Transcript("", 0.0)
+        return heard(said, audio_in.size / rate_hz, {"queue": job.queue_ms, **said.timings_ms})
+
+    def _on_tick(self) -> None:
+        now = time.monotonic()
+        for listener in list(self._listeners):
+            listener.starve(now)
+        self._tick = asyncio.get_running_loop().call_later(_TICK_S, self._on_tick)

@@ -1,0 +1,117 @@
+"""Searching a decoder's output: greedily without a grammar, with a small beam inside one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voicebot.ears.asr.engine import Cancelled
+from voicebot.ears.asr.tokens import EOS
+from voicebot.ears.grammar import Grammar
+
+BEAM = 4
+FREE_TOKENS_PER_S = 6.5
+"""Moonshine's own bound against endless repetition."""
+GRAMMAR_TOKENS_PER_S = 14.0
+"""Inside a grammar words may be spelled in pieces."""
+_SPARE_TOKENS = 6
+_KEEP = 8
+"""Finished hypotheses that are kept."""
+
+
+class Steps(Protocol):
+    """A decoder bent over one utterance."""
+
+    logs: NDArray[np.float32]
+    cache: dict[str, Any]
+    seconds: float
+
+    def step(self, tokens: list[int], cache: dict[str, Any]) -> tuple[NDArray[np.float32], dict[str, Any]]: ...
+
+    def pick(self, cache: dict[str, Any], rows: list[int]) -> dict[str, Any]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """A way to read the utterance."""
+
+    score: float
+    """Sum of log-probabilities, end of text included, less the grammar's prices."""
+    tokens: tuple[int, ...]
+    partial: bool = False
+    """Ends where the grammar allows a pause only."""
+    state: int = 0
+    """Of the grammar, while the hypothesis grows."""
+
+    @property
+    def confidence(self) -> float:
+        """Geometric mean of the tokens' probabilities."""
+        return float(np.exp(self.score / (len(self.tokens) + 1)))
+
+
+def free(decoding: Steps, cancelled: Cancelled) -> Hypothesis | None:
+    """Greedy search. None when cancelled."""
+    score, tokens = 0.0, []
+    logs, cache = decoding.logs, decoding.cache
+    for _ in range(int(decoding.seconds * FREE_TOKENS_PER_S) + _SPARE_TOKENS):
+        best = int(logs[0].argmax())
+        score += float(logs[0, best])
+        if best == EOS:
+            break
+        if cancelled():
+            return None
+        tokens.append(best)
+        logs, cache = decoding.step([best], cache)
+    return Hypothesis(score, tuple(tokens))
+
+
+def inside(decoding: Steps, grammar: Grammar, cancelled: Cancelled) -> list[Hypothesis] | None:
+    """Beam search in `grammar`: finished hypotheses, whole and partial, best first. None when cancelled.
+
+    It goes on until no living hypothesis can beat the best whole one any more.
+    """
+    live, done = [Hypothesis(0.0, ())], []
+    logs, cache = decoding.logs, decoding.cache
+    for _ in range(int(decoding.seconds * GRAMMAR_TOKENS_PER_S) + _SPARE_TOKENS):
+        grown: list[tuple[int, Hypothesis]] = []
+        for row, hypothesis in enumerate(live):
+            done.extend(_ended(hypothesis, grammar, float(logs[row, EOS])))
+            grown.extend((row, h) for h in _grown(hypothesis, grammar, logs[row]))
+        grown.sort(key=lambda g: -g[1].score)
+        del grown[BEAM:]
+        whole = max((h.score for h in done if not h.partial), default=-np.inf)
+        if not grown or grown[0][1].score <= whole:
+            break
+        if cancelled():
+            return None
+        rows = [row for row, _ in grown]
+        if rows != list(range(len(live))):
+            cache = decoding.pick(cache, rows)
+        live = [h for _, h in grown]
+        logs, cache = decoding.step([h.tokens[-1] for h in live], cache)
+    return sorted(done, key=lambda h: -h.score)[: 4 * _KEEP]
+
+
+def _ended(hypothesis: Hypothesis, grammar: Grammar, log: float) -> list[Hypothesis]:
+    step = grammar.step(hypothesis.state)
+    price = min(step.final, step.partial)
+    if price == np.inf:
+        return []
+    return [Hypothesis(hypothesis.score + log - price, hypothesis.tokens, step.final == np.inf)]
+
+
+def _grown(hypothesis: Hypothesis, grammar: Grammar, logs: NDArray[np.float32]) -> list[Hypothesis]:
+    step = grammar.step(hypothesis.state)
+    if not step.tokens.size:
+        return []
+    allowed = logs[step.tokens] - step.prices
+    best = np.argsort(-allowed)[: 2 * BEAM]
+    return [
+        Hypothesis(
+            hypothesis.score + float(allowed[i]), (*hypothesis.tokens, int(step.tokens[i])), state=int(step.states[i])
+        )
+        for i in best
+    ]

@@ -1,0 +1,183 @@
+"""Moonshine tiny-en in onnxruntime: one pair of sessions for all calls, free and in-grammar decoding.
+
+The encoder takes raw audio at 16 kHz (one frame of 288 numbers per 384 samples); the merged decoder takes tokens, the
+encoder's frames and the key/value tensors of six layers. Tensors stay `OrtValue` between steps, so nothing is copied
+but what a beam reorders.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from voicebot.ears import gates, grammars
+from voicebot.ears.asr.decode import Hypothesis, free, inside
+from voicebot.ears.asr.engine import RATE_HZ, Audio, Cancelled, Transcript
+from voicebot.ears.asr.tokens import BOS, Vocabulary
+from voicebot.ears.grammar import Grammar
+from voicebot.errors import EngineFailed, ModelMissing
+from voicebot.events import Expect
+
+LAYERS, HEADS, HEAD_SIZE = 6, 8, 36
+FRAME = 384
+"""Samples at 16 kHz of one encoder frame."""
+PAD_S = 0.2
+"""Silence put on either side: the model loses words that begin with the first sample."""
+PARTIAL_LEAD = 1.0
+"""So much likelier (in nats) the beginning of a sentence must be than a whole one to be taken for unfinished."""
+_LEVEL = 0.06
+"""Root mean square that utterances are scaled to, so that faint callers are heard as loud ones are."""
+_SELF = tuple(f"{i}.decoder.{kind}" for i in range(LAYERS) for kind in ("key", "value"))
+_CROSS = tuple(f"{i}.encoder.{kind}" for i in range(LAYERS) for kind in ("key", "value"))
+_ort = ort.OrtValue.ortvalue_from_numpy
+
+Logs = NDArray[np.float32]
+
+
+class Decoding:
+    """The decoder's view of one utterance: the first step is shared by the free and the in-grammar search."""
+
+    def __init__(self, session: Any, frames: NDArray[np.float32]) -> None:
+        self._session = session
+        self._frames = frames
+        self._mask = np.ones((1, frames.shape[1] * FRAME), np.int64)
+        self._wide: dict[int, dict[str, Any]] = {}
+        start = np.zeros((1, HEADS, 1, HEAD_SIZE), np.float32)
+        empty = {name: _ort(start) for name in (*_SELF, *_CROSS)}
+        self.seconds = frames.shape[1] * FRAME / RATE_HZ
+        fixed = {"encoder_hidden_states": _ort(frames), "encoder_attention_mask": _ort(self._mask)}
+        self.logs, out = self._run(np.full((1, 1), BOS, np.int64), {**fixed}, empty, cached=False)
+        self.cache = {name: out[name] for name in _SELF}
+        self._cross = {name: out[name] for name in _CROSS}
+        self._wide[1] = {**fixed, **{f"past_key_values.{k}": v for k, v in self._cross.items()}}
+
+    def step(self, tokens: list[int], cache: dict[str, Any]) -> tuple[Logs, dict[str, Any]]:
+        """Log-probabilities (batch, vocabulary) after one more token for each hypothesis, and the new cache."""
+        ids = np.array(tokens, np.int64)[:, None]
+        return self._run(ids, self._for_batch(len(tokens)), cache, cached=True)
+
+    @staticmethod
+    def pick(cache: dict[str, Any], rows: list[int]) -> dict[str, Any]:
+        """The cache with its hypotheses reordered."""
+        return {name: _ort(np.ascontiguousarray(value.numpy()[rows])) for name, value in cache.items()}
+
+    def _for_batch(self, size: int) -> dict[str, Any]:
+        if size not in self._wide:
+            wide = {
+                "encoder_hidden_states": _ort(np.repeat(self._frames, size, 0)),
+                "encoder_attention_mask": _ort(np.repeat(self._mask, size, 0)),
+            }
+            for name, value in self._cross.items():
+                wide[f"past_key_values.{name}"] = _ort(np.repeat(value.numpy(), size, 0))
+            self._wide[size] = wide
+        return self._wide[size]
+
+    def _run(
+        self, ids: NDArray[np.int64], fixed: dict[str, Any], cache: dict[str, Any], *, cached: bool
+    ) -> tuple[Logs, dict[str, Any]]:
+        feeds = {"input_ids": _ort(ids), "use_cache_branch": _ort(np.array([cached])), **fixed}
+        feeds.update((f"past_key_values.{name}", value) for name, value in cache.items())
+        names = _SELF if cached else (*_SELF, *_CROSS)
+        out = self._session.run_with_ort_values(["logits", *(f"present.{n}" for n in names)], feeds)
+        logits = out[0].numpy()[:, -1]
+        top = logits.max(-1, keepdims=True)
+        logs = logits - top - np.log(np.exp(logits - top).sum(-1, keepdims=True))
+        return logs, dict(zip(names, out[1:], strict=True))
+
+
+class Moonshine:
+    """The engine. Threads share it; each recognition uses one core.
+
+    Args:
+        folder: with ``encoder_model.ort``, ``decoder_model_merged.ort`` and ``tokenizer.bin``.
+
+    Raises:
+        ModelMissing: a file is not there or damaged.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        for name in ("encoder_model.ort", "decoder_model_merged.ort", "tokenizer.bin"):
+            if not (folder / name).is_file():
+                raise ModelMissing(f"no recognition model: {folder / name} is not there", "run: voicebot models pull")
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        cpu = ["CPUExecutionProvider"]
+        try:
+            self._encoder = ort.InferenceSession(str(folder / "encoder_model.ort"), options, providers=cpu)
+            self._decoder = ort.InferenceSession(str(folder / "decoder_model_merged.ort"), options, providers=cpu)
+        except (RuntimeError, ValueError) as error:
+            raise ModelMissing(f"{folder} is damaged: {error}", "fetch it again: voicebot models pull") from error
+        self.vocabulary = Vocabulary(folder / "tokenizer.bin")
+        self._grammars = grammars.Cache(self.vocabulary.trie)
+
+    def recognise(self, audio: Audio, expect: Expect, cancelled: Cancelled) -> Transcript | None:
+        """See `Engine.recognise`. Tones and silence come back as an empty transcript."""
+        if gates.no_speech(audio, RATE_HZ):
+            return Transcript("", 0.0)
+        try:
+            return self._recognise(prepare(audio), expect, cancelled)
+        except RuntimeError as error:  # onnxruntime's exceptions derive from it
+            raise EngineFailed(f"recognition failed: {error}") from error
+
+    def _recognise(self, audio: Audio, expect: Expect, cancelled: Cancelled) -> Transcript | None:
+        began = time.perf_counter()
+        samples = audio[None]
+        inputs = {"input_values": samples, "attention_mask": np.ones(samples.shape, np.int64)}
+        decoding = Decoding(self._decoder, self._encoder.run(None, inputs)[0])
+        said = free(decoding, cancelled)
+        asr_ms = (time.perf_counter() - began) * 1000
+        compiled = self._grammars.get(expect)
+        if said is None or cancelled():
+            return None
+        text = gates.believable(self.vocabulary.text(said.tokens), len(said.tokens), decoding.seconds - 2 * PAD_S)
+        if compiled is None:
+            return Transcript(text, said.confidence if text else 0.0, timings_ms={"asr": asr_ms, "grammar": 0.0})
+        found = inside(decoding, compiled.grammar, cancelled)
+        if found is None:
+            return None
+        timings = {"asr": asr_ms, "grammar": (time.perf_counter() - began) * 1000 - asr_ms}
+        return self._judge(said, text, found, compiled, timings)
+
+    def _judge(
+        self,
+        said: Hypothesis,
+        text: str,
+        found: list[Hypothesis],
+        compiled: grammars.Compiled,
+        timings: dict[str, float],
+    ) -> Transcript:
+        whole = [h for h in found if not h.partial]
+        gap = max(said.score, found[0].score) - whole[0].score if whole else float("inf")
+        partial = not whole or found[0].score > whole[0].score + PARTIAL_LEAD
+        contents = (compiled.content(self.vocabulary.text(h.tokens)) for h in whole)
+        best = tuple(dict.fromkeys(c for c in contents if c))
+        accepted = bool(best) and gap <= compiled.max_gap and bool(text)
+        confidence = float(np.exp(-max(gap, 0.0) / 4)) if accepted else 0.0
+        return Transcript(
+            text,
+            said.confidence if text else 0.0,
+            expected=best[0] if accepted else "",
+            expected_confidence=confidence,
+            alternatives=best if accepted else (),
+            partial=partial,
+            gap=gap,
+            timings_ms=timings,
+        )
+
+
+def prepare(audio: Audio) -> Audio:
+    """Level and padding: a copy scaled to a common loudness with silence on either side."""
+    rms = float(np.sqrt(np.mean(np.square(audio)))) if audio.size else 0.0
+    peak = float(np.abs(audio).max()) if audio.size else 0.0
+    gain = min(_LEVEL / rms, 0.95 / peak) if rms > 0 else 1.0
+    pad = np.zeros(int(PAD_S * RATE_HZ), np.float32)
+    return np.concatenate([pad, audio * np.float32(gain), pad])
+
+
+__all__ = ["Grammar", "Moonshine", "prepare"]

@@ -1,0 +1,55 @@
+"""The vocabulary file of Moonshine (``tokenizer.bin``): for each token its length, then that many bytes of UTF-8."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from voicebot.ears.grammar import TokenTrie
+from voicebot.errors import ModelMissing
+
+BOS, EOS = 1, 2
+_FIRST_TEXT = 259
+"""Tokens before this are special or single raw bytes."""
+_SPACE = "▁"
+
+
+class Vocabulary:
+    """Token → text, and the trie that grammars need.
+
+    Raises:
+        ModelMissing: the file is damaged.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._pieces = _pieces(path)
+        texts = ((i, self.piece(i)) for i in range(_FIRST_TEXT, len(self._pieces)))
+        self.trie = TokenTrie.build(texts)
+
+    def __len__(self) -> int:
+        return len(self._pieces)
+
+    def piece(self, token: int) -> str:
+        """Text of one token, its leading space kept."""
+        return self._pieces[token].decode("utf-8", "replace").replace(_SPACE, " ")
+
+    def text(self, tokens: Iterable[int]) -> str:
+        """Text of a sequence."""
+        joined = b"".join(self._pieces[t] for t in tokens if t > EOS)
+        return joined.decode("utf-8", "replace").replace(_SPACE, " ").strip()
+
+
+def _pieces(path: Path) -> list[bytes]:
+    data = path.read_bytes()
+    pieces, at = [], 0
+    while at < len(data):
+        size, at = data[at], at + 1
+        if size >= 128:  # two bytes: the low seven bits first
+            if at >= len(data):
+                break
+            size, at = data[at] * 128 + size - 128, at + 1
+        pieces.append(data[at : at + size])
+        at += size
+    if at != len(data) or len(pieces) <= _FIRST_TEXT:
+        raise ModelMissing(f"{path} is damaged", "fetch it again: voicebot models pull")
+    return pieces

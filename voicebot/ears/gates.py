@@ -1,0 +1,76 @@
+"""What keeps silence, tones and noise from becoming words."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+from numpy.typing import NDArray
+
+from voicebot.ears import words
+
+SAID_TO_SILENCE = frozenset(
+    [
+        "you", "thank you for watching", "thanks for watching", "thank you so much for watching", "please subscribe",
+        "thank you very much for watching", "i'll see you next time", "bye bye bye", "subscribe",
+    ]
+)  # fmt: skip
+"""What the model writes when nobody speaks; nobody says these to a company's phone as a whole turn."""
+MAX_TOKENS_PER_S = 9.0
+"""Fast talkers stay under 7."""
+MAX_REPEATS = 4
+"""The same word more often than this in a row is a decoder going in circles; digits may repeat ("zero zero zero")."""
+_SPARE_TOKENS = 5
+_NUMBER_WORDS = frozenset(["oh", "o", "no", "yes", *"0123456789", *words.DIGITS])
+_FRAME_S, _HOP_S = 0.064, 0.032
+_TONE_SHARE = 0.97
+_TONE_FRAMES = 0.75
+
+
+def believable(text: str, tokens: int, seconds: float) -> str:
+    """`text`, or nothing where it cannot have been said in `seconds` of audio."""
+    said = re.findall(r"[\w']+", text.lower())
+    if not said or " ".join(said) in SAID_TO_SILENCE:
+        return ""
+    if tokens > seconds * MAX_TOKENS_PER_S + _SPARE_TOKENS or _circling(said):
+        return ""
+    return text
+
+
+def _circling(said: list[str]) -> bool:
+    for size in (1, 2, 3, 4):
+        run = 1
+        for i in range(size, len(said) - size + 1, size):
+            run = run + 1 if said[i : i + size] == said[i - size : i] else 1
+            if run > MAX_REPEATS and not _NUMBER_WORDS.issuperset(said[i : i + size]):
+                return True
+    return False
+
+
+def no_speech(audio: NDArray[np.float32], rate_hz: int) -> bool:
+    """Whether `audio` is silence or a tone of the telephone network (dial, busy, ringing, DTMF, fax).
+
+    Such tones are one or two steady frequencies (ITU-T E.180, Q.23, T.30); speech has harmonics that move. A frame
+    counts as tone when two narrow peaks hold nearly all its energy.
+    """
+    size, hop = int(_FRAME_S * rate_hz), int(_HOP_S * rate_hz)
+    if audio.size < size or not np.any(audio):
+        return not np.any(audio)
+    frames = np.lib.stride_tricks.sliding_window_view(audio, size)[::hop] * np.hanning(size).astype(np.float32)
+    power = np.square(np.abs(np.fft.rfft(frames, axis=1)))
+    energy = power.sum(1)
+    loud = power[energy > 0.05 * energy.max()]
+    peaks, held = [], np.zeros(len(loud))
+    rest = loud.copy()
+    rows = np.arange(len(loud))
+    for _ in range(2):
+        peak = rest.argmax(1)
+        for offset in range(-3, 4):
+            at = np.clip(peak + offset, 0, rest.shape[1] - 1)
+            held += rest[rows, at]
+            rest[rows, at] = 0
+        peaks.append(peak)
+    tonal = held > _TONE_SHARE * loud.sum(1)
+    low = np.minimum(*peaks)
+    steady = np.abs(low - np.median(low)) <= 1
+    return bool(np.mean(tonal & steady) > _TONE_FRAMES)

@@ -1,0 +1,292 @@
+"""Whose turn it is: a state machine without I/O. Probabilities and the sample clock go in, decisions come out.
+
+========  ==========================  =======================  =============================================
+state     voiced window               unsure window            silent window
+========  ==========================  =======================  =============================================
+QUIET     → ONSET                     stay; no-input timer     stay; no-input timer
+ONSET     count; → SPEECH: `Began`    a gap                    a gap; too many → QUIET
+SPEECH    stay                        stay                     → PAUSE
+PAUSE     → SPEECH: `Discard`         count as silence         count; `Recognise`, `Hurry`, → QUIET: `Ended`
+========  ==========================  =======================  =============================================
+
+A turn ends when the silence has lasted as long as `recognised` said it must, judged by what was heard up to the pause
+(see `endpoint`); before anything was recognised it does not end. Speech longer than `Timing.longest_s` is cut.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from voicebot.ears.vad import RATE_HZ, WINDOW
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Every threshold and time of turn-taking. Times are seconds of audio."""
+
+    voiced: float = 0.5
+    """Probability from which a window is speech."""
+    voiced_over_prompt: float = 0.7
+    """The same while a prompt plays: its echo must not interrupt it."""
+    silent: float = 0.35
+    """Probability under which a window is silence; between the two it goes on as it was."""
+    start_s: float = 0.096
+    """Voiced windows that make speech."""
+    start_gap_s: float = 0.064
+    """Unvoiced windows that may lie between them."""
+    pre_roll_s: float = 0.3
+    """Audio before the onset that is recognised too: soft beginnings of words."""
+    speculate_s: float = 0.096
+    """Silence after which recognition starts, in the hope that the turn is over."""
+    hurry_s: float = 0.192
+    """Silence after which a recognition that still waits goes before speculative ones."""
+    complete_s: float = 0.192
+    """Silence that ends a complete answer: the awaited length, yes or no, a listed phrase."""
+    free_s: float = 0.32
+    """Silence that ends free speech that may well be finished."""
+    unfinished_s: float = 0.8
+    """Silence that ends free speech that seems unfinished ("I want to …")."""
+    digits_may_follow_s: float = 0.7
+    """Silence that ends a number that is long enough, though a longer one is allowed."""
+    digits_missing_s: float = 1.2
+    """Silence that ends a number that is too short."""
+    nothing_s: float = 0.5
+    """Silence after speech in which nothing was recognised."""
+    longest_s: float = 25.0
+    """Turns longer than this are cut and recognised as they are."""
+
+
+class State(enum.Enum):
+    QUIET = "quiet"
+    ONSET = "onset"
+    SPEECH = "speech"
+    PAUSE = "pause"
+
+
+class Sound(enum.Enum):
+    VOICED = "voiced"
+    UNSURE = "unsure"
+    SILENT = "silent"
+
+
+@dataclass(frozen=True, slots=True)
+class Began:
+    """The caller speaks."""
+
+    onset: int
+    """Sample of the first voiced window."""
+    over_prompt: bool
+    """A prompt was playing."""
+    interrupts: bool
+    """It was one that may be interrupted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recognise:
+    """Recognise samples `start` … `end`: the turn may be over."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Discard:
+    """Throw that recognition away: the caller goes on, or the turn is void."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hurry:
+    """That recognition is waited for now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The turn is over; the last recognition is its text."""
+
+    onset: int
+    voiced_end: int
+    """Sample after the last voiced window."""
+    voiced_s: float
+    """Seconds of voiced windows in it."""
+    over_prompt: bool
+    interrupted: bool
+    cut: bool
+    """It reached `Timing.longest_s`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Silent:
+    """The no-input time is over."""
+
+
+Decision = Began | Recognise | Discard | Hurry | Ended | Silent
+
+
+class TurnMachine:
+    """One caller's turns. All methods return what to do, in order."""
+
+    def __init__(self, timing: Timing | None = None) -> None:
+        self.timing = timing or Timing()
+        self.state = State.QUIET
+        self.now = 0
+        """Samples (8000 Hz) heard so far; windows are 256."""
+        self.no_input_s = 6.0
+        self._prompt = False
+        self._interruptible = True
+        self._deadline: int | None = None
+        self._needed_s: float | None = None
+        self._clear()
+
+    @property
+    def keep_from(self) -> int:
+        """First sample that a recognition may still ask for, pre-roll not counted."""
+        return self.now if self.state is State.QUIET else self._onset
+
+    def window(self, probability: float) -> list[Decision]:
+        """One more window has this probability of speech."""
+        self.now += WINDOW
+        return _TABLE[self.state, self._sound(probability)](self)
+
+    def recognised(self, needed_s: float) -> list[Decision]:
+        """The recognition asked for is there; a turn with this text needs so much silence to be over."""
+        if self.state is not State.PAUSE:
+            return []
+        self._needed_s = needed_s
+        return self._end_if_over()
+
+    def prompt_started(self, interruptible: bool) -> None:
+        """A prompt plays from now on."""
+        self._prompt, self._interruptible, self._deadline = True, interruptible, None
+
+    def prompt_ended(self) -> None:
+        """No prompt plays any more: the no-input time runs, unless the caller speaks."""
+        self._prompt = False
+        self.rearm()
+
+    def rearm(self) -> None:
+        """Let the no-input time begin again; not while a prompt plays."""
+        if not self._prompt:
+            self._deadline = self.now + _samples(self.no_input_s)
+
+    def void(self) -> list[Decision]:
+        """Drop the turn under way and the no-input timer (a key was pressed)."""
+        self._deadline = None
+        asked = self._asked
+        self._clear()
+        return [Discard()] if asked else []
+
+    def _sound(self, probability: float) -> Sound:
+        over_prompt = self._prompt and self.state in (State.QUIET, State.ONSET)
+        if probability >= (self.timing.voiced_over_prompt if over_prompt else self.timing.voiced):
+            return Sound.VOICED
+        return Sound.SILENT if probability < self.timing.silent else Sound.UNSURE
+
+    def _clear(self) -> None:
+        self.state = State.QUIET
+        self._onset = self._voiced = self._gap = self._voiced_end = 0
+        self._over_prompt = self._interrupted = self._asked = self._hurried = self._cut = False
+        self._needed_s = None
+
+    def _stay_quiet(self) -> list[Decision]:
+        if self._deadline is None or self.now < self._deadline:
+            return []
+        self._deadline = None
+        return [Silent()]
+
+    def _onset_begins(self) -> list[Decision]:
+        self._clear()
+        self.state = State.ONSET
+        self._onset = self.now - WINDOW
+        return self._onset_voiced()
+
+    def _onset_voiced(self) -> list[Decision]:
+        self._voiced += WINDOW
+        self._gap = 0
+        if self._voiced < _samples(self.timing.start_s):
+            return []
+        self.state = State.SPEECH
+        self._voiced_end = self.now
+        self._over_prompt = self._prompt
+        self._interrupted = self._prompt and self._interruptible
+        self._deadline = None
+        return [Began(self._onset, self._over_prompt, self._interrupted)]
+
+    def _onset_gap(self) -> list[Decision]:
+        self._gap += WINDOW
+        if self._gap > _samples(self.timing.start_gap_s):
+            self._clear()
+        return self._stay_quiet()
+
+    def _speech_goes_on(self) -> list[Decision]:
+        self._voiced += WINDOW
+        self._voiced_end = self.now
+        return self._cut_if_long()
+
+    def _pause_begins(self) -> list[Decision]:
+        self.state = State.PAUSE
+        return self._pause_goes_on()
+
+    def _pause_ends(self) -> list[Decision]:
+        self.state = State.SPEECH
+        asked = self._asked
+        self._asked = self._hurried = False
+        self._needed_s = None
+        return [*([Discard()] if asked else []), *self._speech_goes_on()]
+
+    def _pause_goes_on(self) -> list[Decision]:
+        silence = self.now - self._voiced_end
+        todo: list[Decision] = []
+        if not self._asked and silence >= _samples(self.timing.speculate_s):
+            todo.append(self._ask())
+        if not self._hurried and self._needed_s is None and silence >= _samples(self.timing.hurry_s):
+            self._hurried = True
+            todo.append(Hurry())
+        return [*todo, *self._end_if_over()]
+
+    def _cut_if_long(self) -> list[Decision]:
+        if self.now - self._onset < _samples(self.timing.longest_s):
+            return []
+        self.state, self._cut, self._hurried = State.PAUSE, True, True
+        return [self._ask(), Hurry()]
+
+    def _ask(self) -> Recognise:
+        self._asked = True
+        return Recognise(max(0, self._onset - _samples(self.timing.pre_roll_s)), self.now)
+
+    def _end_if_over(self) -> list[Decision]:
+        if self._needed_s is None:
+            return []
+        if not self._cut and self.now - self._voiced_end < _samples(self._needed_s):
+            return []
+        ended = Ended(
+            self._onset, self._voiced_end, self._voiced / RATE_HZ, self._over_prompt, self._interrupted, self._cut
+        )
+        self._clear()
+        self._deadline = None
+        return [ended]
+
+    def _wait_cut(self) -> list[Decision]:
+        """Speech while the recognition of a cut turn is waited for belongs to it."""
+        return [] if self._cut else self._pause_ends()
+
+
+_TABLE: dict[tuple[State, Sound], Callable[[TurnMachine], list[Decision]]] = {
+    (State.QUIET, Sound.VOICED): TurnMachine._onset_begins,
+    (State.QUIET, Sound.UNSURE): TurnMachine._stay_quiet,
+    (State.QUIET, Sound.SILENT): TurnMachine._stay_quiet,
+    (State.ONSET, Sound.VOICED): TurnMachine._onset_voiced,
+    (State.ONSET, Sound.UNSURE): TurnMachine._onset_gap,
+    (State.ONSET, Sound.SILENT): TurnMachine._onset_gap,
+    (State.SPEECH, Sound.VOICED): TurnMachine._speech_goes_on,
+    (State.SPEECH, Sound.UNSURE): TurnMachine._speech_goes_on,
+    (State.SPEECH, Sound.SILENT): TurnMachine._pause_begins,
+    (State.PAUSE, Sound.VOICED): TurnMachine._wait_cut,
+    (State.PAUSE, Sound.UNSURE): TurnMachine._pause_goes_on,
+    (State.PAUSE, Sound.SILENT): TurnMachine._pause_goes_on,
+}
+
+
+def _samples(seconds: float) -> int:
+    return round(seconds * RATE_HZ)

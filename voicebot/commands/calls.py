@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
+import dataclasses
+import json
+import sys
 from pathlib import Path
 
 from voicebot import config as configuration
 from voicebot.paths import ROOT
+from voicebot.record import show
+from voicebot.record.records import Records
 
 DEMO_DATABASE = f"sqlite:///{ROOT}/var/demo/calls.db"
 
@@ -27,3 +33,25 @@ def database(args: argparse.Namespace) -> str:
     if args.database:
         return str(args.database)
     return configuration.load(args.config).record.database if args.config else DEMO_DATABASE
+
+
+def main(args: argparse.Namespace) -> int:
+    """Print the list or one call. Returns 1 when there is no such call."""
+    return asyncio.run(_print(args, Records.open(database(args))))
+
+
+async def _print(args: argparse.Namespace, records: Records) -> int:
+    if args.call is None:
+        rows = await records.calls(args.limit)
+        print(_json([dataclasses.asdict(row) for row in rows]) if args.json else show.calls_text(rows), end="")
+        return 0
+    detail = await records.call(args.call)
+    if detail is None:
+        print(f"no call {args.call!r}; `voicebot calls` lists them", file=sys.stderr)
+        return 1
+    print(_json(dataclasses.asdict(detail)) if args.json else show.call_text(detail), end="")
+    return 0
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False, default=dict) + "\n"

@@ -1,0 +1,202 @@
+"""What a turn says for one slot: candidates of its type, filtered by what the slot allows."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from datetime import date, datetime
+
+import dateparser
+
+from voicebot.events import Heard
+from voicebot.mind.schema import Slot
+from voicebot.mind.slots import limits
+from voicebot.mind.slots.corrections import after_correction
+from voicebot.mind.slots.dates import find_dates
+from voicebot.mind.slots.digits import find_digits
+from voicebot.mind.slots.letters import find_codes
+from voicebot.mind.slots.numbers import find_amounts, find_numbers
+from voicebot.mind.slots.people import find_choices, find_emails, find_names, find_phones
+from voicebot.mind.slots.times import find_times
+from voicebot.mind.slots.words import Found, tokens
+from voicebot.mind.slots.yesno import find_yesno
+
+UNSURE = 0.4
+"""Confidence of values that only the last resort found: always confirmed."""
+
+
+def find(slot: Slot, text: str, now: datetime, *, asked: bool = True) -> list[Found]:
+    """Values for a slot in a text, the likeliest first, only such as the slot allows.
+
+    Args:
+        text: what was recognised or typed.
+        now: the moment of speaking.
+        asked: whether the slot was asked for; otherwise only wordings that can mean nothing else count.
+    """
+    words = tokens(text)
+    if not words:
+        return []
+    found = _by_type(slot, text, words, now, asked)
+    allowed = [f for f in found if allows(slot, f.value, now)]
+    if not allowed and not found and asked and slot.type in ("date", "datetime"):
+        allowed = [f for f in _last_resort(slot, text, words, now) if allows(slot, f.value, now)]
+    return list({f.value: f for f in reversed(allowed)}.values())[::-1]
+
+
+def find_keyed(slot: Slot, keys: str, now: datetime) -> list[Found]:
+    """The value that was keyed: digits as they are, dates as MMDD or MMDDYYYY, times as HHMM, choices by number."""
+    value = _keyed(slot, keys.strip("#"), now.date())
+    return [Found(value, 1.0, 0, 1)] if value and allows(slot, value, now) else []
+
+
+def find_heard(slot: Slot, heard: Heard, now: datetime) -> list[Found]:
+    """Values for the slot that was asked for: in-grammar results first, then free recognition."""
+    if heard.source == "keys":
+        return find_keyed(slot, heard.text, now)
+    out: dict[str, Found] = {}
+    grammar = list(dict.fromkeys((heard.expected_text, *heard.alternatives)))
+    for rank, text in enumerate(t for t in grammar if t):
+        trust = heard.expected_confidence * 0.9**rank
+        for found in find(slot, text, now)[:4]:
+            out.setdefault(found.value, Found(found.value, found.confidence * trust, 0, len(tokens(heard.text)) or 1))
+    for found in find(slot, heard.text, now):
+        known = out.get(found.value)
+        trust = found.confidence * heard.confidence
+        if known is not None:  # both recognitions agree: surer than either
+            out[found.value] = Found(found.value, 1 - (1 - known.confidence) * (1 - trust), found.start, found.end)
+        else:
+            out[found.value] = Found(found.value, trust * (0.7 if grammar and grammar[0] else 1.0), found.start, found.end)
+    return list(out.values())
+
+
+def allows(slot: Slot, value: str, now: datetime) -> bool:
+    """Whether a value is one that the slot accepts."""
+    if slot.type in ("digits", "alnum"):
+        fits = len(value) in slot.lengths if slot.lengths else len(value) <= 20
+        return fits and (slot.check != "luhn" or limits.luhn(value))
+    if slot.type in ("amount", "number"):
+        number = float(value)
+        return (slot.minimum is None or number >= slot.minimum) and (slot.maximum is None or number <= slot.maximum)
+    if slot.type in ("date", "datetime"):
+        day = date.fromisoformat(value[:10])
+        early = not slot.earliest or day >= limits.day_limit(slot.earliest, now.date())
+        late = not slot.latest or day <= limits.day_limit(slot.latest, now.date())
+        return early and late
+    if slot.type == "time":
+        early = not slot.earliest or value >= limits.time_limit(slot.earliest).strftime("%H:%M")
+        return early and (not slot.latest or value <= limits.time_limit(slot.latest).strftime("%H:%M"))
+    return True
+
+
+def _by_type(slot: Slot, text: str, words: list[str], now: datetime, asked: bool) -> list[Found]:
+    def valid(value: str) -> bool:
+        return allows(slot, value, now)
+
+    match slot.type:
+        case "digits":
+            return find_digits(words, valid, asked=asked)
+        case "alnum":
+            return find_codes(words, valid)
+        case "date":
+            return _latest_first(find_dates(words, now.date(), asked=asked), words)
+        case "time":
+            return _times(words, now, asked)
+        case "datetime":
+            return _datetimes(words, now, asked)
+        case "amount":
+            return find_amounts(words, asked=asked)
+        case "number":
+            return find_numbers(words)
+        case "yesno":
+            return find_yesno(words)
+        case "choice":
+            return find_choices(words, synonyms(slot), asked=asked)
+        case "phone":
+            return find_phones(words, slot.region)
+        case "email":
+            return find_emails(text, words)
+        case "name":
+            listed = find_choices(words, synonyms(slot), asked=asked) if slot.choices else []
+            return listed or find_names(words)
+    return [Found(re.sub(r"[\x00-\x1f\x7f]", " ", text).strip(), 0.9, 0, len(words))]
+
+
+def synonyms(slot: Slot) -> dict[str, list[str]]:
+    """Every way to say each choice of a slot."""
+    return {
+        key: [*choice.synonyms, *([choice.say] if choice.say else []), key.replace("_", " ")]
+        for key, choice in slot.choices.items()
+    }
+
+
+def _latest_first(found: list[Found], words: list[str]) -> list[Found]:
+    """A corrected value before the one that it corrects."""
+    cut = after_correction(words)
+    return sorted(found, key=lambda f: f.start < cut)
+
+
+def _times(words: list[str], now: datetime, asked: bool) -> list[Found]:
+    days = find_dates(words, now.date(), asked=False)
+    taken = (days[0].start, days[0].end) if days else (0, 0)
+    return _latest_first(find_times(words, asked=asked, taken=taken), words)
+
+
+def _datetimes(words: list[str], now: datetime, asked: bool) -> list[Found]:
+    days = _latest_first(find_dates(words, now.date(), asked=asked), words)
+    out: list[Found] = []
+    for day in days[:3]:
+        times = find_times(words, asked=True, taken=(day.start, day.end))
+        out += [
+            Found(f"{day.value}T{t.value}", min(day.confidence, t.confidence), min(day.start, t.start), max(day.end, t.end))
+            for t in _latest_first(times, words)[:3]
+        ]
+    return out
+
+
+def _last_resort(slot: Slot, text: str, words: list[str], now: datetime) -> list[Found]:
+    settings = {"RELATIVE_BASE": now.replace(tzinfo=None), "PREFER_DATES_FROM": "future", "REQUIRE_PARTS": ["day"]}
+    if len(words) > 8:
+        return []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the library warns about its own use of dates without a year
+        moment = dateparser.parse(text[:80], languages=["en"], settings=settings)
+    if moment is None:
+        return []
+    value = moment.date().isoformat() if slot.type == "date" else moment.strftime("%Y-%m-%dT%H:%M")
+    return [Found(value, UNSURE, 0, len(words))]
+
+
+def _keyed(slot: Slot, keys: str, today: date) -> str:
+    if slot.type == "amount":
+        whole, _, cents = keys.partition("*")
+        return f"{int(whole)}.{cents[:2]:0<2}" if whole.isdigit() and len(whole) < 10 and (cents or "0").isdigit() else ""
+    if not keys.isdigit():
+        return ""
+    if slot.type == "yesno":
+        return {"1": "yes", "2": "no"}.get(keys, "")
+    if slot.type == "choice":
+        names = list(slot.choices)
+        return names[int(keys) - 1] if len(keys) < 3 and 1 <= int(keys) <= len(names) else ""
+    if slot.type == "date":
+        return _keyed_day(keys, today)
+    if slot.type == "time" and len(keys) in (3, 4) and int(keys[:-2]) < 24 and int(keys[-2:]) < 60:
+        return f"{int(keys[:-2]):02d}:{keys[-2:]}"
+    if slot.type == "phone":
+        found = find_phones([keys], slot.region)
+        return found[0].value if found else ""
+    if slot.type == "number":
+        return str(int(keys)) if len(keys) <= 9 else ""
+    return keys if slot.type in ("digits", "alnum") else ""
+
+
+def _keyed_day(keys: str, today: date) -> str:
+    if len(keys) not in (4, 8):
+        return ""
+    try:
+        year = int(keys[4:]) if len(keys) == 8 else today.year
+        day = date(year, int(keys[:2]), int(keys[2:4]))
+        if len(keys) == 4 and day < today:
+            day = day.replace(year=today.year + 1)
+    except ValueError:
+        return ""
+    return day.isoformat()

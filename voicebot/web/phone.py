@@ -1,0 +1,138 @@
+"""The browser phone's side of the server: offers become legs, legs become calls, calls end everywhere at once."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+
+from telephony.leg import LegError
+from telephony.webrtc import MAX_OFFER, WebRtcLeg, accept
+from voicebot import log
+from voicebot.web import events
+from voicebot.web.security import same_origin
+
+MAX_CALLS = 20
+"""Browser calls at once: each takes a few percent of a core for encryption and Opus."""
+RETRY_AFTER_S = 30
+END_S = 5.0
+"""Time for calls to end when the server stops."""
+
+_log = log.get(__name__)
+
+
+class Phone:
+    """Takes offers and keeps the calls that came of them.
+
+    Args:
+        on_browser_call: runs one call from its connected leg to its end.
+        ready: whether calls are accepted now.
+        max_calls: more calls than this get 503 with Retry-After.
+    """
+
+    def __init__(
+        self,
+        on_browser_call: Callable[[WebRtcLeg], Awaitable[None]],
+        ready: Callable[[], bool],
+        max_calls: int = MAX_CALLS,
+    ) -> None:
+        self._on_browser_call, self._ready, self._max_calls = on_browser_call, ready, max_calls
+        self._answering = 0
+        self._calls: dict[asyncio.Task[None], WebRtcLeg] = {}
+
+    @property
+    def active(self) -> int:
+        """Calls under way, those that are just connecting included."""
+        return self._answering + len(self._calls)
+
+    async def offer(self, request: web.Request) -> web.Response:
+        """``POST /api/phone/offer`` with ``{"type": "offer", "sdp": …}`` → ``{"type": "answer", "sdp": …, "call": …}``.
+
+        Answers errors as ``{"error": code, "message": words}``: 400, 403, 413, 415, 488 and 503 with Retry-After.
+        """
+        if not same_origin(request):
+            return _error(403, "origin", "Calls start from this server's own page.")
+        if request.content_type != "application/json":
+            return _error(415, "type", "The offer must be JSON.")
+        sdp = _sdp(await request.read())
+        if sdp is None:
+            return _error(400, "offer", 'The offer must be {"type": "offer", "sdp": "…"}.')
+        if not self._ready():
+            return _error(503, "starting", "The server is not taking calls right now.", RETRY_AFTER_S)
+        if self.active >= self._max_calls:
+            return _error(503, "busy", "All lines are busy.", RETRY_AFTER_S)
+        self._answering += 1
+        try:
+            answer, leg = await self._answer(sdp)
+        except LegError as error:
+            _log.info("browser offer refused", extra={"status": error.status, "reason": error.reason})
+            return _error(error.status, "offer", error.reason)
+        finally:
+            self._answering -= 1
+        return web.json_response({"type": "answer", "sdp": answer, "call": leg.id})
+
+    async def stop(self) -> None:
+        """End all calls. Returns when their sockets and tasks are gone, or after `END_S`."""
+        calls = dict(self._calls)
+        for leg in calls.values():
+            await leg.hang_up()
+        if calls:
+            _, late = await asyncio.wait(calls, timeout=END_S)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*calls, return_exceptions=True)
+
+    async def _answer(self, sdp: str) -> tuple[str, WebRtcLeg]:
+        # The page's messages arrive after the connection is up, so the leg is known by then.
+        answer, leg = await accept(sdp, on_data=lambda message: _from_page(leg, message))
+        task = asyncio.get_running_loop().create_task(self._run(leg), name=f"browser call {leg.id}")
+        self._calls[task] = leg
+        task.add_done_callback(self._over)
+        return answer, leg
+
+    async def _run(self, leg: WebRtcLeg) -> None:
+        try:
+            if await leg.connected():
+                await self._on_browser_call(leg)
+        finally:
+            await leg.hang_up()
+            await leg.gone()
+
+    def _over(self, task: asyncio.Task[None]) -> None:
+        leg = self._calls.pop(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            _log.error("browser call failed", exc_info=error, extra={"leg": leg.id})
+        else:
+            reason = leg.closed.result() if leg.closed.done() else "cancelled"
+            _log.info("browser leg closed", extra={"leg": leg.id, "reason": reason})
+
+
+def _from_page(leg: WebRtcLeg, message: str) -> None:
+    match events.parse(message):
+        case events.Key(key):
+            leg.press(key)
+        case events.Bye():
+            leg.end("caller")
+
+
+def _sdp(body: bytes) -> str | None:
+    if len(body) > 2 * MAX_OFFER:
+        return None
+    try:
+        data: Any = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    match data:
+        case {"type": "offer", "sdp": str(sdp)}:
+            return sdp
+        case _:
+            return None
+
+
+def _error(status: int, code: str, message: str, retry_after_s: int | None = None) -> web.Response:
+    headers = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
+    return web.json_response({"error": code, "message": message}, status=status, headers=headers)

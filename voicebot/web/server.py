@@ -1,0 +1,112 @@
+"""The HTTP side: the browser phone, health, readiness and metrics."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import prometheus_client
+from aiohttp import web
+
+from telephony.webrtc import MAX_OFFER, WebRtcLeg
+from voicebot import log
+from voicebot.config import Http
+from voicebot.web.phone import MAX_CALLS, Phone
+from voicebot.web.security import secured
+
+STATIC = Path(__file__).parent / "static"
+TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+MAX_HINTS = 8
+
+_log = log.get(__name__)
+
+
+class Web:
+    """The web server.
+
+    Args:
+        config: address and port; port 0 takes a free one.
+        on_browser_call: runs one browser call, from its connected leg to its end.
+        ready: whether calls are accepted now.
+        status: what pages show about the server; ``hints`` is a list of things to say.
+        max_calls: browser calls at once; more get 503.
+    """
+
+    def __init__(
+        self,
+        config: Http,
+        *,
+        on_browser_call: Callable[[WebRtcLeg], Awaitable[None]],
+        ready: Callable[[], bool],
+        status: Callable[[], dict[str, Any]],
+        max_calls: int = MAX_CALLS,
+    ) -> None:
+        self._config, self._ready, self._status = config, ready, status
+        self.phone = Phone(on_browser_call, ready, max_calls)
+        self.port = config.port
+        """The real one after `start`."""
+        self._runner: web.AppRunner | None = None
+
+    async def start(self) -> None:
+        """Listen. Raises OSError when the port is taken."""
+        app = web.Application(middlewares=[secured], client_max_size=2 * MAX_OFFER)
+        app.router.add_post("/api/phone/offer", self.phone.offer)
+        app.router.add_get("/api/phone/hints", self._hints)
+        app.router.add_get("/healthz", self._healthz)
+        app.router.add_get("/readyz", self._readyz)
+        app.router.add_get("/metrics", self._metrics)
+        for path in sorted(STATIC.iterdir()):
+            route = "/" if path.name == "index.html" else f"/{path.name}"
+            app.router.add_get(route, _File(path).get)
+        self._runner = web.AppRunner(app, access_log=None, keepalive_timeout=30)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self._config.listen, self._config.port, shutdown_timeout=2)
+        try:
+            await site.start()
+        except OSError:
+            await self.stop()
+            raise
+        self.port = self._runner.addresses[0][1]
+        _log.info("web server listening", extra={"address": self._config.listen, "port": self.port})
+
+    async def stop(self) -> None:
+        """End browser calls and close the port. Calling it again does nothing."""
+        await self.phone.stop()
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            await runner.cleanup()
+
+    async def _hints(self, _: web.Request) -> web.Response:
+        hints = self._status().get("hints", [])
+        return web.json_response(
+            {"hints": [str(hint) for hint in hints[:MAX_HINTS]]}, headers={"Cache-Control": "no-store"}
+        )
+
+    async def _healthz(self, _: web.Request) -> web.Response:
+        return web.json_response({"alive": True}, headers={"Cache-Control": "no-store"})
+
+    async def _readyz(self, _: web.Request) -> web.Response:
+        ready = self._ready()
+        return web.json_response({"ready": ready}, status=200 if ready else 503, headers={"Cache-Control": "no-store"})
+
+    async def _metrics(self, _: web.Request) -> web.Response:
+        return web.Response(
+            body=prometheus_client.generate_latest(), headers={"Content-Type": prometheus_client.CONTENT_TYPE_LATEST}
+        )
+
+
+class _File:
+    """A static file, read once at the start, so that nothing a browser asks for names a path."""
+
+    def __init__(self, path: Path) -> None:
+        self._body = path.read_bytes()
+        self._type = TYPES[path.suffix]
+        self._etag = hashlib.sha256(self._body).hexdigest()[:16]
+
+    async def get(self, request: web.Request) -> web.Response:
+        headers = {"ETag": f'"{self._etag}"', "Cache-Control": "no-cache"}
+        if any(tag.value == self._etag for tag in request.if_none_match or ()):
+            return web.Response(status=304, headers=headers)
+        return web.Response(body=self._body, content_type=self._type, charset="utf-8", headers=headers)

@@ -2,45 +2,189 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
 
 from telephony.leg import Pcm
-from voicebot import config
+from voicebot import config, log
+from voicebot.errors import EngineFailed
+from voicebot.mouth.cache import Cache, Key
+from voicebot.mouth.job import Job
+from voicebot.mouth.phrases import Phrase, split
+from voicebot.mouth.recordings import Recordings
+from voicebot.mouth.speakable import speakable
+from voicebot.mouth.voice import Voice, choose
+from voicebot.paths import models_dir
+
+WORKERS = 2
+MAX_JOBS = 100
+"""Phrases being synthesised or waiting for it; more are refused, so a flood cannot fill the memory."""
+
+_log = log.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Audio of a prompt, in order."""
+
+    pcm: Pcm
+    text: str
+    """Written words that begin with this audio and last until the next piece that has some; usually empty."""
 
 
 class Mouth:
-    """Speech for all calls of a process."""
+    """Speech for all calls of a process. Use it on one event loop only; synthesis runs in threads.
 
-    voice_name: str
-    """Which voice speaks, for people: ``piper en_US-lessac-medium`` or ``espeak-ng en-us``."""
-    advice: str
-    """How to get a better voice; empty when the best one speaks."""
+    Args:
+        voices: tried in order for each phrase.
+        recordings: prompts that need no voice.
+        cache_bytes: memory for audio that was already made.
+        advice: how to get a better voice.
+    """
+
+    def __init__(self, voices: list[Voice], recordings: Recordings, cache_bytes: int, advice: str = "") -> None:
+        self._voices = voices
+        self._recordings = recordings
+        self._cache = Cache(cache_bytes)
+        self._jobs: dict[Key, Job] = {}
+        self._secret_jobs: set[Job] = set()
+        self._executor: ThreadPoolExecutor | None = None
+        self.advice = advice
+        """How to get a better voice; empty when the best one speaks."""
 
     @classmethod
     def load(cls, settings: config.Mouth) -> Mouth:
-        """Load the voice and look through the recorded prompts; blocks for up to a second.
+        """Load the voice and look through the recorded prompts; blocks for up to a few seconds.
 
         Raises:
             ModelMissing: a Piper voice is configured and not on this machine.
+            EngineFailed: the configured voice is broken.
         """
-        raise NotImplementedError
+        voices, advice = choose(settings.voice, settings.words_per_minute, models_dir() / "piper")
+        return cls(voices, Recordings(settings.recordings), settings.cache_mb * 1_000_000, advice)
+
+    @property
+    def voice_name(self) -> str:
+        """Which voice speaks, for people: ``piper en_US-lessac-medium 165`` or ``espeak-ng en-us 165``."""
+        return self._voices[0].engine.name
 
     def start(self) -> None:
         """Start the worker threads."""
-        raise NotImplementedError
+        self._executor = ThreadPoolExecutor(WORKERS, thread_name_prefix="mouth")
 
     def stop(self) -> None:
-        """Stop the worker threads; what is being synthesised is dropped."""
-        raise NotImplementedError
+        """Stop the worker threads; what is being synthesised is cut off."""
+        for job in [*self._jobs.values(), *self._secret_jobs]:
+            job.abandon()
+        if self._executor is not None:
+            self._executor.shutdown(wait=True)
+            self._executor = None
 
     async def warm(self, prompts: Iterable[tuple[str, str]], rate_hz: int) -> int:
-        """Speak (name, text) prompts into the cache with bounded CPU. Returns how many are now ready."""
-        raise NotImplementedError
+        """Speak (name, text) prompts into the cache, using at most half a core. Returns how many are ready then."""
+        loop = asyncio.get_running_loop()
+        ready = 0
+        for name, text in prompts:
+            begun = loop.time()
+            try:
+                async for _ in self.speak(text, rate_hz, name):
+                    pass
+                ready += 1
+            except EngineFailed as error:
+                _log.warning("prompt not prepared", extra={"prompt": name, "error": str(error)})
+            await asyncio.sleep(loop.time() - begun)
+        return ready
 
-    def speak(self, text: str, rate_hz: int, name: str = "", secret: bool = False) -> AsyncIterator[Pcm]:
+    async def speak(self, text: str, rate_hz: int, name: str = "", secret: bool = False) -> AsyncGenerator[Pcm, None]:
         """Audio of `text`, as blocks of any length: at once when remembered, otherwise as it is synthesised.
+
+        Args:
+            name: of the prompt; a recording of that name is played instead of `text`.
+            secret: nothing of it is remembered.
 
         Raises:
             EngineFailed: no engine could speak it, or too much is waiting.
         """
-        raise NotImplementedError
+        async with contextlib.aclosing(self.pieces(text, rate_hz, name, secret)) as pieces:
+            async for piece in pieces:
+                yield piece.pcm
+
+    async def pieces(
+        self, text: str, rate_hz: int, name: str = "", secret: bool = False
+    ) -> AsyncGenerator[Piece, None]:
+        """As `speak`, with the words that belong to the audio."""
+        recorded = await self._recorded(name, rate_hz)
+        if recorded is not None:
+            yield Piece(recorded, text)
+            return
+        pause_ms = 0
+        for phrase in split(text, self._voices[0].engine.clausewise):
+            if pause_ms:
+                yield Piece(np.zeros(rate_hz * pause_ms // 1000, np.int16), "")
+            words = phrase.text
+            async with contextlib.aclosing(self._phrase(phrase, rate_hz, secret)) as blocks:
+                async for block in blocks:
+                    yield Piece(block, words)
+                    words = ""
+            pause_ms = phrase.pause_ms
+
+    async def _recorded(self, name: str, rate_hz: int) -> Pcm | None:
+        if name not in self._recordings:
+            return None
+        key = ("recording", name, rate_hz)
+        clip = self._cache.get(key)
+        if clip is None:
+            try:
+                clip = await asyncio.get_running_loop().run_in_executor(
+                    self._workers, self._recordings.read, name, rate_hz
+                )
+            except EngineFailed as error:
+                _log.error("recording left out", extra={"prompt": name, "error": str(error)})
+                return None
+            self._cache.put(key, clip)
+        return clip
+
+    async def _phrase(self, phrase: Phrase, rate_hz: int, secret: bool) -> AsyncGenerator[Pcm, None]:
+        key = (self.voice_name, speakable(phrase.text, date.today()), rate_hz)
+        clip = self._cache.get(key)
+        if clip is not None:
+            yield clip
+            return
+        async with contextlib.aclosing(self._job(key, secret).listen()) as blocks:
+            async for block in blocks:
+                yield block
+
+    def _job(self, key: Key, secret: bool) -> Job:
+        """The synthesis of this phrase: the one under way for another call, or a new one."""
+        job = self._jobs.get(key)
+        if job is not None and not job.abandoned and not secret:
+            return job
+        if len(self._jobs) + len(self._secret_jobs) >= MAX_JOBS:
+            raise EngineFailed("too much is waiting to be spoken")
+        _, words, rate_hz = key
+        job = Job(self._voices, words, rate_hz, self._workers)
+        if secret:
+            self._secret_jobs.add(job)
+            job.done.add_done_callback(lambda _: self._secret_jobs.discard(job))
+        else:
+            self._jobs[key] = job
+            job.done.add_done_callback(lambda done: self._made(key, job, done.result()))
+        return job
+
+    def _made(self, key: Key, job: Job, whole: bool) -> None:
+        if self._jobs.get(key) is job:
+            del self._jobs[key]
+        if whole and job.voice_name == self.voice_name:  # a stand-in voice is not remembered
+            self._cache.put(key, job.audio)
+
+    @property
+    def _workers(self) -> ThreadPoolExecutor:
+        if self._executor is None:
+            raise EngineFailed("the mouth is not started")
+        return self._executor

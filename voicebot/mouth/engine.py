@@ -1,0 +1,35 @@
+"""What a synthesis engine is to the rest of the mouth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from telephony.leg import Pcm
+
+Emit = Callable[[Pcm], bool]
+"""Takes the next block; False asks the engine to stop."""
+
+MAX_CHARS = 2000
+"""Longest text that an engine is given at once; `phrases.split` keeps to it."""
+
+
+class Engine(Protocol):
+    """Text to audio. Blocks; called in worker threads, possibly in several at once."""
+
+    name: str
+    """For people and for the cache: another voice or speed has another name."""
+
+    rate_hz: int
+    """Native sample rate of the blocks."""
+
+    clausewise: bool
+    """Audio comes only when all of a text is done, so a long first sentence is better cut at a comma."""
+
+    def synthesize(self, text: str, emit: Emit) -> None:
+        """Speak `text` (plain words, no markup), giving blocks to `emit` as they are ready.
+
+        Raises:
+            EngineFailed: the engine cannot speak it.
+        """
+        ...

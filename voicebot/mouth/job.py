@@ -1,0 +1,127 @@
+"""One phrase being synthesised: a worker thread makes it, any number of calls listen to it as it comes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Callable
+from concurrent.futures import Executor
+from typing import TypeVar
+
+import numpy as np
+
+from telephony.leg import Pcm
+from voicebot import log
+from voicebot.errors import EngineFailed
+from voicebot.mouth.voice import Voice
+
+_T = TypeVar("_T")
+_log = log.get(__name__)
+
+
+class Job:
+    """Lives on the event loop that made it; only `_make` runs in a worker thread.
+
+    Args:
+        voices: tried in order; the next one takes over when one fails before its first sound.
+        words: what is spoken.
+    """
+
+    def __init__(self, voices: list[Voice], words: str, rate_hz: int, executor: Executor) -> None:
+        self._voices = voices
+        self._words = words
+        self._rate_hz = rate_hz
+        self._loop = asyncio.get_running_loop()
+        self._listeners: set[asyncio.Queue[Pcm | None]] = set()
+        self._blocks: list[Pcm] = []
+        self._error: EngineFailed | None = None
+        self.voice_name = ""
+        """The voice that spoke it."""
+        self.done: asyncio.Future[bool] = self._loop.create_future()
+        """Set when nothing more comes: True for the whole phrase, False when it failed or nobody waited for it."""
+        self._abandoned = False
+        executor.submit(self._make)
+
+    @property
+    def audio(self) -> Pcm:
+        """All that was made so far."""
+        return np.concatenate(self._blocks) if self._blocks else np.zeros(0, np.int16)
+
+    @property
+    def abandoned(self) -> bool:
+        """The last listener went away: the worker stops, and nobody may listen any more."""
+        return self._abandoned
+
+    def abandon(self) -> None:
+        """Make the worker stop; whoever still listens gets what there is."""
+        self._abandoned = True
+
+    async def listen(self) -> AsyncGenerator[Pcm, None]:
+        """The blocks from the first one on. Raises EngineFailed."""
+        mine: asyncio.Queue[Pcm | None] = asyncio.Queue()
+        for block in self._blocks:
+            mine.put_nowait(block)
+        if self.done.done():
+            mine.put_nowait(None)
+        self._listeners.add(mine)
+        try:
+            while (block_or_end := await mine.get()) is not None:
+                yield block_or_end
+            if self._error is not None:
+                raise self._error
+        finally:
+            self._listeners.discard(mine)
+            self._abandoned = not self._listeners and not self.done.done()
+
+    # ── in the worker thread ─────────────────────────────────────────────────────────────────────────────────────
+
+    def _make(self) -> None:
+        """Speak with the first voice that can; whatever happens, the listeners are told."""
+        error: EngineFailed | None = EngineFailed("synthesis was stopped")
+        try:
+            error = self._speak()
+        finally:
+            self._post(self._end, error)
+
+    def _speak(self) -> EngineFailed | None:
+        begun = False
+
+        def emit(block: Pcm) -> bool:
+            nonlocal begun
+            if len(block) and not self._abandoned:
+                begun = True
+                self._post(self._block, block)
+            return not self._abandoned
+
+        error: EngineFailed | None = EngineFailed("synthesis was stopped")
+        for voice in self._voices:
+            if self._abandoned:
+                break
+            self.voice_name = voice.engine.name
+            try:
+                voice.speak(self._words, self._rate_hz, emit)
+                return None
+            except EngineFailed as failure:
+                error = failure
+                _log.error("synthesis failed", extra={"voice": voice.engine.name, "error": str(failure)})
+                if begun:
+                    break
+        return error
+
+    def _post(self, method: Callable[[_T], None], argument: _T) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop was closed under us: nobody listens any more
+            self._loop.call_soon_threadsafe(method, argument)
+
+    # ── on the event loop ────────────────────────────────────────────────────────────────────────────────────────
+
+    def _block(self, block: Pcm) -> None:
+        self._blocks.append(block)
+        for listener in self._listeners:
+            listener.put_nowait(block)
+
+    def _end(self, error: EngineFailed | None) -> None:
+        self._error = error
+        if not self.done.done():
+            self.done.set_result(error is None and not self._abandoned)
+        for listener in self._listeners:
+            listener.put_nowait(None)

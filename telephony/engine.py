@@ -17,9 +17,11 @@ import time
 from collections import deque
 
 from .receiver import Heard
-from .session import MediaSession
+from .session import MediaSession, MediaStats
 
 logger = logging.getLogger(__name__)
+
+__all__ = ["MediaEngine", "MediaSession", "MediaStats", "PortsExhausted"]
 
 TICK_NS = 5_000_000
 PHASES = 4

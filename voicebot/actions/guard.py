@@ -75,10 +75,14 @@ class Allow:
         return (canonical(host), port) in self.entries
 
     def permits(self, host: str, port: int, address: Address) -> bool:
-        """Whether a connection for `host` may go to `address`."""
-        if is_public(address) or self.lists(str(address), port):
+        """Whether a connection for `host`, as the URL has it, may go to `address`.
+
+        A name must be listed itself: that its address is listed is not enough, or whoever controls the name could
+        send a request that is meant for somebody else into a listed backend.
+        """
+        if is_public(address):
             return True
-        return self.lists(host, port) and not _never_by_name(address)
+        return self.lists(host, port) and (address_of(host) is not None or not _never_by_name(address))
 
 
 def canonical(host: str) -> str:

@@ -22,8 +22,8 @@ _PASSING = {500, 502, 503, 504}
 class HttpClient:
     """Two connection pools: reads keep connections, each write opens its own.
 
-    A kept connection may have been closed by the backend a moment ago; aiohttp then sends a PUT or DELETE a second
-    time by itself, and a POST fails for nothing. Writes want neither.
+    A kept connection may have been closed by the backend a moment ago. A read is then simply tried again; a write must
+    not be, and would fail for nothing.
 
     Args:
         allow: addresses that are not public and may be used all the same.
@@ -77,7 +77,7 @@ class HttpClient:
         except aiohttp.ClientResponseError:
             raise TryFailed("bad-answer", "the answer is not HTTP", passing=True) from None
         except (aiohttp.ClientError, OSError) as error:
-            raise TryFailed("unreachable", type(error).__name__, passing=True) from None
+            raise _unreachable(error) from None
 
     async def _answer(self, response: aiohttp.ClientResponse) -> Any:
         status = response.status
@@ -108,10 +108,23 @@ class HttpClient:
         return bytes(raw)
 
 
+def _unreachable(error: Exception) -> TryFailed:
+    return TryFailed("unreachable", type(error).__name__, passing=True)
+
+
+async def _sent_once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Middleware: aiohttp repeats a failed GET, PUT or DELETE by itself, unless it sees an error of another kind."""
+    try:
+        return await send(request)
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise _unreachable(error) from None
+
+
 def _session(resolver: GuardedResolver, *, force_close: bool) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         # No cache of names: a connection goes to the addresses that were checked for it and to no others.
         connector=aiohttp.TCPConnector(limit=0, resolver=resolver, use_dns_cache=False, force_close=force_close),
+        middlewares=(_sent_once,),
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),  # the runner holds the only clock
         auto_decompress=False,  # a small compressed answer can be a very large one

@@ -66,16 +66,24 @@ class Player:
         """A prompt or music is under way, paused or not."""
         return self._now is not None
 
-    async def say(self, say: events.Say) -> Spoken:
+    async def say(self, say: events.Say, on_first: Callable[[float], None] = lambda _: None) -> Spoken:
         """Speak; returns when it was played to the end, stopped, or the leg closed.
+
+        Args:
+            on_first: told `Spoken.first_audio_ms` as soon as the first sample is given to the leg.
 
         Raises:
             EngineFailed: nothing could speak it; what was spoken before has been played.
         """
         begun = self._clock()
         first_ms: list[float] = []
+
+        def first() -> None:
+            first_ms.append((self._clock() - begun) * 1000)
+            on_first(first_ms[0])
+
         tape, script = Tape(), Script()
-        playback = self._start(tape, lambda: first_ms.append((self._clock() - begun) * 1000))
+        playback = self._start(tape, first)
         recorder = asyncio.create_task(self._record(say, tape, script, playback))
         try:
             await playback.run()

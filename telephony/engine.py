@@ -8,7 +8,9 @@ that neither a busy event loop delays packets nor packets keep the event loop bu
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import os
 import selectors
 import socket
 import sys
@@ -18,6 +20,7 @@ from collections import deque
 
 from .receiver import Heard
 from .session import MediaSession, MediaStats
+from .udp import make_udp
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +31,7 @@ PHASES = 4
 SLOT_NS = TICK_NS * PHASES
 SWITCH_INTERVAL_S = 0.001
 """Python's default of 5 ms would let a busy event loop hold the ticker up for a whole tick."""
+THREAD_NICE = -11
 EXPEDITED_FORWARDING = 0xB8
 """DSCP 46 in the traffic class field (RFC 3246), what networks expect of voice."""
 
@@ -44,6 +48,7 @@ class MediaEngine:
         self._ports = range(first_port + first_port % 2, last_port, 2)
         self._next_port = 0
         self._family = socket.AF_INET6 if ":" in listen else socket.AF_INET
+        self._udp = make_udp(self._family)
         self._phases: list[list[MediaSession]] = [[] for _ in range(PHASES)]
         self._selector = selectors.DefaultSelector()
         self._joining: deque[MediaSession] = deque()
@@ -83,7 +88,7 @@ class MediaEngine:
             self._next_port = (self._next_port + 1) % len(self._ports)
             sockets = self._bind(port)
             if sockets is not None:
-                session = MediaSession(*sockets, self._leaving.append)
+                session = MediaSession(self._udp, *sockets, self._leaving.append)
                 self._joining.append(session)
                 return session
         raise PortsExhausted(f"no free RTP port from {self._ports.start} to {self._ports.stop}")
@@ -106,6 +111,9 @@ class MediaEngine:
     # ── in the engine's thread ──
 
     def _run(self) -> None:
+        # Recognition may fill every core; where the system lets us (root, CAP_SYS_NICE), voice packets come first.
+        with contextlib.suppress(OSError, AttributeError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), THREAD_NICE)
         due_ns = time.monotonic_ns()
         tick = 0
         while not self._stopping:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,14 +10,12 @@ from .codecs import RATE_HZ, Pcm
 from .receiver import Heard, Receiver
 from .sdp import Agreed
 from .sender import Sender
-
-logger = logging.getLogger(__name__)
+from .udp import BATCH, Udp
 
 NO_MEDIA_MS = 20_000.0
 """Silence of the network after which a call is given up."""
-MAX_DATAGRAM_BYTES = 2048
-MAX_READ = 64
-"""Datagrams read from one socket at a time, so that a flood of one call does not hold up the others."""
+MAX_READS = 4
+"""Batches read from one socket at a time, so that a flood of one call does not hold up the others."""
 
 Tap = Callable[[bool, int, bytes], None]
 
@@ -56,7 +53,9 @@ class MediaSession:
 
     rate_hz = RATE_HZ
 
-    def __init__(self, rtp_socket: socket.socket, rtcp_socket: socket.socket, leave: Callable[[MediaSession], None]):
+    def __init__(
+        self, udp: Udp, rtp_socket: socket.socket, rtcp_socket: socket.socket, leave: Callable[[MediaSession], None]
+    ) -> None:
         self.port: int = rtp_socket.getsockname()[1]
         """Of RTP, even; RTCP has the next one."""
         self.on_audio: Callable[[Pcm], None] | None = None
@@ -67,6 +66,7 @@ class MediaSession:
         self.sockets = (rtp_socket, rtcp_socket)
         self.closed = False
         self._leave = leave
+        self._udp = udp
         self._sender = Sender()
         self._receiver: Receiver | None = None
         self._terms: Agreed | None = None
@@ -153,10 +153,7 @@ class MediaSession:
         if packet is None or self._receiver is None:
             self._last_sent_ns = 0
             return
-        try:
-            self.sockets[0].sendto(packet, self._receiver.lock.target)
-        except OSError as error:
-            logger.debug("port %d: %s", self.port, error)
+        self._udp.send(self.sockets[0], packet, self._receiver.lock.target)
         if self._last_sent_ns:
             self._max_gap_ns = max(self._max_gap_ns, now_ns - self._last_sent_ns)
         self._last_sent_ns = now_ns
@@ -170,17 +167,15 @@ class MediaSession:
     def read(self, now_ns: int) -> None:
         """Take in what has arrived."""
         self._agree(now_ns / 1e6)
-        receive = self.sockets[0].recvfrom
-        for _ in range(MAX_READ):
-            try:
-                data, source = receive(MAX_DATAGRAM_BYTES)
-            except OSError:
+        now_ms, receiver = now_ns / 1e6, self._receiver
+        for _ in range(MAX_READS):
+            datagrams = self._udp.receive(self.sockets[0])
+            for data, source in datagrams:
+                payload = None if receiver is None else receiver.datagram(data, source, now_ms)
+                if payload is not None and self.tap is not None:
+                    self.tap(False, now_ns, payload)
+            if len(datagrams) < BATCH:
                 return
-            if self._receiver is None:
-                continue
-            payload = self._receiver.datagram(data, source[:2], now_ns / 1e6)
-            if payload is not None and self.tap is not None:
-                self.tap(False, now_ns, payload)
 
     def take(self, now_ns: int) -> list[Heard | None]:
         """What has become ready for `deliver`."""

@@ -15,6 +15,7 @@ import multiprocessing
 import select
 import socket
 import struct
+import threading
 import time
 from multiprocessing.connection import Connection
 from typing import Any
@@ -80,8 +81,9 @@ async def measure(calls: int, seconds: float, hold_ms: float, ports: range) -> d
         session.connect(Agreed(remote, "PCMU", 0, 101, "sendrecv", 20))
         session.play(np.zeros(int(8000 * (seconds + _WARM_UP_S)), np.int16))
     await asyncio.sleep(_WARM_UP_S)
-    assert engine._thread is not None and engine._thread.ident is not None
-    clock = time.pthread_getcpuclockid(engine._thread.ident)
+    thread = next(thread.ident for thread in threading.enumerate() if thread.name == "media")
+    assert thread is not None
+    clock = time.pthread_getcpuclockid(thread)
     engine_s, loop_s, began_s, held_s = time.clock_gettime(clock), time.thread_time(), time.monotonic(), 0.0
     while time.monotonic() < began_s + seconds:
         await asyncio.sleep(1)

@@ -93,9 +93,7 @@ class Baresip:
             CONFIG.format(sip=self.sip_port, ctrl=self._ctrl, folder=self.folder, rtp=rtp, rtp_last=rtp + 40)
         )
         mode = "auto" if answers else "manual"
-        (self.folder / "accounts").write_text(
-            f"<sip:phone@127.0.0.1>;regint=0;audio_codecs=PCMU;answermode={mode}\n"
-        )
+        (self.folder / "accounts").write_text(f"<sip:phone@127.0.0.1>;regint=0;audio_codecs=PCMU;answermode={mode}\n")
         (self.folder / "contacts").write_text("")
         soundfile.write(self.folder / "silence.wav", np.zeros(RATE_HZ * TAIL_S, np.int16), RATE_HZ)
         log = (self.folder / "log.txt").open("wb")

@@ -7,6 +7,7 @@ import re
 from voicebot.ears.asr.engine import Transcript
 from voicebot.ears.grammars import MAX_CHARACTERS
 from voicebot.ears.turn import Timing
+from voicebot.ears.words import MONTHS, TENS, TO_99
 from voicebot.events import Expect
 
 _HANGING = frozenset(
@@ -23,6 +24,16 @@ _HANGING = frozenset(
 _OPEN_END = (",", "-", "—", "…", "...", ":")
 _ALONE = frozenset(["hi", "hello", "okay", "ok", "yes", "yeah", "sure", "no", "hey", "right", "alright"])
 """Said alone, these often begin a longer turn."""
+FASTEST_CHARACTER_S = 0.15
+SURE = 0.6
+"""Confidence from which the punctuation of a transcript is believed."""
+_COUNTED = ("date", "time", "datetime", "amount")
+_DAY_ENDS = ("st", "nd", "rd", "th", "first", "second", "third")
+_MORE_FOLLOWS = frozenset([*TENS, *MONTHS, "hundred", "thousand", "and", "oh", "nineteen", "in", "of"])
+_UNITS = frozenset(["dollars", "dollar", "bucks", "euros", "euro", "pounds", "cents", "cent", "percent"])
+_TIME_ENDS = frozenset(
+    ["am", "pm", "a.m", "p.m", "m", "morning", "afternoon", "evening", "night", "o'clock", "noon", "midnight", "midday"]
+)
 BACKCHANNELS = frozenset(
     [
         "mhm", "mm", "mm hmm", "mmhmm", "hmm", "hm", "uh huh", "uh", "um", "ah", "oh", "er", "okay", "ok", "right",
@@ -44,16 +55,46 @@ def is_backchannel(transcript: Transcript, expect: Expect) -> bool:
     return " ".join(words(transcript.text)) in BACKCHANNELS
 
 
+def least_voiced_s(expect: Expect) -> float:
+    """Seconds of speech under which an answer cannot be complete: recognising before them is work for nothing."""
+    if expect.kind not in ("digits", "alnum"):
+        return 0.0
+    return FASTEST_CHARACTER_S * min(expect.lengths, default=1)
+
+
 def silence_needed(transcript: Transcript, expect: Expect, timing: Timing) -> float:
     """Seconds of silence after the last voiced window that end a turn with this transcript."""
     if expect.kind in ("digits", "alnum"):
         return _of_number(transcript, expect, timing)
-    if expect.kind != "free" and transcript.expected and not transcript.partial:
-        hanging = expect.kind != "yesno" and _hangs(transcript.text)
-        return timing.unfinished_s if hanging else timing.complete_s
+    if expect.kind != "free" and transcript.expected:
+        if expect.kind == "yesno":
+            return timing.complete_s
+        if transcript.partial or _may_go_on(transcript.expected, expect):
+            return timing.unfinished_s
+        year_may_follow = expect.kind == "date" and transcript.expected.endswith(_DAY_ENDS)
+        return timing.doubtful_s if year_may_follow else timing.complete_s
     if not transcript.text:
         return timing.nothing_s
-    return timing.unfinished_s if _hangs(transcript.text) else timing.free_s
+    if _hangs(transcript.text) or (expect.kind in _COUNTED and words(transcript.text)[-1] in _MORE_FOLLOWS):
+        return timing.unfinished_s
+    sure = transcript.text.endswith((".", "?", "!")) and transcript.confidence >= SURE
+    return timing.free_s if sure else timing.doubtful_s
+
+
+def _may_go_on(answer: str, expect: Expect) -> bool:
+    """Whether an answer, whole as it is, is often the beginning of a longer one: "may twenty" … "fifth"."""
+    said = answer.split()
+    if expect.kind not in _COUNTED:
+        return False
+    if said[-1] in _MORE_FOLLOWS or (said[-1].isdigit() and expect.kind in ("amount", "time")):
+        return True
+    if expect.kind == "amount":
+        return said[-1] not in _UNITS
+    if expect.kind == "time":
+        return said[-1] not in _TIME_ENDS
+    if expect.kind == "datetime":
+        return not _TIME_ENDS.intersection(said) and not any(":" in word for word in said)
+    return False
 
 
 def _of_number(transcript: Transcript, expect: Expect, timing: Timing) -> float:
@@ -79,12 +120,7 @@ def count_characters(spoken: str) -> int:
     return count
 
 
-_TWO_DIGITS = frozenset(
-    [
-        "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
-        "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety",
-    ]
-)  # fmt: skip
+_TWO_DIGITS = frozenset(word for word in TO_99[9:] if " " not in word)
 
 
 def _hangs(text: str) -> bool:

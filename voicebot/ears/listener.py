@@ -86,6 +86,7 @@ class Listener:
         """What the dialog waits for now; applies to the turn under way and the next ones."""
         self._expect = expect
         self._machine.no_input_s = expect.no_input_s
+        self._machine.least_voiced_s = endpoint.least_voiced_s(expect)
 
     def prompt_started(self, barge_in: bool) -> None:
         """A prompt begins to play; with `barge_in` speech may stop it."""

@@ -1,17 +1,41 @@
-"""(signatures first; filled in next)"""
+"""One conversation: what was heard or came back from a backend goes in, what to say and do comes out. No I/O.
+
+Every list of acts ends in exactly one `Listen`, `Do`, `Handover` or `End`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 
-from voicebot.events import Act, Heard, Result, Snapshot
+from voicebot.events import Act, Do, End, Handover, Heard, Listen, Result, Say, Snapshot
+from voicebot.mind import wording
 from voicebot.mind.decision import Decision
 from voicebot.mind.flow import Flow
+from voicebot.mind.machine import Machine, NeedHuman
+from voicebot.mind.memory import Memory
 from voicebot.mind.nlu.understanding import Understanding
+from voicebot.mind.summary import summarise
+from voicebot.mind.turns import Turns
+from voicebot.mind.waiting import (
+    ForChange, ForHuman, ForIntent, ForResult, ForSlot, ForStep, ForValue, Over, Waiting, Wish, expect,
+)  # fmt: skip
+
+MAX_HANDOVERS = 2
+"""Attempts to reach a human after failures; then the call ends with words."""
 
 
 class Conversation:
+    """The dialog of one call. Not for several threads at once.
+
+    Args:
+        flow: the dialog.
+        understanding: the classifier trained for it.
+        now: the moment of speaking, for "tomorrow"; in the time zone of the company.
+        caller: what is known of the caller (``caller_number``, ``caller_name``), for texts and the summary.
+    """
+
     def __init__(
         self,
         flow: Flow,
@@ -20,30 +44,124 @@ class Conversation:
         now: Callable[[], datetime],
         caller: Mapping[str, str] | None = None,
     ) -> None:
-        self.last_decision = Decision()
+        self._flow = flow
+        known = {"caller_number": "", "caller_name": "", **(caller or {})}
+        self.memory = Memory(flow, known)
+        self._machine = Machine(flow, self.memory)
+        self._turns = Turns(flow, self.memory, self._machine, understanding, now)
+        self._waiting: Waiting = Wish(after=False)
+        self._last: list[Act] = []
+        self._handovers_failed = 0
+        self._outcome = ""
+
+    # ── what comes in ────────────────────────────────────────────────────────────────────────────────────────────
 
     def start(self) -> list[Act]:
-        raise NotImplementedError
+        """The first prompts: the disclosure, which cannot be interrupted, and the opening question."""
+        model = self._flow.model
+        self._machine.say(model.disclosure, "disclosure", barge_in=False)
+        self._machine.say(model.opening, "opening")
+        return self._acts(Wish(after=False))
 
     def hear(self, heard: Heard) -> list[Act]:
-        raise NotImplementedError
+        """A turn of the caller."""
+        if self._busy():
+            return self._last[-1:]
+        self._begin_turn()
+        return self._acts(self._turns.hear(self._waiting, heard))
 
     def silence(self) -> list[Act]:
-        raise NotImplementedError
+        """The caller said nothing for as long as the dialog wanted to wait."""
+        if self._busy():
+            return self._last[-1:]
+        self._begin_turn()
+        return self._acts(self._turns.silence(self._waiting, self._handovers_failed > 0))
 
     def result(self, result: Result) -> list[Act]:
-        raise NotImplementedError
+        """What came of a `Do`. A result that nobody waits for changes nothing."""
+        waiting = self._waiting
+        if not isinstance(waiting, ForResult) or waiting.token != result.token:
+            return self._last[-1:]
+        self._machine.out = []
+        return self._acts(self._turns.result(result))
 
     def handover_failed(self, why: str) -> list[Act]:
-        raise NotImplementedError
+        """No human could be reached (``busy``, ``no-answer``, ``unreachable``): words, and back to the dialog."""
+        waiting = self._waiting
+        if not isinstance(waiting, ForHuman):
+            return self._last[-1:]
+        self._begin_turn()
+        self._handovers_failed += 1
+        self._outcome = ""
+        words = self._flow.model.handover
+        if self._handovers_failed >= MAX_HANDOVERS and waiting.reason == "failures":
+            self._machine.say(words.give_up, "handover.give_up")
+            return self._acts(Over("failed"))
+        key = {"busy": "busy", "no-answer": "no_answer"}.get(why, "unreachable")
+        self._machine.say(getattr(words, key), f"handover.{key}")
+        return self._acts(self._turns.resume(waiting))
 
     def hung_up(self) -> None:
-        raise NotImplementedError
+        """The caller is gone."""
+        if not self._outcome:
+            self._outcome = "resolved" if self.memory.resolved and not self.memory.frames else "abandoned"
+            self._waiting = Over(self._outcome)
+
+    # ── what can be seen ─────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def last_decision(self) -> Decision:
+        """Why the last list of acts is what it is."""
+        return self._turns.decision
 
     @property
     def snapshot(self) -> Snapshot:
-        raise NotImplementedError
+        return Snapshot(
+            flow=self._flow.name,
+            step=self._turns.where(self._waiting),
+            intent=self._turns.intent,
+            intent_confidence=self._turns.intent_confidence,
+            slots=self.memory.shown(),
+            outcome=self._outcome,
+            resolved=tuple(self.memory.resolved),
+        )
 
     @property
     def summary(self) -> str:
-        raise NotImplementedError
+        """Who called, what was asked, what was done, what is open. Secrets never."""
+        return summarise(self.memory, self._waiting.reason if isinstance(self._waiting, ForHuman) else "")
+
+    # ── what goes out ────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _busy(self) -> bool:
+        return isinstance(self._waiting, (ForResult, ForHuman, Over))
+
+    def _begin_turn(self) -> None:
+        self._machine.out = []
+        self._machine.turn()
+
+    def _acts(self, waiting: Waiting | NeedHuman) -> list[Act]:
+        """The list of acts for what the dialog waits for now."""
+        out = self._machine.out
+        if isinstance(waiting, NeedHuman):
+            self._machine.say(waiting.text, waiting.name)
+            back = self._waiting
+            waiting = ForHuman(waiting.reason, back)
+        if isinstance(waiting, ForHuman):
+            self._outcome = "handed-over"
+            text = summarise(self.memory, waiting.reason)
+            out.append(Handover(self._flow.model.handover.target, text, waiting.reason))
+        elif isinstance(waiting, Over):
+            self._outcome = waiting.outcome
+            out.append(End(waiting.outcome))
+        elif not isinstance(waiting, ForResult):
+            listen = expect(self._flow, waiting)
+            if self._turns.patience_s:
+                listen = replace(listen, no_input_s=self._turns.patience_s)
+            self._turns.remember([act for act in out if isinstance(act, Say)])
+            out.append(Listen(listen))
+        self._waiting, self._last = waiting, list(out)
+        return self._last[:]
+
+
+__all__ = ["Conversation", "Do", "ForChange", "ForIntent", "ForSlot", "ForStep", "ForValue", "wording"]

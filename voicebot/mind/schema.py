@@ -80,6 +80,8 @@ class Slot(Part):
     """After the first, second … answer that did not fit: different words each time."""
     no_input: Ladder = []
     """After the first, second … silence."""
+    invalid: Ladder = []
+    """After an answer that was understood but is not allowed here (a wrong check digit, a day too far away)."""
     help: str = ""
     confirm: Literal["never", "always", "auto"] = "auto"
     confirm_prompt: str = ""
@@ -197,6 +199,7 @@ class HandoverWords(Part):
     busy: Words = "I'm sorry, everybody is on another call just now."
     no_answer: Words = "I'm sorry, nobody could take your call just now."
     unreachable: Words = "I'm sorry, I can't reach our team just now."
+    give_up: Words = "I'm very sorry that I couldn't help you today. Please call us again a little later. Goodbye."
 
 
 class After(Part):

@@ -1,23 +1,85 @@
-"""(signatures first; filled in next)"""
+"""What a caller wants: guesses with a calibrated confidence, in three bands."""
 
 from __future__ import annotations
-from collections.abc import Mapping
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from voicebot.mind.decision import Band
+from voicebot.mind.nlu.commands import EXAMPLES
+from voicebot.mind.nlu.encoder import Encoder
+from voicebot.mind.nlu.hybrid import Hybrid
+from voicebot.mind.nlu.normal import normal
+from voicebot.mind.nlu.offtopic import BANK
 from voicebot.mind.schema import Intent
+
+ACCEPT = 0.6
+"""From this confidence on the dialog goes ahead."""
+CONFIRM = 0.3
+"""From this on it asks whether that was meant; below, it did not understand."""
+COMMAND = "command:"
+"""Guesses that begin with this are built-in commands: ``command:person``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Guess:
     intent: str
+    """An intent of the flow, or ``command:person`` and the like."""
     confidence: float
+    """Chance that this is what was meant, 0..1."""
+
+    @property
+    def band(self) -> Band:
+        return band(self.confidence)
+
+
+def band(confidence: float) -> Band:
+    """accept, confirm or reject."""
+    return "accept" if confidence >= ACCEPT else "confirm" if confidence >= CONFIRM else "reject"
 
 
 class Understanding:
+    """A classifier for one flow's intents and the built-in commands. Safe to call from several threads."""
+
+    def __init__(self, hybrid: Hybrid) -> None:
+        self._hybrid = hybrid
+
     @classmethod
-    def train(cls, intents: Mapping[str, Intent], models_dir: Path) -> Understanding:
-        raise NotImplementedError
+    def train(cls, intents: Mapping[str, Intent], models_dir: Path, off_topic: Sequence[str] = ()) -> Understanding:
+        """Learn a flow's intents; a second or so for an ordinary flow.
+
+        Args:
+            intents: name → intent, as in the flow.
+            models_dir: the folder with the weights.
+            off_topic: sentences that are none of them.
+
+        Raises:
+            ModelMissing: the encoder's weights are not there.
+        """
+        texts: list[str] = []
+        labels: list[str] = []
+        for name, intent in intents.items():
+            label = f"{COMMAND}{intent.command}" if intent.command else name
+            texts += [normal(example) for example in intent.examples]
+            labels += [label] * len(intent.examples)
+        for command, examples in EXAMPLES.items():
+            texts += [normal(example) for example in examples]
+            labels += [f"{COMMAND}{command}"] * len(examples)
+        return cls(Hybrid(Encoder(models_dir), texts, labels, [normal(text) for text in (*BANK, *off_topic)]))
 
     def classify(self, text: str) -> list[Guess]:
-        raise NotImplementedError
+        """The three likeliest intents of a text, best first; empty for a text without words."""
+        said = normal(text)
+        if said == "nothing":
+            return []
+        chances, sure = self._hybrid([said])
+        best = chances[0].argsort()[::-1][:3]
+        scale = float(sure[0]) / max(float(chances[0][best[0]]), 1e-9)
+        return [
+            Guess(
+                str(self._hybrid.intents[i]),
+                min(float(sure[0]), float(chances[0][i]) * scale) if rank else float(sure[0]),
+            )
+            for rank, i in enumerate(best)
+        ]

@@ -9,7 +9,19 @@ from datetime import date, timedelta
 from voicebot.mind.slots.words import UNITS, Found, below_hundred, cardinal, ordinal, small
 
 DAYS = {name.lower(): i for i, name in enumerate(calendar.day_name)}
-DAYS |= {"mon": 0, "tue": 1, "tues": 1, "wed": 2, "weds": 2, "thu": 3, "thur": 3, "thurs": 3, "fri": 4, "sat": 5, "sun": 6}
+DAYS |= {
+    "mon": 0,
+    "tue": 1,
+    "tues": 1,
+    "wed": 2,
+    "weds": 2,
+    "thu": 3,
+    "thur": 3,
+    "thurs": 3,
+    "fri": 4,
+    "sat": 5,
+    "sun": 6,
+}
 DAYS |= {f"{name}s": number for name, number in list(DAYS.items()) if name.endswith("day")}
 MONTHS = {name.lower(): i for i, name in enumerate(calendar.month_name) if name}
 MONTHS |= {name.lower(): i for i, name in enumerate(calendar.month_abbr) if name} | {"sept": 9}
@@ -130,7 +142,11 @@ def _distance(words: list[str], at: int, today: date) -> Hit | None:
         days, end = 14, begin + 2
     elif _word(words, begin) == "a" and _word(words, begin + 1) in ("day", "week"):
         days, end = _SPAN[_word(words, begin + 1)], begin + 2
-    elif _word(words, begin) == "a" and words[begin + 1 : begin + 3] == ["couple", "of"] and _word(words, begin + 3) in _SPAN:
+    elif (
+        _word(words, begin) == "a"
+        and words[begin + 1 : begin + 3] == ["couple", "of"]
+        and _word(words, begin + 3) in _SPAN
+    ):
         days, end = 2 * _SPAN[_word(words, begin + 3)], begin + 4
     else:
         number = cardinal(words, begin)

@@ -111,7 +111,9 @@ def _read_run(words: list[str], run: tuple[int, int]) -> list[Found]:
         if first < last:
             out += [
                 Found(value, 0.95 - 0.1 * min(rank, 4), first, last)
-                for rank, value in enumerate(_readings([w for w in words[first:last] if w not in _JOINERS or w == "and"]))
+                for rank, value in enumerate(
+                    _readings([w for w in words[first:last] if w not in _JOINERS or w == "and"])
+                )
                 if value
             ]
     return out

@@ -65,7 +65,9 @@ def find_heard(slot: Slot, heard: Heard, now: datetime) -> list[Found]:
         if known is not None:  # both recognitions agree: surer than either
             out[found.value] = Found(found.value, 1 - (1 - known.confidence) * (1 - trust), found.start, found.end)
         else:
-            out[found.value] = Found(found.value, trust * (0.7 if grammar and grammar[0] else 1.0), found.start, found.end)
+            out[found.value] = Found(
+                found.value, trust * (0.7 if grammar and grammar[0] else 1.0), found.start, found.end
+            )
     return list(out.values())
 
 
@@ -147,7 +149,12 @@ def _datetimes(words: list[str], now: datetime, asked: bool) -> list[Found]:
     for day in days[:3]:
         times = find_times(words, asked=True, taken=(day.start, day.end))
         out += [
-            Found(f"{day.value}T{t.value}", min(day.confidence, t.confidence), min(day.start, t.start), max(day.end, t.end))
+            Found(
+                f"{day.value}T{t.value}",
+                min(day.confidence, t.confidence),
+                min(day.start, t.start),
+                max(day.end, t.end),
+            )
             for t in _latest_first(times, words)[:3]
         ]
     return out
@@ -169,7 +176,9 @@ def _last_resort(slot: Slot, text: str, words: list[str], now: datetime) -> list
 def _keyed(slot: Slot, keys: str, today: date) -> str:
     if slot.type == "amount":
         whole, _, cents = keys.partition("*")
-        return f"{int(whole)}.{cents[:2]:0<2}" if whole.isdigit() and len(whole) < 10 and (cents or "0").isdigit() else ""
+        return (
+            f"{int(whole)}.{cents[:2]:0<2}" if whole.isdigit() and len(whole) < 10 and (cents or "0").isdigit() else ""
+        )
     if not keys.isdigit():
         return ""
     if slot.type == "yesno":

@@ -23,7 +23,19 @@ ALPHABET = {
     ).split()
 }
 _TIMES = {"double": 2, "triple": 3, "treble": 3}
-_SKIP = {"dash", "hyphen", "space", "capital", "uppercase", "lowercase", "letter", "number", "and", "then", *FILLERS} - {"so"}
+_SKIP = {
+    "dash",
+    "hyphen",
+    "space",
+    "capital",
+    "uppercase",
+    "lowercase",
+    "letter",
+    "number",
+    "and",
+    "then",
+    *FILLERS,
+} - {"so"}
 Piece = tuple[list[str], int]
 """What a place may mean, the likeliest first, and the place after it."""
 
@@ -52,7 +64,9 @@ def find_codes(words: list[str], valid: Valid) -> list[Found]:
         while at < len(words):
             readings, end = _read(words, at)
             if end > at and (end - at > 1 or len(words) <= 2 or any(c.isdigit() for c in readings[0])):
-                found += [Found(text, 0.9 - 0.1 * min(rank, 4), at, end) for rank, text in enumerate(readings) if valid(text)]
+                found += [
+                    Found(text, 0.9 - 0.1 * min(rank, 4), at, end) for rank, text in enumerate(readings) if valid(text)
+                ]
             at = max(end, at + 1)
     seen: dict[str, Found] = {}
     for item in sorted(found, key=lambda f: (f.start < cut, -(f.end - f.start), -f.confidence)):

@@ -67,7 +67,9 @@ def _slang(words: list[str], at: int) -> Found | None:
         return _money(Decimal(1000), at, at + 2, True)
     if skip and rest[:1] == ["buck"]:
         cents = below_hundred(words, at + 2)
-        return _money(1 + Decimal(cents[0]) / 100, at, cents[1], True) if cents else _money(Decimal(1), at, at + 2, True)
+        return (
+            _money(1 + Decimal(cents[0]) / 100, at, cents[1], True) if cents else _money(Decimal(1), at, at + 2, True)
+        )
     if rest[:2] == ["couple", "hundred"] or rest[:2] == ["couple", "thousand"]:
         end = at + skip + 2
         return _money(Decimal(200 if rest[1] == "hundred" else 2000), at, _skip_unit(words, end), True)
@@ -99,7 +101,10 @@ def _pointed(words: list[str], at: int, value: Decimal, end: int) -> Found | Non
                 break
             part = 0
         if words[end] in TENS and end + 1 < len(words) and not digits:
-            part, end = (below_hundred(words, end) or (part, end + 1))[0], (below_hundred(words, end) or (0, end + 1))[1] - 1
+            part, end = (
+                (below_hundred(words, end) or (part, end + 1))[0],
+                (below_hundred(words, end) or (0, end + 1))[1] - 1,
+            )
         digits, end = digits + str(part), end + 1
     if not digits:
         return None

@@ -31,7 +31,16 @@ _NOT_A_NAME = {
 _DOMAINS = {
     ("g", "mail"): "gmail", ("hot", "mail"): "hotmail", ("out", "look"): "outlook", ("i", "cloud"): "icloud", ("ya", "who"): "yahoo",
 }  # fmt: skip
-_MARKS = {"dot": ".", "period": ".", "point": ".", "underscore": "_", "dash": "-", "hyphen": "-", "minus": "-", "plus": "+"}
+_MARKS = {
+    "dot": ".",
+    "period": ".",
+    "point": ".",
+    "underscore": "_",
+    "dash": "-",
+    "hyphen": "-",
+    "minus": "-",
+    "plus": "+",
+}
 _EMAIL = re.compile(r"[a-z0-9](?:[a-z0-9._+-]{0,62}[a-z0-9])?@(?:[a-z0-9-]{1,63}\.)+[a-z]{2,24}\Z")
 _WRITTEN = re.compile(r"[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9.-]{1,190}\.[A-Za-z]{2,24}")
 CLOSE = 78.0
@@ -105,7 +114,9 @@ def _by_place(words: list[str], keys: list[str]) -> list[Found]:
         bare = ["one"]
     if len(bare) != 1:
         return []
-    place = ORDINALS.get(bare[0]) or UNITS.get(bare[0]) or (int(bare[0]) if bare[0].isdigit() and len(bare[0]) < 3 else 0)
+    place = (
+        ORDINALS.get(bare[0]) or UNITS.get(bare[0]) or (int(bare[0]) if bare[0].isdigit() and len(bare[0]) < 3 else 0)
+    )
     if bare[0] in ("last", "latter"):
         place = len(keys)
     if bare[0] in ("former",):
@@ -172,7 +183,9 @@ def _host(words: list[str], at: int) -> tuple[str, int]:
             out, at = out + _DOMAINS[(pair[0], pair[1])], at + 2
             continue
         out, at = out + _MARKS.get(words[at], words[at] if words[at].isalnum() else ""), at + 1
-        if re.search(r"\.(com|org|net|edu|gov|io|de|us|info|biz|co\.uk|eu|fr|ca|au)\Z", out) and words[at : at + 1] != ["dot"]:
+        if re.search(r"\.(com|org|net|edu|gov|io|de|us|info|biz|co\.uk|eu|fr|ca|au)\Z", out) and words[at : at + 1] != [
+            "dot"
+        ]:
             break
     return out, at
 

@@ -34,7 +34,10 @@ def find_times(words: list[str], *, asked: bool = True, taken: tuple[int, int] =
             continue
         (hour, minute, end), sure = hit
         half, end = _half(words, end)
-        found += [Found(f"{h:02d}:{minute:02d}", sure - 0.3 * rank, at, end) for rank, h in enumerate(_hours(hour, half, part))]
+        found += [
+            Found(f"{h:02d}:{minute:02d}", sure - 0.3 * rank, at, end)
+            for rank, h in enumerate(_hours(hour, half, part))
+        ]
         at = end
     return found
 

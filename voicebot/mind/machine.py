@@ -1,0 +1,190 @@
+"""Runs a task's instructions until the caller, a backend or a human is needed."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+
+from voicebot.events import Act, Do, Result, Say
+from voicebot.mind import conditions, program, templates, wording
+from voicebot.mind.flow import Flow
+from voicebot.mind.memory import BadAnswer, Frame, Memory
+from voicebot.mind.waiting import ForResult, ForSlot, ForStep, ForValue, Over, Waiting, Wish
+
+MAX_STEPS = 300
+"""Instructions between two turns of the caller; a flow that needs more goes round in circles."""
+MAX_ACTIONS = 10
+"""Backend actions between two turns of the caller."""
+
+
+@dataclass(frozen=True, slots=True)
+class NeedHuman:
+    """The machine cannot go on without a human."""
+
+    reason: str
+    text: str
+    name: str
+
+
+class Machine:
+    """Executes instructions; what is to be said is appended to `out`."""
+
+    def __init__(self, flow: Flow, memory: Memory) -> None:
+        self._flow, self._memory = flow, memory
+        self._formats = {name: templates.BY_TYPE.get(slot.type, "raw") for name, slot in flow.slots.items()}
+        self._call = uuid.uuid4().hex
+        self._count = 0
+        self._actions = 0
+        self.out: list[Act] = []
+        self.progress = False
+        """A task was done since this was last set to False."""
+
+    # ── texts ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def say(self, text: str, name: str = "", barge_in: bool = True) -> None:
+        """Append a prompt with its fields filled in."""
+        names = {f.name for f in templates.fields(text)}
+        values = self._memory.values()
+        for slot in names & set(self._flow.slots):
+            if self._flow.slots[slot].type in ("choice", "email") and slot in values:
+                values[slot] = wording.spoken(self._flow.slots[slot], str(values[slot]))
+        shown = templates.render(text, values, self._formats)
+        if shown:
+            self.out.append(Say(shown, barge_in=barge_in, name=name, secret=self._memory.secret(names)))
+
+    # ── running ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def turn(self) -> None:
+        """The caller had his turn: the guard against endless loops of actions starts again."""
+        self._actions = 0
+
+    def advance(self) -> Waiting | NeedHuman:
+        """Go on in the task on top until something is needed."""
+        for _ in range(MAX_STEPS):
+            if not self._memory.frames:
+                return Wish(after=True)
+            frame = self._memory.frames[-1]
+            stop = self._step(frame, self._flow.programs[frame.task].code[frame.at])
+            if stop is not None:
+                return stop
+        return NeedHuman("flow", self._flow.model.handover.failures, "handover.failures")
+
+    def _step(self, frame: Frame, step: program.Instruction) -> Waiting | NeedHuman | None:
+        memory = self._memory
+        match step:
+            case program.Ask(slot):
+                if slot in memory.unchecked:
+                    return ForValue(slot, memory.unchecked[slot])
+                if slot not in memory.slots:
+                    return ForSlot(slot)
+            case program.Tell(text, name):
+                self.say(text, name)
+            case program.Act():
+                return self._do(step)
+            case program.Branch(condition, otherwise):
+                if not conditions.holds(condition, memory.values()):
+                    frame.at = otherwise
+                    return None
+            case program.Jump(to):
+                frame.at = to
+                return None
+            case program.Check(text, _, _, name):
+                self.say(text, name)
+                return ForStep()
+            case program.Human(text, name):
+                return NeedHuman("flow", text, name)
+            case program.Stop(text, name):
+                self.say(text, name)
+                return Over("resolved" if memory.resolved else "failed")
+            case _:
+                return self._inside(frame, step)
+        frame.at += 1
+        return None
+
+    def _inside(self, frame: Frame, step: program.Instruction) -> Waiting | None:
+        memory = self._memory
+        match step:
+            case program.Retry(slot, to):
+                self.back_to(frame, to)
+                memory.retried.add(slot)
+                return None
+            case program.Use(values):
+                for slot, text in values.items():
+                    memory.slots[slot] = str(templates.fill(text, memory.values()) or "")
+            case program.Go(task):
+                frame.task, frame.at = task, 0
+                memory.wishes.append(task)
+                return None
+            case program.Done(outcome):
+                memory.resolved.append(frame.task)
+                memory.outcomes.append(self._plain(outcome))
+                self.progress = True
+            case _:
+                self._close()
+                return None
+        frame.at += 1
+        return None
+
+    def _close(self) -> None:
+        """The task on top is over."""
+        memory = self._memory
+        done = memory.frames.pop()
+        memory.retried -= set(self._flow.programs[done.task].slots)
+        if memory.frames:
+            self.say(wording.back_to(self._flow.programs[memory.frames[-1].task].about))
+
+    def _plain(self, text: str) -> str:
+        hidden = {name: "" for name, slot in self._flow.slots.items() if slot.secret}
+        return templates.render(text, {**self._memory.values(), **hidden}, self._formats)
+
+    def back_to(self, frame: Frame, at: int, keep: tuple[str, ...] = ()) -> None:
+        """Go back to where a slot is asked: it and those asked after it are forgotten, but for `keep`."""
+        passed = self._flow.programs[frame.task].code[at : frame.at + 1]
+        gone = [step.slot for step in passed if isinstance(step, program.Ask) and step.slot not in keep]
+        self._memory.forget(gone)
+        self._memory.retried |= set(gone)
+        frame.at = at
+
+    def asks_at(self, task: str, slot: str) -> int | None:
+        """Where a task asks for a slot."""
+        code = self._flow.programs[task].code
+        return next((i for i, step in enumerate(code) if isinstance(step, program.Ask) and step.slot == slot), None)
+
+    # ── backends ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _do(self, step: program.Act) -> Waiting | NeedHuman:
+        self._actions += 1
+        if self._actions > MAX_ACTIONS:
+            return NeedHuman("flow", self._flow.model.handover.failures, "handover.failures")
+        self._count += 1
+        values = self._memory.values()
+        args = {name: templates.fill(a, values) if isinstance(a, str) else a for name, a in step.args.items()}
+        token = f"{self._call}-{self._count}"
+        self.out.append(Do(step.action, args, token))
+        return ForResult(token)
+
+    def result(self, result: Result) -> str:
+        """Take a backend's answer and set where to go on.
+
+        Returns:
+            The kind of error, empty when all is well; ``unhandled`` in front of one that the flow has no steps for.
+        """
+        frame = self._memory.frames[-1]
+        step = self._flow.programs[frame.task].code[frame.at]
+        if not isinstance(step, program.Act):
+            raise TypeError("no action is under way")
+        kind = "" if result.ok else (result.error or "bad-answer")
+        if result.ok:
+            try:
+                self._memory.save(result.data, step.save)
+            except BadAnswer:
+                kind = "bad-answer"
+        if not kind:
+            frame.at += 1
+            return ""
+        general = "status" if kind.startswith("status") else kind
+        to = next((step.on[k] for k in (kind, general, "error") if k in step.on), None)
+        if to is None:
+            return f"unhandled {kind}"
+        frame.at = to
+        return kind

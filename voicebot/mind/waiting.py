@@ -1,0 +1,97 @@
+"""What the dialog waits for, and what recognition should expect then."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from voicebot.events import Expect, ExpectKind
+from voicebot.mind.flow import Flow
+from voicebot.mind.schema import Slot
+from voicebot.mind.slots.find import synonyms
+from voicebot.mind.slots.words import Found
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the caller wants."""
+
+    after: bool
+    """A task is over already: "anything else?"."""
+
+
+@dataclass(frozen=True, slots=True)
+class ForSlot:
+    slot: str
+
+
+@dataclass(frozen=True, slots=True)
+class ForValue:
+    """Yes or no to a value that was read back."""
+
+    slot: str
+    found: Found
+
+
+@dataclass(frozen=True, slots=True)
+class ForStep:
+    """Yes or no to a `confirm` step."""
+
+
+@dataclass(frozen=True, slots=True)
+class ForChange:
+    """What is wrong, after a no to a `confirm` step."""
+
+
+@dataclass(frozen=True, slots=True)
+class ForIntent:
+    """Yes or no to "You would like to …?"."""
+
+    intent: str
+    text: str
+    after: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ForResult:
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class ForHuman:
+    """A human is being called."""
+
+    reason: str
+    back_to: Waiting
+
+
+@dataclass(frozen=True, slots=True)
+class Over:
+    outcome: str
+
+
+Waiting = Wish | ForSlot | ForValue | ForStep | ForChange | ForIntent | ForResult | ForHuman | Over
+
+_KINDS: dict[str, ExpectKind] = {
+    "digits": "digits", "alnum": "alnum", "date": "date", "time": "time", "datetime": "datetime", "amount": "amount",
+    "yesno": "yesno", "choice": "phrases", "phone": "digits",
+}  # fmt: skip
+_PATIENCE_S = {"digits": 8.0, "alnum": 9.0, "phone": 9.0, "email": 9.0, "date": 7.0, "time": 7.0}
+
+
+def expect(flow: Flow, waiting: Waiting) -> Expect:
+    """What to listen for."""
+    if isinstance(waiting, ForSlot):
+        return _for_slot(flow.slots[waiting.slot])
+    if isinstance(waiting, (ForValue, ForStep, ForIntent)):
+        return Expect("yesno")
+    return Expect("free", no_input_s=7.0)
+
+
+def _for_slot(slot: Slot) -> Expect:
+    kind = _KINDS.get(slot.type, "name" if slot.type == "name" and slot.choices else "free")
+    phrases = tuple(dict.fromkeys(form.lower() for forms in synonyms(slot).values() for form in forms))
+    lengths = tuple(slot.lengths) or ((10, 11) if slot.type == "phone" else ())
+    return Expect(
+        kind, lengths=lengths, phrases=phrases if kind in ("phrases", "name") else (), secret=slot.secret,
+        no_input_s=_PATIENCE_S.get(slot.type, 6.0),
+    )  # fmt: skip

@@ -32,7 +32,7 @@ CONNECT_S = 15.0
 """From the answer to the first packet; ICE and DTLS take a few hundred milliseconds where they work at all."""
 NO_MEDIA_S = 15.0
 """Without a packet from the browser for this long, it is gone. A muted one goes on sending."""
-LINGER_S = 0.3
+LINGER_S = 0.5
 """Kept open after the end of a call, so that its last messages still reach the page."""
 MAX_WAITING = 64
 """Messages kept for a data channel that is not open yet."""
@@ -132,8 +132,8 @@ class WebRtcLeg:
             channel.send(message)
 
     def end(self, reason: str) -> None:
-        """The peer is known to be gone: close without a word to it."""
-        self._end(reason)
+        """`hang_up` for a place that cannot wait, such as the handler of the page's own goodbye."""
+        self._end(reason, LINGER_S)
 
     async def gone(self) -> None:
         """Wait until everything of a closed leg is released: sockets, tasks, the decoder thread."""

@@ -1,0 +1,66 @@
+// The conversation as bubbles. Every text goes in as text, never as markup.
+
+const NEAR_END_PX = 80;
+
+export class Transcript {
+  #partial = { bot: null, caller: null };
+
+  constructor(list, scroll, empty) {
+    this.list = list;
+    this.scroll = scroll;
+    this.empty = empty;
+  }
+
+  clear() {
+    this.list.replaceChildren();
+    this.#partial = { bot: null, caller: null };
+    this.empty.hidden = true;
+  }
+
+  said(who, text, partial) {
+    if (who !== "bot" && who !== "caller") return;
+    const bubble = this.#partial[who] ?? this.#add(who);
+    bubble.classList.toggle("partial", partial);
+    bubble.replaceChildren(hidden(who === "bot" ? "Northwind: " : "You: "), text);
+    this.#partial[who] = partial ? bubble : null;
+    this.#follow();
+  }
+
+  note(text) {
+    this.#add("note").textContent = text;
+    this.#follow();
+  }
+
+  /** How long the answer to the last words of the caller took. */
+  took(ms) {
+    this.#add("took").textContent = `answered in ${Math.round(ms)} ms`;
+    this.#follow();
+  }
+
+  outcome(text) {
+    const label = document.createElement("b");
+    label.textContent = "Outcome";
+    this.#add("outcome").append(label, text);
+    this.#follow();
+  }
+
+  #add(kind) {
+    const item = document.createElement("li");
+    item.className = kind;
+    this.list.append(item);
+    return item;
+  }
+
+  #follow() {
+    const { scrollHeight, scrollTop, clientHeight } = this.scroll;
+    const added = this.list.lastElementChild?.offsetHeight ?? 0;
+    if (scrollHeight - scrollTop - clientHeight < added + NEAR_END_PX) this.scroll.scrollTop = scrollHeight;
+  }
+}
+
+function hidden(text) {
+  const span = document.createElement("span");
+  span.className = "aside";
+  span.textContent = text;
+  return span;
+}

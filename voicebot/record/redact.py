@@ -1,8 +1,8 @@
 """Takes payment card numbers out of text: digits, digits in groups, digits spoken as words, and mixtures of these.
 
-A run of 13 to 19 digits (ISO/IEC 7812-1) that passes the Luhn check is a card number. All stretches of a longer run are
-tried, so an order number said right before a card number does not hide it. One in ten other numbers of that length is
-masked as well; that is the price.
+A run of 13 to 19 digits (ISO/IEC 7812-1) that passes the Luhn check is a card number; one in ten other numbers of that
+length is masked as well, which is the price. Inside a run (an order number said right before the card, an expiry date
+right after it) every stretch of whole groups that passes counts, and every one that a card scheme could have issued.
 """
 
 from __future__ import annotations
@@ -36,17 +36,25 @@ def _either(words: Mapping[str, object]) -> str:
     return "|".join(sorted(words, key=len, reverse=True))
 
 
+_SCHEMES = re.compile(
+    r"4(?:.{12}|.{15}|.{18})"  # Visa
+    r"|(?=.{16}\Z)(?:5[1-5]|222[1-9]|22[3-9]|2[3-6]|27[01]|2720|35|6011|64[4-9]|65).*"  # Mastercard, JCB, Discover
+    r"|(?=.{15}\Z)3[47].*"  # American Express
+    r"|(?=.{14}\Z)3(?:0[0-5]|[689]).*"  # Diners
+    r"|62.{14,17}"  # UnionPay
+)
+
 _GAP = r"[\s\-‐-―.,/_·]"
 _TOKEN = re.compile(
     rf"(?P<digit>[0-9])"
     rf"|\b(?P<times>{_either(_TIMES)}){_GAP}+(?P<what>{_either(_ONES)}|[0-9])(?![a-z])"
-    rf"|\b(?P<tens>{_either(_TENS)})(?:{_GAP}+(?P<unit>one|two|three|four|five|six|seven|eight|nine))?(?![a-z])"
+    rf"|\b(?P<tens>{_either(_TENS)})(?:[ \-‐‑](?P<unit>one|two|three|four|five|six|seven|eight|nine))?(?![a-z])"
     rf"|\b(?P<teen>{_either(_TEENS)})(?![a-z])"
     rf"|\b(?P<one>{_either(_ONES)})(?![a-z])",
     re.IGNORECASE,
 )
 _BETWEEN = re.compile(rf"{_GAP}{{0,4}}(?:(?:and|uh|um|er|then|hundred){_GAP}{{1,4}})?\Z", re.IGNORECASE)
-_QUICK = re.compile(r"[0-9]|" + _either(_ONES | _TEENS | _TENS), re.IGNORECASE)
+_QUICK = re.compile(rf"\d|\b(?:{_either(_ONES | _TEENS | _TENS)})\b", re.IGNORECASE)
 
 
 def luhn_valid(digits: str) -> bool:
@@ -79,7 +87,7 @@ def redact(text: str) -> str:
 
 
 Digit = tuple[str, int, int]
-"""A digit and the span of text that it came from."""
+"""A digit and the span of text that it came from; several digits of one word ("eleven") have the same span."""
 
 
 def _digits(match: re.Match[str]) -> str:
@@ -109,12 +117,29 @@ def _runs(text: str) -> list[list[Digit]]:
 
 def _cards(run: list[Digit]) -> list[tuple[int, int]]:
     digits = "".join(digit for digit, _, _ in run)
+    begins, ends = _group_edges(run)
     return [
         (run[first][1], run[first + length - 1][2])
         for length in range(SHORTEST, min(LONGEST, len(digits)) + 1)
         for first in range(len(digits) - length + 1)
         if luhn_valid(digits[first : first + length])
+        and (
+            (first in begins and first + length in ends)
+            or _SCHEMES.fullmatch(digits[first : first + length]) is not None
+        )
     ]
+
+
+def _group_edges(run: list[Digit]) -> tuple[set[int], set[int]]:
+    """Where groups of written digits ("4111 1111") begin and end in a run; the run's own edges count always."""
+    begins, ends = {0}, {len(run)}
+    for i in range(1, len(run)):
+        if run[i][1] > run[i - 1][2]:  # a gap before this digit
+            if i + 1 < len(run) and run[i + 1][1] == run[i][2]:
+                begins.add(i)
+            if i >= 2 and run[i - 2][2] == run[i - 1][1]:
+                ends.add(i)
+    return begins, ends
 
 
 def _merged(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -1,0 +1,278 @@
+"""The record survives what happens to servers, and holds nothing that it must not hold."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+import sqlalchemy as sa
+from prometheus_client import REGISTRY
+
+from voicebot.errors import VoicebotError
+from voicebot.record import schema, writer
+from voicebot.record.records import Records
+from voicebot.record.rows import Turn
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_790_000_000.0
+
+    def __call__(self) -> float:
+        self.now += 1.0
+        return self.now
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/sub/calls.db"
+
+
+@pytest.fixture
+def records(url: str) -> Iterator[Records]:
+    it = Records(schema.engine_for(url), Clock())
+    it.start()
+    yield it
+    it.stop()
+
+
+def whole_call(records: Records, call_id: str = "c1") -> None:
+    records.call_started(call_id, "sip", "sip:+4915112345678@carrier", "sip:bot@here", "northwind")
+    records.turn(call_id, Turn("bot", "Hello.", step="greeting", timings_ms={"first_audio": 12.34}))
+    records.turn(
+        call_id,
+        Turn("caller", "where is my order", 0.9, "order_status", 0.8, "main", {"asr": 40.0}, True, "speech"),
+    )
+    records.action(call_id, "find_order", {"number": "471102"}, True, "", 12.0)
+    records.slots(call_id, {"order_number": "471102"})
+    records.call_ended(call_id, "resolved", "caller", ("order_status",), "Asked for an order.", {"lost": 2})
+
+
+async def test_a_call_comes_back_as_it_was_written(records: Records) -> None:
+    whole_call(records)
+    assert await records.flush()
+    detail = await records.call("c1")
+    assert detail is not None
+    assert (detail.call.outcome, detail.call.resolved, detail.call.turns) == ("resolved", ("order_status",), 1)
+    assert detail.call.caller == "sip:+4915112345678@carrier"
+    assert detail.summary == "Asked for an order."
+    assert (detail.slots, detail.media) == ({"order_number": "471102"}, {"lost": 2})
+    caller = Turn("caller", "where is my order", 0.9, "order_status", 0.8, "main", {"asr": 40.0}, True, "speech")
+    assert detail.turns[1].turn == caller
+    assert detail.actions[0].args == {"number": "471102"}
+    assert detail.call.started_at < detail.turns[0].at < detail.actions[0].at < (detail.call.ended_at or 0)
+
+
+async def test_calls_are_listed_newest_first_and_bounded(records: Records) -> None:
+    for i in range(5):
+        whole_call(records, f"call-{i}")
+    await records.flush()
+    assert [row.call_id for row in await records.calls(2)] == ["call-4", "call-3"]
+    older = await records.calls(10, before=(await records.calls(3))[2].started_at)
+    assert [row.call_id for row in older] == ["call-1", "call-0"]
+
+
+async def test_a_call_is_found_by_the_beginning_of_its_id_when_that_is_unique(records: Records) -> None:
+    for call_id in ("abc1", "abd2", "x%y"):
+        whole_call(records, call_id)
+    await records.flush()
+    found = {part: await records.call(part) for part in ("abc", "ab", "abd2", "last", "%", "nothing", "")}
+    ids = {part: detail and detail.call.call_id for part, detail in found.items()}
+    assert ids == {"abc": "abc1", "ab": None, "abd2": "abd2", "last": "x%y", "%": None, "nothing": None, "": None}
+
+
+async def test_secret_turns_and_card_numbers_are_nowhere_in_the_file(records: Records, tmp_path: Path) -> None:
+    card, words = "4111 1111 1111 1111", "four one one one " + "one " * 12
+    records.call_started("c1", "sip", '"4111111111111111" <sip:x@y>', "sip:bot@here", "northwind")
+    records.turn("c1", Turn("caller", "nineteen oh three secretly", secret=True))
+    records.turn("c1", Turn("caller", f"it is {card}"))
+    records.turn("c1", Turn("caller", words))
+    records.action("c1", "pay", {"card": card, "pin": "•••"}, False, card, 1.0)
+    records.slots("c1", {"card": card})
+    records.call_ended("c1", "failed", card, (card,), card, {"note": card})
+    records.stop()
+    stored = b"".join(file.read_bytes() for file in (tmp_path / "sub").iterdir())
+    for text in (b"secretly", b"1111", b"one one"):
+        assert text not in stored
+
+
+async def test_text_that_no_database_takes_is_made_storable(records: Records) -> None:
+    records.call_started("c1", "sip", "x\x00y\ud800", "", "f" * 10_000)
+    records.turn("c1", Turn("caller", "a" * 100_000, confidence=float(np.float32(0.5))))
+    records.turn("c1", Turn("caller", "numpy", confidence=np.float32(0.5), timings_ms={"asr": np.float32(1.5)}))  # type: ignore[arg-type,dict-item]
+    assert await records.flush()
+    detail = await records.call("c1")
+    assert detail is not None
+    assert detail.call.caller == "x�y�"
+    assert len(detail.turns[0].turn.text) == 8000
+    assert detail.turns[1].turn.confidence == 0.5
+
+
+async def test_an_entry_that_is_refused_takes_no_other_with_it(records: Records) -> None:
+    before = lost()
+    whole_call(records, "c1")
+    records.turn("no such call", Turn("caller", "lost"))
+    whole_call(records, "c2")
+    assert await records.flush()
+    assert {row.call_id for row in await records.calls()} == {"c1", "c2"}
+    assert lost() == before + 1
+
+
+def lost() -> float:
+    return REGISTRY.get_sample_value("voicebot_records_lost_total") or 0.0
+
+
+async def test_a_full_disk_holds_entries_back_until_there_is_room(
+    records: Records, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "_PAUSES_S", (0.01,))
+    full = [True]
+
+    def pages(connection: sa.Connection, *_: object) -> None:
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {1 if full[0] else 1_000_000}")
+
+    sa.event.listen(records._engine, "begin", pages)
+    records.call_started("c1", "sip", "", "", "")
+    for _ in range(200):
+        records.turn("c1", Turn("bot", "x" * 4000))
+    assert not await records.flush(0.1)
+    full[0] = False
+    assert await records.flush()
+    detail = await records.call("c1")
+    assert detail is not None
+    assert len(detail.turns) == 200
+
+
+async def test_a_full_queue_drops_turns_before_ends_of_calls(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = lost()
+    it = Records(schema.engine_for(url), Clock(), capacity=10)
+    schema.prepare(it._engine)  # the thread does not run yet: everything waits
+    it.call_started("c1", "sip", "", "", "")
+    for i in range(20):
+        it.turn("c1", Turn("bot", str(i)))
+    it.call_ended("c1", "resolved", "", (), "", {})
+    assert lost() == before + 12
+    it.start()
+    detail = await it.call("c1")
+    it.stop()
+    detail = await Records.open(url).call("c1") if detail is None else detail
+    assert detail is not None
+    assert detail.call.outcome == "resolved"
+
+
+def test_stop_writes_what_waits(url: str) -> None:
+    it = Records.open(url)
+    it.start()
+    for i in range(300):
+        whole_call(it, f"c{i}")
+    it.stop()
+    it.stop()
+    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as db:
+        assert db.execute("select count(*) from calls where outcome = 'resolved'").fetchone() == (300,)
+
+
+async def python(script: str, *args: str) -> tuple[int, str]:
+    """Run a script in a process of its own. Returns its exit status and what it printed."""
+    command = [sys.executable, "-c", script, *args]
+    done = await asyncio.to_thread(subprocess.run, command, stdout=subprocess.PIPE, text=True, timeout=30)
+    return done.returncode, done.stdout
+
+
+KILLED = """
+import asyncio, os, signal, sys
+from voicebot.record.records import Records
+from voicebot.record.rows import Turn
+async def main():
+    records = Records.open(sys.argv[1])
+    records.start()
+    for name in ("done", "open"):
+        records.call_started(name, "sip", "", "", "")
+        records.turn(name, Turn("bot", "Hello."))
+    records.call_ended("done", "resolved", "", (), "", {})
+    await records.flush()
+    records.turn("open", Turn("bot", "x" * 8000))
+    os.kill(os.getpid(), signal.SIGKILL)
+asyncio.run(main())
+"""
+
+
+async def test_a_killed_server_loses_no_finished_call_and_the_next_one_closes_the_others(url: str) -> None:
+    code, _ = await python(KILLED, url)
+    assert code == -signal.SIGKILL
+    reader = Records.open(url)
+    assert {row.call_id: row.outcome for row in await reader.calls()} == {"done": "resolved", "open": ""}
+    reader.stop()
+    it = Records.open(url)
+    it.start()
+    rows = {row.call_id: row for row in await it.calls()}
+    it.stop()
+    assert (rows["done"].outcome, rows["open"].outcome) == ("resolved", "failed")
+    assert "stopped" in rows["open"].reason
+    assert rows["open"].ended_at is not None
+
+
+async def test_calls_of_a_living_process_are_left_alone(records: Records, url: str) -> None:
+    records.call_started("mine", "sip", "", "", "")
+    await records.flush()
+    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as db, db:
+        host = db.execute("select writer from calls").fetchone()[0].rpartition(":")[0].rpartition(":")[0]
+        row = "insert into calls select ?, ?, started_at, null, '', '', '', '', '', '', '[]', '', '{}', '{}' from calls"
+        db.execute(row + " where call_id = 'mine'", ("sister", f"{host}:{os.getppid()}:1"))
+        db.execute(row + " where call_id = 'mine'", ("other machine", "elsewhere:1:1"))
+    other = Records.open(url)
+    other.start()
+    assert {row.call_id: row.outcome for row in await other.calls()} == {"mine": "", "sister": "", "other machine": ""}
+    other.stop()
+
+
+async def test_another_process_can_read_while_this_one_writes(records: Records, url: str) -> None:
+    whole_call(records)
+    await records.flush()
+    script = (
+        "import asyncio, sys; from voicebot.record.records import Records; r = Records.open(sys.argv[1]);"
+        "print(asyncio.run(r.calls())[0].call_id); r.stop()"
+    )
+    assert await python(script, url) == (0, "c1\n")
+
+
+def test_the_file_is_for_its_owner_only(records: Records, url: str) -> None:
+    assert stat.S_IMODE(os.stat(url.removeprefix("sqlite:///")).st_mode) == 0o600
+
+
+def test_reading_where_nothing_was_recorded_says_so_and_makes_no_file(url: str) -> None:
+    it = Records.open(url)
+    with pytest.raises(VoicebotError, match="no call records yet"):
+        asyncio.run(it.calls())
+    assert not os.path.exists(url.removeprefix("sqlite:///"))
+
+
+def test_a_url_that_cannot_be_used_has_a_remedy_and_shows_no_password(tmp_path: Path) -> None:
+    for bad in ("nonsense", "nosuchdb://x", f"sqlite:///{tmp_path}"):
+        with pytest.raises(VoicebotError) as caught:
+            Records.open(bad).start()
+        assert caught.value.remedy
+    with pytest.raises(VoicebotError) as caught:
+        Records.open("postgresql+nosuch://user:s3cret@h/d").start()
+    assert "s3cret" not in str(caught.value)
+
+
+def test_records_of_a_newer_voicebot_are_not_touched(url: str) -> None:
+    it = Records.open(url)
+    it.start()
+    it.stop()
+    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as db, db:
+        db.execute("update schema_version set version = 99")
+    newer = Records.open(url)
+    with pytest.raises(VoicebotError, match="version 99"):
+        newer.start()
+    newer.stop()

@@ -28,9 +28,9 @@ def abbreviations(text: str) -> str:
     text = re.sub(r"(?<=[a-z]) St\.", " Street", text)
     text = re.sub(r"\bSt\.(?= [A-Z])", "Saint", text)
     text = re.sub(r"\bw/o\b", "without", text)
-    text = re.sub(r"\s*/\s*", " or ", text)
+    text = re.sub(r"(?<=\w)\s?/\s?(?=\w)", " or ", text).replace("/", " ")
     text = re.sub(r"\s+[–—-]+\s+|[–—]", ", ", text)
-    if any(c.islower() for c in text):
+    if any(c.islower() for c in text) or not re.search("[A-Z]{6}", text):  # otherwise all of it is shouted
         text = re.sub(r"(?<![\w.'])[A-Z]{2,5}(?=s?(?![\w.']))", _acronym, text)
     return re.sub(r"[&+=@%#*°]", lambda m: f" {_SIGNS[m[0]]} ", text)
 

@@ -17,10 +17,13 @@ from telephony.leg import Pcm
 from voicebot.errors import EngineFailed
 from voicebot.mouth.engine import Emit
 
-VOICE = "en-us+Storm"
-"""Heard best of 40 voices by a recogniser behind a µ-law line: see docs/voices.md."""
+VOICE = "en-us+adam"
+"""Of 40 voices the one that a recogniser behind a µ-law line hears best: 12 % of words wrong where the default
+``en-us`` has 33 % (Moonshine tiny, 22 prompts, 275 words)."""
 PITCH = 50
 PITCH_RANGE = 50
+WORD_GAP = 1
+"""In units of 10 ms; with 0 words run together."""
 BLOCK_MS = 60
 
 # From speak_lib.h.
@@ -28,7 +31,7 @@ _AUDIO_OUTPUT_SYNCHRONOUS = 2
 _INITIALIZE_DONT_EXIT = 0x8000
 _POS_CHARACTER = 1
 _CHARS_UTF8 = 1
-_RATE, _PITCH, _RANGE = 1, 3, 4
+_RATE, _PITCH, _RANGE, _WORD_GAP = 1, 3, 4, 7
 _EE_OK = 0
 
 _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
@@ -81,13 +84,14 @@ class _Library:
             return
         if self._lib.espeak_SetVoiceByName(voice.encode()) != _EE_OK:
             raise EngineFailed(f"espeak-ng has no voice {voice!r}")
-        for parameter, value in ((_RATE, words_per_minute), (_PITCH, pitch), (_RANGE, pitch_range)):
+        parameters = {_RATE: words_per_minute, _PITCH: pitch, _RANGE: pitch_range, _WORD_GAP: WORD_GAP}
+        for parameter, value in parameters.items():
             if self._lib.espeak_SetParameter(parameter, value, 0) != _EE_OK:
                 raise EngineFailed(f"espeak-ng refused parameter {parameter} = {value}")
         self._voice = wanted
 
     def speak(self, text: str, take: Callable[[Pcm], bool]) -> None:
-        data = text.encode()
+        data = text.encode(errors="replace")
         self._take, self._failure = take, None
         try:
             status = self._lib.espeak_Synth(

@@ -25,9 +25,12 @@ class Job:
     Args:
         voices: tried in order; the next one takes over when one fails before its first sound.
         words: what is spoken.
+        on_end: called when nothing more comes, with True when `audio` is the whole phrase.
     """
 
-    def __init__(self, voices: list[Voice], words: str, rate_hz: int, executor: Executor) -> None:
+    def __init__(
+        self, voices: list[Voice], words: str, rate_hz: int, executor: Executor, on_end: Callable[[Job, bool], None]
+    ) -> None:
         self._voices = voices
         self._words = words
         self._rate_hz = rate_hz
@@ -37,8 +40,8 @@ class Job:
         self._error: EngineFailed | None = None
         self.voice_name = ""
         """The voice that spoke it."""
-        self.done: asyncio.Future[bool] = self._loop.create_future()
-        """Set when nothing more comes: True for the whole phrase, False when it failed or nobody waited for it."""
+        self._on_end = on_end
+        self._ended = False
         self._abandoned = False
         executor.submit(self._make)
 
@@ -61,7 +64,7 @@ class Job:
         mine: asyncio.Queue[Pcm | None] = asyncio.Queue()
         for block in self._blocks:
             mine.put_nowait(block)
-        if self.done.done():
+        if self._ended:
             mine.put_nowait(None)
         self._listeners.add(mine)
         try:
@@ -71,7 +74,7 @@ class Job:
                 raise self._error
         finally:
             self._listeners.discard(mine)
-            self._abandoned = not self._listeners and not self.done.done()
+            self._abandoned = self._abandoned or not (self._listeners or self._ended)
 
     # ── in the worker thread ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -121,7 +124,7 @@ class Job:
 
     def _end(self, error: EngineFailed | None) -> None:
         self._error = error
-        if not self.done.done():
-            self.done.set_result(error is None and not self._abandoned)
+        self._ended = True
+        self._on_end(self, error is None and not self._abandoned)
         for listener in self._listeners:
             listener.put_nowait(None)

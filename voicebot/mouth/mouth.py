@@ -168,13 +168,12 @@ class Mouth:
         if len(self._jobs) + len(self._secret_jobs) >= MAX_JOBS:
             raise EngineFailed("too much is waiting to be spoken")
         _, words, rate_hz = key
-        job = Job(self._voices, words, rate_hz, self._workers)
         if secret:
+            job = Job(self._voices, words, rate_hz, self._workers, lambda ended, _: self._secret_jobs.discard(ended))
             self._secret_jobs.add(job)
-            job.done.add_done_callback(lambda _: self._secret_jobs.discard(job))
         else:
+            job = Job(self._voices, words, rate_hz, self._workers, lambda ended, whole: self._made(key, ended, whole))
             self._jobs[key] = job
-            job.done.add_done_callback(lambda done: self._made(key, job, done.result()))
         return job
 
     def _made(self, key: Key, job: Job, whole: bool) -> None:

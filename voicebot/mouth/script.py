@@ -25,8 +25,8 @@ class Script:
         word at most.
         """
         heard: list[str] = []
-        ends = [begin for _, begin in self._phrases[1:]] + [tape.available]
-        for (text, begin), end in zip(self._phrases, ends, strict=True):
+        ends = [begin for _, begin in self._phrases[1:]]
+        for (text, begin), end in zip(self._phrases, [*ends, tape.available], strict=False):
             if position >= end:
                 heard.append(text)
             elif position > begin:

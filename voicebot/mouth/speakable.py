@@ -21,7 +21,7 @@ LANGUAGES: dict[str, Rules] = {"en": english}
 _TYPOGRAPHY = str.maketrans(
     {"’": "'", "‘": "'", "“": '"', "”": '"', "\u00a0": " ", "\u202f": " ", "\u2011": "-", "\u2212": "-", "…": "."}
 )
-_UNSAID = re.compile(r"[\[\]{}<>|\\^~`*_]{2,}|[\[\]{}<>|\\^~`_\"]")
+_UNSAID = re.compile(r"[*#=]{2,}|[\[\]{}<>|\\^~`\"]|_{2,}")
 
 
 def speakable(text: str, today: date, language: str = "en-US") -> str:
@@ -34,8 +34,9 @@ def speakable(text: str, today: date, language: str = "en-US") -> str:
     cleaned = unicodedata.normalize("NFC", text).translate(_TYPOGRAPHY)
     cleaned = "".join(" " if unicodedata.category(c)[0] == "C" else c for c in cleaned)
     primary, _, region = language.partition("-")
+    cleaned = _UNSAID.sub(" ", cleaned)
     rules = LANGUAGES.get(primary)
     spoken = rules(cleaned, today, region == "US") if rules is not None else cleaned
-    spoken = re.sub(r"\s+([,.;:!?])", r"\1", _UNSAID.sub(" ", spoken))
+    spoken = re.sub(r"\s+([,.;:!?])", r"\1", spoken.replace("_", " "))
     spoken = re.sub(r"([,;:])(?:\s*[,;:])+", r"\1", " ".join(spoken.split()))
     return re.sub(r"\.{2,}", ".", spoken)

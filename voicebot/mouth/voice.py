@@ -16,7 +16,7 @@ from voicebot.mouth.finish import Finisher, gain_for, to_float
 from voicebot.mouth.piper import Piper
 
 MEASURED = "Thank you for calling. How can I help you today?"
-BETTER = "for a more natural voice: `voicebot models pull` brings a Piper voice from the hub"
+BETTER = "for a more natural voice: `voicebot models pull piper-ljspeech` (63 MB from the hub)"
 
 _log = log.get(__name__)
 

@@ -38,7 +38,7 @@ _LINE = re.compile(r"([a-z])=(.*)", re.ASCII)
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`{|}~/-]{1,64}", re.ASCII)
 _NUMBER = re.compile(r"[0-9]{1,19}", re.ASCII)
 _TIME = re.compile(r"[0-9]{1,19} [0-9]{1,19}", re.ASCII)
-_RTPMAP = re.compile(r"([0-9]{1,3}) +([A-Za-z0-9-]{1,32})/([0-9]{1,6})(?:/1)?", re.ASCII)
+_RTPMAP = re.compile(r"([0-9]{1,3}) +([A-Za-z0-9._-]{1,32})/([0-9]{1,6})(?:/([0-9]{1,3}))?", re.ASCII)
 
 
 class SdpError(Exception):
@@ -286,7 +286,8 @@ def _attribute(media: _Media, value: str) -> None:
     elif name == "rtpmap":
         match = _RTPMAP.fullmatch(rest.strip())
         if match is not None and int(match[1]) < 128:
-            media.rtpmap[int(match[1])] = match[2].upper(), int(match[3])
+            name = match[2].upper() if match[4] in (None, "1") else ""  # a stereo law is none of ours
+            media.rtpmap[int(match[1])] = name, int(match[3])
     elif name == "rtcp":
         port = rest.split(" ", 1)[0]
         media.rtcp_port = int(port) if _NUMBER.fullmatch(port) and 0 < int(port) < 65536 else None

@@ -149,6 +149,7 @@ class MediaSession:
 
     def send(self, now_ns: int) -> None:
         """Use this call's 20 ms slot."""
+        self._agree(now_ns / 1e6)
         packet = self._sender.next_packet()
         if packet is None or self._receiver is None:
             self._last_sent_ns = 0

@@ -1,0 +1,268 @@
+"""SDP: what is offered, answered, refused, and that nothing hostile gets through."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from telephony.sdp import Agreed, SdpError, answer, make_offer, read_answer
+
+OURS = ("192.0.2.9", 20000)
+
+
+def body(*lines: str) -> bytes:
+    return "".join(f"{line}\r\n" for line in lines).encode()
+
+
+def offer(*media: str, session: tuple[str, ...] = ("c=IN IP4 192.0.2.1",)) -> bytes:
+    return body("v=0", "o=alice 1 1 IN IP4 192.0.2.1", "s=-", *session, "t=0 0", *media)
+
+
+def reply(offered: bytes, ip: str = OURS[0]) -> tuple[list[str], Agreed]:
+    answered, agreed = answer(offered, ip, OURS[1], session_id=7, version=1)
+    assert answered.endswith(b"\r\n")
+    return answered.decode().split("\r\n")[:-1], agreed
+
+
+def streams(lines: list[str]) -> list[str]:
+    return [line for line in lines if line.startswith("m=")]
+
+
+def refused(offered: bytes) -> int:
+    with pytest.raises(SdpError) as caught:
+        answer(offered, *OURS, session_id=7, version=1)
+    return caught.value.status
+
+
+def test_an_offer_names_both_laws_and_events() -> None:
+    lines = make_offer("192.0.2.9", 20000, session_id=5, version=2).decode().split("\r\n")
+    assert lines[0] == "v=0"
+    assert "o=- 5 2 IN IP4 192.0.2.9" in lines
+    assert "m=audio 20000 RTP/AVP 0 8 101" in lines
+    assert "a=rtpmap:101 telephone-event/8000" in lines
+    assert "a=ptime:20" in lines
+    assert "a=sendrecv" in lines
+
+
+def test_our_own_offer_and_answer_agree() -> None:
+    lines, agreed = reply(make_offer("192.0.2.1", 30000, session_id=5, version=2))
+    assert agreed == Agreed(("192.0.2.1", 30000), "PCMU", 0, 101, "sendrecv", 20)
+    back = read_answer("\r\n".join(lines).encode())
+    assert back == Agreed(OURS, "PCMU", 0, 101, "sendrecv", 20)
+
+
+def test_the_offerers_first_codec_is_taken_and_others_are_dropped() -> None:
+    lines, agreed = reply(offer("m=audio 4000 RTP/AVP 96 9 8 0 97", "a=rtpmap:96 opus/48000/2"))
+    assert (agreed.codec, agreed.payload_type, agreed.dtmf_payload_type) == ("PCMA", 8, None)
+    assert streams(lines) == ["m=audio 20000 RTP/AVP 8"]
+
+
+def test_a_codec_and_events_on_dynamic_types_are_understood() -> None:
+    _, agreed = reply(
+        offer("m=audio 4000 RTP/AVP 110 111", "a=rtpmap:110 pcmu/8000/1", "a=rtpmap:111 Telephone-Event/8000")
+    )
+    assert (agreed.codec, agreed.payload_type, agreed.dtmf_payload_type) == ("PCMU", 110, 111)
+
+
+def test_events_at_another_rate_are_not_ours() -> None:
+    _, agreed = reply(offer("m=audio 4000 RTP/AVP 0 111", "a=rtpmap:111 telephone-event/48000"))
+    assert agreed.dtmf_payload_type is None
+
+
+def test_a_static_type_that_was_given_another_meaning_is_not_a_law() -> None:
+    assert refused(offer("m=audio 4000 RTP/AVP 0", "a=rtpmap:0 opus/48000/2")) == 488
+
+
+def test_other_streams_are_refused_in_order() -> None:
+    lines, agreed = reply(
+        offer(
+            "m=video 5000 RTP/AVP 31",
+            "m=audio 0 RTP/AVP 0",
+            "m=audio 4000 RTP/SAVP 0",
+            "m=audio 4002 RTP/AVP 18",
+            "m=audio 4004 RTP/AVP 0",
+            "m=audio 4006 RTP/AVP 0",
+            "m=application 9 UDP/DTLS/SCTP webrtc-datachannel",
+        )
+    )
+    assert streams(lines) == [
+        "m=video 0 RTP/AVP 31",
+        "m=audio 0 RTP/AVP 0",
+        "m=audio 0 RTP/SAVP 0",
+        "m=audio 0 RTP/AVP 18",
+        "m=audio 20000 RTP/AVP 0",
+        "m=audio 0 RTP/AVP 0",
+        "m=application 0 UDP/DTLS/SCTP webrtc-datachannel",
+    ]
+    assert agreed.remote == ("192.0.2.1", 4004)
+
+
+def test_rtcp_mux_and_unknown_attributes_are_not_claimed() -> None:
+    lines, agreed = reply(offer("m=audio 4000 RTP/AVP 0", "a=rtcp-mux", "a=rtcp:4010 IN IP4 192.0.2.1", "a=x-evil:1"))
+    assert not [line for line in lines if "rtcp" in line or "evil" in line]
+    assert agreed.rtcp_remote == ("192.0.2.1", 4010)
+
+
+def test_the_address_of_the_stream_wins_over_that_of_the_session() -> None:
+    _, agreed = reply(offer("m=audio 4000 RTP/AVP 0", "c=IN IP4 192.0.2.77"))
+    assert agreed.remote == ("192.0.2.77", 4000)
+
+
+def test_ipv6_is_answered_in_kind() -> None:
+    lines, agreed = reply(offer("m=audio 4000 RTP/AVP 0", session=("c=IN IP6 2001:db8::0:1",)), ip="2001:DB8::9")
+    assert agreed.remote == ("2001:db8::1", 4000)
+    assert "c=IN IP6 2001:db8::9" in lines
+
+
+def test_an_address_of_the_other_family_cannot_be_reached() -> None:
+    assert refused(offer("m=audio 4000 RTP/AVP 0", session=("c=IN IP6 2001:db8::1",))) == 488
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [("sendrecv", "sendrecv"), ("sendonly", "recvonly"), ("recvonly", "sendonly"), ("inactive", "inactive")],
+)
+def test_directions_are_mirrored(theirs: str, ours: str) -> None:
+    for offered in (
+        offer("m=audio 4000 RTP/AVP 0", f"a={theirs}"),
+        offer("m=audio 4000 RTP/AVP 0", session=("c=IN IP4 192.0.2.1", f"a={theirs}")),
+    ):
+        lines, agreed = reply(offered)
+        assert agreed.direction == ours
+        assert f"a={ours}" in lines
+
+
+def test_the_old_hold_address_means_that_nothing_is_sent() -> None:
+    _, agreed = reply(offer("m=audio 4000 RTP/AVP 0", "c=IN IP4 0.0.0.0"))
+    assert agreed.direction == "inactive"
+
+
+@pytest.mark.parametrize(("value", "ptime_ms"), [("30", 30), ("0", 20), ("-1", 20), ("x", 20), ("9999999", 20)])
+def test_ptime_is_a_wish_within_reason(value: str, ptime_ms: int) -> None:
+    _, agreed = reply(offer("m=audio 4000 RTP/AVP 0", f"a=ptime:{value}"))
+    assert agreed.ptime_ms == ptime_ms
+
+
+def test_the_time_of_the_offer_comes_back() -> None:
+    offered = offer("m=audio 4000 RTP/AVP 0").replace(b"t=0 0", b"t=3034423619 3042462419")
+    assert "t=3034423619 3042462419" in reply(offered)[0]
+
+
+def test_bare_line_feeds_are_read() -> None:
+    _, agreed = reply(offer("m=audio 4000 RTP/AVP 0").replace(b"\r\n", b"\n"))
+    assert agreed.codec == "PCMU"
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        b"",
+        b"v=1\r\n",
+        b"\xff\xfe",
+        b"v=0\r\n" * 600,
+        b"x" * 20_000,
+        offer("m=audio 4000 RTP/AVP"),
+        offer("m=audio 70000 RTP/AVP 0"),
+        offer("m=audio -1 RTP/AVP 0"),
+        offer("m=audio 4000 RTP/AVP 0", "c=IN IP4 999.1.1.1 "),
+        offer("m=audio 4000 RTP/AVP 0", "c=IN IP4"),
+        offer("m=audio 4000 RTP/AVP 0", "c=IN IP6 192.0.2.1"),
+        offer("m=audio 4000 RTP/AVP 0", session=()),
+        offer("m=audio 4000 RTP/AVP 0", "no equals sign"),
+        offer("m=audio 4000 RTP/AVP 0", "s=a\0b"),
+        offer(*["m=audio 4000 RTP/AVP 0"] * 17),
+        offer("m=audio\x0b4000\x0bRTP/AVP\x0b0\x00"),
+        body("v=0", "s=-", "c=IN IP4 192.0.2.1", "m=audio 4000 RTP/AVP 0"),
+    ],
+)
+def test_malformed_bodies_are_bad_requests(broken: bytes) -> None:
+    assert refused(broken) == (488 if b"999.1" in broken else 400)
+
+
+@pytest.mark.parametrize(
+    "useless",
+    [
+        offer(),
+        offer("m=video 5000 RTP/AVP 31"),
+        offer("m=audio 4000 RTP/AVP 9 18"),
+        offer("m=audio 4000 RTP/SAVP 0"),
+        offer("m=audio 4000 RTP/AVP 0", "c=IN IP4 224.2.1.1/127"),
+        offer("m=audio 4000 RTP/AVP 0", "c=IN IP4 255.255.255.255"),
+        offer("m=audio 4000 RTP/AVP 0", "c=IN IP4 host.example"),
+    ],
+)
+def test_bodies_without_anything_in_common_are_not_acceptable(useless: bytes) -> None:
+    assert refused(useless) == 488
+
+
+def test_an_answer_that_refuses_the_stream_is_not_acceptable() -> None:
+    with pytest.raises(SdpError) as caught:
+        read_answer(offer("m=audio 0 RTP/AVP 0"))
+    assert caught.value.status == 488
+
+
+def test_what_is_not_an_address_or_port_of_ours_is_our_mistake() -> None:
+    with pytest.raises(ValueError, match="address"):
+        make_offer("192.0.2.1\r\na=evil", 20000, session_id=1, version=1)
+    with pytest.raises(ValueError, match="port"):
+        make_offer("192.0.2.1", 0, session_id=1, version=1)
+
+
+SEEDS = (
+    make_offer("192.0.2.1", 30000, session_id=5, version=2),
+    offer(
+        "m=video 5000 RTP/AVP 31", "m=audio 4000/2 RTP/AVP 96 8 101", "a=rtpmap:101 telephone-event/8000", "a=ptime:30"
+    ),
+    offer("m=audio 4000 RTP/AVP 0", "c=IN IP4 0.0.0.0", "a=sendonly", "a=rtcp:4001"),
+)
+SPLICES = (
+    b"\r",
+    b"\n",
+    b"\r\n",
+    b"\0",
+    b" ",
+    b"=",
+    b"m=audio",
+    b"%",
+    b"/",
+    b"-",
+    b"99999999999999999999",
+    b"\xc3\xa9",
+    b"::",
+)
+
+
+def mutate(seed: bytes, dice: random.Random) -> bytes:
+    data = bytearray(seed)
+    for _ in range(dice.randint(1, 6)):
+        at = dice.randrange(len(data) + 1)
+        match dice.randrange(4):
+            case 0:
+                data[at:at] = dice.choice(SPLICES)
+            case 1:
+                del data[at : at + dice.randint(1, 12)]
+            case 2 if at < len(data):
+                data[at] = dice.randrange(256)
+            case _:
+                data[at:at] = data[dice.randrange(len(data) + 1) :][: dice.randint(1, 40)]
+    return bytes(data)
+
+
+def test_mutated_bodies_are_answered_cleanly_or_refused() -> None:
+    """5,000 bodies: a well-formed answer, or 400 or 488, and nothing else."""
+    dice = random.Random(20261121)
+    outcomes = {200: 0, 400: 0, 488: 0}
+    for _ in range(5000):
+        mutated = mutate(dice.choice(SEEDS), dice)
+        try:
+            answered, agreed = answer(mutated, *OURS, session_id=7, version=1)
+        except SdpError as error:
+            outcomes[error.status] += 1
+            continue
+        outcomes[200] += 1
+        assert 0 < agreed.remote[1] < 65536
+        text = answered.decode("ascii")
+        assert all(row[1] == "=" and row.isprintable() for row in text.split("\r\n")[:-1])
+        assert read_answer(answered).codec == agreed.codec
+    assert min(outcomes.values()) > 100

@@ -5,6 +5,7 @@ Every list of acts ends in exactly one `Listen`, `Do`, `Handover` or `End`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -45,8 +46,7 @@ class Conversation:
         caller: Mapping[str, str] | None = None,
     ) -> None:
         self._flow = flow
-        known = {"caller_number": "", "caller_name": "", **(caller or {})}
-        self.memory = Memory(flow, known)
+        self.memory = Memory(flow, _known(caller or {}))
         self._machine = Machine(flow, self.memory)
         self._turns = Turns(flow, self.memory, self._machine, understanding, now)
         self._waiting: Waiting = Wish(after=False)
@@ -165,3 +165,11 @@ class Conversation:
 
 
 __all__ = ["Conversation", "Do", "ForChange", "ForIntent", "ForSlot", "ForStep", "ForValue", "wording"]
+
+
+def _known(caller: Mapping[str, str]) -> dict[str, str]:
+    """What is known of the caller. A SIP user part that is no telephone number is no number."""
+    number = caller.get("caller_number", "")
+    plain = re.sub(r"[ ()./-]", "", number)
+    name = " ".join("".join(c if c.isprintable() else " " for c in caller.get("caller_name", "")).split())[:80]
+    return {"caller_number": plain if re.fullmatch(r"\+?[0-9]{3,20}", plain) else "", "caller_name": name}

@@ -52,7 +52,8 @@ def _who(memory: Memory) -> str:
 def _open(memory: Memory) -> str:
     frame = memory.frames[-1]
     program = memory.flow.programs[frame.task]
-    known, missing = [], []
+    known: list[str] = []
+    missing: list[str] = []
     for name in program.slots:
         slot = memory.flow.slots[name]
         label = slot.label or name.replace("_", " ")

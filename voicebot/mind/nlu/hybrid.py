@@ -67,7 +67,7 @@ class _Base:
         own = np.where(self.labels[None] == self.classes[top][:, None], likeness, -0.2)
         own.sort(axis=1)
         best = np.clip(np.exp(ranked[:, 0]), 1e-4, 1 - 1e-4)
-        covered = [np.mean([w in self.known for w in text.split()] or [0.0]) for text in texts]
+        covered = [np.mean([float(w in self.known) for w in text.split()] or [0.0]) for text in texts]
         columns = [
             np.log(best / (1 - best)),
             ranked[:, 0] - ranked[:, min(1, ranked.shape[1] - 1)],

@@ -55,8 +55,10 @@ class Leg(Protocol):
     closed: asyncio.Future[str]
     """Done when the leg is over, with who ended it or why: ``caller``, ``local``, ``no-media``, ``failed: …``."""
 
-    played_samples: int
-    """Samples of `play` audio handed to the network so far."""
+    @property
+    def played_samples(self) -> int:
+        """Samples of `play` audio handed to the network so far."""
+        ...
 
     @property
     def queued_samples(self) -> int:

@@ -110,12 +110,21 @@ class App:
         except LegError as error:
             _log.warning("call not answered", extra={"status": error.status, "reason": error.reason})
             return
-        await self._converse(leg, "sip", incoming.from_uri, incoming.to_uri)
+        known = {"caller_number": phone_number(incoming.from_uri), "caller_name": incoming.from_name}
+        await self._converse(leg, "sip", incoming.from_uri, incoming.to_uri, known)
 
     async def _browser_call(self, leg: WebRtcLeg) -> None:
-        await self._converse(leg, "browser", leg.peer, "browser phone", leg)
+        await self._converse(leg, "browser", leg.peer, "browser phone", {}, leg)
 
-    async def _converse(self, leg: Leg, channel: str, caller: str, called: str, page: WebRtcLeg | None = None) -> None:
+    async def _converse(
+        self,
+        leg: Leg,
+        channel: str,
+        caller: str,
+        called: str,
+        known: dict[str, str],
+        page: WebRtcLeg | None = None,
+    ) -> None:
         call = uuid.uuid4().hex[:12]
         log.call_id.set(call)
         scribe = Scribe(
@@ -130,7 +139,7 @@ class App:
         )
         metrics.calls_active.labels(channel).inc()
         try:
-            await Call(self.house, leg, scribe, {"caller_number": caller}).run()
+            await Call(self.house, leg, scribe, known).run()
         finally:
             metrics.calls_active.labels(channel).dec()
 
@@ -146,3 +155,9 @@ class App:
         task = asyncio.get_running_loop().create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
+
+
+def phone_number(uri: str) -> str:
+    """The caller's number in a SIP URI; empty when its user part is no number."""
+    user = uri.partition(":")[2].partition("@")[0].partition(";")[0]
+    return user if user.removeprefix("+").isdigit() else ""

@@ -90,11 +90,11 @@ class Call:
         self._leg.on_audio, self._leg.on_dtmf = self._listener.feed, self._on_key
         talk = asyncio.create_task(self._talk())
         try:
-            await asyncio.wait({talk, self._leg.closed}, return_when=asyncio.FIRST_COMPLETED)
-            if not talk.done():
-                self._conversation.hung_up()
+            over: set[asyncio.Future[Any]] = {talk, self._leg.closed}
+            await asyncio.wait(over, return_when=asyncio.FIRST_COMPLETED)
         finally:
             await _end(talk)
+            self._conversation.hung_up()
             self._stop_listening()
             self._player.stop()
             await self._leg.hang_up()
@@ -192,7 +192,12 @@ class Call:
     async def _think(self, step: Callable[[], list[Act]]) -> list[Act]:
         loop = asyncio.get_running_loop()
         begun = loop.time()
-        acts = await loop.run_in_executor(self._house.thinkers, step)
+        work = loop.run_in_executor(self._house.thinkers, step)
+        try:
+            acts = await asyncio.shield(work)
+        except asyncio.CancelledError:
+            await asyncio.wait({work})  # a conversation is not for two threads at once
+            raise
         self._scribe.thought(self._conversation.last_decision, (loop.time() - begun) * 1000)
         return acts
 

@@ -188,6 +188,7 @@ class Scribe:
     def summary(self, act: Handover, snapshot: Snapshot) -> dict[str, Any]:
         """The written summary of a handover, for the webhook."""
         self._handovers += 1
+        self._outcome = "abandoned"  # unless somebody answers, or the caller goes on with the bot
         self._records.turn(self.call_id, Turn("system", f"handover to {act.target} ({act.reason}): {act.summary}"))
         return {
             "call": self.call_id,
@@ -207,6 +208,7 @@ class Scribe:
 
     def not_reached(self, act: Handover, why: str) -> None:
         """Nobody came to the phone."""
+        self._outcome = ""
         metrics.handovers.labels(act.reason, why).inc()
         self._records.turn(self.call_id, Turn("system", f"{act.target} not reached: {why}"))
         self._show(page.state("answered", self.call_id))

@@ -79,7 +79,8 @@ def _fit(flow: Flow, catalog: Catalog, config: Config, path: Path) -> list[Probl
             found.append(
                 Problem(str(config.flow), 0, f"action {name!r} is called with other arguments than it takes: {differ}")
             )
-    for target in sorted(flow.handover_targets() - set(config.handover.targets)):
+    target = flow.model.handover.target
+    if target not in config.handover.targets:
         found.append(
             Problem(str(path), 0, f"handover target {target!r} is not configured", "add it under handover.targets")
         )

@@ -60,9 +60,9 @@ class Web:
         for path in sorted(STATIC.iterdir()):
             route = "/" if path.name == "index.html" else f"/{path.name}"
             app.router.add_get(route, _File(path).get)
-        self._runner = web.AppRunner(app, access_log=None, keepalive_timeout=30)
+        self._runner = web.AppRunner(app, access_log=None, keepalive_timeout=30, shutdown_timeout=2)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, self._config.listen, self._config.port, shutdown_timeout=2)
+        site = web.TCPSite(self._runner, self._config.listen, self._config.port)
         try:
             await site.start()
         except OSError:

@@ -34,6 +34,7 @@ _UNITS = frozenset(["dollars", "dollar", "bucks", "euros", "euro", "pounds", "ce
 _TIME_ENDS = frozenset(
     ["am", "pm", "a.m", "p.m", "m", "morning", "afternoon", "evening", "night", "o'clock", "noon", "midnight", "midday"]
 )
+FILLERS = frozenset(["uh", "um", "er", "hmm", "hm", "mm", "ah"])
 BACKCHANNELS = frozenset(
     [
         "mhm", "mm", "mm hmm", "mmhmm", "hmm", "hm", "uh huh", "uh", "um", "ah", "oh", "er", "okay", "ok", "right",
@@ -46,6 +47,11 @@ BACKCHANNELS = frozenset(
 def words(text: str) -> list[str]:
     """Lower case words of a transcript."""
     return re.findall(r"[a-z0-9']+", text.lower().replace("-", " "))
+
+
+def is_filler(transcript: Transcript) -> bool:
+    """Whether nothing but "um" was said: the caller is still thinking."""
+    return not transcript.expected and FILLERS.issuperset(words(transcript.text))
 
 
 def is_backchannel(transcript: Transcript, expect: Expect) -> bool:

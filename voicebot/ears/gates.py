@@ -16,6 +16,7 @@ SAID_TO_SILENCE = frozenset(
     ]
 )  # fmt: skip
 """What the model writes when nobody speaks; nobody says these to a company's phone as a whole turn."""
+_NOT_SPEECH = re.compile(r"[♪♫©]|\b(?:subtitles|transcript|captions) (?:by\b|[A-Z])", re.IGNORECASE)
 MAX_TOKENS_PER_S = 9.0
 """Fast talkers stay under 7."""
 MAX_REPEATS = 4
@@ -32,6 +33,8 @@ def believable(text: str, tokens: int, seconds: float) -> str:
     said = re.findall(r"[\w']+", text.lower())
     if not said or " ".join(said) in SAID_TO_SILENCE:
         return ""
+    if _NOT_SPEECH.search(text):
+        return ""
     if tokens > seconds * MAX_TOKENS_PER_S + _SPARE_TOKENS or _circling(said):
         return ""
     return text
@@ -42,7 +45,9 @@ def _circling(said: list[str]) -> bool:
         run = 1
         for i in range(size, len(said) - size + 1, size):
             run = run + 1 if said[i : i + size] == said[i - size : i] else 1
-            if run > MAX_REPEATS and not _NUMBER_WORDS.issuperset(said[i : i + size]):
+            if run > (MAX_REPEATS if size < 3 else MAX_REPEATS - 1) and not _NUMBER_WORDS.issuperset(
+                said[i : i + size]
+            ):
                 return True
     return False
 

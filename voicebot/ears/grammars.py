@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from voicebot.ears import spoken
 from voicebot.ears import words as w
 from voicebot.ears.grammar import WRITTEN, Grammar, Graph, TokenTrie
 from voicebot.events import Expect
@@ -90,9 +91,9 @@ def _number(expect: Expect, letters: Callable[[Graph, int, int], None] | None) -
     for count in range(top):
         if letters is not None:
             letters(graph, nodes[count], nodes[count + 1])
-        for more, spoken in _DIGIT_GROUPS.items():
+        for more, said in _DIGIT_GROUPS.items():
             if count + more <= top:
-                graph.words(nodes[count], spoken, nodes[count + more], GROUP_PRICE if more > 1 else 0.0)
+                graph.words(nodes[count], said, nodes[count + more], GROUP_PRICE if more > 1 else 0.0)
     for count in range(1, top + 1):
         if count in allowed or not allowed:
             _close(graph, nodes[count])
@@ -139,13 +140,13 @@ def _yesno(expect: Expect) -> _Built:
 def _date(expect: Expect) -> _Built:
     graph = Graph()
     _close(graph, _date_in(graph, graph.maybe(_open(graph, w.WISH_LEAD_INS), ("on", "for", "by"))))
-    return graph, _without(w.WISH_LEAD_INS, ("on", "for", "by"))
+    return graph, _in_words(spoken.day_and_time, w.WISH_LEAD_INS, ("on", "for", "by"))
 
 
 def _time(expect: Expect) -> _Built:
     graph = Graph()
     _close(graph, _time_in(graph, graph.maybe(_open(graph, w.WISH_LEAD_INS), ("at", "around", "about"))))
-    return graph, _without(w.WISH_LEAD_INS, ("at", "around", "about"))
+    return graph, _in_words(spoken.day_and_time, w.WISH_LEAD_INS, ("at", "around", "about"))
 
 
 def _datetime(expect: Expect) -> _Built:
@@ -157,7 +158,7 @@ def _datetime(expect: Expect) -> _Built:
     hour = _time_in(graph, begin)
     _close(graph, hour)
     _close(graph, _date_in(graph, graph.maybe(hour, ("on", "for"))))
-    return graph, _without(w.WISH_LEAD_INS, ("on", "for", "at", "around"))
+    return graph, _in_words(spoken.day_and_time, w.WISH_LEAD_INS, ("on", "for", "at", "around"))
 
 
 def _date_in(graph: Graph, begin: int) -> int:
@@ -241,7 +242,7 @@ def _amount(expect: Expect) -> _Built:
     graph.skip(cents, paid)
     graph.skip(whole, paid)
     _close(graph, paid)
-    return graph, _without((*w.NUMBER_LEAD_INS, *w.WISH_LEAD_INS), ("about", "around"))
+    return graph, _in_words(spoken.money, (*w.NUMBER_LEAD_INS, *w.WISH_LEAD_INS), ("about", "around"))
 
 
 def _hundreds_in(graph: Graph, begin: int, end: int) -> None:
@@ -302,12 +303,19 @@ def _without(lead_ins: Iterable[str], links: Iterable[str] = ()) -> Callable[[st
     return cut
 
 
+def _in_words(
+    convert: Callable[[str], str], lead_ins: Iterable[str], links: Iterable[str] = ()
+) -> Callable[[str], str]:
+    cut = _without(lead_ins, links)
+    return lambda text: convert(cut(text))
+
+
 _cut_number = _without(w.NUMBER_LEAD_INS)
 
 
 def _spell_digits(text: str) -> str:
     """`four seven 1 1` → `four seven one one`."""
-    spaced = re.sub(r"\d", lambda m: f" {w.DIGITS[int(m[0])]} ", _cut_number(text))
+    spaced = re.sub(r"\d", lambda m: f" {w.DIGITS[int(m[0])]} ", _cut_number(text.replace(".", " ")))
     return " ".join(spaced.split())
 
 

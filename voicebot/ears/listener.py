@@ -191,6 +191,8 @@ class Listener:
 
     def _came_to_nothing(self, said: Transcript, turn: Ended, job: Job) -> bool:
         if said.text or said.expected:
+            if endpoint.is_filler(said):
+                return True
             return turn.over_prompt and endpoint.is_backchannel(said, self._expect)
         return turn.over_prompt or (turn.voiced_s < NOISE_VOICED_S and not job.refused)
 

@@ -155,10 +155,15 @@ class Moonshine:
         whole = [h for h in found if not h.partial]
         gap = max(said.score, found[0].score) - whole[0].score if whole else float("inf")
         partial = not whole or found[0].score > whole[0].score + PARTIAL_LEAD
-        contents = (compiled.content(self.vocabulary.text(h.tokens)) for h in whole)
-        best = tuple(dict.fromkeys(c for c in contents if c))
+        weights: dict[str, float] = {}
+        for hypothesis in whole:
+            content = compiled.content(self.vocabulary.text(hypothesis.tokens))
+            weights[content] = weights.get(content, 0.0) + float(np.exp(hypothesis.score - whole[0].score))
+        total = sum(weights.values())
+        weights.pop("", None)
+        best = tuple(weights)
         accepted = bool(best) and gap <= compiled.max_gap and bool(text)
-        confidence = float(np.exp(-max(gap, 0.0) / 4)) if accepted else 0.0
+        confidence = weights[best[0]] / total * float(np.exp(-gap / 4)) if accepted else 0.0
         return Transcript(
             text,
             said.confidence if text else 0.0,

@@ -1,0 +1,63 @@
+"""What a test caller is to do, and what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from telephony.codecs import Pcm
+
+Kind = Literal["free", "digits", "yesno", "after-action", "keys"]
+KINDS: tuple[Kind, ...] = ("free", "digits", "yesno", "after-action", "keys")
+Status = Literal["answered", "unanswered", "cut-off", "call-over"]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One turn of the caller."""
+
+    kind: Kind
+    """What the answer has to wait for: free speech, dictated digits, yes or no, a backend, keys."""
+    label: str
+    """What is said, for people."""
+    pcm: Pcm | None = None
+    """Spoken, at 8000 Hz."""
+    keys: str = ""
+    """Pressed instead."""
+    barge_in: bool = False
+    """Begin while the prompt is playing."""
+
+
+@dataclass(slots=True)
+class Turn:
+    """One turn as it went."""
+
+    kind: Kind
+    label: str
+    status: Status
+    voice_to_voice_ms: float | None = None
+    """Sent packet with the last voiced sample (or key) to received packet with the first voiced one of the answer."""
+    stopped_ms: float | None = None
+    """Barge-in: first voiced sample sent to last voiced sample of the prompt received."""
+    answer: Pcm | None = None
+    """What came back, at 8000 Hz."""
+    heard: str = ""
+    """`answer` recognised, where that was asked for."""
+
+
+@dataclass(slots=True)
+class CallReport:
+    """One call as it went."""
+
+    script: str
+    failure: str = ""
+    """Why there was no call; empty when it was answered."""
+    greeting_ms: float | None = None
+    """200 OK to the first voiced sample of the greeting received; None when none came."""
+    greeting: Pcm | None = None
+    heard: str = ""
+    """`greeting` recognised, where that was asked for."""
+    seconds: float = 0.0
+    """200 OK to the end."""
+    ended_by: str = ""
+    turns: list[Turn] = field(default_factory=list)

@@ -137,11 +137,14 @@ class MediaEngine:
         sessions = self._phases[phase]
         for session in sessions:
             session.send(time.monotonic_ns())
-        readable = {key.data: None for key, _ in self._selector.select(0)}
+        readable = self._selector.select(0)
         now_ns = time.monotonic_ns()
-        for session in readable:
-            session.read(now_ns)
-        for session in {**readable, **dict.fromkeys(sessions)}:
+        touched = dict.fromkeys(sessions)
+        for key, _ in readable:
+            session, read = key.data
+            read(now_ns)
+            touched[session] = None
+        for session in touched:
             for heard in session.take(now_ns):
                 self._heard.append((session, heard))
         if self._heard and not self._delivery_due and self._loop is not None:
@@ -152,7 +155,8 @@ class MediaEngine:
         while self._joining:
             session = self._joining.popleft()
             min(self._phases, key=len).append(session)
-            self._selector.register(session.sockets[0], selectors.EVENT_READ, session)
+            for one, read in zip(session.sockets, (session.read, session.read_rtcp), strict=True):
+                self._selector.register(one, selectors.EVENT_READ, (session, read))
 
     def _part(self) -> None:
         """Sockets are closed in this thread, so that none is closed under it."""
@@ -161,9 +165,9 @@ class MediaEngine:
             for phase in self._phases:
                 if session in phase:
                     phase.remove(session)
-            self._selector.unregister(session.sockets[0])
             for one in session.sockets:
-                one.close()
+                self._selector.unregister(one)
+            session.part(time.monotonic_ns())
 
     # ── on the event loop ──
 

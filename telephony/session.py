@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from .codecs import RATE_HZ, Pcm
 from .receiver import Heard, Receiver
+from .rtcp import INTERVAL_NS, Reporter
+from .rtp import Address
 from .sdp import Agreed
 from .sender import Sender
 from .udp import BATCH, Udp
@@ -43,6 +45,10 @@ class MediaStats:
     """Interarrival jitter (RFC 3550 §6.4.1)."""
     max_gap_out_ms: float = 0.0
     """Longest time between two packets sent."""
+    peer_lost_percent: float | None = None
+    """Of our packets, as the peer last reported (RTCP); None when it never did."""
+    peer_jitter_ms: float | None = None
+    round_trip_ms: float | None = None
 
 
 class MediaSession:
@@ -69,6 +75,9 @@ class MediaSession:
         self._udp = udp
         self._sender = Sender()
         self._receiver: Receiver | None = None
+        self._reporter = Reporter()
+        self._report_due_ns = 0
+        self._rtcp_remote: Address | None = None
         self._terms: Agreed | None = None
         self._alive_ms: float | None = None
         self._holding = True
@@ -107,13 +116,12 @@ class MediaSession:
     def stats(self) -> MediaStats:
         """The counters of now."""
         sender, receiver = self._sender, self._receiver
-        sent = MediaStats(sender.packets, sender.bytes, max_gap_out_ms=self._max_gap_ns / 1e6)
         if receiver is None:
-            return sent
-        buffer = receiver.buffer
+            return MediaStats()
+        buffer, reporter = receiver.buffer, self._reporter
         return MediaStats(
-            packets_sent=sent.packets_sent,
-            bytes_sent=sent.bytes_sent,
+            packets_sent=sender.packets,
+            bytes_sent=sender.bytes,
             packets_received=buffer.received,
             bytes_received=receiver.bytes,
             lost=buffer.lost,
@@ -123,7 +131,10 @@ class MediaSession:
             wrong_source=receiver.wrong_source,
             concealed_ms=receiver.concealed_samples * 1000 / RATE_HZ,
             jitter_ms=buffer.jitter_ms,
-            max_gap_out_ms=sent.max_gap_out_ms,
+            max_gap_out_ms=self._max_gap_ns / 1e6,
+            peer_lost_percent=reporter.peer_lost_percent,
+            peer_jitter_ms=reporter.peer_jitter_ms,
+            round_trip_ms=reporter.round_trip_ms,
         )
 
     def close(self) -> None:
@@ -150,6 +161,8 @@ class MediaSession:
     def send(self, now_ns: int) -> None:
         """Use this call's 20 ms slot."""
         self._agree(now_ns / 1e6)
+        if now_ns >= self._report_due_ns:
+            self._report(now_ns)
         packet = self._sender.next_packet()
         if packet is None or self._receiver is None:
             self._last_sent_ns = 0
@@ -193,6 +206,28 @@ class MediaSession:
                 heard.append(None)
         return heard
 
+    def read_rtcp(self, now_ns: int) -> None:
+        """Take in the peer's reports. Only its host is heard, and nothing but statistics depends on them."""
+        for data, source in self._udp.receive(self.sockets[1]):
+            if self._receiver is not None and source[0] == self._receiver.lock.target[0]:
+                self._reporter.read(data, now_ns, self._sender.ssrc)
+
+    def part(self, now_ns: int) -> None:
+        """Say goodbye and close the sockets."""
+        if self._receiver is not None:
+            self._report(now_ns, bye=True)
+        for one in self.sockets:
+            one.close()
+
+    def _report(self, now_ns: int, bye: bool = False) -> None:
+        if self._receiver is None:
+            return
+        if self._report_due_ns or bye:
+            host, port = self._receiver.lock.target
+            report = self._reporter.write(now_ns, self._sender, self._receiver.buffer, bye)
+            self._udp.send(self.sockets[1], report, self._rtcp_remote or (host, min(port + 1, 65535)))
+        self._report_due_ns = now_ns + INTERVAL_NS
+
     def _agree(self, now_ms: float) -> None:
         terms, self._terms = self._terms, None
         if terms is None:
@@ -201,5 +236,6 @@ class MediaSession:
             self._receiver = Receiver(terms)
         else:
             self._receiver.agree(terms)
+        self._rtcp_remote = terms.rtcp_remote
         self._holding = terms.direction != "sendrecv"
         self._alive_ms = now_ms

@@ -36,8 +36,8 @@ def names(out: list[tuple[float, str]]) -> list[str]:
     return [name for _, name in out]
 
 
-def steady(count: int, **kwargs: int) -> list[tuple[float, RtpPacket]]:
-    return [(20.0 * index, packet(index, **kwargs)) for index in range(count)]
+def steady(count: int) -> list[tuple[float, RtpPacket]]:
+    return [(20.0 * index, packet(index)) for index in range(count)]
 
 
 def test_on_a_good_network_nothing_is_delayed() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -25,9 +26,10 @@ class Network:
     def __init__(self) -> None:
         self.arriving: Datagrams = []
         self.sent: list[tuple[bytes, Address]] = []
+        self.reports: list[tuple[bytes, Address]] = []
 
     def send(self, sock: socket.socket, data: bytes, address: Address) -> None:
-        self.sent.append((data, address))
+        (self.sent if data[1] & 0x7F < 72 else self.reports).append((data, address))
 
     def receive(self, sock: socket.socket) -> Datagrams:
         taken, self.arriving = self.arriving[:16], self.arriving[16:]
@@ -183,3 +185,25 @@ def test_a_long_gap_between_packets_is_noted(call: Call) -> None:
     call.now_ns += 80_000_000
     call.run(0.2)
     assert call.session.stats().max_gap_out_ms == 100.0
+
+
+def test_reports_go_out_every_five_seconds_and_a_goodbye_at_the_end(call: Call) -> None:
+    call.connect()
+    call.run(11, CALLER)
+    assert [(data[1], address) for data, address in call.network.reports] == [(200, ("192.0.2.1", 4001))] * 2
+    call.session.close()
+    call.session.part(call.now_ns)
+    assert call.network.reports[-1][0][-8:-6] == b"\x81\xcb"
+
+
+def test_reports_of_the_peer_show_in_the_statistics_and_those_of_strangers_do_not(call: Call) -> None:
+    call.connect()
+    call.run(5.1, CALLER)
+    ssrc = int.from_bytes(call.network.reports[0][0][4:8], "big")
+    block = struct.pack("!IIIIII", ssrc, 64 << 24, 0, 80, 0, 0)
+    report = struct.pack("!BBHI", 0x81, 201, 7, 99) + block
+    for source, percent in ((STRANGER, None), (("192.0.2.1", 4001), 25.0)):
+        call.network.arriving = [(report, source)]
+        call.session.read_rtcp(call.now_ns)
+        assert call.session.stats().peer_lost_percent == percent
+    assert call.session.stats().peer_jitter_ms == 10.0

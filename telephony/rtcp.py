@@ -1,0 +1,107 @@
+"""RTCP in compound packets: our reports, and what the peer says of our stream (RFC 3550 §6; no I/O).
+
+The clock of reports is the monotonic one (allowed by §6.4.1), as nobody has to lip-synchronise a phone call.
+"""
+
+from __future__ import annotations
+
+import secrets
+import struct
+from collections.abc import Iterator
+
+from .codecs import RATE_HZ
+from .jitter import JitterBuffer
+from .sender import Sender
+
+INTERVAL_NS = 5_000_000_000
+_SR, _RR, _SDES, _BYE = 200, 201, 202, 203
+_MASK = 0xFFFFFFFF
+_HEADER = struct.Struct("!BBHI")
+_SENDER = struct.Struct("!QIII")
+_BLOCK = struct.Struct("!IIIIII")
+
+
+class Reporter:
+    """Writes our reports and reads the peer's."""
+
+    def __init__(self) -> None:
+        self.peer_lost_percent: float | None = None
+        """Of our packets, in the peer's last interval; None until it reported."""
+        self.peer_jitter_ms: float | None = None
+        self.round_trip_ms: float | None = None
+        self._cname = secrets.token_hex(8).encode()
+        """Says nothing about us (RFC 7022)."""
+        self._peer_report = 0
+        self._peer_report_at_ns = 0
+        self._highest = 0
+        self._received = 0
+
+    def write(self, now_ns: int, sender: Sender, buffer: JitterBuffer | None, bye: bool = False) -> bytes:
+        """A sender or receiver report with CNAME, and a goodbye if wanted."""
+        block = b"" if buffer is None or buffer.ssrc is None else self._block(now_ns, buffer, buffer.ssrc)
+        count = len(block) // _BLOCK.size
+        if sender.packets:
+            about = _SENDER.pack(_ntp(now_ns), sender.timestamp, sender.packets & _MASK, sender.bytes & _MASK)
+            report = _packet(count, _SR, sender.ssrc, about + block)
+        else:
+            report = _packet(count, _RR, sender.ssrc, block)
+        cname = bytes((1, len(self._cname))) + self._cname
+        report += _packet(1, _SDES, sender.ssrc, cname + bytes(4 - len(cname) % 4))
+        return report + _packet(1, _BYE, sender.ssrc, b"") if bye else report
+
+    def read(self, datagram: bytes, now_ns: int, ssrc: int) -> None:
+        """Take a compound packet in; `ssrc` is ours. Never raises: what is malformed is left out."""
+        for count, kind, body in _packets(datagram):
+            if kind == _SR and len(body) >= _SENDER.size:
+                self._peer_report = (_SENDER.unpack_from(body)[0] >> 16) & _MASK
+                self._peer_report_at_ns = now_ns
+                body = body[_SENDER.size :]
+            elif kind != _RR:
+                continue
+            for index in range(min(count, len(body) // _BLOCK.size)):
+                about, loss, _, jitter, last, delay = _BLOCK.unpack_from(body, index * _BLOCK.size)
+                if about == ssrc:
+                    self._believe(now_ns, loss >> 24, jitter, last, delay)
+
+    def _believe(self, now_ns: int, fraction: int, jitter: int, last: int, delay: int) -> None:
+        self.peer_lost_percent = fraction * 100 / 256
+        self.peer_jitter_ms = jitter * 1000 / RATE_HZ
+        if last:
+            trip = (((_ntp(now_ns) >> 16) & _MASK) - last - delay) & _MASK
+            # A negative time wraps to hours; that is a peer's wrong arithmetic, not a slow network.
+            if trip < 60 << 16:
+                self.round_trip_ms = trip * 1000 / 65536
+
+    def _block(self, now_ns: int, buffer: JitterBuffer, ssrc: int) -> bytes:
+        advance = (buffer.highest_sequence - self._highest) & 0xFFFF
+        highest = (self._highest & 0xFFFF0000) + (self._highest & 0xFFFF) + advance
+        if self._received == 0:
+            highest, advance = buffer.highest_sequence, buffer.received + buffer.lost
+        arrived = buffer.received - self._received
+        self._highest, self._received = highest, buffer.received
+        fraction = min(max(advance - arrived, 0) * 256 // advance, 255) if advance else 0
+        lost = min(max(buffer.lost - buffer.late, 0), 0x7FFFFF)
+        delay = (now_ns - self._peer_report_at_ns) * 65536 // 1_000_000_000 if self._peer_report else 0
+        jitter = int(buffer.jitter_ms * RATE_HZ / 1000)
+        return _BLOCK.pack(ssrc, fraction << 24 | lost, highest & _MASK, jitter, self._peer_report, delay & _MASK)
+
+
+def _ntp(now_ns: int) -> int:
+    """64 bits: seconds and their 2^32th parts."""
+    seconds, rest_ns = divmod(now_ns, 1_000_000_000)
+    return (seconds & _MASK) << 32 | (rest_ns << 32) // 1_000_000_000
+
+
+def _packet(count: int, kind: int, ssrc: int, body: bytes) -> bytes:
+    return _HEADER.pack(0x80 | count, kind, (4 + len(body)) // 4, ssrc) + body
+
+
+def _packets(datagram: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """(count, type, what follows the SSRC) of each well-formed packet, up to the first broken one."""
+    while len(datagram) >= _HEADER.size:
+        first, kind, words, _ = _HEADER.unpack_from(datagram)
+        end = 4 * (words + 1)
+        if first >> 6 != 2 or not _HEADER.size <= end <= len(datagram):
+            return
+        yield first & 0x1F, kind, datagram[_HEADER.size : end]
+        datagram = datagram[end:]

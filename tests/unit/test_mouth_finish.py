@@ -20,17 +20,18 @@ def silence(seconds: float) -> Pcm:
     return np.zeros(round(seconds * FROM_HZ), np.int16)
 
 
-def blockwise(pcm: Pcm, size: int, to_hz: int = 8000, gain: float = 1.0) -> Pcm:
-    finisher = Finisher(FROM_HZ, to_hz, gain)
+def blockwise(pcm: Pcm, size: int, presence: float = 0.0) -> Pcm:
+    finisher = Finisher(FROM_HZ, 8000, 1.0, presence)
     out = [finisher.push(pcm[i : i + size]) for i in range(0, len(pcm), size)]
     return np.concatenate([*out, finisher.push(pcm[:0], last=True)])
 
 
+@pytest.mark.parametrize("presence", [0.0, 0.6])
 @pytest.mark.parametrize("size", [100, 1323, 5000])
-def test_blocks_join_without_a_seam(size: int) -> None:
+def test_blocks_join_without_a_seam(size: int, presence: float) -> None:
     """However the engine cuts it, the same samples come out as in one piece: no click, nothing lost."""
     speech = np.concatenate([silence(0.2), tone(0.5), silence(0.3), tone(0.4, 0.9, 700), silence(0.5)])
-    cut, whole = blockwise(speech, size), finish(speech, FROM_HZ, 8000, 1.0)
+    cut, whole = blockwise(speech, size, presence), blockwise(speech, len(speech), presence)
     assert abs(len(cut) - len(whole)) <= 1
     n = min(len(cut), len(whole))
     assert np.abs(cut[:n].astype(int) - whole[:n]).max() <= 2
@@ -69,3 +70,13 @@ def test_silence_is_not_amplified() -> None:
 def test_what_the_line_cannot_carry_is_gone_and_not_folded_back() -> None:
     out = to_float(finish(tone(1.0, 0.3, 6000), FROM_HZ, 8000, 1.0))
     assert len(out) == 0 or np.sqrt(np.mean(out[800:-800] ** 2)) < 0.003
+
+
+@pytest.mark.parametrize("rate_hz", [8000, 16000])
+def test_presence_lifts_consonants_over_the_low_end_at_either_rate(rate_hz: int) -> None:
+    def gain(hz: float) -> float:
+        sine = tone(1.0, 0.2, hz)
+        out = Finisher(FROM_HZ, rate_hz, 1.0, 0.6).push(sine, last=True)
+        return active_rms(to_float(out), rate_hz) / active_rms(to_float(sine), FROM_HZ)
+
+    assert 20 * np.log10(gain(3400) / gain(300)) == pytest.approx(11, abs=1)

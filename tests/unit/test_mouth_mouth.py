@@ -28,6 +28,7 @@ class ToneEngine:
 
     rate_hz = 16000
     clausewise = False
+    presence = 0.0
 
     def __init__(self, name: str = "tone", broken: bool = False) -> None:
         self.name = name

@@ -26,6 +26,9 @@ class Engine(Protocol):
     clausewise: bool
     """Audio comes only when all of a text is done, so a long first sentence is better cut at a comma."""
 
+    presence: float
+    """How much of the low end the telephone voice gives up for consonants, 0…0.9; 0 for natural voices."""
+
     def synthesize(self, text: str, emit: Emit) -> None:
         """Speak `text` (plain words, no markup), giving blocks to `emit` as they are ready.
 

@@ -57,13 +57,16 @@ class Finisher:
         from_hz: rate of the engine's blocks.
         to_hz: rate of the blocks that come out.
         gain: see `gain_for`.
+        presence: 0 leaves the spectrum alone; more takes from its low end (see `_brighten`).
     """
 
-    def __init__(self, from_hz: int, to_hz: int, gain: float) -> None:
+    def __init__(self, from_hz: int, to_hz: int, gain: float, presence: float = 0.0) -> None:
         self._resampler = soxr.ResampleStream(from_hz, to_hz, 1, dtype="float32", quality="HQ")
         self._gain = gain
         self._lead_in = to_hz * LEAD_IN_MS // 1000
         self._tail = to_hz * TAIL_MS // 1000
+        self._presence = presence
+        self._before: Samples = np.zeros(max(1, to_hz // 8000), np.float32)
         self._begun = False
         self._held: Samples = np.zeros(0, np.float32)
 
@@ -73,7 +76,8 @@ class Finisher:
         Silence is held back until more speech follows; `last` ends the phrase and drops it, a short tail excepted.
         """
         floats = to_float(pcm) * np.float32(self._gain)
-        audio = np.concatenate([self._held, np.asarray(self._resampler.resample_chunk(floats, last=last), np.float32)])
+        fresh = np.asarray(self._resampler.resample_chunk(floats, last=last), np.float32)
+        audio = np.concatenate([self._held, self._brighten(fresh)])
         loud = np.flatnonzero(np.abs(audio) > QUIET)
         if not len(loud):
             self._held = audio if self._begun else audio[-self._lead_in :]
@@ -83,6 +87,15 @@ class Finisher:
         self._begun = True
         self._held = audio[end:]
         return self._take(audio[begin:end])
+
+    def _brighten(self, audio: Samples) -> Samples:
+        """y(t) = x(t) − presence · x(t − 1/8000 s): at 0.6 some 11 dB more at 3.4 kHz than at 300 Hz."""
+        if not self._presence:
+            return audio
+        delay = len(self._before)
+        joined = np.concatenate([self._before, audio])
+        self._before = joined[-delay:]
+        return np.asarray(audio - np.float32(self._presence) * joined[: len(audio)], np.float32)
 
     def _take(self, audio: Samples) -> Pcm:
         return (limit(audio) * 32767).astype(np.int16)

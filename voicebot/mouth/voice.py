@@ -37,14 +37,16 @@ class Voice:
             blocks.append(block)
             return True
 
-        engine.synthesize(MEASURED, keep)
-        if not blocks:
+        low = 0.25  # so that the limiter does not work yet
+        cls(engine, low).speak(MEASURED, 8000, keep)
+        audio = np.concatenate(blocks)
+        if not len(audio):
             raise EngineFailed(f"{engine.name} gives no sound")
-        return cls(engine, gain_for(to_float(np.concatenate(blocks)), engine.rate_hz))
+        return cls(engine, low * gain_for(to_float(audio), 8000))
 
     def speak(self, text: str, rate_hz: int, emit: Emit) -> None:
         """Give blocks at `rate_hz` (some empty), levelled and without silence at the ends. Raises EngineFailed."""
-        finisher = Finisher(self.engine.rate_hz, rate_hz, self.gain)
+        finisher = Finisher(self.engine.rate_hz, rate_hz, self.gain, self.engine.presence)
 
         self.engine.synthesize(text, lambda block: emit(finisher.push(block)))
         emit(finisher.push(np.zeros(0, np.int16), last=True))

@@ -115,6 +115,11 @@ class Listener:
             self._on_close(self)
         self._kept = np.zeros(0, np.int16)
 
+    @property
+    def kept_samples(self) -> int:
+        """Audio in memory, in samples at 8000 Hz."""
+        return self._kept.size
+
     def _on_probability(self, probability: float) -> None:
         if not self._closed:
             self._follow(self._machine.window(probability))

@@ -252,7 +252,8 @@ class TurnMachine:
         wait_s = self.timing.speculate_early_s if early else self.timing.speculate_s
         if not self._asked and silence >= _samples(wait_s):
             todo.append(self._ask())
-        if not self._hurried and self._needed_s is None and silence >= _samples(self.timing.hurry_s):
+        waited_for = self._asked and not self._hurried and self._needed_s is None
+        if waited_for and silence >= _samples(self.timing.hurry_s):
             self._hurried = True
             todo.append(Hurry())
         return [*todo, *self._end_if_over()]

@@ -1,0 +1,65 @@
+"""How long a silence must be depends on what was said."""
+
+import pytest
+
+from voicebot.ears import endpoint
+from voicebot.ears.asr.engine import Transcript
+from voicebot.ears.turn import Timing
+from voicebot.events import Expect
+
+T = Timing()
+FOUR = Expect("digits", (4,))
+
+
+@pytest.mark.parametrize(
+    ("transcript", "expect", "needed_s"),
+    [
+        (Transcript("Where is my order?", 0.9), Expect(), T.free_s),
+        (Transcript("I want to book an", 0.9), Expect(), T.unfinished_s),
+        (Transcript("Well, um.", 0.9), Expect(), T.unfinished_s),
+        (Transcript("Hello.", 0.9), Expect(), T.unfinished_s),
+        (Transcript("Last week,", 0.9), Expect(), T.unfinished_s),
+        (Transcript("Where is my order", 0.9), Expect(), T.doubtful_s),
+        (Transcript("Where is my order?", 0.3), Expect(), T.doubtful_s),
+        (Transcript("", 0.0), Expect(), T.nothing_s),
+        (Transcript("4711", 0.9, "four seven one one"), FOUR, T.complete_s),
+        (Transcript("47", 0.9, partial=True), FOUR, T.digits_missing_s),
+        (Transcript("4711", 0.9, "four seven one one"), Expect("digits", (4, 6)), T.digits_may_follow_s),
+        (Transcript("4711", 0.9, "four seven one one"), Expect("digits"), T.digits_may_follow_s),
+        (Transcript("My number is", 0.9), FOUR, T.unfinished_s),
+        (Transcript("Yes", 0.4, "yes"), Expect("yesno"), T.complete_s),
+        (Transcript("May twenty.", 0.9, "may twenty"), Expect("date"), T.unfinished_s),
+        (Transcript("May.", 0.9), Expect("date"), T.unfinished_s),
+        (Transcript("May fifth.", 0.9, "may fifth"), Expect("date"), T.doubtful_s),
+        (Transcript("Tomorrow.", 0.9, "tomorrow"), Expect("date"), T.complete_s),
+        (Transcript("Seven hundred.", 0.9, "seven hundred"), Expect("amount"), T.unfinished_s),
+        (Transcript("Ten dollars.", 0.9, "ten dollars"), Expect("amount"), T.complete_s),
+        (Transcript("Friday.", 0.9, "friday"), Expect("datetime"), T.unfinished_s),
+        (Transcript("Friday at ten am.", 0.9, "friday at ten am"), Expect("datetime"), T.complete_s),
+        (Transcript("Sales.", 0.9, "sales"), Expect("phrases", phrases=("sales",)), T.complete_s),
+    ],
+)
+def test_silence_that_ends_a_turn(transcript: Transcript, expect: Expect, needed_s: float) -> None:
+    assert endpoint.silence_needed(transcript, expect, T) == needed_s
+
+
+@pytest.mark.parametrize(
+    ("said", "characters"),
+    [
+        ("four seven one one", 4),
+        ("forty two sixteen", 4),
+        ("double five triple nine", 5),
+        ("four hundred", 3),
+        ("twenty twenty one", 4),
+        ("b four k", 3),
+    ],
+)
+def test_counting_what_was_dictated(said: str, characters: int) -> None:
+    assert endpoint.count_characters(said) == characters
+
+
+def test_listening_noises_are_no_answers_but_yes_is_one() -> None:
+    assert endpoint.is_backchannel(Transcript("Uh-huh.", 0.9), Expect())
+    assert not endpoint.is_backchannel(Transcript("Uh-huh.", 0.9, "uh huh"), Expect("yesno"))
+    assert not endpoint.is_backchannel(Transcript("A person, please.", 0.9), Expect())
+    assert endpoint.is_filler(Transcript("Um, uh.", 0.9))

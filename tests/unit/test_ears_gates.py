@@ -1,0 +1,61 @@
+"""Silence, tones and the model's inventions become no words."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from voicebot.ears import gates
+
+RATE = 8000
+
+
+def tone(*hz: float, on_s: float = 2.0, off_s: float = 0.0) -> NDArray[np.float32]:
+    t = np.arange(int(4 * RATE)) / RATE
+    wave = np.sum([np.sin(2 * np.pi * f * t) for f in hz], axis=0) * 0.1
+    return (wave * ((t % (on_s + off_s)) < on_s)).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    "audio",
+    [
+        tone(350, 440),
+        tone(480, 620, on_s=0.5, off_s=0.5),
+        tone(440, 480, on_s=2, off_s=4),
+        tone(2100),
+        tone(697, 1209),
+        tone(425),
+        np.zeros(RATE, np.float32),
+        np.zeros(0, np.float32),
+    ],
+    ids=["dial", "busy", "ringing", "fax", "dtmf", "european dial", "silence", "nothing"],
+)
+def test_network_tones_and_silence_are_no_speech(audio: NDArray[np.float32]) -> None:
+    assert gates.no_speech(audio, RATE)
+
+
+def test_a_voice_like_sound_is_not_taken_for_a_tone() -> None:
+    t = np.arange(2 * RATE) / RATE
+    pitch = 2 * np.pi * np.cumsum(120 + 20 * np.sin(2 * np.pi * 2 * t)) / RATE
+    voice = np.sum([np.sin(k * pitch) / k for k in range(1, 12)], axis=0) * 0.1
+    assert not gates.no_speech(voice.astype(np.float32), RATE)
+
+
+def test_faint_sound_is_not_silence() -> None:
+    noise = np.random.default_rng(1).normal(0, 1e-4, RATE).astype(np.float32)
+    assert not gates.no_speech(noise, RATE)
+
+
+@pytest.mark.parametrize("text", ["You.", "Thank you for watching!", "♪ la la ♪", "Subtitles by The Crew", "...", ""])
+def test_what_the_model_says_to_silence_is_dropped(text: str) -> None:
+    assert gates.believable(text, 4, 2.0) == ""
+
+
+def test_going_in_circles_is_dropped_and_repeated_digits_are_not() -> None:
+    assert gates.believable("I'm going to go. " * 5, 30, 20.0) == ""
+    assert gates.believable("so so so so so so", 6, 5.0) == ""
+    assert gates.believable("Zero zero zero zero zero zero.", 12, 5.0) != ""
+
+
+def test_more_words_than_a_mouth_can_say_are_dropped() -> None:
+    assert gates.believable("Where is the order that I placed last week?", 30, 1.0) == ""
+    assert gates.believable("Thank you.", 3, 0.5) == "Thank you."

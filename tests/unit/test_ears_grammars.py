@@ -1,0 +1,82 @@
+"""Grammars accept what callers say and cut the answer out of it."""
+
+import pytest
+
+from voicebot.ears.grammar import TokenTrie
+from voicebot.ears.grammars import MAX_PHRASES, Cache, Compiled
+from voicebot.events import Expect
+
+CACHE = Cache(TokenTrie.build([]))
+
+
+def compiled(expect: Expect) -> Compiled:
+    found = CACHE.get(expect)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    ("expect", "said", "answer"),
+    [
+        (Expect("digits", (4,)), "Four, seven, one, one.", "four seven one one"),
+        (Expect("digits", (4,)), "4711", "four seven one one"),
+        (Expect("digits", (4,)), "Um, my order number is 47 one one, please.", "four seven one one"),
+        (Expect("digits", (4,)), "It's forty-two sixteen.", "forty two sixteen"),
+        (Expect("digits", (4, 6)), "double five oh triple nine", "double five oh triple nine"),
+        (Expect("digits"), "one two three", "one two three"),
+        (Expect("alnum", (3,)), "B as in bravo, four, K.", "b four k"),
+        (Expect("alnum", (3,)), "B for boy 4 kilo", "b four k"),
+        (Expect("alnum", (2,)), "X-ray, 7", "x seven"),
+        (Expect("yesno"), "Yes, please.", "yes please"),
+        (Expect("yesno"), "Um, no, that's wrong.", "um no that's wrong"),
+        (Expect("yesno"), "That's correct.", "that's correct"),
+        (Expect("date"), "December 2nd, 1975", "december second nineteen seventy five"),
+        (Expect("date"), "on the twenty-first of May", "the twenty first of may"),
+        (Expect("date"), "I'd like next Tuesday, please.", "next tuesday"),
+        (Expect("time"), "At half past three in the afternoon.", "half past three in the afternoon"),
+        (Expect("time"), "10:30 AM", "ten thirty am"),
+        (Expect("datetime"), "Tomorrow at three p.m.", "tomorrow at three pm"),
+        (Expect("datetime"), "How about Friday at 10:15?", "friday at ten fifteen"),
+        (Expect("amount"), "$3,796", "three thousand seven hundred ninety six dollars"),
+        (Expect("amount"), "Forty-nine dollars and fifty cents", "forty nine dollars and fifty cents"),
+        (Expect("amount"), "fifteen hundred", "fifteen hundred"),
+        (Expect("phrases", phrases=("Sales", "Technical support")), "Technical support, please.", "technical support"),
+        (Expect("name", phrases=("Anna O'Neill",)), "It's Anna O'Neill.", "anna o'neill"),
+    ],
+)
+def test_answer_is_cut_out_of_what_was_said(expect: Expect, said: str, answer: str) -> None:
+    found = compiled(expect)
+    assert found.grammar.accepts(said)
+    assert found.content(said) == answer
+
+
+@pytest.mark.parametrize(
+    ("expect", "said"),
+    [
+        (Expect("digits", (4,)), "four seven one"),
+        (Expect("digits", (4,)), "four seven one one two"),
+        (Expect("digits", (4,)), "I want to talk to a person"),
+        (Expect("digits", (3,)), "forty two sixteen"),
+        (Expect("yesno"), "maybe tomorrow"),
+        (Expect("date"), "may fortieth"),
+        (Expect("time"), "thirteen o'clock"),
+        (Expect("phrases", phrases=("sales",)), "support"),
+    ],
+)
+def test_other_speech_is_outside(expect: Expect, said: str) -> None:
+    assert not compiled(expect).grammar.accepts(said)
+
+
+def test_free_speech_and_empty_lists_have_no_grammar() -> None:
+    assert CACHE.get(Expect()) is None
+    assert CACHE.get(Expect("phrases", phrases=("…", ""))) is None
+
+
+def test_a_grammar_is_compiled_once() -> None:
+    assert CACHE.get(Expect("digits", (4,))) is CACHE.get(Expect("digits", (4,), no_input_s=3))
+
+
+def test_absurd_lengths_and_lists_are_bounded() -> None:
+    assert compiled(Expect("digits", (0, -1, 10**9))).grammar.accepts("one two")
+    long_list = Expect("phrases", phrases=tuple(f"p{n}" for n in range(MAX_PHRASES + 1)))
+    assert not compiled(long_list).grammar.accepts(f"p{MAX_PHRASES}")

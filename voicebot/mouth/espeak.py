@@ -24,7 +24,8 @@ PITCH = 50
 PITCH_RANGE = 50
 WORD_GAP = 1
 """In units of 10 ms; with 0 words run together."""
-BLOCK_MS = 60
+BLOCK_MS = 250
+"""Takes half a millisecond to make; smaller blocks cost more in passing them on than they gain."""
 
 # From speak_lib.h.
 _AUDIO_OUTPUT_SYNCHRONOUS = 2
@@ -131,7 +132,7 @@ class Espeak:
             self._library.select(*self._settings)
 
     def synthesize(self, text: str, emit: Emit) -> None:
-        """See `Engine`. Blocks of 60 ms; NUL characters end the text."""
+        """See `Engine`. Blocks of `BLOCK_MS`; NUL characters end the text."""
         with self._library.lock:
             self._library.select(*self._settings)
             self._library.speak(text.replace("\0", " "), emit)

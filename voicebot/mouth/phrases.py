@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from voicebot.mouth.engine import MAX_CHARS
 
+MAX_TEXT = 8000
 MAX_PHRASES = 64
 """More than this is a runaway text (an LLM, a backend): the rest is not spoken."""
 LONG_FIRST_CHARS = 60
@@ -15,6 +16,7 @@ SHORTEST_CLAUSE_CHARS = 15
 
 _SENTENCE_END = re.compile(r"[.!?…]+[\"')\]]*\s+|\s*\n\s*")
 _CLAUSE_END = re.compile(r"[,;:]\s+(?!\d)|\s+[–—-]\s+(?!\d)")
+_LONGEST_ABBREVIATION = 24
 _NO_END = re.compile(
     r"(?:\b(?:mr|mrs|ms|dr|prof|st|no|nos|ext|vs|approx|e\.g|i\.e|dept|inc|ltd|[a-z])|(?:^|\s)\d{1,2})\.\s+$", re.I
 )
@@ -33,17 +35,17 @@ class Phrase:
 
 def split(text: str, clausewise: bool = False) -> list[Phrase]:
     """Cut `text` into sentences; with `clausewise` a long first sentence also at its first good comma."""
-    pieces = _cut(text, _SENTENCE_END)
+    pieces = _cut(text[:MAX_TEXT])
     if clausewise and pieces and len(pieces[0]) > LONG_FIRST_CHARS:
         pieces[:1] = _first_clause(pieces[0])
     bounded = [part for piece in pieces for part in _bounded(piece)][:MAX_PHRASES]
     return [Phrase(part, _pause_ms(part)) for part in bounded]
 
 
-def _cut(text: str, end: re.Pattern[str]) -> list[str]:
+def _cut(text: str) -> list[str]:
     pieces, begin = [], 0
-    for match in end.finditer(text):
-        if _NO_END.search(text[begin : match.end()]):
+    for match in _SENTENCE_END.finditer(text):
+        if _NO_END.search(text, max(begin, match.end() - _LONGEST_ABBREVIATION), match.end()):
             continue
         pieces.append(text[begin : match.end()])
         begin = match.end()

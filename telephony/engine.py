@@ -17,6 +17,8 @@ import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
+from typing import TypeVar
 
 from .receiver import Heard
 from .session import MediaSession, MediaStats
@@ -34,6 +36,9 @@ SWITCH_INTERVAL_S = 0.001
 THREAD_NICE = -11
 EXPEDITED_FORWARDING = 0xB8
 """DSCP 46 in the traffic class field (RFC 3246), what networks expect of voice."""
+
+
+_Result = TypeVar("_Result")
 
 
 class PortsExhausted(Exception):
@@ -134,22 +139,32 @@ class MediaEngine:
     def _tick(self, phase: int) -> None:
         self._welcome()
         self._part()
-        sessions = self._phases[phase]
+        sessions = self._phases[phase].copy()
         for session in sessions:
-            session.send(time.monotonic_ns())
+            self._guard(session, session.send, time.monotonic_ns())
         readable = self._selector.select(0)
         now_ns = time.monotonic_ns()
         touched = dict.fromkeys(sessions)
         for key, _ in readable:
             session, read = key.data
-            read(now_ns)
+            self._guard(session, read, now_ns)
             touched[session] = None
         for session in touched:
-            for heard in session.take(now_ns):
+            for heard in self._guard(session, session.take, now_ns) or ():
                 self._heard.append((session, heard))
         if self._heard and not self._delivery_due and self._loop is not None:
             self._delivery_due = True
             self._loop.call_soon_threadsafe(self._deliver)
+
+    def _guard(self, session: MediaSession, work: Callable[[int], _Result], now_ns: int) -> _Result | None:
+        """Do some of a session's work; should that fail for a reason nobody thought of, only this call ends."""
+        try:
+            return work(now_ns)
+        except Exception:
+            logger.exception("the media of port %d failed and is given up", session.port)
+            self._remove(session)
+            self._heard.append((session, None))
+            return None
 
     def _welcome(self) -> None:
         while self._joining:
@@ -159,22 +174,24 @@ class MediaEngine:
                 self._selector.register(one, selectors.EVENT_READ, (session, read))
 
     def _part(self) -> None:
-        """Sockets are closed in this thread, so that none is closed under it."""
         while self._leaving:
-            session = self._leaving.popleft()
-            for phase in self._phases:
-                if session in phase:
-                    phase.remove(session)
-            for one in session.sockets:
-                self._selector.unregister(one)
-            session.part(time.monotonic_ns())
+            self._remove(self._leaving.popleft())
+
+    def _remove(self, session: MediaSession) -> None:
+        """Sockets are closed in this thread, so that none is closed under it."""
+        for phase in self._phases:
+            if session in phase:
+                phase.remove(session)
+                for one in session.sockets:
+                    self._selector.unregister(one)
+                session.part(time.monotonic_ns())
 
     # ── on the event loop ──
 
     def _deliver(self) -> None:
         self._delivery_due = False
         try:
-            while self._heard:
+            for _ in range(len(self._heard)):
                 session, heard = self._heard.popleft()
                 session.deliver(heard)
         finally:

@@ -16,7 +16,7 @@ from .udp import BATCH, Udp
 
 NO_MEDIA_MS = 20_000.0
 """Silence of the network after which a call is given up."""
-MAX_READS = 4
+MAX_READS = 16
 """Batches read from one socket at a time, so that a flood of one call does not hold up the others."""
 
 Tap = Callable[[bool, int, bytes], None]

@@ -114,7 +114,7 @@ def test_a_flood_is_read_in_bounded_steps(call: Call) -> None:
     call.connect()
     call.network.arriving = [(b"junk", STRANGER)] * 1000
     call.run(0.02)
-    assert len(call.network.arriving) == 1000 - 64
+    assert len(call.network.arriving) == 1000 - 256
 
 
 def test_twenty_seconds_without_media_are_told_once(call: Call) -> None:

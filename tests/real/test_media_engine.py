@@ -1,0 +1,214 @@
+"""The media engine on real sockets and its real thread, with peers that are sockets of their own, and tshark."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator, Callable
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from telephony import sdp
+from telephony.codecs import decode, encode
+from telephony.engine import MediaEngine, MediaSession, PortsExhausted
+from telephony.rtp import pack
+
+FIRST, LAST = 23000, 23199
+
+
+@pytest.fixture
+async def engine() -> AsyncIterator[MediaEngine]:
+    made = MediaEngine("127.0.0.1", FIRST, LAST)
+    made.start()
+    yield made
+    made.stop()
+
+
+async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
+    """Wait for something that another thread or process does."""
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110  # a thread cannot set an asyncio.Event
+            await asyncio.sleep(0.01)
+
+
+def join(first: MediaSession, second: MediaSession, ip: str = "127.0.0.1") -> None:
+    """Connect two sessions by an offer and its answer."""
+    offer = sdp.make_offer(ip, first.port, session_id=1, version=1)
+    answered, agreed = sdp.answer(offer, ip, second.port, session_id=2, version=1)
+    second.connect(agreed)
+    first.connect(sdp.read_answer(answered))
+
+
+def sweep(seconds: float) -> np.ndarray:
+    time_s = np.arange(int(8000 * seconds)) / 8000
+    return (9000 * np.sin(2 * np.pi * (300 + 400 * time_s) * time_s)).astype(np.int16)
+
+
+@pytest.mark.parametrize("ip", ["127.0.0.1", "::1"])
+async def test_what_one_side_plays_the_other_hears_sample_for_sample(ip: str) -> None:
+    engine = MediaEngine(ip, FIRST, LAST)
+    engine.start()
+    first, second = engine.open(), engine.open()
+    heard: list[np.ndarray] = []
+    second.on_audio = heard.append
+    join(first, second, ip)
+    played = sweep(0.5)
+    first.play(played)
+    await until(lambda: sum(map(len, heard)) > len(played) + 1600)
+    engine.stop()
+    expected = decode(encode(played, "PCMU"), "PCMU")
+    received = np.concatenate(heard)
+    begin = int(np.flatnonzero(received)[0]) - int(np.flatnonzero(expected)[0])
+    assert np.array_equal(received[begin : begin + len(expected)], expected)
+
+
+async def test_keys_and_audio_cross(engine: MediaEngine) -> None:
+    first, second = engine.open(), engine.open()
+    keys: list[str] = []
+    second.on_dtmf = keys.append
+    join(first, second)
+    first.play(sweep(0.3))
+    first.send_dtmf("0*4D")
+    await until(lambda: len(keys) == 4)
+    assert keys == ["0", "*", "4", "D"]
+
+
+async def test_a_flood_of_a_stranger_changes_nothing_and_gets_nothing(engine: MediaEngine) -> None:
+    """Acceptance 14, on the wire: 10,000 packets, none heard, none sent back."""
+    first, second = engine.open(), engine.open()
+    silent: list[bool] = []
+    second.on_audio = lambda pcm: silent.append(not pcm.any())
+    join(first, second)
+    await until(lambda: len(silent) > 5)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+        stranger.bind(("127.0.0.1", 0))
+        stranger.setblocking(False)
+        for index in range(10_000):
+            packet = pack(False, 0, index & 0xFFFF, index * 160, 0xBAD, b"\x80" * 160)
+            stranger.sendto(packet, ("127.0.0.1", second.port))
+            if index % 100 == 0:
+                await asyncio.sleep(0.005)
+        await until(lambda: second.stats().wrong_source >= 10_000)
+        with pytest.raises(BlockingIOError):
+            stranger.recv(100)
+    assert all(silent)
+    assert second.stats().lost == 0
+
+
+async def test_a_peer_at_another_address_than_it_said_is_found(engine: MediaEngine) -> None:
+    """Symmetric RTP: the address in the SDP is not where packets come from."""
+    session = engine.open()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+        peer.bind(("127.0.0.1", 0))
+        peer.setblocking(False)
+        session.connect(sdp.Agreed(("127.0.0.1", 9), "PCMU", 0, 101, "sendrecv", 20))
+        received = b""
+        async with asyncio.timeout(10):
+            index = 0
+            while not received:
+                peer.sendto(pack(False, 0, index, index * 160, 1, b"\x80" * 160), ("127.0.0.1", session.port))
+                index += 1
+                await asyncio.sleep(0.02)
+                try:
+                    received = peer.recv(2048)
+                except BlockingIOError:
+                    continue
+    assert len(received) == 172
+    assert index > 10
+
+
+async def test_closed_ports_are_free_again_and_a_full_range_is_told(engine: MediaEngine) -> None:
+    sessions = [engine.open() for _ in range(100)]
+    assert sorted(session.port for session in sessions) == list(range(FIRST, LAST, 2))
+    with pytest.raises(PortsExhausted):
+        engine.open()
+    for session in sessions:
+        session.close()
+    await until(lambda: all(session.sockets[0].fileno() == -1 for session in sessions))
+    assert engine.open().port in range(FIRST, LAST, 2)
+
+
+async def test_a_port_that_somebody_else_has_is_passed_over(engine: MediaEngine) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind(("127.0.0.1", FIRST + 1))
+        assert engine.open().port == FIRST + 2
+
+
+async def test_a_callback_that_raises_does_not_silence_other_calls(engine: MediaEngine) -> None:
+    first, second = engine.open(), engine.open()
+    problems: list[object] = []
+    heard: list[np.ndarray] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: problems.append(context["exception"]))
+
+    def fail(pcm: np.ndarray) -> None:
+        raise RuntimeError("a bug of the application")
+
+    first.on_audio, second.on_audio = fail, heard.append
+    join(first, second)
+    await until(lambda: len(problems) > 10 and len(heard) > 10)
+    assert {type(problem) for problem in problems} == {RuntimeError}
+
+
+async def test_a_session_that_fails_in_the_thread_ends_alone(
+    engine: MediaEngine, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, second, third = engine.open(), engine.open(), engine.open()
+    ended: list[bool] = []
+    heard: list[np.ndarray] = []
+
+    def fail(sent: bool, at_ns: int, payload: bytes) -> None:
+        raise RuntimeError("a bug of a benchmark")
+
+    first.tap, first.on_timeout = fail, lambda: ended.append(True)
+    join(first, second)
+    third.on_audio = heard.append
+    join(third, second)
+    second.connect(sdp.Agreed(("127.0.0.1", third.port), "PCMU", 0, 101, "sendrecv", 20))
+    await until(lambda: bool(ended) and len(heard) > 10)
+    assert first.sockets[0].fileno() == -1
+    assert "given up" in caplog.text
+
+
+@pytest.mark.peer("tshark")
+async def test_tshark_finds_nothing_wrong_with_our_stream(engine: MediaEngine, tmp_path: object) -> None:
+    """A second of silence, talk, keys and talk, as another RTP implementation sees it."""
+    first, second = engine.open(), engine.open()
+    capture = f"{tmp_path}/call.pcap"
+    shark = await asyncio.create_subprocess_exec(
+        *("tshark", "-i", "lo", "-f", f"udp port {second.port}", "-w", capture, "-a", "duration:4", "-q"),
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert shark.stderr is not None
+    async with asyncio.timeout(20):
+        while b"Capturing on" not in await shark.stderr.readline():
+            pass
+    await asyncio.sleep(0.5)
+    join(first, second)
+    first.play(sweep(0.5))
+    await until(lambda: first.queued_samples == 0)
+    first.send_dtmf("42")
+    await asyncio.sleep(0.6)
+    first.play(sweep(0.5))
+    await until(lambda: first.queued_samples == 0)
+    first.close()
+    await shark.communicate()
+    fields = ("rtp.seq", "rtp.p_type", "rtp.timestamp", "rtpevent.event_id", "ip.dsfield.dscp", "_ws.expert")
+    reader = await asyncio.create_subprocess_exec(
+        *("tshark", "-r", capture, "-d", f"udp.port=={second.port},rtp", "-d", "rtp.pt==101,rtpevent"),
+        *("-Y", f"rtp && udp.dstport=={second.port}", "-T", "json"),
+        *(argument for field in fields for argument in ("-e", field)),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    layers = [row["_source"]["layers"] for row in json.loads((await reader.communicate())[0])]
+    assert len(layers) > 75
+    sequences = [int(row["rtp.seq"][0]) for row in layers]
+    assert all((after - before) % 65536 == 1 for before, after in pairwise(sequences))
+    assert [row["rtpevent.event_id"][0] for row in layers if "rtpevent.event_id" in row] == ["4"] * 7 + ["2"] * 7
+    assert {row["ip.dsfield.dscp"][0] for row in layers} == {"46"}
+    media = [int(row["rtp.timestamp"][0]) for row in layers if row["rtp.p_type"] == ["0"]]
+    assert all((after - before) % (1 << 32) < 1 << 31 for before, after in pairwise(media))
+    assert not [row for row in layers if "_ws.expert" in row]

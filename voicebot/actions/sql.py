@@ -30,6 +30,8 @@ class _Job:
 
     def began(self, driver: Any) -> None:
         with self._settling:
+            if self._abandoned:
+                raise TryFailed("timeout", "given up before it began")
             self._driver = driver
 
     def settle(self, connection: sqlalchemy.Connection, *, commit: bool) -> None:
@@ -42,16 +44,17 @@ class _Job:
                 connection.rollback()
 
     def abandon(self) -> None:
-        """Stop the statement; does nothing when its commit is already under way."""
-        if self._settling.acquire(blocking=False):
-            try:
-                self._abandoned = True
-                # sqlite3 calls it interrupt, psycopg cancel; both may be called from another thread.
-                stop = getattr(self._driver, "interrupt", None) or getattr(self._driver, "cancel", None)
-                if stop is not None:
-                    stop()
-            finally:
-                self._settling.release()
+        """Stop the statement; does nothing when its commit is already under way. Returns at once."""
+        self._abandoned = True
+        threading.Thread(target=self._stop, name="action", daemon=True).start()
+
+    def _stop(self) -> None:
+        with self._settling:
+            # sqlite3 calls it interrupt, psycopg cancel; both may be called from another thread, but psycopg's asks
+            # the server and waits for it, so it must not be called on the event loop.
+            stop = getattr(self._driver, "interrupt", None) or getattr(self._driver, "cancel", None)
+            if stop is not None:
+                stop()
 
 
 class Database:

@@ -38,6 +38,8 @@ class Machine:
         self.out: list[Act] = []
         self.progress = False
         """A task was done since this was last set to False."""
+        self.retries = 0
+        """`retry` steps since this was last set to 0."""
 
     # ── texts ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -107,6 +109,7 @@ class Machine:
             case program.Retry(slot, to):
                 self.back_to(frame, to)
                 memory.retried.add(slot)
+                self.retries += 1
                 return None
             case program.Use(values):
                 for slot, text in values.items():

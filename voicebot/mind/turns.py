@@ -141,7 +141,7 @@ class Turns:
             self._count(f"action-failed ({kind})", f"{frame.task}.action")
             if self._failures >= self._flow.model.fallbacks.limit:
                 return self._decided("failures", self._need_human())
-        return self._go_on()
+        return self._go_on(counted=bool(kind))
 
     def resume(self, waiting: ForHuman) -> Next:
         """Back to the dialog after a human could not be reached."""
@@ -412,7 +412,7 @@ class Turns:
         self.decision = replace(self.decision, rule="rejected", failures=self._failures)
         if step.no is not None:
             self._memory.frames[-1].at = step.no
-            return self._go_on()
+            return self._go_on(counted=True)
         self._machine.say(wording.CHANGE)
         return ForChange()
 
@@ -431,7 +431,7 @@ class Turns:
         words = tokens(heard.text)
         answer = yes_or_no(heard)
         short = len(words) <= 5
-        if after and answer == "no" and short:
+        if after and short and (answer == "no" or words[:1] in (["no"], ["nope"], ["nah"])) and not self._sure(heard):
             return self._goodbye()
         if after and answer == "yes" and short and not self._sure(heard):
             self._machine.say(self._flow.model.after.go_on, "after.go_on")
@@ -482,8 +482,9 @@ class Turns:
             return None
         if guess.intent.startswith(COMMAND):
             command: Command = guess.intent.removeprefix(COMMAND)  # type: ignore[assignment]
-            if threshold or (command in ("goodbye", "restart", "cancel") and guess.confidence < SWITCH):
-                return None
+            leaving = command in ("goodbye", "restart", "cancel")
+            if threshold or (leaving and (self._memory.frames or guess.confidence < SWITCH)):
+                return None  # in the middle of a task only plain words end it
             return self._obey(command, self._waiting)
         task = self._flow.intents[guess.intent].task or ""
         if self._memory.frames and self._memory.frames[-1].task == task:
@@ -565,12 +566,21 @@ class Turns:
         secret = self.decision.secret or any(self._flow.slots[name].secret for name in found)
         self.decision = replace(self.decision, rule=rule, slots=values, secret=secret)
 
-    def _go_on(self) -> Next:
-        """Run the task on top until something is needed, and ask for it."""
-        self._machine.progress = False
-        waiting = self._machine.advance()
-        if self._machine.progress:
+    def _go_on(self, counted: bool = False) -> Next:
+        """Run the task on top until something is needed, and ask for it.
+
+        `counted`: what made the flow take a `retry` step was counted as a failure already.
+        """
+        machine = self._machine
+        machine.progress, machine.retries = False, 0
+        waiting = machine.advance()
+        if machine.progress:
             self._progress()
+        if machine.retries and not counted:
+            self._count("not accepted", self.where(waiting) if not isinstance(waiting, NeedHuman) else "flow")
+            if self._failures >= self._flow.model.fallbacks.limit:
+                machine.out.clear()
+                return self._decided("failures", self._need_human())
         if isinstance(waiting, (ForSlot, ForValue, Wish)):
             self._ask(waiting)
         return waiting

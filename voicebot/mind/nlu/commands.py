@@ -53,7 +53,7 @@ _PERSON = (
     r"agent|human|human being|person|real person|live person|operator|representative|rep|advisor|adviser|manager|supervisor|somebody|someone"
     r"|colleague|associate|receptionist|customer service|customer support|service desk|help desk|your team|staff|employee|assistant|consultant"
 )
-_POLITE = r"(?:(?:please|thanks|thank you|sorry|um|uh|okay|ok|oh|well|just|no|hey|hi|hello|yes|yeah|can you|could you|would you|will you) )*"
+_POLITE = r"(?:(?:please|thanks|thank you|sorry|um|uh|okay|ok|oh|well|just|no|nope|nah|so|and|but|i think|hey|hi|hello|yes|yeah|can you|could you|would you|will you) )*"
 _TAIL = r"(?: (?:please|thanks|thank you|now|sorry|then|for me|again|right now|very much))*"
 _WHOLE: tuple[tuple[Command, str], ...] = (
     ("person", rf"(?:(?:an?|the|some|live|real|human|actual|another|your) )*(?:{_PERSON})"),

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 from sklearn.metrics import roc_auc_score
+from threadpoolctl import threadpool_limits
 
 from voicebot.mind.nlu.encoder import Encoder
 from voicebot.mind.nlu.hybrid import Hybrid
@@ -68,9 +69,13 @@ def evaluate(
         for label, texts in sorted(by_intent.items())
         for t in chooser.sample(texts, min(examples, len(texts)))
     ]
-    hybrid = Hybrid(
-        Encoder(models_dir), [normal(t) for t, _ in chosen], [label for _, label in chosen], [normal(t) for t in BANK]
-    )
+    with threadpool_limits(1):
+        hybrid = Hybrid(
+            Encoder(models_dir),
+            [normal(t) for t, _ in chosen],
+            [label for _, label in chosen],
+            [normal(t) for t in BANK],
+        )
     chances, sure = hybrid([normal(t) for t, _ in test])
     right = hybrid.intents[chances.argmax(axis=1)] == np.asarray([label for _, label in test])
     auroc = None

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from threadpoolctl import threadpool_limits
+
 from voicebot.mind.decision import Band
 from voicebot.mind.nlu.commands import EXAMPLES
 from voicebot.mind.nlu.encoder import Encoder
@@ -66,7 +68,9 @@ class Understanding:
         for command, examples in EXAMPLES.items():
             texts += [normal(example) for example in examples]
             labels += [f"{COMMAND}{command}"] * len(examples)
-        return cls(Hybrid(Encoder(models_dir), texts, labels, [normal(text) for text in (*BANK, *off_topic)]))
+        outside = [normal(text) for text in (*BANK, *off_topic)]
+        with threadpool_limits(1):  # many small matrices: more threads only wait for each other (24 s instead of 0.8)
+            return cls(Hybrid(Encoder(models_dir), texts, labels, outside))
 
     def classify(self, text: str) -> list[Guess]:
         """The three likeliest intents of a text, best first; empty for a text without words."""

@@ -1,0 +1,159 @@
+"""What two user agents keep of each other during a call (RFC 3261 section 12). No I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sipmessage import URI
+
+from .grammar import NameAddr, split_list
+from .hop import Hop, bracketed
+from .message import MAX_SEQ, Request, Response, SipError, new_branch, parse_uri, read_head
+
+MAX_ROUTES = 20
+MAX_FORWARDS = "70"
+
+Key = tuple[str, str, str]
+"""Call-ID, local tag, remote tag."""
+
+
+@dataclass(slots=True)
+class Dialog:
+    """One dialog, as user agent server or client."""
+
+    call_id: str
+    local: str
+    """Our From or To value, with our tag."""
+    remote: str
+    """The peer's, with his tag (RFC 2543 peers may have none)."""
+    local_tag: str
+    remote_tag: str
+    target: URI
+    """Where requests of the peer's are to be sent: his latest Contact."""
+    routes: tuple[str, ...]
+    """Route values in the order in which our requests travel."""
+    hop: Hop
+    """Where the peer's last message came from; TCP connections are used again."""
+    local_seq: int = 0
+    remote_seq: int | None = None
+
+    @property
+    def key(self) -> Key:
+        """What requests of this dialog are found by."""
+        return (self.call_id, self.local_tag, self.remote_tag)
+
+    @classmethod
+    def as_server(cls, request: Request, local_tag: str, hop: Hop) -> Dialog:
+        """The dialog that our 2xx to this INVITE makes (section 12.1.1). Raises SipError 400."""
+        head = request.head
+        return cls(
+            head.call_id,
+            f"{request.headers['To']};tag={local_tag}",
+            request.headers["From"],
+            local_tag,
+            head.from_.tag,
+            contact_of(request),
+            _routes(request),
+            hop,
+            remote_seq=head.seq,
+        )
+
+    @classmethod
+    def as_client(cls, request: Request, response: Response, hop: Hop) -> Dialog:
+        """The dialog that a 2xx to our INVITE makes (section 12.1.2). Raises SipError 400."""
+        head = response.head
+        return cls(
+            head.call_id,
+            request.headers["From"],
+            response.headers["To"],
+            request.head.from_.tag,
+            head.to.tag,
+            contact_of(response),
+            tuple(reversed(_routes(response))),
+            hop,
+            local_seq=request.head.seq,
+        )
+
+    def check(self, request: Request) -> None:
+        """Take note of a request inside the dialog (section 12.2.2).
+
+        Raises SipError 500 when it is out of order. ACK and CANCEL bear the number of their INVITE and are not counted.
+        """
+        if self.remote_seq is not None and request.head.seq <= self.remote_seq:
+            raise SipError(500, "CSeq Out Of Order")
+        self.remote_seq = request.head.seq
+
+    def refresh(self, message: Request | Response) -> None:
+        """Take a new remote target from a target refresh (INVITE, UPDATE and their 2xx). Raises SipError 400."""
+        if message.headers.get("Contact"):
+            self.target = contact_of(message)
+
+    def request(self, method: str, *, via: str, seq: int | None = None, body: bytes = b"") -> Request:
+        """A request inside the dialog (section 12.2.1.1).
+
+        Args:
+            via: ``UDP host:port``, what the top Via says before its branch.
+            seq: the number of the INVITE for its ACK; None counts up.
+        """
+        if seq is None:
+            self.local_seq = min(self.local_seq + 1, MAX_SEQ)
+        uri, routes = self._way()
+        request = Request(method, uri, body)
+        request.headers.set("Via", f"SIP/2.0/{via};rport;branch={new_branch()}")
+        request.headers.set("Max-Forwards", MAX_FORWARDS)
+        if routes:
+            request.headers.setlist("Route", list(routes))
+        request.headers.set("From", self.local)
+        request.headers.set("To", self.remote)
+        request.headers.set("Call-ID", self.call_id)
+        request.headers.set("CSeq", f"{self.local_seq if seq is None else seq} {method}")
+        request.head = read_head(request.headers)
+        return request
+
+    def next_uri(self) -> URI:
+        """Whom a request is handed to: the first route, or the target (RFC 3261 section 8.1.2)."""
+        return parse_uri(NameAddr.parse(self.routes[0]).uri) if self.routes else self.target
+
+    def _way(self) -> tuple[URI, tuple[str, ...]]:
+        """Request-URI and Route; a first route without ``lr`` is a strict router's and goes into the URI."""
+        if not self.routes:
+            return self.target, ()
+        first = self.next_uri()
+        if "lr" in first.parameters:
+            return self.target, self.routes
+        return first, (*self.routes[1:], f"<{self.target}>")
+
+
+def contact_of(message: Request | Response) -> URI:
+    """The one URI of Contact, without the headers it may carry. Raises SipError 400."""
+    values = message.headers.getlist("Contact")
+    try:
+        contacts = [item for value in values for item in split_list(value)]
+        if len(contacts) != 1:
+            raise SipError(400, "Exactly One Contact Wanted")
+        uri = parse_uri(NameAddr.parse(contacts[0]).uri.partition("?")[0])
+    except ValueError:
+        raise SipError(400, "Malformed Contact") from None
+    except SipError as error:
+        raise SipError(400, "Unusable Contact") from error
+    if uri.scheme != "sip":
+        raise SipError(400, "Contact Of Another Scheme")
+    return uri
+
+
+def _routes(message: Request | Response) -> tuple[str, ...]:
+    """Record-Route, one value an element, each checked. Raises SipError 400."""
+    try:
+        routes = [item for value in message.headers.getlist("Record-Route") for item in split_list(value)]
+        for route in routes:
+            parse_uri(NameAddr.parse(route).uri)
+    except (ValueError, SipError):
+        raise SipError(400, "Malformed Record-Route") from None
+    if len(routes) > MAX_ROUTES:
+        raise SipError(400, "Too Many Routes")
+    return tuple(routes)
+
+
+def via_of(protocol: str, host: str, port: int) -> str:
+    """The fixed part of our Via."""
+    return f"{protocol.upper()} {bracketed(host)}:{port}"

@@ -1,0 +1,68 @@
+"""Where a message comes from or goes to, and how the top Via says it (RFC 3261 section 18.2, RFC 3581)."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from .grammar import Via
+from .message import Request
+
+DEFAULT_PORT = 5060
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """The other end of one transport."""
+
+    protocol: Literal["udp", "tcp"]
+    host: str
+    """Address literal, without brackets."""
+    port: int
+    connection: int = 0
+    """Number of the TCP connection that a message came by; 0 for any."""
+
+    @property
+    def reliable(self) -> bool:
+        """Whether the transport delivers by itself; retransmission timers rest then."""
+        return self.protocol == "tcp"
+
+
+def bracketed(host: str) -> str:
+    """An address as it stands in URIs and Via: IPv6 in brackets."""
+    return f"[{host}]" if ":" in host and not host.startswith("[") else host
+
+
+def stamp(request: Request, source: Hop) -> None:
+    """Write down in the top Via where the request really came from (RFC 3261 section 18.2.1, RFC 3581 section 4)."""
+    via = request.head.vias[0]
+    params = dict(via.params)
+    rport = "rport" in params
+    if rport:
+        params["rport"] = str(source.port)
+    if rport or _bare(via.host) != source.host:
+        params["received"] = source.host
+    else:
+        params.pop("received", None)
+    if params != via.params:
+        request.head.vias[0] = replace(via, params=params)
+        request.headers.setlist("Via", [str(request.head.vias[0]), *request.headers.getlist("Via")[1:]])
+
+
+def answer_hop(via: Via | None, source: Hop) -> Hop:
+    """Where a response goes (RFC 3261 section 18.2.2): the source address always, never one that the Via names.
+
+    `maddr` and a foreign sent-by are not followed: they would let a stranger aim our responses at others.
+    """
+    if source.reliable or via is None or "rport" in via.params:
+        return source
+    return replace(source, port=via.port or DEFAULT_PORT)
+
+
+def _bare(host: str) -> str:
+    host = host.strip("[]")
+    try:
+        return str(ipaddress.ip_address(host))
+    except ValueError:
+        return host

@@ -14,7 +14,7 @@ from voicebot.bench import script
 from voicebot.bench.caller import Caller
 from voicebot.bench.phone import phone, transcribe
 from voicebot.bench.script import Line
-from voicebot.bench.turns import CallReport
+from voicebot.bench.turns import CallReport, Fixed
 from voicebot.ears.ears import Ears
 from voicebot.errors import VoicebotError
 from voicebot.mouth.mouth import Mouth
@@ -86,7 +86,7 @@ async def _call(args: argparse.Namespace, lines: list[Line]) -> CallReport:
         mouth.stop()
     ears = None if args.no_transcript else Ears.load(config.Ears())
     async with phone(args.uri) as agent:
-        report = await Caller(agent, args.uri, args.ring).run(args.uri, steps)
+        report = await Caller(agent, args.uri, args.ring).run(args.uri, Fixed(steps))
     if ears is not None:
         await understand(ears, [report])
     return report

@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable
 
 from telephony.agent import SipLeg, UserAgent
-from telephony.codecs import RATE_HZ
+from telephony.codecs import RATE_HZ, Pcm
 from telephony.leg import LegError
 from voicebot.bench.capture import Capture
 from voicebot.bench.sound import voiced
-from voicebot.bench.turns import CallReport, Step, Turn
+from voicebot.bench.turns import CallReport, Plan, Step, Turn
 
 QUIET_S = 0.8
 """Silence after which the other side has finished; longer than the pauses between two of its sentences."""
@@ -39,8 +39,8 @@ class Caller:
         self._uri = uri
         self._ring_s = ring_s
 
-    async def run(self, script: str, steps: list[Step]) -> CallReport:
-        """Call, take every turn, listen to the end, hang up. A call that fails is in the report, not raised."""
+    async def run(self, script: str, plan: Plan) -> CallReport:
+        """Call, take every turn of the plan, listen to the end, hang up. A failed call is in the report, not raised."""
         report = CallReport(script)
         try:
             leg = await self._agent.call(self._uri, ring_s=self._ring_s)
@@ -48,10 +48,10 @@ class Caller:
             report.failure = str(error)
             return report
         answered_ns = time.monotonic_ns()
-        capture = Capture(leg.codec)
+        capture = Capture(leg.media.codec)
         leg.media.tap = capture
         try:
-            await _Conversation(leg, capture, report, answered_ns).run(steps)
+            await _Conversation(leg, capture, report, answered_ns).run(plan)
         finally:
             report.ended_by = leg.closed.result() if leg.closed.done() else "caller"
             report.seconds = (time.monotonic_ns() - answered_ns) / 1e9
@@ -67,38 +67,42 @@ class _Conversation:
         self._capture = capture
         self._report = report
         self._answered_ns = answered_ns
+        self._since_ns = answered_ns
+        """What came after this is the answer to the last turn."""
 
-    async def run(self, steps: list[Step]) -> None:
-        report, capture, began_ns = self._report, self._capture, self._answered_ns
-        greeted_ns = await self._until(lambda: capture.voiced_at(began_ns), ANSWER_S)
+    async def run(self, plan: Plan) -> None:
+        report, capture = self._report, self._capture
+        greeted_ns = await self._until(lambda: capture.voiced_at(self._answered_ns), ANSWER_S)
         if greeted_ns is not None:
-            report.greeting_ms = (greeted_ns - began_ns) / 1e6
-        for step in steps:
-            if not await self._my_turn(step):
+            report.greeting_ms = (greeted_ns - self._answered_ns) / 1e6
+        while (step := await plan.next(self._listen)) is not None:
+            if step.barge_in:
+                await self._let_begin()
+            if self._leg.closed.done():
                 break
-            self._keep_answer(began_ns)
+            self._keep_answer()
             turn = Turn(step.kind, step.label, "call-over")
             report.turns.append(turn)
-            began_ns = await self._take(step, turn)
-        else:
-            await self._quiet()
-        self._keep_answer(began_ns)
+            self._since_ns = await self._take(step, turn)
+        self._keep_answer()
 
-    def _keep_answer(self, since_ns: int) -> None:
-        heard = self._capture.heard(since_ns, time.monotonic_ns())
+    async def _listen(self) -> Pcm | None:
+        """See `Listen`."""
+        return self._keep_answer() if await self._quiet() else None
+
+    def _keep_answer(self) -> Pcm:
+        heard = self._capture.heard(self._since_ns, time.monotonic_ns())
         if self._report.turns:
             self._report.turns[-1].answer = heard
         else:
             self._report.greeting = heard
+        return heard
 
-    async def _my_turn(self, step: Step) -> bool:
-        """Wait until the caller may speak (or wants to, barging in); False when the call is over."""
-        if not step.barge_in:
-            return await self._quiet()
+    async def _let_begin(self) -> None:
+        """Barging in: wait until the prompt has begun, and a little longer."""
         capture, since_ns = self._capture, time.monotonic_ns() - int(POLL_S * 1e9)
         await self._until(lambda: capture.voiced_at(since_ns), ANSWER_S)
-        await asyncio.sleep(BARGE_IN_AFTER_S)
-        return not self._leg.closed.done()
+        await asyncio.wait([self._leg.closed], timeout=BARGE_IN_AFTER_S)
 
     async def _take(self, step: Step, turn: Turn) -> int:
         """One turn. Returns when the caller had finished (monotonic ns), for the answer's audio."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Protocol
 
 from telephony.codecs import Pcm
 
@@ -61,3 +62,29 @@ class CallReport:
     """200 OK to the end."""
     ended_by: str = ""
     turns: list[Turn] = field(default_factory=list)
+
+
+Listen = Callable[[], Awaitable[Pcm | None]]
+"""Waits until the other side has finished; what it said since our last turn, or None when the call is over."""
+
+
+class Plan(Protocol):
+    """Decides what a caller does next."""
+
+    async def next(self, listen: Listen) -> Step | None:
+        """The next turn, to be taken at once; None when there is nothing more to say."""
+        ...
+
+
+class Fixed:
+    """One step after another, whatever is heard."""
+
+    def __init__(self, steps: list[Step]) -> None:
+        self._steps = iter([*steps, None])
+
+    async def next(self, listen: Listen) -> Step | None:
+        """See `Plan`. A step that barges in does not listen to the end."""
+        step = next(self._steps, None)
+        if step is not None and step.barge_in:
+            return step
+        return step if await listen() is not None else None

@@ -41,6 +41,11 @@ class Sender:
         return self._timestamp
 
     @property
+    def codec(self) -> Codec:
+        """Agreed last."""
+        return self._codec
+
+    @property
     def queued_samples(self) -> int:
         """Not sent yet; one byte of G.711 is a sample."""
         return len(self._queue)

@@ -6,7 +6,7 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .codecs import RATE_HZ, Pcm
+from .codecs import RATE_HZ, Codec, Pcm
 from .receiver import Heard, Receiver
 from .rtcp import INTERVAL_NS, Reporter
 from .rtp import Address
@@ -98,6 +98,11 @@ class MediaSession:
     def flush(self) -> int:
         """Drop what is queued at once. Returns the number of samples dropped."""
         return self._sender.flush()
+
+    @property
+    def codec(self) -> Codec:
+        """Of both directions, and of what `tap` gets."""
+        return self._sender.codec
 
     @property
     def queued_samples(self) -> int:

@@ -201,8 +201,15 @@ _CODES = (
     _rule(r"\b((?:call|dial|text|press)\s+)(\d{2,6})\b(?![.,]\d)", lambda m: m[1] + say.digits(m[2])),
     _rule(r"(?<!\w)\+?\(?\d{1,4}\)?(?:[ .-]\(?\d{2,4}\)?){2,5}(?![\w-])", _phone),
     _rule(r"(?<![\w-])\d{3}-\d{4}(?![\w-])", _phone),
+    _rule(  # spelled with spaces; "A 5 minute walk" is not
+        r"(?<![\w'-])(?:[A-Z](?:[ -][A-Z0-9]){2,19}|[B-HJ-Z][ -][A-Z0-9])(?![\w'])", lambda m: say.spell(m[0]), 0
+    ),
     _rule(r"(?<![\w.])\d(?:[ ,]{1,2}\d){2,39}(?![\w.]?\d)", lambda m: say.digits(re.sub(r"\D", "", m[0]))),
-    _rule(r"(?<![\w'])[A-Z](?:[ -][A-Z0-9]){1,19}(?![\w'])", lambda m: say.spell(m[0]), 0),
+    _rule(  # a password: both cases, and a letter after a digit
+        r"(?<![\w'])(?=[A-Za-z0-9]*[a-z])(?=[A-Za-z0-9]*[A-Z])(?=[A-Za-z0-9]*\d[A-Za-z])[A-Za-z0-9]{4,40}(?![\w'])",
+        lambda m: say.spell(m[0]),
+        0,
+    ),
     _rule(
         r"(?<![\w'])(?=[A-Z0-9-]*\d)(?=[A-Z0-9-]*[A-Z])[A-Z0-9]+(?:-[A-Z0-9]+)*(?![\w'])", lambda m: say.spell(m[0]), 0
     ),

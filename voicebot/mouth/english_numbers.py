@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 
 from num2words import num2words
@@ -87,25 +88,22 @@ def acronym(letters: str) -> str:
 
 
 def spell(code: str, nato: bool = False) -> str:
-    """A7B → ``eigh, seven, B``: each letter stands alone, digits are grouped.
+    """NW47 → ``N, W, four seven``: each letter stands alone, digits are grouped. A4 is short enough for ``eigh four``.
 
     Args:
-        code: letters and digits; other characters are only a pause.
-        nato: say ``A as in Alfa`` for letters.
+        code: letters and digits; other characters are only a pause. In a code of both cases capitals are named.
+        nato: say ``B as in Bravo`` for letters.
     """
+    both_cases = code != code.upper() and code != code.lower()
     said: list[str] = []
-    run = ""
-    for char in code + " ":
-        if char.isascii() and char.isdigit():
-            run += char
+    for part in re.findall(r"[0-9]+|[^\W\d_]", code):
+        if part.isdigit():
+            said.append(digits(part))
             continue
-        if run:
-            said.append(digits(run))
-            run = ""
-        if char.isalpha():
-            known = nato and char.upper() in NATO
-            said.append(f"{letter(char)} as in {NATO[char.upper()]}" if known else letter(char))
-    return ", ".join(said)
+        name = f"capital {letter(part)}" if both_cases and part.isupper() else letter(part)
+        known = nato and part.upper() in NATO
+        said.append(f"{name} as in {NATO[part.upper()]}" if known else name)
+    return (", " if len(code) > 2 or nato else " ").join(said)
 
 
 def day(when: date, today: date, month_first: bool, weekday: bool = True) -> str:

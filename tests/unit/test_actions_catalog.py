@@ -95,6 +95,7 @@ actions:
         ("{http: {url: https://a.example}, sql: {database: 'sqlite://', statement: select 1}}", "exactly one"),
         ("{write: true, http: {url: https://a.example}}", "cannot be a GET"),
         ("{idempotent: true, http: {url: https://a.example}}", "for HTTP writes only"),
+        ("{sql: {database: 'sqlite://', statement: Update a set b = 1}}", "rolled back"),
         ("{timeout_s: 0, http: {url: https://a.example}}", "greater than 0"),
         ("{http: {url: ftp://a.example}}", "http://"),
         ("{http: {url: 'https://user:word@a.example/'}}", "user and password"),
@@ -131,3 +132,14 @@ def test_a_variable_cannot_bring_a_template_into_a_url(tmp_path: Path) -> None:
 def test_a_missing_file_is_a_problem_not_a_traceback(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="cannot be read"):
         Catalog.load(tmp_path / "none.yaml")
+
+
+def test_anything_but_a_get_is_a_write_unless_the_file_says_otherwise(tmp_path: Path) -> None:
+    text = """
+actions:
+  get: {http: {url: "https://a.example"}}
+  post: {http: {method: POST, url: "https://a.example"}}
+  search: {write: false, http: {method: POST, url: "https://a.example"}}
+"""
+    actions = Catalog.load(write(tmp_path, text)).actions
+    assert {name: action.write for name, action in actions.items()} == {"get": False, "post": True, "search": False}

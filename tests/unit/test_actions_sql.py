@@ -19,7 +19,7 @@ actions:
   cancel:
     write: true
     sql: {{database: "sqlite:///{db}", statement: "update orders set item = 'gone' where number = :number"}}
-  sly: {{sql: {{database: "sqlite:///{db}", statement: "delete from orders returning number"}}}}
+  sly: {{sql: {{database: "sqlite:///{db}", statement: "with a as (select 1) delete from orders returning number"}}}}
   add:
     write: true
     sql: {{database: "sqlite:///{db}", statement: "insert into orders values (:number, 'x')"}}

@@ -162,7 +162,7 @@ class _Builder:
                 self._problem((*where, "secret"), f"{name}: secret {secret!r} is no argument of this action")
         if call is None:
             return None
-        return Action(name, call, args, frozenset(spec.secret), spec.write, spec.idempotent, spec.timeout_s)
+        return Action(name, call, args, frozenset(spec.secret), spec.writes, spec.idempotent, spec.timeout_s)
 
     def _http(
         self, where: yamlfile.Path_, spec: HttpSpec, secret: frozenset[str]

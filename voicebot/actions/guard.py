@@ -13,9 +13,9 @@ import socket
 from dataclasses import dataclass
 
 from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.resolver import ThreadedResolver
 
 from voicebot.actions.failure import TryFailed
+from voicebot.actions.threads import Threads
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -91,6 +91,31 @@ def canonical(host: str) -> str:
     return str(address) if address else host.rstrip(".").lower()
 
 
+LOOKUPS = 8
+"""Names looked up at once."""
+
+
+class SystemResolver(AbstractResolver):
+    """The system's resolver, in threads of its own: a DNS that hangs takes no thread from the rest of the program."""
+
+    def __init__(self) -> None:
+        self._threads = Threads(LOOKUPS)
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        """All addresses of a name. Raises OSError when it has none."""
+        found = await self._threads.run(lambda: socket.getaddrinfo(host, port, family, socket.SOCK_STREAM))
+        numeric = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+        return [
+            ResolveResult(hostname=host, host=str(address[0]), port=port, family=kind, proto=proto, flags=numeric)
+            for kind, _, proto, _, address in found
+        ]
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
 class GuardedResolver(AbstractResolver):
     """Resolves names as the system does and refuses those with an address that is not allowed.
 
@@ -101,7 +126,7 @@ class GuardedResolver(AbstractResolver):
 
     def __init__(self, allow: Allow, resolver: AbstractResolver | None = None) -> None:
         self._allow = allow
-        self._resolver = resolver or ThreadedResolver()
+        self._resolver = resolver or SystemResolver()
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")  # RFC 9110 section 5.6.2: a header's name
+_CHANGES = re.compile(r"\s*(insert|update|delete|replace|merge|truncate)\b", re.IGNORECASE)
 _OWN_HEADERS = {"host", "content-length", "transfer-encoding", "connection", "idempotency-key"}
 
 
@@ -66,8 +67,8 @@ class ActionSpec(Section):
     http: HttpSpec | None = None
     sql: SqlSpec | None = None
     python: PythonSpec | None = None
-    write: bool = False
-    """It changes something: never tried again unless `idempotent`."""
+    write: bool | None = None
+    """It changes something: never tried again unless `idempotent`. By default true for HTTP other than GET."""
     idempotent: bool = False
     """The backend honours ``Idempotency-Key``, so that a failed write may be tried once more."""
     timeout_s: Annotated[float, Field(gt=0, le=30)] = 3.0
@@ -75,14 +76,20 @@ class ActionSpec(Section):
     secret: list[Name] = Field(default_factory=list)
     """Arguments that must appear in no log and no record."""
 
+    @property
+    def writes(self) -> bool:
+        return self.write if self.write is not None else self.http is not None and self.http.method != "GET"
+
     @model_validator(mode="after")
-    def _one_kind(self) -> ActionSpec:
+    def _fits_together(self) -> ActionSpec:
         if sum(kind is not None for kind in (self.http, self.sql, self.python)) != 1:
             raise ValueError("needs exactly one of http, sql and python")
-        if self.idempotent and not (self.write and self.http):
+        if self.idempotent and not (self.writes and self.http):
             raise ValueError("idempotent is for HTTP writes only")
-        if self.write and self.http and self.http.method == "GET":
+        if self.writes and self.http and self.http.method == "GET":
             raise ValueError("a write cannot be a GET; use POST, PUT, PATCH or DELETE")
+        if self.sql and not self.writes and _CHANGES.match(self.sql.statement):
+            raise ValueError("the statement changes something, but without 'write: true' it is rolled back; add it")
         return self
 
 

@@ -71,9 +71,16 @@ class Database:
     def __init__(self, call: SqlCall, size: int) -> None:
         try:
             # hide_parameters: arguments must not reach a log through an exception's text.
-            self._engine = sqlalchemy.create_engine(call.database, hide_parameters=True, pool_pre_ping=True)
+            self._engine = sqlalchemy.create_engine(
+                call.database, hide_parameters=True, pool_pre_ping=True, pool_size=size
+            )
         except (ImportError, ArgumentError) as error:
             raise VoicebotError(f"no driver for {call.database.drivername}: {error}", "install it") from None
+        if self._engine.dialect.name == "sqlite":
+            # Left to itself, the driver begins a transaction only for statements that start with INSERT and the like;
+            # "with … delete" would be committed at once.
+            sqlalchemy.event.listen(self._engine, "connect", _leave_transactions_to_us)
+            sqlalchemy.event.listen(self._engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
         self._threads = Threads(size)
 
     async def close(self) -> None:
@@ -113,6 +120,10 @@ class Database:
                 # A read is rolled back whatever its statement was: only `write: true` may leave a trace.
                 job.settle(connection, commit=write and done)
             return rows
+
+
+def _leave_transactions_to_us(connection: Any, _record: object) -> None:
+    connection.isolation_level = None
 
 
 def _rows(result: sqlalchemy.CursorResult[Any], most: int) -> list[dict[str, Any]]:

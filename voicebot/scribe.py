@@ -143,7 +143,7 @@ class Scribe:
         for name in ("endpoint", "asr", "tts"):
             if name in stages:
                 metrics.stage.labels(name).observe(stages[name] / 1000)
-        self._show(page.turn(stages.pop("answer"), stages))
+        self._show(page.turn(stages["answer"], {name: ms for name, ms in stages.items() if name != "answer"}))
         self._write_turn()
 
     def said(self, say: Say, spoken: Spoken) -> None:
@@ -164,7 +164,6 @@ class Scribe:
         self._records.action(self.call_id, do.action, self._mask(do), result.ok, result.error, ms)
         if self._turn is not None:
             self._turn = dataclasses.replace(self._turn, timings_ms={**self._turn.timings_ms, "action": ms})
-        _log.info("action", extra={"action": do.action, "ok": result.ok, "error": result.error, "ms": round(ms)})
 
     def outcome(self, outcome: str) -> None:
         """How the call ends, as the dialog sees it."""

@@ -18,7 +18,7 @@ Heard = Pcm | str
 class Receiver:
     """The receiving half of a session."""
 
-    def __init__(self, agreed: Agreed) -> None:
+    def __init__(self, agreed: Agreed, source_host: str | None = None) -> None:
         self.malformed = 0
         self.wrong_source = 0
         self.bytes = 0
@@ -29,15 +29,15 @@ class Receiver:
         self._concealer = Concealer()
         self._events = DtmfReceiver()
         self._agreed = agreed
-        self.lock = rtp.SourceLock(agreed.remote)
+        self.lock = rtp.SourceLock(agreed.remote, source_host)
         self._codecs: dict[int, Codec] = {}
         self._listening = True
-        self.agree(agreed)
+        self.agree(agreed, source_host)
 
-    def agree(self, agreed: Agreed) -> None:
+    def agree(self, agreed: Agreed, source_host: str | None = None) -> None:
         """Go on with other terms (re-INVITE); a new address is learned anew."""
         if agreed.remote != self.lock.signalled:
-            self.lock = rtp.SourceLock(agreed.remote)
+            self.lock = rtp.SourceLock(agreed.remote, source_host)
         # Some send their other codec without asking; both static types are understood at any time.
         self._codecs = {0: "PCMU", 8: "PCMA", agreed.payload_type: agreed.codec}
         self._agreed = agreed

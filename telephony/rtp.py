@@ -63,13 +63,17 @@ class SourceLock:
     after `PROBE_MS` in which it alone sent consecutive packets and the signalled address stayed silent. Until then
     `PROBE_PACKETS` of its packets are let through at most, and nothing is sent to it. A later packet of the signalled
     address wins all the same, as only the peer itself can know that address works.
+
+    `source_host` is where signalling comes from. The signalled port at that host needs no probe: it is a peer with
+    several addresses, or a NAT that keeps ports, and a stranger can neither know the port nor easily have the address.
     """
 
     PROBE_PACKETS = 5
     PROBE_MS = 250.0
 
-    def __init__(self, signalled: Address) -> None:
+    def __init__(self, signalled: Address, source_host: str | None = None) -> None:
         self.signalled = signalled
+        self._expected = (source_host or signalled[0], signalled[1])
         self.locked: Address | None = None
         self._candidate: Address | None = None
         self._candidate_since_ms = 0.0
@@ -91,6 +95,9 @@ class SourceLock:
             return True
         if self.locked is not None:
             return False
+        if source == self._expected:
+            self.locked = source
+            return True
         return self._probe(source, sequence, now_ms)
 
     def _probe(self, source: Address, sequence: int, now_ms: float) -> bool:

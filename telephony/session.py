@@ -78,7 +78,7 @@ class MediaSession:
         self._reporter = Reporter()
         self._report_due_ns = 0
         self._rtcp_remote: Address | None = None
-        self._terms: Agreed | None = None
+        self._terms: tuple[Agreed, str | None] | None = None
         self._alive_ms: float | None = None
         self._holding = True
         self._last_sent_ns = 0
@@ -86,10 +86,14 @@ class MediaSession:
 
     # ── for the leg, on the event loop ──
 
-    def connect(self, agreed: Agreed) -> None:
-        """Send and receive on these terms; again after a re-INVITE (SSRC and sequence go on)."""
+    def connect(self, agreed: Agreed, source_host: str | None = None) -> None:
+        """Send and receive on these terms; again after a re-INVITE (SSRC and sequence go on).
+
+        `source_host` is the address that the peer's signalling comes from, if known: RTP from there with the agreed
+        port is the peer's, too (see `rtp.SourceLock`).
+        """
         self._sender.agree(agreed)
-        self._terms = agreed
+        self._terms = agreed, source_host
 
     def play(self, pcm: Pcm) -> None:
         """Append audio (int16, mono, 8000 Hz) to what is being sent."""
@@ -237,10 +241,11 @@ class MediaSession:
         terms, self._terms = self._terms, None
         if terms is None:
             return
+        agreed, source_host = terms
         if self._receiver is None:
-            self._receiver = Receiver(terms)
+            self._receiver = Receiver(agreed, source_host)
         else:
-            self._receiver.agree(terms)
-        self._rtcp_remote = terms.rtcp_remote
-        self._holding = terms.direction != "sendrecv"
+            self._receiver.agree(agreed, source_host)
+        self._rtcp_remote = agreed.rtcp_remote
+        self._holding = agreed.direction != "sendrecv"
         self._alive_ms = now_ms

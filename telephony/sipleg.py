@@ -178,7 +178,7 @@ class SipLeg:
 
     def _connect(self, agreed: sdp.Agreed) -> None:
         self.held = agreed.direction in ("recvonly", "inactive")
-        self.media.connect(agreed)
+        self.media.connect(agreed, self.dialog.hop.host)
 
     # ── called by the agent ──
 

@@ -104,3 +104,16 @@ def test_the_signalled_source_wins_even_after_another_was_believed() -> None:
     assert lock.accepts(CALLER, 1, 3000)
     assert not lock.accepts(STRANGER, 100, 3001)
     assert lock.target == CALLER
+
+
+def test_the_signalled_port_at_the_host_of_signalling_needs_no_probe() -> None:
+    """A caller with several addresses: SIP and RTP come from one, its SDP names the other."""
+    lock = SourceLock(CALLER, "203.0.113.5")
+    assert all(lock.accepts(("203.0.113.5", 4000), index, index) for index in range(20))
+    assert lock.target == ("203.0.113.5", 4000)
+
+
+def test_another_port_at_the_host_of_signalling_is_probed_like_any() -> None:
+    lock = SourceLock(CALLER, "203.0.113.5")
+    assert sum(lock.accepts(NAT, index & 0xFFFF, index * 0.01) for index in range(10_000)) == 5
+    assert lock.accepts(CALLER, 1, 200)

@@ -17,7 +17,9 @@ from voicebot.actions.catalog import Catalog
 from voicebot.actions.runner import Actions
 from voicebot.events import Do, Result
 
-LIMIT_S = 0.25
+LIMIT_S = 20.0
+"""Where nothing should hang: a busy machine must not fail the tests."""
+SHORT_S = 0.4
 
 
 def answer(body: bytes = b"{}", status: str = "200 OK", kind: str = "application/json", extra: str = "") -> bytes:
@@ -115,6 +117,12 @@ async def run(backend: Backend, tmp_path: Path) -> AsyncIterator[Run]:
         yield runner
 
 
+@pytest.fixture
+async def hasty(backend: Backend, tmp_path: Path) -> AsyncIterator[Run]:
+    async with actions(tmp_path, CATALOG.format(port=backend.port, limit=SHORT_S)) as runner:
+        yield runner
+
+
 async def test_json_of_a_good_answer_comes_back_with_the_token(backend: Backend, run: Run) -> None:
     backend.script = [answer(b'{"state": "shipped"}')]
     assert await run("read", a="4711") == Result("t1", True, {"state": "shipped"})
@@ -138,8 +146,6 @@ async def test_json_of_a_good_answer_comes_back_with_the_token(backend: Backend,
         (answer(b"{}", "404 Not Found"), "status-404"),
         (answer(b"{}", "500 Oh"), "status-500"),
         (b"", "unreachable"),
-        (None, "timeout"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 90\r\n\r\n{", "timeout"),
     ],
 )  # fmt: skip
 async def test_a_backend_that_misbehaves_gives_a_kind_of_failure(
@@ -155,13 +161,14 @@ async def test_json_of_an_error_status_reaches_the_flow(backend: Backend, run: R
     assert await run("read", a="1") == Result("t1", False, {"alternative": "10:00"}, "status-409")
 
 
-async def test_a_hanging_backend_is_cut_at_the_limit(backend: Backend, run: Run) -> None:
-    backend.script = [None]
+@pytest.mark.parametrize("said", [None, b"HTTP/1.1 200 OK\r\nContent-Length: 90\r\n\r\n{"])
+async def test_a_hanging_backend_is_cut_at_the_limit(backend: Backend, hasty: Run, said: bytes | None) -> None:
+    backend.script = [said]
     begun = asyncio.get_running_loop().time()
-    result = await run("read", a="1")
+    result = await hasty("read", a="1")
     took_s = asyncio.get_running_loop().time() - begun
     assert result.error == "timeout"
-    assert LIMIT_S <= took_s < LIMIT_S + 0.5
+    assert SHORT_S <= took_s < SHORT_S + 5
 
 
 @pytest.mark.parametrize("first", [b"", answer(b"x"), answer(b"", "503 Busy")])
@@ -238,9 +245,9 @@ async def test_no_more_than_the_limit_run_at_once(backend: Backend, run: Run) ->
     assert backend.most_open == 3
 
 
-async def test_waiting_for_a_place_counts_towards_the_limit(backend: Backend, run: Run) -> None:
+async def test_waiting_for_a_place_counts_towards_the_limit(backend: Backend, hasty: Run) -> None:
     backend.script = [None]
-    results = await asyncio.gather(*(run("read", a=i) for i in range(6)))
+    results = await asyncio.gather(*(hasty("read", a=i) for i in range(6)))
     assert {result.error for result in results} == {"timeout"}
     assert len(backend.requests) == 3
 
@@ -287,11 +294,11 @@ async def test_results_are_counted_and_unknown_names_make_no_new_series(run: Run
 
 @pytest.mark.parametrize("said", [answer(), None, b"", answer(b"{", "500 Oh")])
 async def test_a_secret_argument_is_in_no_log_line_whatever_happens(
-    backend: Backend, run: Run, caplog: pytest.LogCaptureFixture, said: bytes | None
+    backend: Backend, run: Run, hasty: Run, caplog: pytest.LogCaptureFixture, said: bytes | None
 ) -> None:
     caplog.set_level(logging.DEBUG)
     backend.script = [said]
-    await run("write", a="visible-8812", pin="190377")
+    await (hasty if said is None else run)("write", a="visible-8812", pin="190377")
     everything = "\n".join(str(vars(record)) for record in caplog.records)
     assert "visible-8812" in everything
     assert "190377" not in everything

@@ -95,7 +95,8 @@ def _dates(today: date, month_first: bool) -> tuple[_Rule, ...]:
             when = date(int(y) if y else today.year, number, int(d))
         except ValueError:  # 29 February of no leap year; "May 99"
             return m[0]
-        return say.day(when, today if y else when, month_first, weekday=False)
+        day_first = not month_first or re.search(r"\bof\b", m[0]) is not None  # as it was written
+        return say.day(when, today if y else when, not day_first, weekday=False)
 
     return (
         _rule(r"(?<=\d)T(?=\d{2}:\d{2})", lambda _: " at ", 0),
@@ -202,7 +203,9 @@ _CODES = (
     _rule(r"(?<!\w)\+?\(?\d{1,4}\)?(?:[ .-]\(?\d{2,4}\)?){2,5}(?![\w-])", _phone),
     _rule(r"(?<![\w-])\d{3}-\d{4}(?![\w-])", _phone),
     _rule(  # spelled with spaces; "A 5 minute walk" is not
-        r"(?<![\w'-])(?:[A-Z](?:[ -][A-Z0-9]){2,19}|[B-HJ-Z][ -][A-Z0-9])(?![\w'])", lambda m: say.spell(m[0]), 0
+        r"(?<![\w'-])(?:[A-Z](?:[ -][A-Z0-9]){2,19}|[B-HJ-Z][ -][A-Z0-9])(?![\w'])",
+        lambda m: say.spell(re.sub("[ -]", "", m[0])),
+        0,
     ),
     _rule(r"(?<![\w.])\d(?:[ ,]{1,2}\d){2,39}(?![\w.]?\d)", lambda m: say.digits(re.sub(r"\D", "", m[0]))),
     _rule(  # a password: both cases, and a letter after a digit
@@ -211,7 +214,9 @@ _CODES = (
         0,
     ),
     _rule(
-        r"(?<![\w'])(?=[A-Z0-9-]*\d)(?=[A-Z0-9-]*[A-Z])[A-Z0-9]+(?:-[A-Z0-9]+)*(?![\w'])", lambda m: say.spell(m[0]), 0
+        r"(?<![\w'])(?=[A-Z0-9-]*\d)(?=[A-Z0-9-]*[A-Z])[A-Z0-9]+(?:-[A-Z0-9]+)*(?![\w'])",
+        lambda m: say.spell(m[0]),
+        0,
     ),
     _rule(rf"\b((?:{_CODE_WORDS})(?:\s+(?:number|code|is|was|no\.))*[\s:#]+)(\d{{2,20}})\b(?![.,]\d)", _in_code),
     _rule(r"\b\d{5,40}\b(?![.,]\d)|\b0\d+\b(?![.,]\d)", lambda m: say.digits(m[0])),

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import av
 import numpy as np
-from numpy.typing import NDArray
 
 from .leg import Pcm
 
@@ -96,9 +95,8 @@ class Decimator:
         samples = np.concatenate((self._tail, pcm), dtype=np.float32, casting="same_kind")
         self._tail = samples[-len(self._tail) :]
         (step,) = samples.strides
-        windows: NDArray[np.float32] = np.lib.stride_tricks.as_strided(
-            samples, (len(pcm) // 3, self._TAPS), (3 * step, step), writeable=False
-        )
+        # What `as_strided` makes, without the 100 µs that it costs.
+        windows = np.ndarray((len(pcm) // 3, self._TAPS), np.float32, samples, 0, (3 * step, step))
         filtered: Pcm = np.clip(windows @ self._taps, -32768, 32767).astype(np.int16)
         return filtered
 
@@ -165,7 +163,7 @@ class Hearing:
         if not frames:
             self.undecodable += 1
             return np.zeros(0, np.int16)
-        pcm: Pcm = np.concatenate([frame.to_ndarray()[0] for frame in frames])
+        pcm: Pcm = np.concatenate([np.frombuffer(bytes(frame.planes[0]), np.int16, frame.samples) for frame in frames])
         return self._decimator.feed(pcm[: len(pcm) - len(pcm) % 3])
 
     def _conceal(self, samples: int) -> Pcm:

@@ -20,6 +20,8 @@ from .leg import Pcm
 from .webrtc_in import BLOCK, OPUS_RATE_HZ, RATE_HZ
 
 FRAME_S = 0.02
+MAX_LATE = 3
+"""Frames."""
 BIT_RATE = 32000
 COMPLEXITY = 3
 """Of Opus, 0-10. 10 costs twice as much and cannot be told apart on a voice at this bit rate."""
@@ -67,8 +69,9 @@ class Queue:
 class Pacer:
     """When the next frame is due (the clock is an argument).
 
-    Each frame's time is counted from the first, so that small delays never add up. After a stall of more than a frame
-    the missed ones are left out rather than sent in a burst, and the timestamps go on with the clock.
+    Each frame's time is counted from the first, so that delays never add up. Frames that are up to `MAX_LATE` behind
+    follow at once, which a browser's jitter buffer takes for jitter of the network. After a longer stall the missed
+    ones are left out rather than sent in a burst, and the timestamps go on with the clock.
     """
 
     def __init__(self) -> None:
@@ -82,7 +85,7 @@ class Pacer:
             self._first_s = now_s
         self.frame += 1
         due_s = self._first_s + self.frame * FRAME_S
-        if now_s - due_s > FRAME_S:
+        if now_s - due_s > MAX_LATE * FRAME_S:
             self.frame += int((now_s - due_s) / FRAME_S)
             due_s = self._first_s + self.frame * FRAME_S
         return due_s
@@ -116,7 +119,8 @@ class Encoder:
             if self._silent > SETTLED_FRAMES:
                 return self._silence
             pcm = _SILENCE
-        frame = av.AudioFrame.from_ndarray(pcm[np.newaxis], format="s16", layout="mono")
+        frame = av.AudioFrame(format="s16", layout="mono", samples=BLOCK)
+        frame.planes[0].update(pcm.tobytes())
         frame.sample_rate = RATE_HZ
         frame.pts = self._pts
         self._pts += BLOCK

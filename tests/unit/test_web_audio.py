@@ -166,6 +166,15 @@ def test_the_pace_does_not_drift() -> None:
     assert now == pytest.approx(5.0 + 499 * FRAME_S + 0.003)
 
 
+def test_a_small_delay_is_made_up() -> None:
+    pacer = Pacer()
+    for _ in range(3):
+        pacer.due(0.0)
+    now = 0.105
+    assert [round(pacer.due(now), 3) for _ in range(4)] == [0.06, 0.08, 0.1, 0.12]
+    assert pacer.frame == 6
+
+
 def test_a_stall_is_left_out_and_not_sent_in_a_burst() -> None:
     pacer = Pacer()
     assert [pacer.due(0.0), pacer.due(0.001)] == [0.0, FRAME_S]

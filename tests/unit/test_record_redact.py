@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 import pytest
 
-from voicebot.record.redact import MASK, RedactingFilter, luhn_valid, redact, redact_value
+from voicebot import log
+from voicebot.record.redact import MASK, RedactingFilter, luhn_valid, protect_logs, redact, redact_value
 
 WORDS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 
@@ -160,3 +161,17 @@ def test_log_lines_lose_card_numbers_in_words_and_fields(caplog: pytest.LogCaptu
     assert record.getMessage() == f"heard {MASK}"
     assert vars(record)["heard"] == {"text": MASK}
     assert vars(record)["ms"] == 3
+
+
+def test_protected_logs_print_no_card_number(capsys: pytest.CaptureFixture[str]) -> None:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    try:
+        log.setup("info", "json")
+        protect_logs()
+        log.get("voicebot.test").info("heard", extra={"text": "it's 4111 1111 1111 1111", "ms": 12.5})
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+    line = json.loads(capsys.readouterr().err)
+    assert (line["text"], line["ms"], line["event"]) == (f"it's {MASK}", 12.5, "heard")

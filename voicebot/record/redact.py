@@ -180,6 +180,12 @@ class RedactingFilter(logging.Filter):
         return True
 
 
+def protect_logs() -> None:
+    """Put the filter on the log's handlers. Call it after `voicebot.log.setup`."""
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(RedactingFilter())
+
+
 def to_json(value: Any) -> str:
     """Redacted data as compact JSON."""
     return json.dumps(redact_value(value), ensure_ascii=False, separators=(",", ":"))

@@ -261,6 +261,19 @@ async def test_pausing_twice_and_resuming_twice_changes_nothing(world: World) ->
     assert np.count_nonzero(world.leg.heard) == 800 + 8000
 
 
+async def test_false_alarms_one_after_the_other_do_not_keep_a_prompt_from_its_end(world: World) -> None:
+    player = player_of(world, FakeMouth([Piece(np.full(24000, 900, np.int16), "Welcome to the show.")]))
+    task = asyncio.create_task(player.say(Say("Welcome to the show.")))
+    for _ in range(40):
+        await world.advance(0.2)
+        player.pause()
+        await world.advance(0.1)
+        player.resume()
+    assert task.done()
+    assert task.result().complete
+    assert np.count_nonzero(world.leg.heard) < 2 * 24000, "and at most everything twice"
+
+
 async def test_stop_while_paused_ends_it(world: World) -> None:
     player = player_of(world, FakeMouth(words("One two.", "Three.", seconds=1)))
     task = asyncio.create_task(player.say(Say("One two. Three.")))

@@ -14,6 +14,8 @@ AHEAD_S = 0.3
 REFILL_S = 0.15
 """The leg is fed again when its queue is down to this."""
 SHORTEST_WAIT_S = 0.01
+STEP_BACK_S = 0.8
+"""Most that is said again after a pause. Nothing is said a third time, or a noisy line would hear no end of it."""
 
 
 class Timer(Protocol):
@@ -38,6 +40,7 @@ class Playback:
         self._call_later = call_later
         self._on_first = on_first
         self._given = 0
+        self._resumed_at = 0
         self._stopped = False
         self._paused = False
         self._changed = asyncio.Event()
@@ -70,8 +73,10 @@ class Playback:
     def resume(self) -> None:
         """Go on, from a gap between words a little before."""
         if self._paused and not self._stopped:
-            if isinstance(self._source, Tape):
-                self._given = self._source.quiet_spot(self._given, self._leg.rate_hz)
+            new_s = (self._given - self._resumed_at) / self._leg.rate_hz
+            if isinstance(self._source, Tape) and (new_s >= STEP_BACK_S or self._resumed_at == 0):
+                self._given = self._source.quiet_spot(self._given, self._leg.rate_hz, STEP_BACK_S)
+            self._resumed_at = max(1, self._given)
             self._paused = False
             self.wake()
 

@@ -25,6 +25,8 @@ class Recordings:
 
     def __init__(self, folder: Path | None) -> None:
         self._files: dict[str, Path] = {}
+        if folder is not None and not folder.is_dir():
+            _log.warning("the folder with recorded prompts is not there", extra={"folder": str(folder)})
         for path in sorted(folder.glob("*.wav")) if folder is not None else []:
             try:
                 length_s = soundfile.info(path).duration

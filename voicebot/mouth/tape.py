@@ -60,10 +60,10 @@ class Tape:
     def read(self, begin: int, count: int) -> Pcm:
         return self._samples[begin : min(begin + count, self._length)].copy()
 
-    def quiet_spot(self, before: int, rate_hz: int) -> int:
-        """Where to go on after a pause at `before`: the quietest 20 ms of the last 0.8 s, mostly between words."""
+    def quiet_spot(self, before: int, rate_hz: int, within_s: float) -> int:
+        """Where to go on after a pause at `before`: the quietest 20 ms of `within_s` seconds, mostly between words."""
         frame = rate_hz // 50
-        begin = max(0, before - int(rate_hz * 0.8))
+        begin = max(0, before - int(rate_hz * within_s))
         frames = (min(before, self._length) - begin) // frame
         if begin == 0 and frames < 10:  # paused in the first syllables: say it again
             return 0

@@ -33,6 +33,8 @@ PHASES = 4
 SLOT_NS = TICK_NS * PHASES
 SWITCH_INTERVAL_S = 0.001
 """Python's default of 5 ms would let a busy event loop hold the ticker up for a whole tick."""
+MAX_BACKLOG = 50_000
+"""Blocks that wait for the event loop, 20 s of 50 calls; one that is held longer misses the oldest."""
 THREAD_NICE = -11
 EXPEDITED_FORWARDING = 0xB8
 """DSCP 46 in the traffic class field (RFC 3246), what networks expect of voice."""
@@ -58,7 +60,7 @@ class MediaEngine:
         self._selector = selectors.DefaultSelector()
         self._joining: deque[MediaSession] = deque()
         self._leaving: deque[MediaSession] = deque()
-        self._heard: deque[tuple[MediaSession, Heard | None]] = deque()
+        self._heard: deque[tuple[MediaSession, Heard | None]] = deque(maxlen=MAX_BACKLOG)
         self._delivery_due = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None

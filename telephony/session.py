@@ -77,6 +77,7 @@ class MediaSession:
         self._receiver: Receiver | None = None
         self._reporter = Reporter()
         self._report_due_ns = 0
+        self._shunned = False
         self._rtcp_remote: Address | None = None
         self._terms: tuple[Agreed, str | None] | None = None
         self._alive_ms: float | None = None
@@ -231,7 +232,7 @@ class MediaSession:
     def _report(self, now_ns: int, bye: bool = False) -> None:
         if self._receiver is None:
             return
-        if self._report_due_ns or bye:
+        if (self._report_due_ns or bye) and not self._shunned:
             host, port = self._receiver.lock.target
             report = self._reporter.write(now_ns, self._sender, self._receiver.buffer, bye)
             self._udp.send(self.sockets[1], report, self._rtcp_remote or (host, min(port + 1, 65535)))
@@ -247,5 +248,7 @@ class MediaSession:
         else:
             self._receiver.agree(agreed, source_host)
         self._rtcp_remote = agreed.rtcp_remote
+        # The address of an old hold is 0.0.0.0, which would be this machine.
+        self._shunned = agreed.direction == "inactive"
         self._holding = agreed.direction != "sendrecv"
         self._alive_ms = now_ms

@@ -207,3 +207,10 @@ def test_reports_of_the_peer_show_in_the_statistics_and_those_of_strangers_do_no
         call.session.read_rtcp(call.now_ns)
         assert call.session.stats().peer_lost_percent == percent
     assert call.session.stats().peer_jitter_ms == 10.0
+
+
+def test_the_address_of_an_old_hold_gets_neither_media_nor_reports(call: Call) -> None:
+    call.connect("inactive", ("0.0.0.0", 4000))
+    call.run(12, CALLER)
+    call.session.part(call.now_ns)
+    assert (call.network.sent, call.network.reports) == ([], [])

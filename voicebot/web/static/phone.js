@@ -199,11 +199,17 @@ async function loadHints() {
     ...hints.slice(0, 4).map((hint) => {
       const item = document.createElement("li");
       item.textContent = hint;
+      item.classList.toggle("plain", hint.includes('"'));
       return item;
     }),
   );
   let next = 0;
-  const turn = () => hints.length && (byId("try-text").textContent = hints[next++ % hints.length]);
+  const turn = () => {
+    const hint = hints[next++ % hints.length];
+    byId("try-text").textContent = hint;
+    byId("try-text").classList.toggle("plain", hint.includes('"'));
+  };
+  if (!hints.length) return;
   turn();
   setInterval(turn, HINT_MS);
 }

@@ -39,7 +39,8 @@ class Receiver:
         if agreed.remote != self.lock.signalled:
             self.lock = rtp.SourceLock(agreed.remote, source_host)
         # Some send their other codec without asking; both static types are understood at any time.
-        self._codecs = {0: "PCMU", 8: "PCMA", agreed.payload_type: agreed.codec}
+        codecs: dict[int, Codec] = {0: "PCMU", 8: "PCMA", agreed.payload_type: agreed.codec}
+        self._codecs = {number: codec for number, codec in codecs.items() if number != agreed.dtmf_payload_type}
         self._agreed = agreed
         self._listening = agreed.direction in ("sendrecv", "recvonly")
 

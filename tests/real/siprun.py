@@ -1,0 +1,156 @@
+"""SIP peers for the tests: sipp with our scenarios, a bare socket, and an agent of ours to talk to."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+from telephony.agent import AgentConfig, IncomingCall, UserAgent
+from telephony.engine import MediaEngine
+
+SCENARIOS = Path(__file__).parent / "sipp"
+FIRST_RTP, LAST_RTP = 21000, 21499
+SIPP_RTP = 21500
+OnCall = Callable[[IncomingCall], Awaitable[None]]
+
+
+@contextlib.asynccontextmanager
+async def running_agent(on_call: OnCall | None, max_calls: int = 50) -> AsyncIterator[UserAgent]:
+    """A user agent with the real media engine on a free port."""
+    engine = MediaEngine("127.0.0.1", FIRST_RTP, LAST_RTP)
+    engine.start()
+    agent = UserAgent(AgentConfig(port=0, max_calls=max_calls), engine, on_call)
+    await agent.start()
+    try:
+        yield agent
+    finally:
+        await agent.stop()
+        engine.stop()
+
+
+class Sipp:
+    """One run of sipp. Its exit status 0 says that every message came as the scenario wants it."""
+
+    def __init__(self, process: asyncio.subprocess.Process, port: int) -> None:
+        self._process = process
+        self.port = port
+
+    async def ended(self, timeout_s: float = 30) -> None:
+        """Wait until it is through; fail with its own words when it is not content."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                output, _ = await self._process.communicate()
+        except TimeoutError:
+            self._process.kill()
+            output, _ = await self._process.communicate()
+        text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", output.decode("latin-1"))
+        assert self._process.returncode == 0, text[-4000:]
+
+
+@contextlib.asynccontextmanager
+async def sipp(
+    scenario: str, *, to: int | None = None, transport: str = "udp", calls: int = 1, rate: int = 10
+) -> AsyncIterator[Sipp]:
+    """Start sipp: with `to` as a caller of that port, without as a called party. Names in upper case are built in."""
+    port = _free_port()
+    what = ["-sn", scenario.lower()] if scenario.isupper() else ["-sf", str(SCENARIOS / f"{scenario}.xml")]
+    process = await asyncio.create_subprocess_exec(
+        *["sipp", *what, "-m", str(calls), "-r", str(rate), "-t", "t1" if transport == "tcp" else "u1", "-nostdin"],
+        *["-i", "127.0.0.1", "-p", str(port), "-mp", str(SIPP_RTP), "-recv_timeout", "8000", "-d", "300"],
+        *([] if to is None else [f"127.0.0.1:{to}"]),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        if to is None:
+            await _listening(port, transport)
+        yield Sipp(process, port)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.communicate()
+
+
+def _free_port() -> int:
+    import socket
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+        udp.bind(("127.0.0.1", 0))
+        return int(udp.getsockname()[1])
+
+
+async def _listening(port: int, transport: str) -> None:
+    """Wait until the kernel has that port open."""
+    table = Path(f"/proc/net/{transport}")
+    for _ in range(200):
+        if f":{port:04X} " in await asyncio.to_thread(table.read_text):
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("sipp does not listen")
+
+
+class Wire(asyncio.DatagramProtocol):
+    """A bare UDP socket that sends what it is told to and keeps what comes."""
+
+    def __init__(self) -> None:
+        self.inbox: asyncio.Queue[bytes] = asyncio.Queue()
+        self.port = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.DatagramTransport)
+        self.transport = transport
+        self.port = transport.get_extra_info("sockname")[1]
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        self.inbox.put_nowait(data)
+
+    def send(self, data: bytes | str) -> None:
+        """One datagram; line ends become CRLF when it is text."""
+        self.transport.sendto(data if isinstance(data, bytes) else data.replace("\n", "\r\n").encode())
+
+    async def receive(self, start: str, timeout_s: float = 5) -> str:
+        """The next message that begins so; others are dropped."""
+        async with asyncio.timeout(timeout_s):
+            while True:
+                text = (await self.inbox.get()).decode()
+                if text.startswith(start):
+                    return text
+
+    def request(
+        self, method: str, *, branch: str = "z9hG4bK1", call: str = "call-1", seq: str = "1", **more: str
+    ) -> str:
+        """A request's text; `more`: to (tag parameter), extra (header lines), body."""
+        body = more.get("body", "").replace("\n", "\r\n")
+        return (
+            f"{method} {more.get('uri', 'sip:bot@127.0.0.1')} SIP/2.0\n"
+            f"Via: SIP/2.0/UDP 127.0.0.1:{self.port};branch={branch};rport\n"
+            f"From: {more.get('from_', f'<sip:ann@127.0.0.1:{self.port}>')};tag=ann\n"
+            f"To: <sip:bot@127.0.0.1>{more.get('to', '')}\nCall-ID: {call}\nCSeq: {seq} {more.get('cseq', method)}\n"
+            f"Contact: <sip:ann@127.0.0.1:{self.port}>\nMax-Forwards: 70\n{more.get('extra', '')}"
+            + ("Content-Type: application/sdp\n" if body else "")
+            + f"Content-Length: {len(body)}\n\n{more.get('body', '')}"
+        )
+
+
+OFFER = "v=0\no=u 1 1 IN IP4 127.0.0.1\ns=-\nc=IN IP4 127.0.0.1\nt=0 0\nm=audio 21600 RTP/AVP 0\n"
+
+
+@contextlib.asynccontextmanager
+async def wire(port: int) -> AsyncIterator[Wire]:
+    """A socket connected to the agent."""
+    loop = asyncio.get_running_loop()
+    transport, protocol = await loop.create_datagram_endpoint(Wire, remote_addr=("127.0.0.1", port))
+    try:
+        yield protocol
+    finally:
+        transport.close()
+
+
+def to_tag(response: str) -> str:
+    """``;tag=…`` of a response's To."""
+    found = re.search(r"^To:.*(;tag=[^\s;]+)", response, re.MULTILINE)
+    assert found, response
+    return found[1]

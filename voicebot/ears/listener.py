@@ -11,6 +11,7 @@ from telephony.leg import Pcm
 from voicebot import metrics
 from voicebot.ears import audio, endpoint
 from voicebot.ears.asr.engine import Transcript
+from voicebot.ears.echo import EchoReference
 from voicebot.ears.events import EarEvent, EarsFailed, FalseAlarm, Interrupt, NoInput, SpeechStarted, TurnHeard
 from voicebot.ears.pool import Job, Pool
 from voicebot.ears.turn import Began, Decision, Discard, Ended, Hurry, Recognise, Silent, Timing, TurnMachine
@@ -52,6 +53,8 @@ class Listener:
         self._stream = vad.open(self._on_probability)
         self._machine = TurnMachine(timing)
         self._expect = Expect()
+        self._echo = EchoReference()
+        self._halve_played = audio.Halver() if rate_hz == 16000 else None
         self._kept = np.zeros(0, np.int16)
         self._kept_from = 0
         self._cut_to = 0
@@ -75,6 +78,13 @@ class Listener:
             self._arrivals[self._cut_to] = self._fed_at
             self._vad.submit(self._stream, self._kept[at : at + WINDOW])
 
+    def played(self, pcm: Pcm) -> None:
+        """What goes out to the caller, at the leg's rate, at most about a second before it is heard.
+
+        Its echo is then not taken for speech. Optional: without it every echo that sounds like speech interrupts.
+        """
+        self._echo.add(self._halve_played(pcm) if self._halve_played else pcm)
+
     def starve(self, now: float) -> None:
         """Called about ten times a second: hears silence where the peer has stopped sending."""
         missing = now - self._fed_at
@@ -92,11 +102,16 @@ class Listener:
         """A prompt begins to play; with `barge_in` speech may stop it."""
         self._protected = not barge_in
         self._machine.prompt_started(barge_in)
+        if barge_in:
+            self._hand_over_held()
 
     def prompt_ended(self) -> None:
         """The last sample of the prompt went out (or it was stopped); the no-input timer starts."""
         self._protected = False
         self._machine.prompt_ended()
+        self._hand_over_held()
+
+    def _hand_over_held(self) -> None:
         held, self._held = self._held, None
         if held is not None:
             self._on_event(TurnHeard(held))
@@ -138,10 +153,7 @@ class Listener:
         for decision in decisions:
             match decision:
                 case Began():
-                    at_s = decision.onset / RATE_HZ
-                    if decision.interrupts:
-                        self._on_event(Interrupt(at_s))
-                    self._on_event(SpeechStarted(at_s))
+                    self._began(decision)
                 case Recognise():
                     self._recognise(decision)
                 case Discard():
@@ -153,6 +165,15 @@ class Listener:
                     self._ended(decision)
                 case Silent():
                     self._on_event(NoInput())
+
+    def _began(self, began: Began) -> None:
+        if self._echo.is_echo(self._kept[: self._machine.now - self._kept_from]):
+            self._machine.ignore()
+            return
+        at_s = began.onset / RATE_HZ
+        if began.interrupts:
+            self._on_event(Interrupt(at_s))
+        self._on_event(SpeechStarted(at_s))
 
     def _discard(self) -> None:
         if self._job is not None:

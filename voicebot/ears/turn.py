@@ -180,6 +180,11 @@ class TurnMachine:
         if not self._prompt:
             self._deadline = self.now + _samples(self.no_input_s)
 
+    def ignore(self) -> None:
+        """The speech that just began is none (the echo of the prompt)."""
+        self._clear()
+        self.rearm()
+
     def void(self) -> list[Decision]:
         """Drop the turn under way and the no-input timer (a key was pressed)."""
         self._deadline = None

@@ -1,4 +1,4 @@
-"""Conditions of ``when``: names, texts, numbers, comparisons, ``in``, ``and``, ``or``, ``not``, brackets. Nothing can be called.
+"""Conditions of ``when``: names, texts, numbers, comparisons, ``in``, ``and``, ``or``, ``not``, brackets. No calls.
 
 ``state == "shipped"``, ``not free``, ``count >= 2 and item``, ``service in ("repair", "advice")``.
 """

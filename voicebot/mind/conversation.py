@@ -10,18 +10,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from voicebot.events import Act, Do, End, Handover, Heard, Listen, Result, Say, Snapshot
-from voicebot.mind import wording
+from voicebot.events import Act, End, Handover, Heard, Listen, Result, Say, Snapshot
 from voicebot.mind.decision import Decision
+from voicebot.mind.floor import Floor
 from voicebot.mind.flow import Flow
-from voicebot.mind.machine import Machine, NeedHuman
+from voicebot.mind.machine import Machine
 from voicebot.mind.memory import Memory
 from voicebot.mind.nlu.understanding import Understanding
 from voicebot.mind.summary import summarise
 from voicebot.mind.turns import Turns
-from voicebot.mind.waiting import (
-    ForChange, ForHuman, ForIntent, ForResult, ForSlot, ForStep, ForValue, Over, Waiting, Wish, expect,
-)  # fmt: skip
+from voicebot.mind.waiting import ForHuman, ForResult, NeedHuman, Next, Over, Waiting, Wish, expect
 
 MAX_HANDOVERS = 2
 """Attempts to reach a human after failures; then the call ends with words."""
@@ -48,7 +46,8 @@ class Conversation:
         self._flow = flow
         self.memory = Memory(flow, _known(caller or {}))
         self._machine = Machine(flow, self.memory)
-        self._turns = Turns(flow, self.memory, self._machine, understanding, now)
+        self._floor = Floor(flow, self.memory, self._machine, understanding, now)
+        self._turns = Turns(self._floor)
         self._waiting: Waiting = Wish(after=False)
         self._last: list[Act] = []
         self._handovers_failed = 0
@@ -112,15 +111,15 @@ class Conversation:
     @property
     def last_decision(self) -> Decision:
         """Why the last list of acts is what it is."""
-        return self._turns.decision
+        return self._floor.decision
 
     @property
     def snapshot(self) -> Snapshot:
         return Snapshot(
             flow=self._flow.name,
-            step=self._turns.where(self._waiting),
-            intent=self._turns.intent,
-            intent_confidence=self._turns.intent_confidence,
+            step=self._floor.where(self._waiting),
+            intent=self._floor.intent,
+            intent_confidence=self._floor.intent_confidence,
             slots=self.memory.shown(),
             outcome=self._outcome,
             resolved=tuple(self.memory.resolved),
@@ -140,7 +139,7 @@ class Conversation:
         self._machine.out = []
         self._machine.turn()
 
-    def _acts(self, waiting: Waiting | NeedHuman) -> list[Act]:
+    def _acts(self, waiting: Next) -> list[Act]:
         """The list of acts for what the dialog waits for now."""
         out = self._machine.out
         if isinstance(waiting, NeedHuman):
@@ -156,15 +155,12 @@ class Conversation:
             out.append(End(waiting.outcome))
         elif not isinstance(waiting, ForResult):
             listen = expect(self._flow, waiting)
-            if self._turns.patience_s:
-                listen = replace(listen, no_input_s=self._turns.patience_s)
-            self._turns.remember([act for act in out if isinstance(act, Say)])
+            if self._floor.patience_s:
+                listen = replace(listen, no_input_s=self._floor.patience_s)
+            self._floor.remember([act for act in out if isinstance(act, Say)])
             out.append(Listen(listen))
         self._waiting, self._last = waiting, list(out)
         return self._last[:]
-
-
-__all__ = ["Conversation", "Do", "ForChange", "ForIntent", "ForSlot", "ForStep", "ForValue", "wording"]
 
 
 def _known(caller: Mapping[str, str]) -> dict[str, str]:

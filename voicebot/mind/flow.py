@@ -98,7 +98,8 @@ def _numbered(name: str, texts: list[str]) -> list[tuple[str, str]]:
 
 
 _STAND_IN: dict[str, Any] = {
-    "flow": "flow", "disclosure": "An automated assistant.", "opening": "What can I do for you?", "intents": {}, "slots": {},
+    "flow": "flow", "disclosure": "An automated assistant.", "opening": "What can I do for you?", "intents": {},
+    "slots": {},
     "tasks": {}, "fallbacks": {"no_match": ["One.", "Two."], "no_input": ["Three.", "Four."]},
     "handover": {"target": "human", "say": "One moment."},
 }  # fmt: skip

@@ -22,7 +22,8 @@ _MACHINE = re.compile(
 _KIND = re.compile(r"(timeout|refused|unreachable|bad-answer|status|status-[1-5][0-9][0-9]|error)\Z")
 _FIELD_PATH = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*\Z")
 _ONLY = {
-    "lengths": ("digits", "alnum"), "check": ("digits",), "choices": ("choice", "name"), "earliest": ("date", "time", "datetime"),
+    "lengths": ("digits", "alnum"), "check": ("digits",), "choices": ("choice", "name"),
+    "earliest": ("date", "time", "datetime"),
     "latest": ("date", "time", "datetime"), "minimum": ("amount", "number"), "maximum": ("amount", "number"),
 }  # fmt: skip
 
@@ -162,8 +163,8 @@ class _Linter:
                 )
         for kind in step.on:
             if not _KIND.match(kind):
-                self._add((*path, "on", kind), f"unknown kind of error {kind!r}",
-                          "use timeout, refused, unreachable, bad-answer, status-404 …, or error for any other")  # fmt: skip
+                remedy = "use timeout, refused, unreachable, bad-answer, status-404 …, or error for any other"
+                self._add((*path, "on", kind), f"unknown kind of error {kind!r}", remedy)
         for slot, text in step.use.items():
             if slot not in self._known.slots:
                 self._add((*path, "use", slot), f"unknown slot {slot!r}", _did_you_mean(self._known.slots))

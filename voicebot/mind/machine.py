@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
 
 from voicebot.events import Act, Do, Result, Say
 from voicebot.mind import conditions, program, templates, wording
 from voicebot.mind.flow import Flow
 from voicebot.mind.memory import BadAnswer, Frame, Memory
-from voicebot.mind.waiting import ForResult, ForSlot, ForStep, ForValue, Over, Waiting, Wish
+from voicebot.mind.waiting import ForResult, ForSlot, ForStep, ForValue, NeedHuman, Next, Over, Waiting, Wish
 
 MAX_STEPS = 300
 """Instructions between two turns of the caller; a flow that needs more goes round in circles."""
 MAX_ACTIONS = 10
 """Backend actions between two turns of the caller."""
-
-
-@dataclass(frozen=True, slots=True)
-class NeedHuman:
-    """The machine cannot go on without a human."""
-
-    reason: str
-    text: str
-    name: str
 
 
 class Machine:
@@ -60,7 +50,7 @@ class Machine:
         """The caller had his turn: the guard against endless loops of actions starts again."""
         self._actions = 0
 
-    def advance(self) -> Waiting | NeedHuman:
+    def advance(self) -> Next:
         """Go on in the task on top until something is needed."""
         for _ in range(MAX_STEPS):
             if not self._memory.frames:
@@ -71,7 +61,7 @@ class Machine:
                 return stop
         return NeedHuman("flow", self._flow.model.handover.failures, "handover.failures")
 
-    def _step(self, frame: Frame, step: program.Instruction) -> Waiting | NeedHuman | None:
+    def _step(self, frame: Frame, step: program.Instruction) -> Next | None:
         memory = self._memory
         match step:
             case program.Ask(slot):
@@ -155,7 +145,7 @@ class Machine:
 
     # ── backends ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _do(self, step: program.Act) -> Waiting | NeedHuman:
+    def _do(self, step: program.Act) -> Next:
         self._actions += 1
         if self._actions > MAX_ACTIONS:
             return NeedHuman("flow", self._flow.model.handover.failures, "handover.failures")

@@ -1,7 +1,8 @@
-"""Texts with ``{slot}`` or ``{variable:format}`` in them. Nothing but plain names is possible: no attribute, no index, no call.
+"""Texts with ``{slot}`` or ``{variable:format}`` in them. Only plain names are possible: no attribute, index or call.
 
-The formats write values so that both the transcript and the voice are right: ``digits`` "4 7 1 1 0 2", ``date`` "Tuesday
-the 3rd of March", ``time`` "10:30 AM", ``money`` "$45.20", ``spell`` "A B 4", ``name`` "Anna Kowalski", ``raw`` unchanged.
+The formats write values so that both the transcript and the voice are right: ``digits`` "4 7 1 1 0 2", ``date``
+"Tuesday the 3rd of March", ``time`` "10:30 AM", ``money`` "$45.20", ``spell`` "A B 4", ``name`` "Anna Kowalski",
+``raw`` unchanged.
 """
 
 from __future__ import annotations

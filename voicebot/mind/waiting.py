@@ -69,7 +69,18 @@ class Over:
     outcome: str
 
 
+@dataclass(frozen=True, slots=True)
+class NeedHuman:
+    """The dialog cannot go on without a human."""
+
+    reason: str
+    text: str
+    name: str
+    """Of the prompt `text`."""
+
+
 Waiting = Wish | ForSlot | ForValue | ForStep | ForChange | ForIntent | ForResult | ForHuman | Over
+Next = Waiting | NeedHuman
 
 _KINDS: dict[str, ExpectKind] = {
     "digits": "digits", "alnum": "alnum", "date": "date", "time": "time", "datetime": "datetime", "amount": "amount",

@@ -68,7 +68,8 @@ def _spec(source: Path) -> Any:
     shape = json.loads((source / "config.json").read_text(encoding="utf-8"))
     weights = load_file(str(source / "model.safetensors"))
     encoder = transformer_spec.TransformerEncoderSpec(
-        shape["num_hidden_layers"], shape["num_attention_heads"], pre_norm=False, activation=common_spec.Activation.GELU,
+        shape["num_hidden_layers"], shape["num_attention_heads"], pre_norm=False,
+        activation=common_spec.Activation.GELU,
         layernorm_embedding=True, num_source_embeddings=2, embeddings_merge=common_spec.EmbeddingsMerge.ADD,
     )  # fmt: skip
     spec = transformer_spec.TransformerEncoderModelSpec(encoder, pooling_layer=False)

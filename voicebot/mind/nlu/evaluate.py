@@ -69,6 +69,7 @@ def evaluate(
         for label, texts in sorted(by_intent.items())
         for t in chooser.sample(texts, min(examples, len(texts)))
     ]
+    chosen += [(label.replace("_", " ").rstrip("?"), label) for label in by_intent]  # an intent's name says much
     with threadpool_limits(1):
         hybrid = Hybrid(
             Encoder(models_dir),

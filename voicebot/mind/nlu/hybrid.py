@@ -46,7 +46,7 @@ class _Base:
         self._words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"[^ ]+")
         self._letters = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), sublinear_tf=True)
         grams = scipy.sparse.hstack([self._words.fit_transform(texts), self._letters.fit_transform(texts)]).tocsr()
-        self._on_vectors = LogisticRegression(C=10.0, max_iter=300, tol=1e-3).fit(vectors, labels)
+        self._on_vectors = LogisticRegression(C=40.0, max_iter=300, tol=1e-3).fit(vectors, labels)
         self._on_grams = LogisticRegression(C=30.0, max_iter=200, tol=1e-3).fit(grams, labels)
         self.classes = np.asarray(self._on_vectors.classes_)
         centres = np.stack([vectors[labels == c].mean(axis=0) for c in self.classes])

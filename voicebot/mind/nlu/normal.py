@@ -8,9 +8,12 @@ import unicodedata
 from voicebot.mind.slots.words import TEENS, TENS, UNITS
 
 _CONTRACTED = {
-    "won't": "will not", "can't": "can not", "cannot": "can not", "let's": "let us", "y'all": "you all", "gonna": "going to",
-    "wanna": "want to", "gotta": "have to", "i'd": "i would", "what's": "what is", "where's": "where is", "who's": "who is",
-    "how's": "how is", "it's": "it is", "that's": "that is", "there's": "there is", "here's": "here is", "he's": "he is", "she's": "she is",
+    "won't": "will not", "can't": "can not", "cannot": "can not", "let's": "let us", "y'all": "you all",
+    "gonna": "going to",
+    "wanna": "want to", "gotta": "have to", "i'd": "i would", "what's": "what is", "where's": "where is",
+    "who's": "who is",
+    "how's": "how is", "it's": "it is", "that's": "that is", "there's": "there is", "here's": "here is",
+    "he's": "he is", "she's": "she is",
 }  # fmt: skip
 _ENDINGS = (("n't", " not"), ("'re", " are"), ("'ve", " have"), ("'ll", " will"), ("'m", " am"), ("'d", " would"))
 _FILLERS = {"uh", "um", "er", "erm", "ah", "hmm", "mm", "eh"}

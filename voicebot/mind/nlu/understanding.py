@@ -63,8 +63,9 @@ class Understanding:
         labels: list[str] = []
         for name, intent in intents.items():
             label = f"{COMMAND}{intent.command}" if intent.command else name
-            texts += [normal(example) for example in intent.examples]
-            labels += [label] * len(intent.examples)
+            said = [*intent.examples, name.replace("_", " ")]
+            texts += [normal(example) for example in said]
+            labels += [label] * len(said)
         for command, examples in EXAMPLES.items():
             texts += [normal(example) for example in examples]
             labels += [f"{COMMAND}{command}"] * len(examples)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 MARKS: tuple[tuple[str, ...], ...] = (
-    ("no", "sorry"), ("no", "wait"), ("no", "no"), ("sorry", "i", "mean"), ("i", "mean"), ("i", "meant"), ("i", "said"), ("scratch", "that"),
-    ("make", "that"), ("make", "it"), ("correction",), ("rather",), ("actually",), ("oh", "sorry"), ("oops",), ("sorry",),
-    ("wait",), ("no",), ("not", "that"),
+    ("no", "sorry"), ("no", "wait"), ("no", "no"), ("sorry", "i", "mean"), ("i", "mean"), ("i", "meant"), ("i", "said"),
+    ("scratch", "that"), ("make", "that"), ("make", "it"), ("correction",), ("rather",), ("actually",),
+    ("oh", "sorry"), ("oops",), ("sorry",), ("wait",), ("no",), ("not", "that"),
 )  # fmt: skip
 OPENERS = {"no", "nope", "nah", "actually", "sorry", "wait", "wrong", "correction", "change", "not"}
 """First words of a turn that puts something right that was said before."""

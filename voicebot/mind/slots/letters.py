@@ -6,22 +6,19 @@ from voicebot.mind.slots.corrections import after_correction
 from voicebot.mind.slots.digits import Valid
 from voicebot.mind.slots.words import ALIKE, FILLERS, TEENS, TENS, UNITS, Found, below_hundred
 
-LETTERS = {
-    "ay": "a", "eh": "a", "bee": "b", "be": "b", "see": "c", "sea": "c", "cee": "c", "si": "c", "dee": "d", "the": "d", "ee": "e", "eff": "f",
-    "ef": "f", "gee": "g", "jee": "g", "aitch": "h", "haitch": "h", "eye": "i", "aye": "i", "jay": "j", "kay": "k", "okay": "k",
-    "ell": "l", "el": "l", "em": "m", "en": "n", "pee": "p", "pea": "p", "cue": "q", "queue": "q", "are": "r", "ar": "r", "ess": "s",
-    "es": "s", "tee": "t", "tea": "t", "you": "u", "yu": "u", "vee": "v", "ve": "v", "ex": "x", "why": "y", "wye": "y", "zee": "z",
-    "zed": "z", "zeta": "z",
-}  # fmt: skip
-ALPHABET = {
-    word: word[0]
-    for word in (
-        "alpha bravo charlie delta echo foxtrot golf hotel india juliet kilo lima mike november oscar papa quebec romeo "
-        "sierra tango uniform victor whiskey xray yankee zulu alfa juliett whisky apple boy charles david edward frank "
-        "george henry ida john king lincoln mary nancy ocean paul peter queen robert sam tom union young zebra adam nora "
-        "baker dog easy fox item jig love nan oboe roger sugar able cat"
-    ).split()
-}
+_SOUNDS = """
+    a ay eh / b bee be / c see sea cee si / d dee the / e ee / f eff ef / g gee jee / h aitch haitch / i eye aye
+    / j jay / k kay okay / l ell el / m em / n en / p pee pea / q cue queue / r are ar / s ess es / t tee tea
+    / u you yu / v vee ve / x ex / y why wye / z zee zed zeta
+"""
+LETTERS = {sound: one.split()[0] for one in _SOUNDS.split("/") for sound in one.split()[1:]}
+_ALPHABETS = """
+    alpha bravo charlie delta echo foxtrot golf hotel india juliet kilo lima mike november oscar papa quebec romeo
+    sierra tango uniform victor whiskey xray yankee zulu alfa juliett whisky apple boy charles david edward frank
+    george henry ida john king lincoln mary nancy ocean paul peter queen robert sam tom union young zebra adam nora
+    baker dog easy fox item jig love nan oboe roger sugar able cat
+"""
+ALPHABET = {word: word[0] for word in _ALPHABETS.split()}
 _TIMES = {"double": 2, "triple": 3, "treble": 3}
 _SKIP = {
     "dash",
@@ -36,6 +33,8 @@ _SKIP = {
     "then",
     *FILLERS,
 } - {"so"}
+_PLAIN = "the and is it its it's my was of on at in to for code order name that that's this then number yes no"
+_WORDS = frozenset(_PLAIN.split())
 Piece = tuple[list[str], int]
 """What a place may mean, the likeliest first, and the place after it."""
 
@@ -44,14 +43,14 @@ def letter(words: list[str], at: int) -> tuple[str, int] | None:
     """One letter at a place: ``b``, ``bee``, ``b for bravo``, ``bravo``. Returns it and the place after it."""
     word = words[at]
     single = word if len(word) == 1 and word.isalpha() else LETTERS.get(word)
+    if word == "x" and words[at + 1 : at + 2] == ["ray"]:
+        return "x", at + 2
     if single is not None:
         if at + 3 < len(words) and words[at + 1 : at + 3] == ["as", "in"]:
             return words[at + 3][0], at + 4
         if at + 2 < len(words) and words[at + 1] in ("for", "like") and words[at + 2][:1] == single:
             return single, at + 3
         return single, at + 1
-    if word == "x" and words[at + 1 : at + 2] == ["ray"]:
-        return "x", at + 2
     return (ALPHABET[word], at + 1) if word in ALPHABET else None
 
 
@@ -106,4 +105,12 @@ def _piece(words: list[str], at: int) -> Piece | None:
         return [ALIKE[word]], at + 1
     if any(c.isdigit() for c in word) and len(word) <= 20:
         return ["".join(c for c in word.upper() if c.isalnum())], at + 1
-    return ([word.upper()], at + 1) if len(word) in (2, 3) and not set(word) & set("aeiou") and word.isalpha() else None
+    return ([word.upper()], at + 1) if _abbreviation(words, at) else None
+
+
+def _abbreviation(words: list[str], at: int) -> bool:
+    """Letters that recognition wrote as one word: ``abc`` in front of a number, ``bxr`` anywhere."""
+    word, following = words[at], words[at + 1 : at + 2]
+    if not word.isalpha() or not 2 <= len(word) <= 4 or word in _WORDS:
+        return False
+    return not set(word) & set("aeiou") or bool(following and following[0][:1].isdigit())

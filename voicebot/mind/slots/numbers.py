@@ -10,6 +10,10 @@ from voicebot.mind.slots.words import ALIKE, TENS, Found, below_hundred, cardina
 _DOLLARS = {"dollar", "dollars", "buck", "bucks", "euro", "euros", "pound", "pounds", "quid"}
 _CENTS = {"cent", "cents", "pence", "penny"}
 _ARTICLES = {"a", "an"}
+_COUNTS = {
+    "half a dozen": 6, "a dozen": 12, "dozen": 12, "a couple": 2, "couple": 2, "a pair": 2, "none": 0, "nobody": 0,
+    "a single": 1,
+}  # fmt: skip
 
 
 def find_numbers(words: list[str]) -> list[Found]:
@@ -22,10 +26,9 @@ def find_numbers(words: list[str]) -> list[Found]:
 
 def _number(words: list[str], at: int) -> Found | None:
     here = words[at:]
-    for said, value in ((("half", "a", "dozen"), 6), (("a", "dozen"), 12), (("dozen",), 12), (("a", "couple"), 2),
-                        (("couple",), 2), (("a", "pair"), 2), (("none",), 0), (("nobody",), 0), (("a", "single"), 1)):  # fmt: skip
-        if tuple(here[: len(said)]) == said:
-            return Found(str(value), 0.85, at, at + len(said))
+    for said, value in _COUNTS.items():
+        if here[: len(said.split())] == said.split():
+            return Found(str(value), 0.85, at, at + len(said.split()))
     whole = cardinal(words, at)
     return Found(str(whole[0]), 0.95, at, whole[1]) if whole else None
 

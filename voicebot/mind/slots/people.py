@@ -14,22 +14,27 @@ from voicebot.mind.slots.letters import letter
 from voicebot.mind.slots.words import ALIKE, FILLERS, ORDINALS, UNITS, Found
 
 _LEADS = (
-    "my name is", "my name's", "the name is", "the name's", "name is", "this is", "it's", "it is", "i'm", "i am", "first name is",
-    "first name", "last name is", "last name", "surname is", "surname", "that's", "that is", "call me", "you can call me", "speaking is",
+    "my name is", "my name's", "the name is", "the name's", "name is", "this is", "it's", "it is", "i'm", "i am",
+    "first name is",
+    "first name", "last name is", "last name", "surname is", "surname", "that's", "that is", "call me",
+    "you can call me", "speaking is",
     "under", "it's under", "the name of", "full name is", "you're speaking with", "you are speaking with",
 )  # fmt: skip
 _LEAD_FORMS = sorted((tuple(lead.split()) for lead in _LEADS), key=len, reverse=True)
 _AROUND = {
-    "yes", "yeah", "hi", "hello", "hey", "doctor", "dr", "mr", "mrs", "ms", "miss", "mister", "professor", "calling", "speaking", "here",
+    "yes", "yeah", "hi", "hello", "hey", "doctor", "dr", "mr", "mrs", "ms", "miss", "mister", "professor", "calling",
+    "speaking", "here",
     "please", "sure", "okay", "ok", "thanks", "thank", "you", "good", "morning", "afternoon", "evening", *FILLERS,
 }  # fmt: skip
 _STOP = {"with", "spelled", "spelt", "as", "from", "and", "calling", "that's", "the", "i", "a", "my"}
 _NOT_A_NAME = {
-    "what", "why", "who", "how", "when", "where", "want", "need", "can", "could", "would", "don't", "do", "not", "no", "know", "is", "are", "to",
+    "what", "why", "who", "how", "when", "where", "want", "need", "can", "could", "would", "don't", "do", "not", "no",
+    "know", "is", "are", "to",
     "help", "appointment", "order", "number", "have", "yes",
 }  # fmt: skip
 _DOMAINS = {
-    ("g", "mail"): "gmail", ("hot", "mail"): "hotmail", ("out", "look"): "outlook", ("i", "cloud"): "icloud", ("ya", "who"): "yahoo",
+    ("g", "mail"): "gmail", ("hot", "mail"): "hotmail", ("out", "look"): "outlook", ("i", "cloud"): "icloud",
+    ("ya", "who"): "yahoo",
 }  # fmt: skip
 _MARKS = {
     "dot": ".",
@@ -80,7 +85,7 @@ def _spelled(words: list[str], begin: int) -> Found | None:
         at, text = start, ""
         while at < len(words):
             one = letter(words, at) if len(words[at]) == 1 or at > start else None
-            if one is None or words[at] in ("the", "you", "are", "why", "be", "okay") and not text:
+            if one is None or (words[at] in ("the", "you", "are", "why", "be", "okay") and not text):
                 break
             text, at = text + one[0], one[1]
         if len(text) >= 3 and (best is None or len(text) > len(best.value)):
@@ -191,7 +196,7 @@ def _host(words: list[str], at: int) -> tuple[str, int]:
 
 
 def _local(words: list[str], at: int) -> tuple[str, int]:
-    said = [w for w in words[:at]]
+    said = words[:at]
     for phrase in ("all one word", "one word", "all lowercase", "all lower case", "in one word"):
         form = phrase.split()
         for i in range(len(said) - len(form) + 1):

@@ -28,7 +28,8 @@ ORDINALS = {
 }  # fmt: skip
 ALIKE = {
     "oh": "0", "o": "0", "owe": "0", "nought": "0", "naught": "0", "nil": "0", "for": "4", "fore": "4", "to": "2",
-    "too": "2", "tu": "2", "ate": "8", "won": "1", "wan": "1", "tree": "3", "free": "3", "fife": "5", "sex": "6", "sicks": "6",
+    "too": "2", "tu": "2", "ate": "8", "won": "1", "wan": "1", "tree": "3", "free": "3", "fife": "5", "sex": "6",
+    "sicks": "6",
     "niner": "9", "nein": "9", "sevin": "7",
 }  # fmt: skip
 """Words that recognition writes for a digit, or that are another word for one."""

@@ -1,0 +1,177 @@
+"""Replies to a question of a task: answers, corrections, yes and no."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from voicebot.events import Heard
+from voicebot.mind import program, wording
+from voicebot.mind.answers import corrects, coverage, yes_or_no
+from voicebot.mind.floor import Floor
+from voicebot.mind.nlu.commands import DONT_HAVE
+from voicebot.mind.slots.words import Found, tokens
+from voicebot.mind.waiting import (
+    ForChange,
+    ForSlot,
+    Next,
+    Waiting,
+)
+from voicebot.mind.wishes import SWITCH, Wishes
+
+
+class Replies:
+    def __init__(self, floor: Floor, wishes: Wishes) -> None:
+        self._floor, self._wishes = floor, wishes
+
+    def slot(self, slot: str, waiting: Waiting, heard: Heard) -> Next:
+        now = self._floor.now()
+        found = self._floor.answers.asked(slot, heard, now)
+        if heard.source != "keys" and (found is None or self._long(heard, found)):
+            change = self._wishes.change_of_subject(heard, SWITCH if found else 0.0)
+            if change is not None:
+                return change
+        if found is None:
+            return self._no_answer(slot, waiting, heard)
+        spoken_in_text = bool(found.end - found.start) and heard.source != "keys"
+        task = self._floor.memory.frames[-1].task
+        others = [s for s in self._floor.flow.programs[task].slots if s != slot and s not in self._floor.memory.slots]
+        along = self._floor.answers.along(others, heard.text, now, found) if spoken_in_text else {}
+        old = [s for s in self._filled(task) if s != slot]
+        fixed = self._floor.answers.correction(old, self._without(heard, found), now) if corrects(heard.text) else {}
+        self._floor.fill(slot, found, heard)
+        for name, value in along.items():
+            self._floor.fill(name, value, heard)
+        self._floor.show("slot", {slot: found, **along, **fixed})
+        return self._floor.correct(fixed, heard) if fixed else self._floor.go_on()
+
+    def _without(self, heard: Heard, found: Found) -> str:
+        words = tokens(heard.text)
+        return " ".join([*words[: found.start], "xx", *words[found.end :]])
+
+    def _long(self, heard: Heard, found: Found) -> bool:
+        return len(tokens(heard.text)) >= 4 and coverage(heard, found) < 0.6 and not heard.expected_text
+
+    def _no_answer(self, slot: str, waiting: Waiting, heard: Heard) -> Next:
+        now, task = self._floor.now(), self._floor.memory.frames[-1].task
+        fixed = self._floor.answers.correction(self._filled(task), heard.text, now)
+        if fixed:
+            self._floor.show("correction", fixed)
+            return self._floor.correct(fixed, heard)
+        along = self._floor.answers.along(
+            [s for s in self._floor.flow.programs[task].slots if s not in self._floor.memory.slots and s != slot],
+            heard.text,
+            now,
+        )
+        if DONT_HAVE.search(" ".join(heard.text.lower().replace("’", "'").split())):
+            return self._unknown(slot, waiting)
+        for name, value in along.items():
+            self._floor.fill(name, value, heard)
+        if along:
+            self._floor.show("slot", along)
+            return self._floor.prompt(waiting)
+        if self._floor.answers.not_allowed(slot, heard, now):
+            return self._floor.fail("not-allowed", waiting)
+        return self._floor.fail("no-match", waiting)
+
+    def _unknown(self, slot: str, waiting: Waiting) -> Next:
+        frame = self._floor.memory.frames[-1]
+        step = self._floor.flow.programs[frame.task].code[frame.at]
+        if isinstance(step, program.Ask) and step.unknown is not None:
+            frame.at = step.unknown
+            self._floor.decision = replace(self._floor.decision, rule="unknown")
+            return self._floor.go_on()
+        spec = self._floor.flow.slots[slot]
+        self._floor.count("does not have it", self._floor.where(waiting))
+        if self._floor.failures >= self._floor.flow.model.fallbacks.limit:
+            return self._floor.decided("failures", self._floor.need_human())
+        self._floor.decision = replace(self._floor.decision, rule="unknown", failures=self._floor.failures)
+        if spec.help:
+            self._floor.machine.say(spec.help, f"slots.{slot}.help")
+        return self._floor.prompt(waiting)
+
+    def _filled(self, task: str) -> list[str]:
+        return [s for s in reversed(self._floor.flow.programs[task].slots) if s in self._floor.memory.slots]
+
+    def value(self, slot: str, found: Found, waiting: Waiting, heard: Heard) -> Next:
+        answer = yes_or_no(heard)
+        memory, now = self._floor.memory, self._floor.now()
+        fixed = {} if heard.source == "keys" else self._other_value(slot, found, heard, answer, now)
+        if fixed:
+            memory.rejected.setdefault(slot, set()).add(found.value)
+            self._floor.show("correction", fixed)
+            return self._floor.correct(fixed, heard)
+        if answer == "yes" or (not answer and self._same_again(slot, found, heard, now)):
+            memory.unchecked.pop(slot, None)
+            if slot not in memory.retried:
+                self._floor.progress()
+            self._floor.show("confirmed", {slot: found})
+            return self._floor.go_on()
+        if answer == "no":
+            memory.rejected.setdefault(slot, set()).add(found.value)
+            memory.forget([slot])
+            memory.retried.add(slot)
+            return self._floor.fail("rejected", ForSlot(slot))
+        return self._wishes.change_of_subject(heard, 0.0) or self._floor.fail("no-match", waiting)
+
+    def _other_value(self, slot: str, found: Found, heard: Heard, answer: str, now: datetime) -> dict[str, Found]:
+        task = self._floor.memory.frames[-1].task
+        names = [slot, *(s for s in self._filled(task) if s != slot)]
+        if answer != "yes":
+            fixed = self._floor.answers.correction(names, heard.text, now, open_=not answer)
+        else:
+            fixed = self._floor.answers.along([slot], heard.text, now)
+        return {n: f for n, f in fixed.items() if not (n == slot and f.value == found.value)}
+
+    def _same_again(self, slot: str, found: Found, heard: Heard, now: datetime) -> bool:
+        again = self._floor.answers.asked(slot, heard, now)
+        return again is not None and again.value == found.value
+
+    def checked(self, waiting: Waiting, heard: Heard) -> Next:
+        frame = self._floor.memory.frames[-1]
+        step = self._floor.flow.programs[frame.task].code[frame.at]
+        if not isinstance(step, program.Check):
+            raise TypeError("no confirmation is under way")
+        answer = yes_or_no(heard)
+        slots = [s for s in step.change or self._floor.flow.programs[frame.task].slots if s in self._floor.memory.slots]
+        asked_what = isinstance(waiting, ForChange)
+        fixed = {}
+        if answer != "yes" and heard.source != "keys":
+            fixed = self._floor.answers.correction(slots, heard.text, self._floor.now(), open_=asked_what or not answer)
+        if fixed:
+            self._floor.show("correction", fixed)
+            return self._floor.correct(fixed, heard)
+        if answer == "yes" and not asked_what:
+            frame.at += 1
+            self._floor.progress()
+            self._floor.decision = replace(self._floor.decision, rule="confirmed")
+            return self._floor.go_on()
+        named = self._named(slots, heard.text) if answer != "yes" else ""
+        if named:
+            self._floor.show("correction", {})
+            return self._floor.jump(named, tuple(s for s in slots if s != named))
+        if answer == "no" and not asked_what:
+            return self._refused(frame.at, step, waiting)
+        return self._wishes.change_of_subject(heard, 0.0) or self._floor.fail("no-match", waiting)
+
+    def _refused(self, at: int, step: program.Check, waiting: Waiting) -> Next:
+        self._floor.count("rejected", self._floor.where(waiting))
+        if self._floor.failures >= self._floor.flow.model.fallbacks.limit:
+            return self._floor.decided("failures", self._floor.need_human())
+        self._floor.decision = replace(self._floor.decision, rule="rejected", failures=self._floor.failures)
+        if step.no is not None:
+            self._floor.memory.frames[-1].at = step.no
+            return self._floor.go_on(counted=True)
+        self._floor.machine.say(wording.CHANGE)
+        return ForChange()
+
+    def _named(self, slots: list[str], text: str) -> str:
+        """The slot whose name was said: "the date is wrong"."""
+        words = set(tokens(text))
+        for slot in slots:
+            label = set(tokens(self._floor.flow.slots[slot].label or slot.replace("_", " "))) | {
+                self._floor.flow.slots[slot].type
+            }
+            if label & words:
+                return slot
+        return ""

@@ -107,6 +107,7 @@ class Scribe:
         metrics.stage.labels("mind").observe(ms / 1000)
         if self._turn is None:
             return
+        first = "mind" not in self._turn.timings_ms  # it thinks again when a backend has answered
         self._turn = dataclasses.replace(
             self._turn,
             intent=decision.intent,
@@ -114,7 +115,8 @@ class Scribe:
             secret=self._turn.secret or decision.secret,
             timings_ms={**self._turn.timings_ms, "mind": ms},
         )
-        self._show(page.said("caller", SECRET if self._turn.secret else redact(self._turn.text)))
+        if first:
+            self._show(page.said("caller", SECRET if self._turn.secret else redact(self._turn.text)))
         _log.info(
             "turn",
             extra={

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from .codecs import RATE_HZ, Codec, Pcm
+from .dtmf import SLOT_SAMPLES
 from .receiver import Heard, Receiver
 from .rtcp import INTERVAL_NS, Reporter
 from .rtp import Address
@@ -16,6 +17,7 @@ from .udp import BATCH, Udp
 
 NO_MEDIA_MS = 20_000.0
 """Silence of the network after which a call is given up."""
+AUDIO_PACKET_BYTES = 12 + SLOT_SAMPLES
 MAX_READS = 16
 """Batches read from one socket at a time, so that a flood of one call does not hold up the others."""
 
@@ -181,7 +183,7 @@ class MediaSession:
         if self._last_sent_ns:
             self._max_gap_ns = max(self._max_gap_ns, now_ns - self._last_sent_ns)
         self._last_sent_ns = now_ns
-        if self.tap is not None:
+        if self.tap is not None and len(packet) == AUDIO_PACKET_BYTES:  # events are shorter
             self.tap(True, now_ns, packet[12:])
 
     def skip(self, slots: int) -> None:

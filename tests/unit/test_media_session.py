@@ -173,6 +173,11 @@ def test_the_tap_sees_each_audio_packet_both_ways(call: Call) -> None:
     seen: list[tuple[bool, int, bytes]] = []
     call.session.tap = lambda sent, at_ns, payload: seen.append((sent, at_ns, payload))
     call.connect()
+    call.session.send_dtmf("5")
+    call.run(0.1, CALLER)
+    assert not [payload for sent, _, payload in seen if sent]
+    seen.clear()
+    call.run(0.1)
     call.run(0.1, CALLER)
     assert [payload for sent, _, payload in seen if not sent] == [TALK] * 5
     assert {payload for sent, _, payload in seen if sent} == {b"\xff" * 160}

@@ -44,17 +44,21 @@ ctrl_tcp_listen 127.0.0.1:{ctrl}
 """
 
 
-def free_ports(count: int) -> list[int]:
-    """TCP and UDP ports that nobody uses now (baresip cannot choose its own)."""
-    held = []
-    for _ in range(count):
-        sock = socket.socket()
-        sock.bind(("127.0.0.1", 0))
-        held.append(sock)
-    ports = [int(sock.getsockname()[1]) for sock in held]
-    for sock in held:
-        sock.close()
-    return ports
+def free_ports() -> tuple[int, int]:
+    """A SIP port and a control port that nobody uses now: baresip cannot choose its own.
+
+    It also takes the port after SIP's, for TLS.
+    """
+    while True:
+        with socket.socket() as sip, socket.socket() as tls, socket.socket() as ctrl:
+            sip.bind(("127.0.0.1", 0))
+            port = int(sip.getsockname()[1])
+            try:
+                tls.bind(("127.0.0.1", port + 1))
+            except (OSError, OverflowError):
+                continue
+            ctrl.bind(("127.0.0.1", 0))
+            return port, int(ctrl.getsockname()[1])
 
 
 def flite(text: str, folder: Path, voice: str = "slt") -> Wave:
@@ -78,7 +82,7 @@ class Baresip:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.sip_port, self._ctrl = free_ports(2)
+        self.sip_port, self._ctrl = free_ports()
         self.events: list[dict[str, str]] = []
         self._changed = asyncio.Condition()
         self._said = 0
@@ -193,7 +197,7 @@ class Baresip:
 
 
 async def _connect(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    for _ in range(50):
+    for _ in range(150):
         with contextlib.suppress(ConnectionError):
             return await asyncio.open_connection("127.0.0.1", port)
         await asyncio.sleep(0.1)

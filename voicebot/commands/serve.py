@@ -14,6 +14,7 @@ from voicebot import log
 from voicebot.app import App
 from voicebot.config import Config
 from voicebot.errors import VoicebotError
+from voicebot.record.redact import protect_logs
 
 DRAIN_S = 60.0
 """SIGTERM: live calls get this long before they are hung up (acceptance.md, 24)."""
@@ -36,6 +37,7 @@ def main(args: argparse.Namespace) -> int:
 def run(config: Config, hints: list[str] | None = None) -> int:
     """Load, start, say what is running, and serve until a signal."""
     log.setup(config.log.level, config.log.format)
+    protect_logs()
     sys.setswitchinterval(SWITCH_S)
     begun = time.monotonic()
     app = App(config, hints)

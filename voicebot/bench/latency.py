@@ -14,7 +14,7 @@ from voicebot import config
 from voicebot.bench.call import as_dict
 from voicebot.bench.caller import Caller
 from voicebot.bench.figures import Budget, as_text, figures
-from voicebot.bench.people import Studio, caller, sharpen
+from voicebot.bench.people import Studio, caller
 from voicebot.bench.phone import phone, transcribe
 from voicebot.bench.server import Server, demo_server
 from voicebot.bench.turns import CallReport
@@ -102,9 +102,9 @@ async def _round(agent: UserAgent, uri: str, calls: int, number: int, studio: St
         await asyncio.sleep(i * SPREAD_S / calls)
         name, persona = people[i]
         report = await Caller(agent, uri).run(name, persona)
-        for turn, heard in zip(report.turns, persona.answers, strict=False):
+        for turn, heard, waited in zip(report.turns, persona.heard[1:], persona.waited[1:], strict=False):
             turn.heard = heard
-            turn.kind = sharpen(turn.kind, heard)
+            turn.kind = "after-action" if waited else turn.kind
         return report
 
     return list(await asyncio.gather(*(one(i) for i in range(calls))))

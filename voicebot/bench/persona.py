@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import ClassVar
+
+from rapidfuzz import fuzz
 
 from telephony.codecs import RATE_HZ, Pcm
 from voicebot.bench.turns import Listen, Step
@@ -13,53 +13,57 @@ from voicebot.bench.turns import Listen, Step
 MAX_TURNS = 14
 TAIL_S = 6.0
 """Of a prompt: its question is at its end."""
+ALIKE = 60.0
+"""A question is taken for one of a rule's from this likeness on (0 to 100); telephone speech is misheard."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What to say when a question sounds like this."""
+    """What to say when a question sounds like one of these."""
 
-    pattern: re.Pattern[str]
-    says: tuple[Step, ...]
-    """The first time, the second time …; the last one again after that."""
+    questions: tuple[str, ...]
+    """In small letters, without punctuation."""
+    says: tuple[Step, ...] = ()
+    """The first time, the second time …; the last one again after that. Empty: nothing more, hang up."""
+    after_action: bool = False
+    """Who asks this has just had to wait for a backend."""
 
 
 @dataclass(slots=True)
 class Persona:
-    """A `Plan`: rules tried in order on what was heard last; where none fits, the last thing is said again."""
+    """A `Plan`: answers the question that comes closest to what was heard; says the last thing again when none does."""
 
     rules: list[Rule]
     recognise: Callable[[Pcm], Awaitable[str]]
-    turns: int = 0
-    last: Step | None = None
     heard: list[str] = field(default_factory=list)
     """The end of each thing the other side said, the greeting first."""
+    waited: list[bool] = field(default_factory=list)
+    """For each of `heard`, whether it had to wait for a backend."""
+    _last: Step | None = None
     _used: dict[int, int] = field(default_factory=dict)
-    done: ClassVar[re.Pattern[str]] = re.compile(r"good ?bye|for calling|connect you|transfer", re.I)
-    """After this there is nothing more to say."""
 
     async def next(self, listen: Listen) -> Step | None:
         """See `Plan`."""
         pcm = await listen()
-        if pcm is None or self.turns == MAX_TURNS:
+        if pcm is None:
             return None
-        self.heard.append(await self.recognise(pcm[-int(TAIL_S * RATE_HZ) :]))
-        self.turns += 1
-        self.last = self.choose(self.heard[-1])
-        return self.last
-
-    @property
-    def answers(self) -> list[str]:
-        """What was heard after each turn; shorter than the turns when the call ended in the middle."""
-        return self.heard[1:]
-
-    def choose(self, heard: str) -> Step | None:
-        """The step for what was heard."""
-        for i, rule in enumerate(self.rules):
-            if rule.pattern.search(heard):
-                count = self._used.get(i, 0)
-                self._used[i] = count + 1
-                return rule.says[min(count, len(rule.says) - 1)]
-        if self.done.search(heard):
+        heard = await self.recognise(pcm[-int(TAIL_S * RATE_HZ) :])
+        self.heard.append(heard)
+        chosen = self.choose(heard)
+        self.waited.append(chosen is not None and self.rules[chosen].after_action)
+        if len(self.heard) > MAX_TURNS:
             return None
-        return self.last or self.rules[-1].says[0]
+        if chosen is not None:
+            says, count = self.rules[chosen].says, self._used.get(chosen, 0)
+            self._used[chosen] = count + 1
+            self._last = says[min(count, len(says) - 1)] if says else None
+        elif self._last is None:
+            self._last = self.rules[0].says[0]
+        return self._last
+
+    def choose(self, heard: str) -> int | None:
+        """The rule whose questions come closest; None when none is near. A later rule wins a draw."""
+        text = "".join(c for c in heard.lower() if c.isalpha() or c == " ")
+        scores = [max(fuzz.partial_ratio(q, text) for q in rule.questions) if text else 0 for rule in self.rules]
+        best = max(range(len(scores)), key=lambda i: (scores[i], i))
+        return best if scores[best] >= ALIKE else None

@@ -29,7 +29,7 @@ def address_towards(uri: str) -> str:
         VoicebotError: no SIP URI, or no way there.
     """
     found = _URI.fullmatch(uri)
-    if not found:
+    if not found or int(found[2] or 0) > 65535:
         raise VoicebotError(f"{uri!r} is no SIP URI", "such as sip:127.0.0.1:5060 or sip:sales@pbx.example")
     host, port = found[1].strip("[]"), int(found[2] or 5060)
     try:

@@ -547,6 +547,20 @@ def test_the_second_recognition_counts_when_the_first_fails_the_check_digit(call
     assert "right?" in said
 
 
+def test_a_number_said_in_two_turns_is_one_number(caller: Caller) -> None:
+    caller.says("where is my order")
+    assert caller.says(spoken(GOOD[:3])) == "Yes, and then?"
+    assert caller.talk.last_decision.failures == 0
+    assert " ".join(GOOD) in caller.says(spoken(GOOD[3:]))
+
+
+def test_a_number_that_is_begun_again_is_taken_as_a_whole(caller: Caller) -> None:
+    caller.says("where is my order")
+    caller.says(spoken(GOOD[:3]))
+    caller.says(spoken(GOOD))
+    assert caller.did("find_order") == [{"number": GOOD}]
+
+
 def test_a_result_with_another_token_changes_nothing(caller: Caller) -> None:
     caller.says("where is my order")
     before = caller.talk.snapshot
@@ -564,10 +578,10 @@ def test_text_from_a_sip_user_part_is_no_phone_number(flow: Flow, understanding:
 # ── whatever is said ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 TEXT = """
-yes no one two three four five six seven eight nine oh double order where is my appointment tuesday next at ten half past
-installation repair password forgot person please repeat that go back help start over bye the third of march sorry i said
-wednesday change date wrong to for ate 471102 10:30 $45 a hundred thousand and quarter noon tomorrow hello wait cancel
-never mind
+yes no one two three four five six seven eight nine oh double order where is my appointment tuesday next at
+ten half past installation repair password forgot person please repeat that go back help start over bye the
+third of march sorry i said wednesday change date wrong to for ate 471102 10:30 $45 a hundred thousand and
+quarter noon tomorrow hello wait cancel never mind
 """
 WORDS = TEXT.split()
 ANSWERS: tuple[Any, ...] = (

@@ -207,8 +207,8 @@ def test_keys(kind: str, keys: str, value: str) -> None:
 def test_no_text_makes_a_parser_fail() -> None:
     """Noise, mixed scripts and endless numbers give values or nothing, quickly."""
     rng = random.Random(7)
-    text = "the first third twenty hundred thousand and double oh 1:99 99/99/99 13/45 $,.. feb 30 31st at of next last week"
-    words = [*text.split(), "no", "to", "9999999999"]
+    text = "the first third twenty hundred thousand and double oh 1:99 99/99/99 13/45 $,.. feb 30 31st at of next last"
+    words = [*text.split(), "no", "to", "week", "9999999999"]
     kinds = [
         "digits",
         "alnum",

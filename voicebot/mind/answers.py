@@ -44,6 +44,14 @@ class Answers:
         found = find_heard(wide, heard, now)
         return bool(found) and (spec.type != "digits" or len(found[0].value) >= 3)
 
+    def part(self, slot: str, heard: Heard, now: datetime) -> str:
+        """Digits that are too few for a digit slot, as when a caller pauses in the middle of a number; or nothing."""
+        spec = self._flow.slots[slot]
+        if spec.type != "digits" or not spec.lengths or heard.source == "keys":
+            return ""
+        found = find_heard(spec.model_copy(update={"lengths": [], "check": None}), heard, now)
+        return found[0].value if found and len(found[0].value) < min(spec.lengths) else ""
+
     def along(self, slots: Iterable[str], text: str, now: datetime, taken: Found | None = None) -> dict[str, Found]:
         """Values for slots that were not asked for, each from words that no other one has used."""
         words = tokens(text)
@@ -103,7 +111,7 @@ class Answers:
     def _doubtful(self, slot: Slot, found: Found, heard: Heard) -> bool:
         """A check digit holds by chance once in ten: a value that is not recognition's first choice is read back."""
         first = find(slot.model_copy(update={"check": None}), heard.expected_text or heard.text, datetime.min)
-        return not first or first[0].value != found.value
+        return not first or first[0].value != found.value  # a number in two parts is read back too
 
 
 def corrects(text: str) -> bool:

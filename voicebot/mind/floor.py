@@ -45,6 +45,8 @@ class Floor:
         self.why: list[str] = []
         self.asked: list[str] = []
         """Slots in the order in which they were filled, for "go back"."""
+        self.begun = ("", "")
+        """A digit slot and the first digits of it, when the caller paused in the middle."""
         self.prompts: list[Say] = []
         """What was last said before listening, for "repeat that"."""
         self.waiting: Waiting = Wish(after=False)
@@ -105,6 +107,7 @@ class Floor:
 
     def fail(self, kind: str, waiting: Waiting) -> Next:
         """One more failure: other words, or a human."""
+        self.begun = ("", "")
         self.count(kind, self.where(waiting))
         if self.failures >= self.flow.model.fallbacks.limit:
             return self.decided("failures", self.need_human())

@@ -10,6 +10,7 @@ from voicebot.mind import program, wording
 from voicebot.mind.answers import corrects, coverage, yes_or_no
 from voicebot.mind.floor import Floor
 from voicebot.mind.nlu.commands import DONT_HAVE
+from voicebot.mind.slots.find import allows
 from voicebot.mind.slots.words import Found, tokens
 from voicebot.mind.waiting import (
     ForChange,
@@ -26,13 +27,14 @@ class Replies:
 
     def slot(self, slot: str, waiting: Waiting, heard: Heard) -> Next:
         now = self._floor.now()
-        found = self._floor.answers.asked(slot, heard, now)
+        found = self._floor.answers.asked(slot, heard, now) or self._joined(slot, heard, now)
         if heard.source != "keys" and (found is None or self._long(heard, found)):
             change = self._wishes.change_of_subject(heard, SWITCH if found else 0.0)
             if change is not None:
                 return change
         if found is None:
-            return self._no_answer(slot, waiting, heard)
+            return self._in_parts(slot, waiting, heard, now) or self._no_answer(slot, waiting, heard)
+        self._floor.begun = ("", "")
         spoken_in_text = bool(found.end - found.start) and heard.source != "keys"
         task = self._floor.memory.frames[-1].task
         others = [s for s in self._floor.flow.programs[task].slots if s != slot and s not in self._floor.memory.slots]
@@ -44,6 +46,29 @@ class Replies:
             self._floor.fill(name, value, heard)
         self._floor.show("slot", {slot: found, **along, **fixed})
         return self._floor.correct(fixed, heard) if fixed else self._floor.go_on()
+
+    def _joined(self, slot: str, heard: Heard, now: datetime) -> Found | None:
+        """The number that a caller has said in two or more turns."""
+        part = self._floor.answers.part(slot, heard, now)
+        if not part or self._floor.begun[0] != slot:
+            return None
+        whole = self._floor.begun[1] + part
+        refused = self._floor.memory.rejected.get(slot, set())
+        if whole in refused or not allows(self._floor.flow.slots[slot], whole, now):
+            return None
+        return Found(whole, 0.6, 0, len(tokens(heard.text)))
+
+    def _in_parts(self, slot: str, waiting: Waiting, heard: Heard, now: datetime) -> Waiting | None:
+        """Keep the first digits of a number and wait for the others."""
+        part = self._floor.answers.part(slot, heard, now)
+        begun = (self._floor.begun[1] if self._floor.begun[0] == slot else "") + part
+        if len(part) < 2 or len(begun) >= max(self._floor.flow.slots[slot].lengths):
+            self._floor.begun = ("", "")
+            return None
+        self._floor.begun = (slot, begun)
+        self._floor.decision = replace(self._floor.decision, rule="part")
+        self._floor.machine.say(wording.AND_THEN)
+        return waiting
 
     def _without(self, heard: Heard, found: Found) -> str:
         words = tokens(heard.text)

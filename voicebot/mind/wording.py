@@ -22,6 +22,7 @@ TAKE_YOUR_TIME = "Of course, take your time."
 AT_THE_START = "We're at the very beginning."
 LEFT = "All right, I'll leave that."
 START_OVER = "All right, let's start again."
+AND_THEN = "Yes, and then?"
 GO_BACK = "All right, one step back."
 SORRY_NO = "I'm sorry about that."
 

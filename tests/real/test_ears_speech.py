@@ -1,6 +1,6 @@
 """Real recordings through a µ-law line: what is recognised, when turns end, what noise becomes.
 
-Thresholds are below what was measured (2026-11, in brackets) and hold for the whole of each set, misheard ones included.
+Thresholds are below what was measured (2026-11, beside them).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from voicebot.ears.vad import Silero, Stream, find_model
 from voicebot.events import Expect
 from voicebot.paths import models_dir, speech_dir
 
-pytestmark = pytest.mark.speech
+pytestmark = [pytest.mark.speech, pytest.mark.models]
 Audio = NDArray[np.float32]
 LEAD_S = 0.6
 
@@ -103,7 +103,9 @@ class Bench:
         assert found is not None
         return found
 
-    def call(self, audio: Audio, expect: Expect, over_prompt: bool = False) -> list[tuple[float, EarEvent]]:
+    def call(
+        self, audio: Audio, expect: Expect, over_prompt: bool = False, played: Audio | None = None
+    ) -> list[tuple[float, EarEvent]]:
         """Stream a recording in blocks of 20 ms on a virtual clock; events with the second they came at."""
         pool: Any = VirtualPool(self.engine)
         events: list[tuple[float, EarEvent]] = []
@@ -111,6 +113,8 @@ class Bench:
         ears.expect(expect)
         if over_prompt:
             ears.prompt_started(True)
+        if played is not None:
+            ears.played((played * 32767).astype(np.int16))
         padded = np.concatenate([np.zeros(int(LEAD_S * 8000)), audio, np.zeros(16000)])
         hiss = np.random.default_rng(0).normal(0, 8, len(padded))
         pcm = np.clip(padded * 32767 + hiss, -32768, 32767).astype(np.int16)
@@ -145,12 +149,12 @@ def plain(text: str) -> str:
 @pytest.mark.parametrize(
     ("task", "expect", "take", "at_least"),
     [
-        ("digit", Expect("digits", (1,)), 80, 0.84),  # 90 %
-        ("digits4", Expect("digits", (4,)), 38, 0.86),  # 92 %
-        ("digits10", Expect("digits", (10,)), 12, 0.74),  # 87 %
+        ("digit", Expect("digits", (1,)), 48, 0.8),  # 90 %
+        ("digits4", Expect("digits", (4,)), 19, 0.78),  # 92 %
+        ("digits10", Expect("digits", (10,)), 8, 0.6),  # 87 %
         ("yesno", Expect("yesno"), 4, 1.0),  # 100 %
-        ("amount", Expect("amount"), 10, 0.9),  # 100 %
-        ("date", Expect("date"), 15, 0.86),  # 97 %
+        ("amount", Expect("amount"), 6, 0.8),  # 100 %
+        ("date", Expect("date"), 10, 0.8),  # 97 %
     ],
 )
 def test_answers_inside_a_grammar_are_understood(
@@ -163,15 +167,16 @@ def test_answers_inside_a_grammar_are_understood(
 
 
 def test_unrelated_speech_is_rejected_by_grammars(bench: Bench) -> None:
-    sentences = [line(path) for path, _ in recordings("sentence")[:8]]
+    sentences = [line(path) for path, _ in recordings("sentence")[:6]]
     for expect in (Expect("digits", (4,)), Expect("yesno"), Expect("date")):
         assert [bench.transcribe(audio, expect).expected for audio in sentences] == [""] * len(sentences)
 
 
 def test_confidence_tells_right_numbers_from_wrong_ones(bench: Bench) -> None:
     """Medians: right 1.0, wrong below 0.4."""
-    right, wrong = [], []
-    for path, text in recordings("digit")[::3]:
+    right: list[float] = []
+    wrong: list[float] = []
+    for path, text in recordings("digit")[::5]:
         found = bench.transcribe(line(path), Expect("digits", (1,)))
         (right if plain(found.expected) == text else wrong).append(found.expected_confidence)
     assert np.median(right) > 0.9
@@ -182,8 +187,8 @@ def test_confidence_tells_right_numbers_from_wrong_ones(bench: Bench) -> None:
     ("task", "expect", "take", "p50_ms"),
     [
         ("yesno", Expect("yesno"), 4, 360),  # 290
-        ("digits4", Expect("digits", (4,)), 12, 380),  # 299
-        ("sentence", Expect(), 16, 400),  # 310
+        ("digits4", Expect("digits", (4,)), 8, 380),  # 299
+        ("sentence", Expect(), 10, 400),  # 310
     ],
 )
 def test_turns_end_soon_after_the_last_voiced_sample(
@@ -199,9 +204,9 @@ def test_turns_end_soon_after_the_last_voiced_sample(
 
 
 def test_dictated_numbers_and_long_sentences_are_not_cut(bench: Bench) -> None:
-    for path, _ in recordings("digits10")[:8]:
+    for path, _ in recordings("digits10")[:4]:
         assert len(turns(bench.call(line(path), Expect("digits", (10,))))) == 1, path
-    split = [path for path, _ in recordings("coffee")[:15] if len(turns(bench.call(line(path), Expect()))) != 1]
+    split = [path for path, _ in recordings("coffee")[:8] if len(turns(bench.call(line(path), Expect()))) != 1]
     assert len(split) <= 1
 
 
@@ -219,6 +224,17 @@ def test_barge_in_stops_the_prompt_and_noise_gives_it_back(bench: Bench) -> None
     assert turns(events)[0][1].heard.barged_in
     noise = [event for _, event in bench.call(line("noise/other_sbnoise1.flac"), Expect(), over_prompt=True)]
     assert sum(isinstance(e, Interrupt) for e in noise) == sum(isinstance(e, FalseAlarm) for e in noise)
+
+
+def test_the_echo_of_a_prompt_does_not_interrupt_it_but_a_caller_does(bench: Bench) -> None:
+    prompt, caller = line(recordings("sentence")[0][0])[:28000], line("requests/ps_something.flac")
+    echo = np.concatenate([np.zeros(1200, np.float32), prompt * np.float32(0.1)])
+    assert bench.call(echo, Expect(), over_prompt=True, played=prompt) == []
+    both = np.concatenate([echo, np.zeros(max(0, 16000 + len(caller) - len(echo)), np.float32)])
+    both[16000 : 16000 + len(caller)] += caller
+    events = bench.call(both, Expect(), over_prompt=True, played=prompt)
+    assert isinstance(events[0][1], Interrupt)
+    assert events[0][0] > LEAD_S + 2.0
 
 
 def test_faint_callers_are_heard(bench: Bench) -> None:

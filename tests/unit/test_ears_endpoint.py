@@ -31,12 +31,12 @@ FOUR = Expect("digits", (4,))
         (Transcript("May twenty.", 0.9, "may twenty"), Expect("date"), T.unfinished_s),
         (Transcript("May.", 0.9), Expect("date"), T.unfinished_s),
         (Transcript("May fifth.", 0.9, "may fifth"), Expect("date"), T.doubtful_s),
-        (Transcript("Tomorrow.", 0.9, "tomorrow"), Expect("date"), T.complete_s),
+        (Transcript("Tomorrow.", 0.9, "tomorrow"), Expect("date"), T.free_s),
         (Transcript("Seven hundred.", 0.9, "seven hundred"), Expect("amount"), T.unfinished_s),
-        (Transcript("Ten dollars.", 0.9, "ten dollars"), Expect("amount"), T.complete_s),
+        (Transcript("Ten dollars.", 0.9, "ten dollars"), Expect("amount"), T.free_s),
         (Transcript("Friday.", 0.9, "friday"), Expect("datetime"), T.unfinished_s),
-        (Transcript("Friday at ten am.", 0.9, "friday at ten am"), Expect("datetime"), T.complete_s),
-        (Transcript("Sales.", 0.9, "sales"), Expect("phrases", phrases=("sales",)), T.complete_s),
+        (Transcript("Friday at ten am.", 0.9, "friday at ten am"), Expect("datetime"), T.free_s),
+        (Transcript("Sales.", 0.9, "sales"), Expect("phrases", phrases=("sales",)), T.free_s),
     ],
 )
 def test_silence_that_ends_a_turn(transcript: Transcript, expect: Expect, needed_s: float) -> None:

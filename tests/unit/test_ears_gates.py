@@ -12,7 +12,7 @@ RATE = 8000
 def tone(*hz: float, on_s: float = 2.0, off_s: float = 0.0) -> NDArray[np.float32]:
     t = np.arange(int(4 * RATE)) / RATE
     wave = np.sum([np.sin(2 * np.pi * f * t) for f in hz], axis=0) * 0.1
-    return (wave * ((t % (on_s + off_s)) < on_s)).astype(np.float32)
+    return np.asarray(wave * ((t % (on_s + off_s)) < on_s), np.float32)
 
 
 @pytest.mark.parametrize(

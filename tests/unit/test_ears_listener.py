@@ -114,6 +114,15 @@ def test_the_recognised_audio_begins_before_the_onset_and_holds_the_turn() -> No
     assert loud[0] / 16000 == pytest.approx(0.3, abs=0.04)
 
 
+def test_an_answer_over_a_protected_prompt_reaches_into_the_question_after_it() -> None:
+    call = Call()
+    call.ears.prompt_started(False)
+    call.hear(SPEECH, 1.0)
+    call.hear(SILENCE, 1.0)
+    call.ears.prompt_started(True)
+    assert only_turn(call.events).heard.text == "Where is my order?"
+
+
 def test_blocks_of_any_length_are_the_same_audio() -> None:
     call = Call()
     pcm = np.concatenate([np.full(8000, SPEECH), np.full(8000, SILENCE)]).astype(np.int16)

@@ -38,7 +38,7 @@ FILLERS = frozenset(["uh", "um", "er", "hmm", "hm", "mm", "ah"])
 BACKCHANNELS = frozenset(
     [
         "mhm", "mm", "mm hmm", "mmhmm", "hmm", "hm", "uh huh", "uh", "um", "ah", "oh", "er", "okay", "ok", "right",
-        "yeah", "i see", "huh", "aha", "ooh", "mm mm", "alright",
+        "yeah", "i see", "huh", "aha", "ooh", "mm mm", "alright", "please", "thanks", "thank you",
     ]
 )  # fmt: skip
 """What listeners say to show that they listen. It does not stop a prompt, unless it answers yes or no."""
@@ -78,7 +78,7 @@ def silence_needed(transcript: Transcript, expect: Expect, timing: Timing) -> fl
         if transcript.partial or _may_go_on(transcript.expected, expect):
             return timing.unfinished_s
         year_may_follow = expect.kind == "date" and transcript.expected.endswith(_DAY_ENDS)
-        return timing.doubtful_s if year_may_follow else timing.complete_s
+        return timing.doubtful_s if year_may_follow else timing.free_s
     if not transcript.text:
         return timing.nothing_s
     if _hangs(transcript.text) or (expect.kind in _COUNTED and words(transcript.text)[-1] in _MORE_FOLLOWS):

@@ -49,9 +49,9 @@ class Timing:
     hurry_s: float = 0.192
     """Silence after which a recognition that still waits goes before speculative ones."""
     complete_s: float = 0.16
-    """Silence that ends a complete answer: the awaited length, yes or no, a listed phrase."""
+    """Silence that ends an answer that cannot go on: the awaited number of characters, yes or no."""
     free_s: float = 0.192
-    """Silence that ends free speech that reads as a finished sentence."""
+    """Silence that ends a listed phrase, a whole date or time, and free speech that reads as a finished sentence."""
     doubtful_s: float = 0.416
     """Silence that ends free speech of which that is not sure."""
     unfinished_s: float = 0.8

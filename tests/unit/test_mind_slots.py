@@ -196,8 +196,11 @@ def test_two_recognitions_that_agree_are_surer_than_one() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "keys", "value"),
-    [("digits", "4711", "4711"), ("date", "1224", "2026-12-24"), ("date", "0105", "2027-01-05"), ("time", "1430", "14:30"),
-     ("amount", "45*20", "45.20"), ("yesno", "1", "yes"), ("date", "9999", ""), ("time", "2575", "")],
+    [
+        ("digits", "4711", "4711"), ("date", "1224", "2026-12-24"), ("date", "0105", "2027-01-05"),
+        ("time", "1430", "14:30"), ("amount", "45*20", "45.20"), ("yesno", "1", "yes"), ("date", "9999", ""),
+        ("time", "2575", ""),
+    ],
 )  # fmt: skip
 def test_keys(kind: str, keys: str, value: str) -> None:
     found = find_heard(slot(kind), Heard(keys, source="keys"), NOW)

@@ -213,7 +213,7 @@ def _cut_body(headers: Headers, body: bytes) -> bytes:
 
 def _check_ranges(headers: Headers) -> None:
     hops = headers.get("Max-Forwards")
-    if hops is not None and (not (hops.isascii() and hops.isdigit()) or len(hops) > 3 or int(hops) > 255):
+    if hops is not None and (not (hops.isascii() and hops.isdigit()) or len(hops) > 10 or int(hops) > 255):
         raise SipError(400, "Malformed Max-Forwards")
 
 

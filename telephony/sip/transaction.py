@@ -128,8 +128,11 @@ class Transactions:
 
     @property
     def crowded(self) -> bool:
-        """Half of the table is taken: `dismiss` what can be refused, instead of keeping state for it."""
-        return self._servers > self._limit // 2
+        """More is going on than calls explain: `dismiss` what is refused, instead of keeping state for it.
+
+        A kept refusal of an INVITE is repeated eleven times to a source that may be forged.
+        """
+        return self._servers > self._limit // 16
 
     def receive(self, message: Request | Response, source: Hop, now_s: float) -> list[Output]:
         """Take in a parsed message (requests: stamped with their source)."""

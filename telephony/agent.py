@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 from . import sdp
 from .engine import MediaEngine, PortsExhausted
-from .incoming import IncomingCall, make_dialog
+from .incoming import IncomingCall
 from .leg import LegError
 from .outbound import Outbound, Wish
-from .sip.dialog import Key
+from .sip.dialog import Dialog, Key
 from .sip.digest import Credentials
 from .sip.endpoint import RETRY_AFTER_S, Endpoint
 from .sip.hop import Hop
@@ -214,7 +214,7 @@ class UserAgent:
         if request.uri.scheme == "sips":
             raise SipError(416, "")
         _check_offer(request, self._endpoint.local_host(source))
-        dialog = make_dialog(request, source)
+        dialog = Dialog.as_server(request, new_tag(), source)
         self._endpoint.respond(transaction, respond(request, 100))
         incoming = IncomingCall(
             self._endpoint, self._media, transaction, dialog, self._answered, self._refused, self._remove

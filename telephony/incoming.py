@@ -11,8 +11,7 @@ from .engine import MediaEngine, PortsExhausted
 from .leg import LegError
 from .sip.dialog import Dialog
 from .sip.endpoint import RETRY_AFTER_S, Endpoint
-from .sip.hop import Hop
-from .sip.message import REASONS, Request, new_tag, respond
+from .sip.message import REASONS, Request, respond
 from .sip.transaction import Transaction
 from .sipleg import SipLeg
 
@@ -44,9 +43,9 @@ class IncomingCall:
         endpoint: the SIP port.
         engine: opens the media.
         transaction: of the INVITE.
-        source: where it came from.
         dialog: what a 2xx will make; its local tag goes into every response.
         on_answered, on_refused: tell the agent which way it went.
+        on_over: goes to the leg.
     """
 
     def __init__(
@@ -126,8 +125,3 @@ class IncomingCall:
         if not self.decided:
             self.reject(487)
             self.cancelled.set_result(None)
-
-
-def make_dialog(request: Request, source: Hop) -> Dialog:
-    """The dialog that answering would make. Raises SipError 400."""
-    return Dialog.as_server(request, new_tag(), source)

@@ -327,6 +327,8 @@ class SipLeg:
     def _hop(self) -> Hop:
         """Where our requests go: the first route or the Contact when it is an address, else back to the source."""
         uri, source = self.dialog.next_uri(), self.dialog.hop
+        if self.dialog.behind_nat:
+            return source
         try:
             host = str(ipaddress.ip_address(uri.host.strip("[]")))
         except ValueError:

@@ -36,6 +36,8 @@ class Dialog:
     """Where the peer's last message came from; TCP connections are used again."""
     local_seq: int = 0
     remote_seq: int | None = None
+    behind_nat: bool = False
+    """The peer's Contact is the address that his Via got wrong: only the way back to the source reaches him."""
 
     @property
     def key(self) -> Key:
@@ -46,16 +48,18 @@ class Dialog:
     def as_server(cls, request: Request, local_tag: str, hop: Hop) -> Dialog:
         """The dialog that our 2xx to this INVITE makes (section 12.1.1). Raises SipError 400."""
         head = request.head
+        target, routes, sent_by = contact_of(request), _routes(request), head.vias[0].host
         return cls(
             head.call_id,
             f"{request.headers['To']};tag={local_tag}",
             request.headers["From"],
             local_tag,
             head.from_.tag,
-            contact_of(request),
-            _routes(request),
+            target,
+            routes,
             hop,
             remote_seq=head.seq,
+            behind_nat=not routes and sent_by != hop.host and target.host.lower() == sent_by,
         )
 
     @classmethod

@@ -183,6 +183,25 @@ async def test_a_caller_sees_where_he_came_from() -> None:
         assert "received=127.0.0.1" in response
 
 
+async def test_a_caller_behind_nat_gets_our_bye_where_he_really_is() -> None:
+    async def hang_up(incoming: IncomingCall) -> None:
+        await (await incoming.answer()).hang_up()
+
+    async with running_agent(hang_up) as agent, wire(agent.port) as peer:
+        invite = peer.request("INVITE", body=OFFER)
+        private = f"198.51.100.7:{peer.port}"
+        peer.send(
+            invite.replace(f"127.0.0.1:{peer.port};branch", f"{private};branch").replace(
+                "ann@127.0.0.1", "ann@198.51.100.7"
+            )
+        )
+        tag = to_tag(await peer.receive("SIP/2.0 200"))
+        peer.send(peer.request("ACK", branch="z9hG4bKa", to=tag))
+        bye = await peer.receive("BYE ")
+        assert bye.startswith(f"BYE sip:ann@{private} ")
+        peer.send(bye.replace("\r\n", "\n").replace(bye.split("\r\n")[0], "SIP/2.0 200 OK"))
+
+
 async def test_stopping_refuses_new_calls_and_hangs_up_the_live_ones() -> None:
     async with running_agent(answer) as agent, wire(agent.port) as peer:
         peer.send(peer.request("INVITE", body=OFFER))

@@ -79,7 +79,9 @@ export class Insight {
   }
 
   #draw() {
-    const all = this.#turns.map((turn) => turn.latency).sort((a, b) => a - b);
+    // The median is voice to voice: an answer to a key press, which waits for no end of speech, is not in it.
+    const spoken = this.#turns.filter((turn) => turn.stages.endpoint > 0);
+    const all = spoken.map((turn) => turn.latency).sort((a, b) => a - b);
     const middle = all.length ? Math.round((all[(all.length - 1) >> 1] + all[all.length >> 1]) / 2) : null;
     const last = this.#turns.at(-1);
     byId("p50").textContent = middle ?? "–";
@@ -90,7 +92,7 @@ export class Insight {
     goal.style.bottom = `${(100 * GOAL_MS) / top}%`;
     goal.append(element("span", `${GOAL_MS} ms`));
     byId("chart").replaceChildren(goal, ...this.#turns.slice(-MAX_TURNS).map((turn) => bar(turn, top)));
-    byId("chart").ariaLabel = last ? `${all.length} turns, median ${middle} ms, last ${Math.round(last.latency)} ms` : "No turns yet";
+    byId("chart").ariaLabel = last ? `${this.#turns.length} turns, median ${middle ?? "unknown"} ms, last ${Math.round(last.latency)} ms` : "No turns yet";
     this.#legend();
   }
 
@@ -118,7 +120,7 @@ function parts({ latency, stages }) {
     sum += ms;
   }
   if (sum > latency) for (const stage of Object.keys(found)) found[stage] *= latency / sum;
-  else if (latency - sum > 1) found.other = latency - sum;
+  else if (latency - sum > 0.05 * latency) found.other = latency - sum;
   return found;
 }
 

@@ -10,8 +10,8 @@ SHELL := /bin/sh
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-# --no-deps: the lock names everything. --no-compile: Python compiles what is imported when it is imported first.
-INSTALL := $(PIP) install --quiet --no-deps --no-compile
+# --no-deps: the lock names everything. --no-compile: compileall does it on all cores. -qq: pip's warnings say nothing here.
+INSTALL := $(PIP) install -qq --no-deps --no-compile
 FIND_PYTHON := for p in "$$PYTHON" python3.11 python3.12 python3.13 python3; do \
 	"$$p" -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
 	&& echo "$$p" && exit; done
@@ -53,6 +53,7 @@ $(VENV)/bin/python:
 $(VENV)/.installed: $(VENV)/bin/python requirements.lock pyproject.toml
 	$(INSTALL) -r requirements.lock
 	$(INSTALL) --editable .
+	@$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
 	@touch $@
 
 $(VENV)/.tools: $(VENV)/.installed requirements-dev.lock
@@ -60,13 +61,13 @@ $(VENV)/.tools: $(VENV)/.installed requirements-dev.lock
 	@touch $@
 
 models: setup
-	@$(BIN)/voicebot models pull
+	@$(BIN)/python -m voicebot.models pull
 
 voice: $(VENV)/.voice
 
 # A natural voice lies on a hub that may be out of reach; then espeak-ng speaks.
 $(VENV)/.voice: $(VENV)/.installed
-	@$(BIN)/voicebot models pull $(VOICE) --try $(VOICE_S)
+	@$(BIN)/python -m voicebot.models pull $(VOICE) --try $(VOICE_S)
 	@touch $@
 
 lock:

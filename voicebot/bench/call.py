@@ -3,21 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
-import json
 from functools import partial
 from pathlib import Path
-from typing import Any
-
-from voicebot import config
-from voicebot.bench import script
-from voicebot.bench.caller import Caller
-from voicebot.bench.phone import phone, transcribe
-from voicebot.bench.script import Line
-from voicebot.bench.turns import CallReport, Fixed
-from voicebot.ears.ears import Ears
-from voicebot.errors import VoicebotError
-from voicebot.mouth.mouth import Mouth
 
 
 def register(sub: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -56,89 +43,6 @@ def _named(name: str, value: str) -> tuple[str, str]:
 
 def main(args: argparse.Namespace) -> int:
     """Call once. Returns 0 when every turn was answered, otherwise 1."""
-    report = asyncio.run(_call(args, _lines(args)))
-    if args.json:
-        print(json.dumps(as_dict(report)))
-    else:
-        print(as_text(report))
-    return 0 if not report.failure and all(t.status == "answered" for t in report.turns) else 1
+    from voicebot.bench.calling import run  # engines take a second to import: not for `--help`
 
-
-def _lines(args: argparse.Namespace) -> list[Line]:
-    if args.script is not None:
-        if args.lines:
-            raise VoicebotError("--script goes without --wav, --say and --keys")
-        lines = script.load(args.script)
-    else:
-        try:
-            lines = [Line.model_validate({name: value}) for name, value in args.lines or []]
-        except ValueError as error:
-            raise VoicebotError(str(error)) from None
-    return [line.model_copy(update={"barge_in": True}) for line in lines] if args.barge_in else lines
-
-
-async def _call(args: argparse.Namespace, lines: list[Line]) -> CallReport:
-    mouth = Mouth.load(config.Mouth(voice="espeak"))
-    mouth.start()
-    try:
-        steps = await script.prepare(lines, mouth)
-    finally:
-        mouth.stop()
-    ears = None if args.no_transcript else Ears.load(config.Ears())
-    async with phone(args.uri) as agent:
-        report = await Caller(agent, args.uri, args.ring).run(args.uri, Fixed(steps))
-    if ears is not None:
-        await understand(ears, [report])
-    return report
-
-
-async def understand(ears: Ears, reports: list[CallReport]) -> None:
-    """Recognise what was heard in these calls, after them, so that it takes no time from the measurement."""
-    ears.start()
-    try:
-        for report in reports:
-            if report.greeting is not None:
-                report.heard = await transcribe(ears, report.greeting)
-            for turn in report.turns:
-                if turn.answer is not None:
-                    turn.heard = await transcribe(ears, turn.answer)
-    finally:
-        ears.stop()
-
-
-def as_dict(report: CallReport) -> dict[str, Any]:
-    """A call as JSON data; times in milliseconds."""
-    return {
-        "uri": report.script,
-        "failure": report.failure,
-        "greeting_ms": report.greeting_ms,
-        "greeting": report.heard,
-        "seconds": round(report.seconds, 2),
-        "ended_by": report.ended_by,
-        "turns": [
-            {
-                "said": turn.label,
-                "kind": turn.kind,
-                "status": turn.status,
-                "voice_to_voice_ms": turn.voice_to_voice_ms,
-                "stopped_ms": turn.stopped_ms,
-                "heard": turn.heard,
-            }
-            for turn in report.turns
-        ],
-    }
-
-
-def as_text(report: CallReport) -> str:
-    """A call as people read it."""
-    if report.failure:
-        return f"no call: {report.failure}"
-    greeted = "no greeting" if report.greeting_ms is None else f"{report.greeting_ms:6.0f} ms"
-    lines = [f"bot  {greeted}  {report.heard}"]
-    for turn in report.turns:
-        lines.append(f"you             {turn.label}")
-        took = turn.status if turn.voice_to_voice_ms is None else f"{turn.voice_to_voice_ms:6.0f} ms"
-        stopped = "" if turn.stopped_ms is None else f" (stopped speaking after {turn.stopped_ms:.0f} ms)"
-        lines.append(f"bot  {took}  {turn.heard}{stopped}")
-    lines.append(f"{report.seconds:.1f} s, ended by {report.ended_by}")
-    return "\n".join(lines)
+    return run(args)

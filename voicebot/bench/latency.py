@@ -3,27 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
-import contextlib
-import json
-import sys
 from pathlib import Path
-
-from telephony.agent import UserAgent
-from voicebot import config
-from voicebot.bench.call import as_dict
-from voicebot.bench.caller import Caller
-from voicebot.bench.figures import Budget, as_text, figures
-from voicebot.bench.people import Studio, caller
-from voicebot.bench.phone import phone, transcribe
-from voicebot.bench.server import Server, demo_server
-from voicebot.bench.turns import CallReport
-from voicebot.ears.ears import Ears
-from voicebot.errors import VoicebotError
-from voicebot.mouth.mouth import Mouth
-
-SPREAD_S = 10.0
-"""The calls of a round begin within this time, evenly, as calls do: not all in one instant."""
 
 
 def register(sub: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -47,68 +27,6 @@ def register(sub: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Run the suite. Returns 0 when every turn was answered within the budget, otherwise 1."""
-    if not (1 <= args.calls <= 500 and 1 <= args.rounds <= 1000):
-        raise VoicebotError("--calls must be 1 to 500, --rounds 1 to 1000")
-    try:
-        budget = Budget.parse(args.budget) if args.budget else None
-    except ValueError as error:
-        raise VoicebotError(f"--budget: {error}", "such as p50=400,p95=700") from None
-    reports, cpu_s = asyncio.run(_run(args))
-    found = figures(reports, budget, cpu_s)
-    if args.out is not None:
-        _write(args.out, found, reports, budget)
-    print(as_text(found))
-    print(json.dumps(found), flush=True)
-    return 0 if found["ok"] else 1
+    from voicebot.bench.load import run  # engines take a second to import: not for `--help`
 
-
-def _write(folder: Path, found: dict[str, object], reports: list[CallReport], budget: Budget | None) -> None:
-    from voicebot.bench.plot import draw
-
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "latency.json").write_text(json.dumps(found, indent=1) + "\n")
-    (folder / "calls.jsonl").write_text("".join(json.dumps(as_dict(report)) + "\n" for report in reports))
-    draw(reports, budget, folder / "latency.png")
-
-
-async def _run(args: argparse.Namespace) -> tuple[list[CallReport], float | None]:
-    """All rounds, and the processor seconds that the server used for them (None when it is not ours)."""
-    async with contextlib.AsyncExitStack() as stack:
-        server: Server | None = None
-        if args.to is None:
-            server = await stack.enter_async_context(demo_server())
-        uri = args.to or (server.uri if server else "")
-        ears, mouth = Ears.load(config.Ears(threads=1)), Mouth.load(config.Mouth(voice="espeak"))
-        ears.start()
-        stack.callback(ears.stop)
-        mouth.start()
-        stack.callback(mouth.stop)
-        agent = await stack.enter_async_context(phone(uri))
-        studio = Studio(mouth)
-        _say(f"{args.calls} callers to {uri}; they speak with {'recordings and ' if studio.recorded else ''}espeak-ng")
-        began_cpu_s = server.cpu_s() if server else 0.0
-        reports: list[CallReport] = []
-        for number in range(args.rounds):
-            reports += await _round(agent, uri, args.calls, number, studio, ears)
-            _say(f"round {number + 1} of {args.rounds} is over")
-        return reports, server.cpu_s() - began_cpu_s if server else None
-
-
-async def _round(agent: UserAgent, uri: str, calls: int, number: int, studio: Studio, ears: Ears) -> list[CallReport]:
-    """`calls` callers at once; each one's audio is made before he calls."""
-    people = [await caller(number * calls + i, studio, lambda pcm: transcribe(ears, pcm)) for i in range(calls)]
-
-    async def one(i: int) -> CallReport:
-        await asyncio.sleep(i * SPREAD_S / calls)
-        name, persona = people[i]
-        report = await Caller(agent, uri).run(name, persona)
-        for turn, heard, waited in zip(report.turns, persona.heard[1:], persona.waited[1:], strict=False):
-            turn.heard = heard
-            turn.kind = "after-action" if waited else turn.kind
-        return report
-
-    return list(await asyncio.gather(*(one(i) for i in range(calls))))
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    return run(args)

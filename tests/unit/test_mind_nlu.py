@@ -110,7 +110,7 @@ def test_missing_weights_say_which_command_brings_them(tmp_path: Path) -> None:
 @models
 @pytest.mark.speech
 def test_banking_questions_are_told_apart_with_ten_examples_each() -> None:
-    """A part of the public set only, so that it stays quick: 20 intents, a third of their test sentences; the whole is measured by the benchmark."""
+    """A part of the public set only, so that it stays quick; the benchmark measures the whole."""
     train, test = banking77(speech_dir().parent / "nlu")
     kept = sorted({label for _, label in train})[:20]
     score = evaluate("part", models_dir(), [r for r in train if r[1] in kept], [r for r in test if r[1] in kept][::3])

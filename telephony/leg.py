@@ -43,9 +43,6 @@ class Leg(Protocol):
     peer: str
     """Who is on the other side, for people: ``sip:+15551234@carrier`` or ``browser``."""
 
-    rate_hz: int
-    """Sample rate of `on_audio` and `play`: 8000 or 16000."""
-
     on_audio: AudioHandler | None
     """Called with each decoded block (normally 20 ms) in order; lost packets come as concealed audio."""
 
@@ -54,6 +51,11 @@ class Leg(Protocol):
 
     closed: asyncio.Future[str]
     """Done when the leg is over, with who ended it or why: ``caller``, ``local``, ``no-media``, ``failed: …``."""
+
+    @property
+    def rate_hz(self) -> int:
+        """Sample rate of `on_audio` and `play`: 8000 or 16000."""
+        ...
 
     @property
     def played_samples(self) -> int:

@@ -47,7 +47,7 @@ class App:
         with ThreadPoolExecutor(3, thread_name_prefix="load") as loaders:
             ears = loaders.submit(Ears.load, config.ears)
             mouth = loaders.submit(Mouth.load, config.mouth)
-            understanding = loaders.submit(Understanding.train, flow.intents, models_dir())
+            understanding = loaders.submit(Understanding.train, flow.intents, models_dir(), flow.model.off_topic)
         self.records = Records.open(config.record.database)
         self.media = MediaEngine(config.sip.listen, config.rtp.first_port, config.rtp.last_port)
         sip = config.sip
@@ -102,7 +102,11 @@ class App:
 
     def status(self) -> dict[str, Any]:
         """What the web pages show about the server."""
-        return {"flow": self.house.flow.name, "calls": self.agent.active_calls, "hints": self.hints}
+        return {
+            "flow": self.house.flow.name,
+            "calls": self.agent.active_calls + self.web.phone.active,
+            "hints": self.hints,
+        }
 
     async def _sip_call(self, incoming: IncomingCall) -> None:
         try:

@@ -74,8 +74,8 @@ class Call:
         self._house = house
         self._leg = leg
         self._scribe = scribe
-        self._player = Player(leg, house.mouth)
         self._listener = house.ears.listen(leg.rate_hz, self._on_ear)
+        self._player = Player(leg, house.mouth, on_play=self._listener.played)
         self._keypad = KeyPad()
         self._inbox = Inbox()
         self._interruptible = False

@@ -95,7 +95,9 @@ async def test_an_appointment_is_booked_in_the_company_s_database(
         question = await transcribed(await phone.answer())
         if "anything else" in question:
             break
-        if "day" in question or "date" in question or "when" in question:
+        if "repair" in question or "install" in question:
+            await phone.say(flite("It's for a repair.", tmp_path))
+        elif "day" in question or "date" in question or "when" in question:
             await phone.say(flite("Next Tuesday", tmp_path))
         elif "time" in question:
             await phone.say(flite("At ten thirty in the morning", tmp_path))

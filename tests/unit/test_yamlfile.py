@@ -18,8 +18,8 @@ class Thing(BaseModel):
 
 
 def problems(text: str) -> list[tuple[int, str]]:
+    data, lines = yamlfile.parse(text, "x.yaml")
     with pytest.raises(SourceError) as caught:
-        data, lines = yamlfile.parse(text, "x.yaml")
         yamlfile.build(Thing, data, lines, "x.yaml")
     return [(p.line, p.message) for p in caught.value.problems]
 

@@ -62,7 +62,7 @@ def hints(port: int) -> list[str]:
     """What a person can say to the demo, with numbers that exist in its database."""
     some = examples()
     return [
-        f'"Where is my order?" with number {some["order"]}; "I\'d like to book an appointment";',
-        f'"I forgot my password" with employee number {some["employee"]} and PIN {some["pin"]};'
-        f" more numbers: http://127.0.0.1:{port}/",
+        f"Where is my order? (number {some['order']}; more at http://127.0.0.1:{port}/)",
+        f"I forgot my password (employee number {some['employee']}, PIN {some['pin']})",
+        "I'd like to book an appointment",
     ]

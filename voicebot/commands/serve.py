@@ -78,5 +78,6 @@ def banner(app: App, seconds: float) -> str:
     ]
     if house.mouth.advice:
         lines.append(f"           {house.mouth.advice}")
-    lines += [f"  try      {hint}" for hint in app.hints]
+    if app.hints:
+        lines.append("  try      " + "; ".join(app.hints))
     return "\n".join(lines)

@@ -13,6 +13,7 @@ from voicebot.mind import templates
 from voicebot.mind.lint import Known, lint
 from voicebot.mind.program import Act, Check, Human, Program, Stop, Tell, compile_task
 from voicebot.mind.schema import FlowFile, Intent, Slot
+from voicebot.mind.vocabulary import vocabulary
 
 
 class Flow:
@@ -27,6 +28,7 @@ class Flow:
         self.name = model.flow
         self.intents: dict[str, Intent] = dict(model.intents)
         self.slots: dict[str, Slot] = dict(model.slots)
+        self.vocabulary = vocabulary(model)
         self.programs: dict[str, Program] = {name: compile_task(name, task) for name, task in model.tasks.items()}
 
     @classmethod

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from voicebot.events import Expect, ExpectKind
 from voicebot.mind.flow import Flow
@@ -91,10 +91,16 @@ _PATIENCE_S = {"digits": 8.0, "alnum": 9.0, "phone": 9.0, "email": 9.0, "date": 
 
 def expect(flow: Flow, waiting: Waiting) -> Expect:
     """What to listen for."""
+    return replace(_expect(flow, waiting), boost=flow.vocabulary)
+
+
+def _expect(flow: Flow, waiting: Waiting) -> Expect:
     if isinstance(waiting, ForSlot):
         return _for_slot(flow.slots[waiting.slot])
     if isinstance(waiting, (ForValue, ForStep, ForIntent)):
         return Expect("yesno")
+    if isinstance(waiting, Wish) and waiting.after:  # most say "no, thank you"; what else they want is still heard
+        return Expect("yesno", no_input_s=7.0)
     return Expect("free", no_input_s=7.0)
 
 

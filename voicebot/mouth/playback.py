@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
-from telephony.leg import Leg
+from telephony.leg import Leg, Pcm
 from voicebot.mouth.tape import Source, Tape
 
 AHEAD_S = 0.3
@@ -34,8 +34,16 @@ class Playback:
     The position is counted by what was given to the leg less what it still holds, so nothing else may play on it.
     """
 
-    def __init__(self, leg: Leg, source: Source, call_later: CallLater, on_first: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        leg: Leg,
+        source: Source,
+        call_later: CallLater,
+        on_first: Callable[[], None],
+        on_play: Callable[[Pcm], None],
+    ) -> None:
         self._leg = leg
+        self._on_play = on_play
         self._source = source
         self._call_later = call_later
         self._on_first = on_first
@@ -113,6 +121,7 @@ class Playback:
             if self._given == 0:
                 self._on_first()
             self._leg.play(block)
+            self._on_play(block)
             self._given += len(block)
         queued_s = self._leg.queued_samples / rate_hz
         if self._given == self._source.available:

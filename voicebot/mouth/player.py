@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from telephony.leg import Leg
+from telephony.leg import Leg, Pcm
 from voicebot import events
 from voicebot.mouth.mouth import Piece
 from voicebot.mouth.music import hold_music
@@ -46,6 +46,7 @@ class Player:
         mouth: makes the audio.
         call_later: how to be woken in so many seconds; the event loop's by default.
         clock: seconds, for `Spoken.first_audio_ms`.
+        on_play: gets every block that the leg is given: the reference against its own echo.
     """
 
     def __init__(
@@ -54,7 +55,9 @@ class Player:
         mouth: Speaker,
         call_later: CallLater | None = None,
         clock: Callable[[], float] = time.perf_counter,
+        on_play: Callable[[Pcm], None] = lambda _: None,
     ) -> None:
+        self._on_play = on_play
         self._leg = leg
         self._mouth = mouth
         self._call_later = call_later
@@ -127,7 +130,7 @@ class Player:
     def _start(self, source: Tape | Loop, on_first: Callable[[], None]) -> Playback:
         self.stop()
         call_later = self._call_later or asyncio.get_running_loop().call_later
-        self._now = Playback(self._leg, source, call_later, on_first)
+        self._now = Playback(self._leg, source, call_later, on_first, self._on_play)
         return self._now
 
     def _finish(self, playback: Playback) -> None:

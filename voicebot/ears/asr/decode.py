@@ -1,4 +1,4 @@
-"""Searching a decoder's output: greedily without a grammar, with a small beam inside one."""
+"""Searching a decoder's output: greedily, with a small beam towards listed words, and with one inside a grammar."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from voicebot.ears.asr.bias import Boost
 from voicebot.ears.asr.engine import Cancelled
 from voicebot.ears.asr.tokens import EOS
 from voicebot.ears.grammar import Grammar
@@ -20,6 +21,10 @@ GRAMMAR_TOKENS_PER_S = 14.0
 _SPARE_TOKENS = 6
 _KEEP = 8
 """Finished hypotheses that are kept."""
+_LIKELY, _CHOICES = 9.0, 12
+"""Towards listed words, tokens so far (nats) below the likeliest are tried, at most so many of each hypothesis."""
+_BEHIND = 7.0
+"""A hypothesis so far (nats, bonus counted) behind the best living one is given up."""
 
 
 class Steps(Protocol):
@@ -66,6 +71,56 @@ def free(decoding: Steps, cancelled: Cancelled) -> Hypothesis | None:
         tokens.append(best)
         logs, cache = decoding.step([best], cache)
     return Hypothesis(score, tuple(tokens))
+
+
+def biased(decoding: Steps, boost: Boost, cancelled: Cancelled) -> Hypothesis | None:
+    """Beam search that favours listed words. None when cancelled.
+
+    The score of what it returns is the model's own, so that confidences compare with those of `free`.
+    """
+    live, best = [_Leaning(0.0, 0.0, (), boost.START)], None
+    logs, cache = decoding.logs, decoding.cache
+    for _ in range(int(decoding.seconds * FREE_TOKENS_PER_S) + _SPARE_TOKENS):
+        grown: list[tuple[int, _Leaning]] = []
+        for row, hypothesis in enumerate(live):
+            ended = hypothesis.rank + float(logs[row, EOS]) + boost.end(hypothesis.state)
+            if best is None or ended > best.rank:
+                best = _Leaning(ended, hypothesis.score + float(logs[row, EOS]), hypothesis.tokens, 0)
+            grown.extend((row, h) for h in _leaning(hypothesis, boost, logs[row]))
+        grown.sort(key=lambda g: -g[1].rank)
+        if not grown or (best is not None and grown[0][1].rank <= best.rank):
+            break
+        if cancelled():
+            return None
+        grown = [g for g in grown[:BEAM] if g[1].rank > grown[0][1].rank - _BEHIND]
+        rows = [row for row, _ in grown]
+        if rows != list(range(len(live))):
+            cache = decoding.pick(cache, rows)
+        live = [h for _, h in grown]
+        logs, cache = decoding.step([h.tokens[-1] for h in live], cache)
+    return Hypothesis(best.score, best.tokens) if best is not None else Hypothesis(0.0, ())
+
+
+@dataclass(frozen=True, slots=True)
+class _Leaning:
+    rank: float
+    """`score` and what listed words have earned."""
+    score: float
+    tokens: tuple[int, ...]
+    state: int
+
+
+def _leaning(hypothesis: _Leaning, boost: Boost, logs: NDArray[np.float32]) -> list[_Leaning]:
+    likely = np.flatnonzero(logs > logs.max() - _LIKELY)
+    grown = []
+    for token in likely[np.argsort(-logs[likely])[:_CHOICES]].tolist():
+        if token == EOS:
+            continue
+        state, gain = boost.after(hypothesis.state, token)
+        log = float(logs[token])
+        tokens = (*hypothesis.tokens, token)
+        grown.append(_Leaning(hypothesis.rank + log + gain, hypothesis.score + log, tokens, state))
+    return grown
 
 
 def inside(decoding: Steps, grammar: Grammar, cancelled: Cancelled) -> list[Hypothesis] | None:

@@ -23,7 +23,7 @@ _KEEP = 8
 """Finished hypotheses that are kept."""
 _LIKELY, _CHOICES = 9.0, 12
 """Towards listed words, tokens so far (nats) below the likeliest are tried, at most so many of each hypothesis."""
-_BEHIND = 7.0
+_BEHIND = 4.0
 """A hypothesis so far (nats, bonus counted) behind the best living one is given up."""
 
 

@@ -8,6 +8,8 @@ but what a beam reorders.
 from __future__ import annotations
 
 import time
+from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,8 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from voicebot.ears import gates, grammars
-from voicebot.ears.asr.decode import Hypothesis, free, inside
+from voicebot.ears.asr.bias import Boost
+from voicebot.ears.asr.decode import Hypothesis, biased, free, inside
 from voicebot.ears.asr.engine import RATE_HZ, Audio, Cancelled, Transcript
 from voicebot.ears.asr.tokens import BOS, Vocabulary
 from voicebot.ears.grammar import Grammar
@@ -35,6 +38,9 @@ _LEVEL = 0.06
 _SELF = tuple(f"{i}.decoder.{kind}" for i in range(LAYERS) for kind in ("key", "value"))
 _CROSS = tuple(f"{i}.encoder.{kind}" for i in range(LAYERS) for kind in ("key", "value"))
 _ort = ort.OrtValue.ortvalue_from_numpy
+
+_BOOSTS = 64
+"""Word lists that are kept; a flow has one."""
 
 Logs = NDArray[np.float32]
 
@@ -115,6 +121,7 @@ class Moonshine:
             raise ModelMissing(f"{folder} is damaged: {error}", "fetch it again: voicebot models pull") from error
         self.vocabulary = Vocabulary(folder / "tokenizer.bin")
         self._grammars = grammars.Cache(self.vocabulary.trie)
+        self._boost = lru_cache(_BOOSTS)(lambda words: Boost(words, self.vocabulary.texts))
 
     def recognise(self, audio: Audio, expect: Expect, cancelled: Cancelled) -> Transcript | None:
         """See `Engine.recognise`. Tones and silence come back as an empty transcript."""
@@ -130,19 +137,31 @@ class Moonshine:
         samples = audio[None]
         inputs = {"input_values": samples, "attention_mask": np.ones(samples.shape, np.int64)}
         decoding = Decoding(self._decoder, self._encoder.run(None, inputs)[0])
-        said = free(decoding, cancelled)
-        asr_ms = (time.perf_counter() - began) * 1000
         compiled = self._grammars.get(expect)
+        leaning = bool(expect.boost) and compiled is None
+        said = biased(decoding, self._boost(expect.boost), cancelled) if leaning else free(decoding, cancelled)
+        asr_ms = (time.perf_counter() - began) * 1000
         if said is None or cancelled():
             return None
-        text = gates.believable(self.vocabulary.text(said.tokens), len(said.tokens), decoding.seconds - 2 * PAD_S)
+        text = self._text(said, decoding)
         if compiled is None:
             return Transcript(text, said.confidence if text else 0.0, timings_ms={"asr": asr_ms, "grammar": 0.0})
         found = inside(decoding, compiled.grammar, cancelled)
         if found is None:
             return None
+        judged = self._judge(said, text, found, compiled)
+        if text and not judged.expected and expect.boost:
+            otherwise = biased(decoding, self._boost(expect.boost), cancelled)
+            if otherwise is None:
+                return None
+            text = self._text(otherwise, decoding)
+            judged = replace(judged, text=text, confidence=otherwise.confidence if text else 0.0)
         timings = {"asr": asr_ms, "grammar": (time.perf_counter() - began) * 1000 - asr_ms}
-        return self._judge(said, text, found, compiled, timings)
+        return replace(judged, timings_ms=timings)
+
+    def _text(self, said: Hypothesis, decoding: Decoding) -> str:
+        written = self.vocabulary.text(said.tokens)
+        return gates.believable(written, len(said.tokens), decoding.seconds - 2 * PAD_S)
 
     def _judge(
         self,
@@ -150,7 +169,6 @@ class Moonshine:
         text: str,
         found: list[Hypothesis],
         compiled: grammars.Compiled,
-        timings: dict[str, float],
     ) -> Transcript:
         whole = [h for h in found if not h.partial]
         gap = max(said.score, found[0].score) - whole[0].score if whole else float("inf")
@@ -172,7 +190,6 @@ class Moonshine:
             alternatives=best if accepted else (),
             partial=partial,
             gap=gap,
-            timings_ms=timings,
         )
 
 

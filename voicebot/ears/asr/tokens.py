@@ -23,8 +23,9 @@ class Vocabulary:
 
     def __init__(self, path: Path) -> None:
         self._pieces = _pieces(path)
-        texts = ((i, self.piece(i)) for i in range(_FIRST_TEXT, len(self._pieces)))
-        self.trie = TokenTrie.build(texts)
+        self.texts = [self.piece(token) for token in range(len(self._pieces))]
+        """Text of each token, its leading space kept."""
+        self.trie = TokenTrie.build(enumerate(self.texts[_FIRST_TEXT:], _FIRST_TEXT))
 
     def __len__(self) -> int:
         return len(self._pieces)

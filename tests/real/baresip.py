@@ -80,8 +80,9 @@ def load(path: Path) -> Wave:
 class Baresip:
     """One softphone with one call."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, user: str = "phone") -> None:
         self.folder = folder
+        self.user = user
         self.sip_port, self._ctrl = free_ports()
         self.events: list[dict[str, str]] = []
         self._changed = asyncio.Condition()
@@ -97,7 +98,9 @@ class Baresip:
             CONFIG.format(sip=self.sip_port, ctrl=self._ctrl, folder=self.folder, rtp=rtp, rtp_last=rtp + 40)
         )
         mode = "auto" if answers else "manual"
-        (self.folder / "accounts").write_text(f"<sip:phone@127.0.0.1>;regint=0;audio_codecs=PCMU;answermode={mode}\n")
+        (self.folder / "accounts").write_text(
+            f"<sip:{self.user}@127.0.0.1>;regint=0;audio_codecs=PCMU;answermode={mode}\n"
+        )
         (self.folder / "contacts").write_text("")
         soundfile.write(self.folder / "silence.wav", np.zeros(RATE_HZ * TAIL_S, np.int16), RATE_HZ)
         log = (self.folder / "log.txt").open("wb")

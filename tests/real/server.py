@@ -32,11 +32,20 @@ class Server:
     def uri(self) -> str:
         return f"sip:demo@127.0.0.1:{self.sip_port}"
 
+    def call_of(self, user: str) -> dict[str, Any]:
+        """The newest call of a caller, as ``voicebot calls ID --json`` tells it."""
+        rows = self._calls()
+        found = next(row for row in rows if f":{user}@" in row["caller"])
+        return dict(self._calls(found["call_id"]))
+
     def last_call(self) -> dict[str, Any]:
-        """The newest call, as ``voicebot calls last --json`` tells it."""
-        command = [sys.executable, "-m", "voicebot", "calls", "last", "--json"]
+        """The newest call."""
+        return dict(self._calls("last"))
+
+    def _calls(self, *words: str) -> Any:
+        command = [sys.executable, "-m", "voicebot", "calls", *words, "--json"]
         command += ["--database", f"sqlite:///{self.data}/calls.db"]
-        return dict(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
+        return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
     def company(self, query: str, *args: object) -> list[tuple[Any, ...]]:
         """Ask the demo company's own database."""

@@ -31,6 +31,8 @@ class Graph:
         self.finals: set[int] = set()
         self.partials: set[int] = set()
         """Nodes where a caller may pause but is not done: three digits of four."""
+        self.figures: dict[str, str] = {}
+        """Glyphs that mean the same as a word of this graph."""
 
     def node(self) -> int:
         self.edges.append([])
@@ -112,6 +114,9 @@ class Step:
     """State after each of `tokens`."""
     prices: NDArray[np.float32]
     """What to take off the log-probability of each of `tokens`."""
+    texts: tuple[str, ...]
+    """Each of `tokens` in lower case, separators as spaces, figures as the graph's `figures` has them: readings that
+    differ in form only come to the same text."""
     final: float
     """Price of ending the text here; infinite where it may not end."""
     partial: float
@@ -129,6 +134,10 @@ class Grammar:
     def __init__(self, graph: Graph, trie: TokenTrie) -> None:
         self._trie = trie
         self._starts = graph.starts()
+        self._written = {
+            **dict.fromkeys(SEPARATORS, " "),
+            **{glyph: f" {word}" for glyph, word in graph.figures.items()},
+        }
         reach = [set(graph.reach(i)) for i in range(len(graph.edges))]
         self._final = [bool(r & graph.finals) for r in reach]
         self._partial = [bool(r & graph.partials) for r in reach]
@@ -158,20 +167,22 @@ class Grammar:
             return self._ends(state, self._final) < math.inf
 
     def _compute(self, state: int) -> Step:
-        reached: dict[int, tuple[int, float]] = {}
-        todo = [(self._trie, state, 0.0)]
+        reached: dict[int, tuple[int, float, str]] = {}
+        todo = [(self._trie, state, 0.0, "")]
         while todo:
-            node, here, paid = todo.pop()
+            node, here, paid, text = todo.pop()
             for char, kid in node.kids.items():
                 after, price = self._after(here, char)
                 if after >= 0:
-                    reached.update(dict.fromkeys(kid.tokens, (after, paid + price)))
-                    todo.append((kid, after, paid + price))
+                    longer = text + self._written.get(char, char)
+                    reached.update(dict.fromkeys(kid.tokens, (after, paid + price, longer)))
+                    todo.append((kid, after, paid + price, longer))
         tokens = sorted(reached)
         states = np.array([reached[t][0] for t in tokens], np.int64)
         prices = np.array([reached[t][1] for t in tokens], np.float32)
         final, partial = self._ends(state, self._final), self._ends(state, self._partial)
-        return Step(np.array(tokens, np.int64), states, prices, final, partial)
+        texts = tuple(reached[t][2] for t in tokens)
+        return Step(np.array(tokens, np.int64), states, prices, texts, final, partial)
 
     def _ends(self, state: int, nodes: list[bool]) -> float:
         return min(

@@ -86,6 +86,7 @@ def _number(expect: Expect, letters: Callable[[Graph, int, int], None] | None) -
     allowed = sorted({n for n in expect.lengths if 0 < n <= MAX_CHARACTERS})
     top = allowed[-1] if allowed else MAX_CHARACTERS
     graph = Graph()
+    graph.figures = dict(zip(w.GLYPHS, w.DIGITS, strict=True))
     begin = _open(graph, w.NUMBER_LEAD_INS)
     nodes = [begin, *(graph.node() for _ in range(top))]
     for count in range(top):

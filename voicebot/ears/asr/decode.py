@@ -25,6 +25,8 @@ _LIKELY, _CHOICES = 9.0, 12
 """Towards listed words, tokens so far (nats) below the likeliest are tried, at most so many of each hypothesis."""
 _BEHIND = 4.0
 """A hypothesis so far (nats, bonus counted) behind the best living one is given up."""
+_FAR_BEHIND = 6.0
+"""The same inside a grammar, where the other readings are wanted too: a check digit may choose one."""
 
 
 class Steps(Protocol):
@@ -50,6 +52,12 @@ class Hypothesis:
     """Ends where the grammar allows a pause only."""
     state: int = 0
     """Of the grammar, while the hypothesis grows."""
+    log: float = 0.0
+    """Sum of log-probabilities, the grammar's prices not taken off."""
+    text: str = ""
+    """In lower case, each run of separators one space (see `grammar.Step.texts`)."""
+    greedy: bool = True
+    """Every token was the model's first choice: `free` would find the same."""
 
     @property
     def confidence(self) -> float:
@@ -129,19 +137,21 @@ def inside(decoding: Steps, grammar: Grammar, cancelled: Cancelled) -> list[Hypo
     It goes on until no living hypothesis can beat the best whole one any more.
     """
     live, done = [Hypothesis(0.0, ())], []
+    reached: dict[str, float] = {}
     logs, cache = decoding.logs, decoding.cache
     for _ in range(int(decoding.seconds * GRAMMAR_TOKENS_PER_S) + _SPARE_TOKENS):
         grown: list[tuple[int, Hypothesis]] = []
         for row, hypothesis in enumerate(live):
-            done.extend(_ended(hypothesis, grammar, float(logs[row, EOS])))
-            grown.extend((row, h) for h in _grown(hypothesis, grammar, logs[row]))
-        grown.sort(key=lambda g: -g[1].score)
-        del grown[BEAM:]
+            first = int(logs[row].argmax())
+            done.extend(_ended(hypothesis, grammar, float(logs[row, EOS]), first))
+            grown.extend((row, h) for h in _grown(hypothesis, grammar, logs[row], first))
+        grown = _leading(grown, reached)
         whole = max((h.score for h in done if not h.partial), default=-np.inf)
         if not grown or grown[0][1].score <= whole:
             break
         if cancelled():
             return None
+        grown = [g for g in grown[:BEAM] if g[1].score > grown[0][1].score - _FAR_BEHIND]
         rows = [row for row, _ in grown]
         if rows != list(range(len(live))):
             cache = decoding.pick(cache, rows)
@@ -150,15 +160,41 @@ def inside(decoding: Steps, grammar: Grammar, cancelled: Cancelled) -> list[Hypo
     return sorted(done, key=lambda h: -h.score)[: 4 * _KEEP]
 
 
-def _ended(hypothesis: Hypothesis, grammar: Grammar, log: float) -> list[Hypothesis]:
+def _leading(grown: list[tuple[int, Hypothesis]], reached: dict[str, float]) -> list[tuple[int, Hypothesis]]:
+    """Best first, without those whose text another one has already reached at a better score.
+
+    So the beam holds different answers instead of one as "Four, two", "four two" and "42". `reached` is kept up.
+    """
+    kept: dict[str, tuple[int, Hypothesis]] = {}
+    for row, hypothesis in sorted(grown, key=lambda g: -g[1].score):
+        text = hypothesis.text
+        if text in kept:
+            continue
+        if text.endswith(" "):  # the same reading as before its separator
+            kept[text] = (row, hypothesis)
+        elif hypothesis.score > reached.get(text, -np.inf):
+            reached[text] = hypothesis.score
+            kept[text] = (row, hypothesis)
+    return list(kept.values())
+
+
+def _ended(hypothesis: Hypothesis, grammar: Grammar, log: float, first: int) -> list[Hypothesis]:
     step = grammar.step(hypothesis.state)
     price = min(step.final, step.partial)
     if price == np.inf:
         return []
-    return [Hypothesis(hypothesis.score + log - price, hypothesis.tokens, step.final == np.inf)]
+    return [
+        Hypothesis(
+            hypothesis.score + log - price,
+            hypothesis.tokens,
+            partial=step.final == np.inf,
+            log=hypothesis.log + log,
+            greedy=hypothesis.greedy and first == EOS,
+        )
+    ]
 
 
-def _grown(hypothesis: Hypothesis, grammar: Grammar, logs: NDArray[np.float32]) -> list[Hypothesis]:
+def _grown(hypothesis: Hypothesis, grammar: Grammar, logs: NDArray[np.float32], first: int) -> list[Hypothesis]:
     step = grammar.step(hypothesis.state)
     if not step.tokens.size:
         return []
@@ -166,7 +202,12 @@ def _grown(hypothesis: Hypothesis, grammar: Grammar, logs: NDArray[np.float32]) 
     best = np.argsort(-allowed)[: 2 * BEAM]
     return [
         Hypothesis(
-            hypothesis.score + float(allowed[i]), (*hypothesis.tokens, int(step.tokens[i])), state=int(step.states[i])
+            hypothesis.score + float(allowed[i]),
+            (*hypothesis.tokens, int(step.tokens[i])),
+            state=int(step.states[i]),
+            log=hypothesis.log + float(allowed[i] + step.prices[i]),
+            text=(hypothesis.text + step.texts[i]).replace("  ", " "),
+            greedy=hypothesis.greedy and int(step.tokens[i]) == first,
         )
         for i in best
     ]

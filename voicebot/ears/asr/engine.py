@@ -35,6 +35,10 @@ class Transcript:
     """In-grammar n-best, best first, `expected` included."""
     partial: bool = False
     """What was said fits the beginning of a sentence of the grammar better than a whole one: more will come."""
+    begun: str = ""
+    """When `partial`: that beginning, as far as it goes."""
+    lead: float = 0.0
+    """When `partial`: so much likelier (log-probability) than a whole sentence that beginning is."""
     gap: float = 0.0
     """Log-probability of the best reading minus that of the in-grammar one; large when something else was said."""
     timings_ms: dict[str, float] = field(default_factory=dict)

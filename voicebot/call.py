@@ -213,6 +213,10 @@ class Call:
                 continue
             self._interruptible = say.barge_in and expect.barge_in
             self._listener.prompt_started(self._interruptible)
+            if answer is None and self._interruptible:
+                answer = self._inbox.take()  # said into the prompt before, which could not be interrupted
+                if answer is not None:
+                    continue
             speaking = asyncio.create_task(self._say(say))
             try:
                 while answer is None and not speaking.done():

@@ -35,10 +35,9 @@ class Inbox:
     async def get_unless(self, other: asyncio.Task[None]) -> Heard | None:
         """The next turn, or None when `other` was done first. Silence while a prompt plays means nothing."""
         while True:
-            while self._items:
-                item = self._items.popleft()
-                if item is not None:
-                    return item
+            item = self.take()
+            if item is not None:
+                return item
             if other.done():
                 return None
             self._ready.clear()
@@ -47,6 +46,14 @@ class Inbox:
                 await asyncio.wait({arrival, other}, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 arrival.cancel()
+
+    def take(self) -> Heard | None:
+        """The next turn if there is one now; silence is passed over."""
+        while self._items:
+            item = self._items.popleft()
+            if item is not None:
+                return item
+        return None
 
     def drain(self) -> list[Heard]:
         """Take out everything that was said in words."""

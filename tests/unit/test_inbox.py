@@ -52,3 +52,12 @@ async def test_a_flood_of_turns_keeps_the_newest() -> None:
     for number in range(LIMIT + 5):
         inbox.put(Heard(str(number)))
     assert [heard.text for heard in inbox.drain()] == [str(n) for n in range(5, LIMIT + 5)]
+
+
+async def test_what_was_said_already_is_taken_without_waiting() -> None:
+    inbox = Inbox()
+    assert inbox.take() is None
+    inbox.put(None)
+    inbox.put(Heard("early"))
+    assert inbox.take() == Heard("early")
+    assert inbox.take() is None

@@ -41,9 +41,8 @@ def test_other_words_keep_nothing(text: tuple[int, ...]) -> None:
 class Tree:
     """A decoder that gives fixed log-probabilities after each text; the cache holds the texts."""
 
-    seconds = 2.0
-
     def __init__(self, likely: dict[tuple[int, ...], dict[int, float]]) -> None:
+        self.seconds = 2.0
         self._likely = likely
         self.cache: dict[str, Any] = {"texts": [()]}
         self.logs = self._logs([()])
@@ -90,3 +89,13 @@ def test_the_beginning_of_a_listed_word_does_not_win() -> None:
 
 def test_searching_stops_when_nobody_wants_it() -> None:
     assert biased(Tree({(): {THE: 1.0}}), BOOST, lambda: True) is None
+
+
+@pytest.mark.parametrize("circle", [(THE,), (THE, A), (THE, A, STOP)])
+def test_a_decoder_that_goes_in_circles_is_stopped(circle: tuple[int, ...]) -> None:
+    text = tuple(circle[i % len(circle)] for i in range(100))
+    tree = Tree({text[:i]: {text[i]: 1.0} for i in range(100)})
+    tree.seconds = 25.0
+    for found in (free(tree, never), biased(tree, BOOST, never)):
+        assert found is not None
+        assert len(found.tokens) <= 7 * len(circle)

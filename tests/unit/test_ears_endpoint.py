@@ -17,24 +17,31 @@ FOUR = Expect("digits", (4,))
         (Transcript("Where is my order?", 0.9), Expect(), T.free_s),
         (Transcript("I want to book an", 0.9), Expect(), T.unfinished_s),
         (Transcript("Well, um.", 0.9), Expect(), T.unfinished_s),
-        (Transcript("Hello.", 0.9), Expect(), T.unfinished_s),
+        (Transcript("Hello.", 0.9), Expect(), T.perhaps_s),
+        (Transcript("Yes, they were.", 0.9), Expect(), T.perhaps_s),
+        (Transcript("Yes, they were", 0.9), Expect(), T.unfinished_s),
         (Transcript("Last week,", 0.9), Expect(), T.unfinished_s),
         (Transcript("Where is my order", 0.9), Expect(), T.doubtful_s),
         (Transcript("Where is my order?", 0.3), Expect(), T.doubtful_s),
         (Transcript("", 0.0), Expect(), T.nothing_s),
         (Transcript("4711", 0.9, "four seven one one"), FOUR, T.complete_s),
         (Transcript("47", 0.9, partial=True), FOUR, T.digits_missing_s),
+        (Transcript("471", 0.9, "four seven one one", partial=True, lead=3.0), FOUR, T.perhaps_s),
+        (Transcript("471", 0.9, "four seven one one", partial=True, lead=9.0), FOUR, T.digits_missing_s),
+        (Transcript("Trees.", 0.9), FOUR, T.perhaps_s),
+        (Transcript("I want to speak to a person.", 0.9), FOUR, T.free_s),
+        (Transcript("I want to speak to one person.", 0.9), FOUR, T.perhaps_s),
         (Transcript("4711", 0.9, "four seven one one"), Expect("digits", (4, 6)), T.digits_may_follow_s),
         (Transcript("4711", 0.9, "four seven one one"), Expect("digits"), T.digits_may_follow_s),
         (Transcript("My number is", 0.9), FOUR, T.unfinished_s),
         (Transcript("Yes", 0.4, "yes"), Expect("yesno"), T.complete_s),
         (Transcript("May twenty.", 0.9, "may twenty"), Expect("date"), T.unfinished_s),
         (Transcript("May.", 0.9), Expect("date"), T.unfinished_s),
-        (Transcript("May fifth.", 0.9, "may fifth"), Expect("date"), T.doubtful_s),
+        (Transcript("May fifth.", 0.9, "may fifth"), Expect("date"), T.year_may_follow_s),
         (Transcript("Tomorrow.", 0.9, "tomorrow"), Expect("date"), T.free_s),
         (Transcript("Seven hundred.", 0.9, "seven hundred"), Expect("amount"), T.unfinished_s),
         (Transcript("Ten dollars.", 0.9, "ten dollars"), Expect("amount"), T.free_s),
-        (Transcript("Friday.", 0.9, "friday"), Expect("datetime"), T.unfinished_s),
+        (Transcript("Friday.", 0.9, "friday"), Expect("datetime"), T.perhaps_s),
         (Transcript("Friday at ten am.", 0.9, "friday at ten am"), Expect("datetime"), T.free_s),
         (Transcript("Sales.", 0.9, "sales"), Expect("phrases", phrases=("sales",)), T.free_s),
     ],
@@ -63,3 +70,11 @@ def test_listening_noises_are_no_answers_but_yes_is_one() -> None:
     assert not endpoint.is_backchannel(Transcript("Uh-huh.", 0.9, "uh huh"), Expect("yesno"))
     assert not endpoint.is_backchannel(Transcript("A person, please.", 0.9), Expect())
     assert endpoint.is_filler(Transcript("Um, uh.", 0.9))
+
+
+def test_the_rest_of_a_number_takes_at_least_half_the_time_of_its_beginning() -> None:
+    begun = Transcript("4, 7,", 0.9, partial=True, begun="four seven")
+    assert endpoint.least_more_s(begun, Expect("digits", (10,)), 1.0) == pytest.approx(0.5 * 8 / 2)
+    assert endpoint.least_more_s(begun, Expect(), 1.0) == 0.0
+    whole = Transcript("4711", 0.9, "four seven one one")
+    assert endpoint.least_more_s(whole, FOUR, 1.0) == 0.0

@@ -7,7 +7,7 @@ import re
 from voicebot.ears.asr.engine import Transcript
 from voicebot.ears.grammars import MAX_CHARACTERS
 from voicebot.ears.turn import Timing
-from voicebot.ears.words import MONTHS, TENS, TO_99
+from voicebot.ears.words import DIGITS, MONTHS, TENS, TO_99
 from voicebot.events import Expect
 
 _HANGING = frozenset(
@@ -21,12 +21,25 @@ _HANGING = frozenset(
     ]
 )  # fmt: skip
 """Words that a finished sentence seldom ends in."""
+_SELDOM_HANGING = frozenset(
+    [
+        "about", "actually", "also", "am", "are", "can", "could", "do", "for", "from", "have", "he", "in", "is", "it's",
+        "just", "like", "need", "not", "number", "on", "really", "she", "should", "so", "that", "that's", "these",
+        "they", "this", "very", "want", "was", "we", "were", "when", "where", "will", "would", "you",
+    ]
+)  # fmt: skip
+"""Those of them that many a sentence ends in all the same: a full stop after one is half believed."""
 _OPEN_END = (",", "-", "—", "…", "...", ":")
 _ALONE = frozenset(["hi", "hello", "okay", "ok", "yes", "yeah", "sure", "no", "hey", "right", "alright"])
 """Said alone, these often begin a longer turn."""
 FASTEST_CHARACTER_S = 0.15
 SURE = 0.6
 """Confidence from which the punctuation of a transcript is believed."""
+CLOSE_LEAD = 4.5
+"""Nats by which a shorter number may be likelier than one of the right length and the turn still end early: of 68
+pauses before the last digit of a dictated number 1 was below."""
+HASTE = 0.5
+"""Share of the pace so far at which the rest of a number may be said at most."""
 _COUNTED = ("date", "time", "datetime", "amount")
 _DAY_ENDS = ("st", "nd", "rd", "th", "first", "second", "third")
 _MORE_FOLLOWS = frozenset([*TENS, *MONTHS, "hundred", "thousand", "and", "oh", "nineteen", "in", "of"])
@@ -68,6 +81,16 @@ def least_voiced_s(expect: Expect) -> float:
     return FASTEST_CHARACTER_S * min(expect.lengths, default=1)
 
 
+def least_more_s(transcript: Transcript, expect: Expect, voiced_s: float) -> float:
+    """Seconds of speech that must follow until a number can be complete of which `voiced_s` were heard."""
+    if expect.kind not in ("digits", "alnum") or not transcript.partial or transcript.expected:
+        return 0.0
+    said = count_characters(transcript.begun)
+    missing = min(expect.lengths, default=1) - said
+    pace_s = HASTE * voiced_s / said if said else FASTEST_CHARACTER_S
+    return max(0.0, pace_s * missing)
+
+
 def silence_needed(transcript: Transcript, expect: Expect, timing: Timing) -> float:
     """Seconds of silence after the last voiced window that end a turn with this transcript."""
     if expect.kind in ("digits", "alnum"):
@@ -75,25 +98,44 @@ def silence_needed(transcript: Transcript, expect: Expect, timing: Timing) -> fl
     if expect.kind != "free" and transcript.expected:
         if expect.kind == "yesno":
             return timing.complete_s
-        if transcript.partial or _may_go_on(transcript.expected, expect):
+        if transcript.partial or _goes_on(transcript.expected, expect):
             return timing.unfinished_s
+        if _may_go_on(transcript.expected, expect):
+            return timing.perhaps_s
         year_may_follow = expect.kind == "date" and transcript.expected.endswith(_DAY_ENDS)
-        return timing.doubtful_s if year_may_follow else timing.free_s
+        return timing.year_may_follow_s if year_may_follow else timing.free_s
     if not transcript.text:
         return timing.nothing_s
-    if _hangs(transcript.text) or (expect.kind in _COUNTED and words(transcript.text)[-1] in _MORE_FOLLOWS):
+    if expect.kind in _COUNTED and words(transcript.text)[-1] in _MORE_FOLLOWS:
         return timing.unfinished_s
-    sure = transcript.text.endswith((".", "?", "!")) and transcript.confidence >= SURE
+    return _of_sentence(transcript, timing)
+
+
+def _of_sentence(transcript: Transcript, timing: Timing) -> float:
+    said = words(transcript.text)
+    sure = _sure(transcript)
+    if not said or said[-1] in _HANGING or transcript.text.rstrip().endswith(_OPEN_END):
+        weak = sure and len(said) > 2 and said[-1] in _SELDOM_HANGING
+        return timing.perhaps_s if weak else timing.unfinished_s
+    if " ".join(said) in _ALONE:
+        return timing.perhaps_s
     return timing.free_s if sure else timing.doubtful_s
 
 
+def _sure(transcript: Transcript) -> bool:
+    """Whether the punctuation says that a sentence is over, and is believed."""
+    return transcript.text.endswith((".", "?", "!")) and transcript.confidence >= SURE
+
+
+def _goes_on(answer: str, expect: Expect) -> bool:
+    """Whether an answer, whole as it is, is mostly the beginning of a longer one: "may twenty" … "fifth"."""
+    last = answer.split()[-1]
+    return expect.kind in _COUNTED and (last in _MORE_FOLLOWS or (last.isdigit() and expect.kind in ("amount", "time")))
+
+
 def _may_go_on(answer: str, expect: Expect) -> bool:
-    """Whether an answer, whole as it is, is often the beginning of a longer one: "may twenty" … "fifth"."""
+    """Whether an answer, whole as it is, is now and then the beginning of a longer one: "friday" … "at ten"."""
     said = answer.split()
-    if expect.kind not in _COUNTED:
-        return False
-    if said[-1] in _MORE_FOLLOWS or (said[-1].isdigit() and expect.kind in ("amount", "time")):
-        return True
     if expect.kind == "amount":
         return said[-1] not in _UNITS
     if expect.kind == "time":
@@ -105,13 +147,23 @@ def _may_go_on(answer: str, expect: Expect) -> bool:
 
 def _of_number(transcript: Transcript, expect: Expect, timing: Timing) -> float:
     if transcript.partial:
-        return timing.digits_missing_s
+        close = expect.kind == "digits" and bool(transcript.expected) and transcript.lead < CLOSE_LEAD
+        return timing.perhaps_s if close else timing.digits_missing_s
     if not transcript.expected:
-        return timing.unfinished_s if transcript.text else timing.nothing_s
+        return _of_no_number(transcript, timing)
     longest = max((n for n in expect.lengths if n <= MAX_CHARACTERS), default=MAX_CHARACTERS)
     if expect.lengths and count_characters(transcript.expected) >= longest:
         return timing.complete_s
     return timing.digits_may_follow_s
+
+
+def _of_no_number(transcript: Transcript, timing: Timing) -> float:
+    """Something else than a number was said, or it was misheard."""
+    said = words(transcript.text)
+    if not said:
+        return timing.nothing_s
+    sentence = len(said) >= _SENTENCE and _NUMERIC.isdisjoint(said) and not any(map(str.isdigit, said))
+    return max(_of_sentence(transcript, timing), timing.free_s if sentence else timing.perhaps_s)
 
 
 def count_characters(spoken: str) -> int:
@@ -126,9 +178,7 @@ def count_characters(spoken: str) -> int:
     return count
 
 
+_SENTENCE = 4
+"""Words of a sentence that does not look like a misheard number."""
+_NUMERIC = frozenset(["oh", "o", "double", "triple", "hundred", "thousand", *DIGITS, *TO_99[9:]])
 _TWO_DIGITS = frozenset(word for word in TO_99[9:] if " " not in word)
-
-
-def _hangs(text: str) -> bool:
-    said = words(text)
-    return not said or said[-1] in _HANGING or text.rstrip().endswith(_OPEN_END) or " ".join(said) in _ALONE

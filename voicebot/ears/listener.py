@@ -170,6 +170,7 @@ class Listener:
         if self._echo.is_echo(self._kept[: self._machine.now - self._kept_from]):
             self._machine.ignore()
             return
+        self._machine.least_voiced_s = endpoint.least_voiced_s(self._expect)
         at_s = began.onset / RATE_HZ
         if began.interrupts:
             self._on_event(Interrupt(at_s))
@@ -194,6 +195,10 @@ class Listener:
             return
         timing = self._machine.timing
         needed = endpoint.silence_needed(job.result, self._expect, timing) if job.result else timing.complete_s
+        if job.result is not None:
+            voiced_s = self._machine.voiced_s
+            more_s = endpoint.least_more_s(job.result, self._expect, voiced_s)
+            self._machine.least_voiced_s = max(self._machine.least_voiced_s, voiced_s + more_s)
         self._follow(self._machine.recognised(needed))
 
     def _ended(self, turn: Ended) -> None:

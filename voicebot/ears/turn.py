@@ -54,6 +54,11 @@ class Timing:
     """Silence that ends a listed phrase, a whole date or time, and free speech that reads as a finished sentence."""
     doubtful_s: float = 0.416
     """Silence that ends free speech of which that is not sure."""
+    year_may_follow_s: float = 0.32
+    """Silence that ends a date without a year."""
+    perhaps_s: float = 0.512
+    """Silence that ends what might go on but seldom does ("yes", "… than he was.", "three thirty"), and a number of the
+    right length that may also be a longer one begun, or of which nothing could be made."""
     unfinished_s: float = 0.8
     """Silence that ends free speech that seems unfinished ("I want to …")."""
     digits_may_follow_s: float = 0.7
@@ -148,6 +153,11 @@ class TurnMachine:
         self._deadline: int | None = None
         self._needed_s: float | None = None
         self._clear()
+
+    @property
+    def voiced_s(self) -> float:
+        """Speech in the turn so far, in seconds."""
+        return self._voiced / RATE_HZ
 
     @property
     def keep_from(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -19,6 +20,8 @@ FREE_TOKENS_PER_S = 6.5
 GRAMMAR_TOKENS_PER_S = 14.0
 """Inside a grammar words may be spelled in pieces."""
 _SPARE_TOKENS = 6
+_CIRCLE, _ROUNDS = 4, 7
+"""So few tokens said so often in a row are a decoder going in circles."""
 _KEEP = 8
 """Finished hypotheses that are kept."""
 _LIKELY, _CHOICES = 9.0, 12
@@ -77,8 +80,18 @@ def free(decoding: Steps, cancelled: Cancelled) -> Hypothesis | None:
         if cancelled():
             return None
         tokens.append(best)
+        if _circles(tokens):
+            break
         logs, cache = decoding.step([best], cache)
     return Hypothesis(score, tuple(tokens))
+
+
+def _circles(tokens: Sequence[int]) -> bool:
+    """Whether the decoder says the same few tokens over and over ("1, 1, 1, …")."""
+    for size in range(1, _CIRCLE + 1):
+        if len(tokens) >= size * _ROUNDS and tuple(tokens[-size:]) * _ROUNDS == tuple(tokens[-size * _ROUNDS :]):
+            return True
+    return False
 
 
 def biased(decoding: Steps, boost: Boost, cancelled: Cancelled) -> Hypothesis | None:
@@ -96,7 +109,7 @@ def biased(decoding: Steps, boost: Boost, cancelled: Cancelled) -> Hypothesis | 
                 best = _Leaning(ended, hypothesis.score + float(logs[row, EOS]), hypothesis.tokens, 0)
             grown.extend((row, h) for h in _leaning(hypothesis, boost, logs[row]))
         grown.sort(key=lambda g: -g[1].rank)
-        if not grown or (best is not None and grown[0][1].rank <= best.rank):
+        if not grown or (best is not None and grown[0][1].rank <= best.rank) or _circles(grown[0][1].tokens):
             break
         if cancelled():
             return None

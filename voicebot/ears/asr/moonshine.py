@@ -183,7 +183,7 @@ class Moonshine:
         whole = [h for h in found if not h.partial]
         gap = max(said.score, found[0].score) - whole[0].score if whole else float("inf")
         lead = found[0].score - whole[0].score if whole else float("inf")
-        partial = lead > PARTIAL_LEAD
+        partial = lead > PARTIAL_LEAD and bool(found) and said.score - found[0].score <= _allowed(compiled, found[0])
         weights: dict[str, float] = {}
         for hypothesis in whole:
             content = compiled.content(self.vocabulary.text(hypothesis.tokens))
@@ -191,8 +191,7 @@ class Moonshine:
         total = sum(weights.values())
         weights.pop("", None)
         best = tuple(weights)
-        allowed = compiled.max_gap + GAP_PER_TOKEN * max(0, len(whole[0].tokens) - GAP_TOKENS) if whole else 0.0
-        accepted = bool(best) and gap <= allowed and bool(text)
+        accepted = bool(best) and gap <= _allowed(compiled, whole[0]) and bool(text)
         confidence = weights[best[0]] / total * float(np.exp(-gap / 4)) if accepted else 0.0
         return Transcript(
             text,
@@ -201,10 +200,15 @@ class Moonshine:
             expected_confidence=confidence,
             alternatives=best if accepted else (),
             partial=partial,
-            begun=compiled.content(self.vocabulary.text(found[0].tokens)) if partial and found else "",
+            begun=compiled.content(self.vocabulary.text(found[0].tokens)) if partial else "",
             lead=lead if partial else 0.0,
             gap=gap,
         )
+
+
+def _allowed(compiled: grammars.Compiled, reading: Hypothesis) -> float:
+    """How far below the free reading this one may be."""
+    return compiled.max_gap + GAP_PER_TOKEN * max(0, len(reading.tokens) - GAP_TOKENS)
 
 
 def _first_choice(found: list[Hypothesis] | None) -> Hypothesis | None:

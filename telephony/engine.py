@@ -82,10 +82,10 @@ class MediaEngine:
             self._thread.join()
             self._thread = None
             sys.setswitchinterval(self._old_switch_interval_s)
-        self._welcome()
+        self._come_and_go()
         for session in [session for phase in self._phases for session in phase]:
             session.close()
-        self._part()
+        self._come_and_go()
         self._selector.close()
 
     def open(self) -> MediaSession:
@@ -139,8 +139,7 @@ class MediaEngine:
                         session.skip(missed)
 
     def _tick(self, phase: int) -> None:
-        self._welcome()
-        self._part()
+        self._come_and_go()
         sessions = self._phases[phase].copy()
         for session in sessions:
             self._guard(session, session.send, time.monotonic_ns())
@@ -168,15 +167,18 @@ class MediaEngine:
             self._heard.append((session, None))
             return None
 
-    def _welcome(self) -> None:
+    def _come_and_go(self) -> None:
+        """Take in new sessions and let closed ones go.
+
+        Who leaves is counted first: a session that was opened and closed since the last tick has joined by then.
+        """
+        leaving = len(self._leaving)
         while self._joining:
             session = self._joining.popleft()
             min(self._phases, key=len).append(session)
             for one, read in zip(session.sockets, (session.read, session.read_rtcp), strict=True):
                 self._selector.register(one, selectors.EVENT_READ, (session, read))
-
-    def _part(self) -> None:
-        while self._leaving:
+        for _ in range(leaving):
             self._remove(self._leaving.popleft())
 
     def _remove(self, session: MediaSession) -> None:

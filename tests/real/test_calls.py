@@ -66,10 +66,7 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Day]:
     with demo(tmp_path / "data") as server:
         before = {table: server.company(f"select count(*) from {table}")[0][0] for table in tables}
         calls = asyncio.run(four_callers(server, tmp_path))
-        new = {
-            table: server.company(f"select count(*) from {table}")[0][0] - before[table]
-            for table in tables
-        }
+        new = {table: server.company(f"select count(*) from {table}")[0][0] - before[table] for table in tables}
         yield Day(calls, new, (tmp_path / "data.log").read_text())
 
 

@@ -109,12 +109,13 @@ export class Insight {
   }
 }
 
-/** Stage → share of the turn's latency in ms. Recognition runs ahead of the end of speech, so shares may overlap: they are scaled. */
+/** Stage → share of the turn's latency in ms. Recognition runs inside the silence that ends the turn and is taken out of it. */
 function parts({ latency, stages }) {
   const found = {};
   let sum = 0;
   for (const [stage] of STAGES) {
-    const ms = Number(stages[stage]) || 0;
+    const inside = stage === "endpoint" ? Number(stages.asr) || 0 : 0;
+    const ms = (Number(stages[stage]) || 0) - inside;
     if (ms <= 0 || stage === "other") continue;
     found[stage] = ms;
     sum += ms;

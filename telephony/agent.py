@@ -20,6 +20,7 @@ from .sip.dialog import Dialog, Key
 from .sip.digest import Credentials
 from .sip.endpoint import RETRY_AFTER_S, Endpoint
 from .sip.hop import Hop
+from .sip.knock import refused
 from .sip.message import Request, SipError, new_tag, parse_uri, respond
 from .sip.transaction import Key as TransactionKey
 from .sip.transaction import Transaction
@@ -123,6 +124,8 @@ class UserAgent:
         try:
             wish = Wish(parse_uri(uri), from_name, headers or {}, credentials)
             hop = await self._endpoint.resolve(wish.uri)
+            if await refused(hop):
+                raise LegError(503, f"nobody listens at {hop.host}:{hop.port} (UDP)")
             media = self._media.open()
         except SipError as error:
             raise LegError(error.status, error.reason) from error

@@ -156,3 +156,10 @@ async def test_nobody_there_is_unreachable() -> None:
         with pytest.raises(ValueError, match="Via"):
             await agent.call("sip:a@127.0.0.1:1", headers={"Via": "x"})
         assert_idle(agent)
+
+
+async def test_a_closed_port_is_told_from_a_telephone_that_rings(unused_udp_port: int) -> None:
+    async with running_agent(None) as agent:
+        with pytest.raises(LegError, match="nobody listens") as caught:
+            await agent.call(f"sip:desk@127.0.0.1:{unused_udp_port}", ring_s=30)
+    assert caught.value.status == 503

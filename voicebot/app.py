@@ -21,6 +21,7 @@ from voicebot.handoff.switchboard import Switchboard
 from voicebot.handoff.webhook import post_summary
 from voicebot.mind.flow import Flow
 from voicebot.mind.nlu.understanding import Understanding
+from voicebot.mind.slots import find as slots
 from voicebot.mouth.mouth import Mouth
 from voicebot.paths import models_dir
 from voicebot.record.records import Records
@@ -47,6 +48,7 @@ class App:
         with ThreadPoolExecutor(3, thread_name_prefix="load") as loaders:
             ears = loaders.submit(Ears.load, config.ears)
             mouth = loaders.submit(Mouth.load, config.mouth)
+            loaders.submit(slots.warm)
             understanding = loaders.submit(Understanding.train, flow.intents, models_dir(), flow.model.off_topic)
         self.records = Records.open(config.record.database)
         self.media = MediaEngine(config.sip.listen, config.rtp.first_port, config.rtp.last_port)

@@ -43,7 +43,7 @@ class Caller:
         """Call, take every turn of the plan, listen to the end, hang up. A failed call is in the report, not raised."""
         report = CallReport(script)
         try:
-            leg = await self._agent.call(self._uri, ring_s=self._ring_s)
+            leg = await self._agent.call(self._uri, from_name="test caller", ring_s=self._ring_s)
         except LegError as error:
             report.failure = str(error)
             return report

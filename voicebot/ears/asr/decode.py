@@ -26,7 +26,7 @@ _KEEP = 8
 """Finished hypotheses that are kept."""
 _LIKELY, _CHOICES = 9.0, 12
 """Towards listed words, tokens so far (nats) below the likeliest are tried, at most so many of each hypothesis."""
-_BEHIND = 4.0
+_BEHIND = 3.0
 """A hypothesis so far (nats, bonus counted) behind the best living one is given up."""
 _FAR_BEHIND = 6.0
 """The same inside a grammar, where the other readings are wanted too: a check digit may choose one."""

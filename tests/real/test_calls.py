@@ -6,14 +6,16 @@ Four callers talk to one server at the same time; each test looks at what became
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import csv
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from aiohttp import web
 
 from tests.real.baresip import RATE_HZ, Baresip, Wave, flite, load
 from tests.real.server import Server, demo
@@ -185,11 +187,31 @@ def test_every_answer_has_its_stages_in_the_record(day: Day) -> None:
         assert {"endpoint", "asr", "mind", "answer"} <= set(turn["timings_ms"]), turn
 
 
+@contextlib.asynccontextmanager
+async def mailbox() -> AsyncIterator[tuple[str, list[dict[str, Any]]]]:
+    """A webhook: its URL, and the summaries that were posted to it."""
+    posted: list[dict[str, Any]] = []
+
+    async def receive(request: web.Request) -> web.Response:
+        posted.append(await request.json())
+        return web.Response(status=204)
+
+    app = web.Application()
+    app.router.add_post("/handover", receive)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}/handover", posted
+    finally:
+        await runner.cleanup()
+
+
 async def test_a_person_hears_the_summary_then_the_caller_and_hanging_up_ends_both(tmp_path: Path) -> None:
     human, phone = Baresip(tmp_path / "human"), Baresip(tmp_path / "caller", "caller")
     uri = f"sip:phone@127.0.0.1:{human.sip_port}"
-    with demo(tmp_path / "data", "--human", uri) as server:
-        async with human.running(answers=True), phone.running():
+    async with mailbox() as (url, posted), human.running(answers=True), phone.running():
+        with demo(tmp_path / "data", "--human", uri, "--webhook", url) as server:
             await phone.dial(server.uri)
             await phone.answer()
             await phone.say(flite("Where is my order?", tmp_path))
@@ -204,9 +226,11 @@ async def test_a_person_hears_the_summary_then_the_caller_and_hanging_up_ends_bo
             assert "hear you" in await transcribed((await phone.answer())[-RATE_HZ * 4 :])
             await human.hang_up()
             await phone.until("CALL_CLOSED", 10)
-        call = server.call_of("caller")
+            call = server.call_of("caller")
     assert call["call"]["outcome"] == "handed-over"
     assert "order" in call["summary"].lower()
+    assert [(mail["call"], mail["reason"]) for mail in posted] == [(call["call"]["call_id"], "asked")]
+    assert any(posted[0]["summary"] in row["turn"]["text"] for row in call["turns"])
 
 
 async def test_nobody_at_the_desk_brings_the_caller_back_with_words(tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ Thresholds are below what was measured (2026-11, beside them).
 from __future__ import annotations
 
 import csv
+import json
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -183,11 +185,59 @@ def test_confidence_tells_right_numbers_from_wrong_ones(bench: Bench) -> None:
     assert not wrong or np.median(wrong) < 0.6
 
 
+def drinks() -> list[tuple[str, list[str]]]:
+    """(path, what was ordered) of crowd speakers who order coffee."""
+    with open(speech_dir() / "manifest.csv", encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["task"] == "coffee"]
+    return [(row["path"], [plain_words(v) for v in json.loads(row["slots"]).values()]) for row in rows]
+
+
+def plain_words(text: str) -> str:
+    return " ".join(re.findall(r"[a-z']+", text.lower()))
+
+
+def test_listed_words_are_heard_better(bench: Bench) -> None:
+    """Of 132 slots: 74 % without the list, 89 % with it."""
+    orders = drinks()
+    listed = {word for _, values in orders for value in values for word in value.split() if len(word) >= 4}
+    boost = tuple(sorted(listed))
+    plainly = leaning = total = 0
+    for path, values in orders[::5]:
+        audio = line(path)
+        without = plain_words(bench.transcribe(audio, Expect()).text)
+        found = plain_words(bench.transcribe(audio, Expect(boost=boost)).text)
+        total += len(values)
+        plainly += sum(value in without for value in values)
+        leaning += sum(value in found for value in values)
+    assert leaning / total >= 0.8
+    assert leaning >= plainly
+
+
+def test_listed_words_do_not_bend_other_speech(bench: Bench) -> None:
+    """Wrong words in sentences from elsewhere, with a company's words listed and without: 10 and 10 of 87."""
+    boost = tuple(sorted({word for _, values in drinks() for value in values for word in value.split()}))
+    for path, _ in recordings("sentence")[:6]:
+        audio = line(path)
+        plainly = plain_words(bench.transcribe(audio, Expect()).text).split()
+        leaning = plain_words(bench.transcribe(audio, Expect(boost=boost)).text).split()
+        added = [word for word in leaning if word in boost and word not in plainly]
+        assert len(added) <= 1, (path, added)
+
+
+def test_something_else_than_a_number_is_understood_with_the_listed_words(bench: Bench) -> None:
+    path, values = drinks()[0]
+    boost = tuple(word for value in values for word in value.split())
+    said = bench.transcribe(line(path), Expect("digits", (4,), boost=boost))
+    assert said.expected == ""
+    assert said.text == bench.transcribe(line(path), Expect(boost=boost)).text
+
+
 @pytest.mark.parametrize(
     ("task", "expect", "take", "p50_ms"),
     [
         ("yesno", Expect("yesno"), 4, 360),  # 290
-        ("digits4", Expect("digits", (4,)), 8, 380),  # 299
+        ("digits4", Expect("digits", (4,)), 8, 340),  # 260
+        ("digits10", Expect("digits", (10,)), 4, 600),
         ("sentence", Expect(), 10, 400),  # 310
     ],
 )

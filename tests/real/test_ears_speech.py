@@ -175,14 +175,14 @@ def test_unrelated_speech_is_rejected_by_grammars(bench: Bench) -> None:
 
 
 def test_confidence_tells_right_numbers_from_wrong_ones(bench: Bench) -> None:
-    """Medians: right 1.0, wrong below 0.4."""
+    """A right one is surer than a wrong one in 19 of 20 pairs; medians 1.0 and 0.2."""
     right: list[float] = []
     wrong: list[float] = []
-    for path, text in recordings("digit")[::5]:
+    for path, text in recordings("digit")[::3]:
         found = bench.transcribe(line(path), Expect("digits", (1,)))
-        (right if plain(found.expected) == text else wrong).append(found.expected_confidence)
+        (right if plain(found.expected) == plain(text) else wrong).append(found.expected_confidence)
     assert np.median(right) > 0.9
-    assert not wrong or np.median(wrong) < 0.6
+    assert np.mean([surer > other for surer in right for other in wrong] or [1.0]) > 0.8
 
 
 def drinks() -> list[tuple[str, list[str]]]:
@@ -213,15 +213,14 @@ def test_listed_words_are_heard_better(bench: Bench) -> None:
     assert leaning >= plainly
 
 
-def test_listed_words_do_not_bend_other_speech(bench: Bench) -> None:
-    """Wrong words in sentences from elsewhere, with a company's words listed and without: 10 and 10 of 87."""
+def test_listed_words_are_not_heard_where_they_are_not_said(bench: Bench) -> None:
+    """One in six sentences from elsewhere."""
     boost = tuple(sorted({word for _, values in drinks() for value in values for word in value.split()}))
-    for path, _ in recordings("sentence")[:6]:
-        audio = line(path)
-        plainly = plain_words(bench.transcribe(audio, Expect()).text).split()
-        leaning = plain_words(bench.transcribe(audio, Expect(boost=boost)).text).split()
-        added = [word for word in leaning if word in boost and word not in plainly]
-        assert len(added) <= 1, (path, added)
+    invented = []
+    for path, text in recordings("sentence")[:6]:
+        heard = plain_words(bench.transcribe(line(path), Expect(boost=boost)).text).split()
+        invented += [word for word in heard if word in boost and len(word) >= 4 and word not in text]
+    assert len(invented) <= 1, invented
 
 
 def test_something_else_than_a_number_is_understood_with_the_listed_words(bench: Bench) -> None:

@@ -140,6 +140,7 @@ class App:
             channel,
             caller,
             called,
+            leg=leg.id,
             show=page.send_data if page is not None else None,
             mask=self.house.actions.masked,
         )

@@ -21,6 +21,7 @@ from voicebot.actions.runner import Actions
 from voicebot.config import Config
 from voicebot.ears.ears import Ears
 from voicebot.ears.events import EarEvent, EarsFailed, FalseAlarm, Interrupt, NoInput, TurnHeard
+from voicebot.errors import EngineFailed
 from voicebot.events import Act, Do, End, Expect, Handover, Heard, Listen, Say
 from voicebot.handoff.bridge import bridge
 from voicebot.handoff.switchboard import NotReached, Switchboard, Why
@@ -151,7 +152,8 @@ class Call:
         except Exception:  # noqa: BLE001 - the last barrier of a call: the caller hears words, other calls go on
             _log.exception("call failed")
             self._scribe.failed()
-            await self._speak([SORRY])
+            with contextlib.suppress(EngineFailed):
+                await self._speak([SORRY])
 
     async def _perform(self, acts: list[Act]) -> list[Act]:
         """Carry out one list of acts. Returns the next one, empty when the call is over."""

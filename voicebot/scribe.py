@@ -34,6 +34,7 @@ class Scribe:
         channel: ``sip`` or ``browser``.
         caller: who calls, as the network says.
         called: whom he called.
+        leg: the leg's own id (SIP's Call-ID), which ties the telephony's log lines and packets to this call.
         show: sends an event to the caller's browser page; None for a telephone.
         mask: the arguments of an action without its secrets.
         clock: seconds, monotonic.
@@ -48,6 +49,7 @@ class Scribe:
         caller: str,
         called: str,
         *,
+        leg: str,
         show: Callable[[str], None] | None,
         mask: Callable[[Do], dict[str, Any]],
         clock: Callable[[], float] = time.monotonic,
@@ -64,7 +66,7 @@ class Scribe:
         self._reason = ""
         self._handovers = 0
         records.call_started(call_id, channel, caller, called, flow)
-        _log.info("call answered", extra={"channel": channel, "caller": caller})
+        _log.info("call answered", extra={"channel": channel, "caller": caller, "leg": leg})
         self._show(page.state("answered", call_id))
 
     # ── the turns ────────────────────────────────────────────────────────────────────────────────────────────────

@@ -18,7 +18,7 @@ from tests.real.baresip import RATE_HZ, Wave, flite
 from tests.real.server import demo
 from voicebot.demo.company import examples
 
-pytestmark = [pytest.mark.peer("chromium", "flite"), pytest.mark.models, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.peer("chromium", "flite"), pytest.mark.models, pytest.mark.timeout(200)]
 
 MICROPHONE = """
 navigator.mediaDevices.getUserMedia = async () => {
@@ -38,6 +38,16 @@ navigator.mediaDevices.getUserMedia = async () => {
 };
 """
 ANSWER_S = 20_000
+"""Milliseconds, as playwright counts."""
+WRITTEN = ("appointments", "password_resets")
+VISIT = [
+    ("right?", "Yes."),
+    ("Shall I", "Yes, please."),
+    ("repair", "It's for a repair."),
+    ("day", "Next Tuesday."),
+    ("time", "Ten thirty in the morning."),
+]
+PASSWORD = [("employee", str(examples()["employee"])), ("PIN", str(examples()["pin"])), ("right?", "Yes.")]
 
 
 async def say(page: Page, text: str, folder: Path) -> None:
@@ -61,7 +71,32 @@ async def bot_says(page: Page, words: str) -> None:
     pytest.fail("the bot did not stop talking")
 
 
-async def test_an_order_is_found_by_voice_and_keypad_and_the_page_shows_it(tmp_path: Path) -> None:
+async def wish(page: Page, text: str, folder: Path) -> None:
+    """Say something and wait for what the bot says to it."""
+    before = await page.locator("#log .bot").count()
+    await say(page, text, folder)
+    await expect(page.locator("#log .bot")).not_to_have_count(before, timeout=ANSWER_S)
+
+
+async def talk(page: Page, folder: Path, answers: list[tuple[str, str]]) -> None:
+    """Answer what the last bubble asks, by the first words that are in it, until there is nothing more to ask.
+
+    Figures are typed on the keypad, everything else is spoken.
+    """
+    for _ in range(10):
+        await bot_says(page, r"\?")
+        question = await page.locator("#log .bot").last.text_content() or ""
+        if "anything else" in question:
+            return
+        answer = next((answer for words, answer in answers if words in question), None)
+        assert answer is not None, f"no answer to {question!r}"
+        before = await page.locator("#log .bot").count()
+        await (page.keyboard.type(answer) if answer.isdigit() else say(page, answer, folder))
+        await expect(page.locator("#log .bot")).not_to_have_count(before, timeout=ANSWER_S)
+    pytest.fail("the questions do not end")
+
+
+async def test_order_appointment_and_password_are_done_from_the_page(tmp_path: Path) -> None:
     order = str(examples()["order"])
     with demo(tmp_path / "data") as server:
         (item,) = server.company("select item from orders where number = ?", order)[0]
@@ -82,9 +117,17 @@ async def test_an_order_is_found_by_voice_and_keypad_and_the_page_shows_it(tmp_p
             await bot_says(page, re.escape(item))
             await expect(page.locator("#slots")).to_contain_text(order)
             assert await page.locator("#chart .turn").count() >= 1
+            rows = {table: server.company(f"select count(*) from {table}")[0][0] for table in WRITTEN}
+            await bot_says(page, "anything else")
+            await wish(page, "I would like to book an appointment.", tmp_path)
+            await talk(page, tmp_path, VISIT)
             if folder := os.environ.get("VOICEBOT_SCREENSHOT"):
                 await page.mouse.move(700, 5)
                 await page.screenshot(path=folder)
+            await wish(page, "I forgot my password.", tmp_path)
+            await talk(page, tmp_path, PASSWORD)
+            for table, count in rows.items():
+                assert server.company(f"select count(*) from {table}")[0][0] == count + 1, table
             await say(page, "No, that's all, thank you.", tmp_path)
             await expect(page.locator("body")).to_have_attribute("data-phase", "ended", timeout=ANSWER_S)
             await expect(page.locator("#log .outcome")).to_have_count(1)
@@ -92,4 +135,4 @@ async def test_an_order_is_found_by_voice_and_keypad_and_the_page_shows_it(tmp_p
         call = server.last_call()
         assert call["call"]["channel"] == "browser"
         assert call["call"]["outcome"] == "resolved"
-        assert call["call"]["resolved"] == ["order_status"]
+        assert call["call"]["resolved"] == ["order_status", "book_appointment", "reset_password"]

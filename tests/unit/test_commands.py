@@ -1,0 +1,80 @@
+"""What the commands tell before any call is taken."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from voicebot import cli
+from voicebot.app import phone_number
+from voicebot.commands import check, demo
+from voicebot.paths import DIALOGS, ROOT
+
+pytestmark = pytest.mark.models
+
+
+@pytest.fixture
+def company(tmp_path: Path) -> Path:
+    """A copy of the demo company's files, to be spoiled. Returns its configuration."""
+    for name in ("northwind.yaml", "northwind.actions.yaml"):
+        shutil.copy(DIALOGS / name, tmp_path)
+    path = tmp_path / "voicebot.yaml"
+    path.write_text((ROOT / "voicebot.yaml").read_text().replace("dialogs/", ""))
+    return path
+
+
+def spoil(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def test_the_demo_company_is_in_order(company: Path) -> None:
+    assert check.look(company)[0] == []
+
+
+def test_a_flow_with_an_unknown_slot_is_named_with_its_line(company: Path) -> None:
+    flow = company.with_name("northwind.yaml")
+    spoil(flow, "- ask: order_number", "- ask: order_nummer")
+    line = 1 + next(i for i, text in enumerate(flow.read_text().split("\n")) if "order_nummer" in text)
+    assert any(p.line == line and "order_nummer" in p.message for p in check.look(company)[0])
+
+
+def test_actions_that_the_flow_calls_must_exist_with_these_arguments(company: Path) -> None:
+    actions = company.with_name("northwind.actions.yaml")
+    spoil(actions, "find_order:", "find_orders:")
+    spoil(actions, 'json: {employee: "{employee}"}', 'json: {employee: "{employee}", why: "{why}"}')
+    problems = " ".join(str(problem) for problem in check.look(company)[0])
+    assert "'find_order' is not defined" in problems
+    assert "other arguments than it takes: why" in problems
+
+
+def test_a_handover_target_that_nobody_configured_is_found(company: Path) -> None:
+    spoil(company, "    reception:", "    rezeption:")
+    assert any("'reception' is not configured" in p.message for p in check.look(company)[0])
+
+
+def test_a_wrong_configuration_ends_with_status_2_and_its_lines(
+    company: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spoil(company, "max_calls: 50", "max_calls: many")
+    assert cli.main(["serve", "-c", str(company)]) == 2
+    assert f"{company}:" in capsys.readouterr().err
+
+
+def test_the_demo_s_options_change_its_configuration(tmp_path: Path) -> None:
+    words = ["demo", "--sip-port", "0", "--human", "sip:me@127.0.0.1:5099", "--data", str(tmp_path)]
+    settings = demo.settings(cli.parser("demo").parse_args(words))
+    assert settings.sip.port == 0
+    assert set(settings.handover.targets.values()) == {"sip:me@127.0.0.1:5099"}
+    assert settings.record.database == f"sqlite:///{tmp_path}/calls.db"
+
+
+@pytest.mark.parametrize(
+    ("uri", "number"),
+    [("sip:+15551234@carrier", "+15551234"), ("sip:4711;x=y@pbx", "4711"), ("sip:anna@pbx", ""), ("sip:pbx", "")],
+)
+def test_a_caller_s_number_is_taken_only_when_it_is_one(uri: str, number: str) -> None:
+    assert phone_number(uri) == number

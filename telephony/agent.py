@@ -124,8 +124,6 @@ class UserAgent:
         try:
             wish = Wish(parse_uri(uri), from_name, headers or {}, credentials)
             hop = await self._endpoint.resolve(wish.uri)
-            if await refused(hop):
-                raise LegError(503, f"nobody listens at {hop.host}:{hop.port} (UDP)")
             media = self._media.open()
         except SipError as error:
             raise LegError(error.status, error.reason) from error
@@ -135,6 +133,7 @@ class UserAgent:
             raise LegError(503, "No Media Port Free") from error
         outbound = Outbound(self._endpoint, media, wish, hop, self._add, self._remove)
         self._dialling.add(outbound)
+        knocking = asyncio.create_task(self._knock(hop, outbound))
         try:
             outbound.start()
             async with asyncio.timeout(ring_s):
@@ -146,8 +145,14 @@ class UserAgent:
             outbound.give_up()
             raise
         finally:
+            knocking.cancel()
             self._dialling.discard(outbound)
             self._changed.set()
+
+    @staticmethod
+    async def _knock(hop: Hop, outbound: Outbound) -> None:
+        if await refused(hop):
+            outbound.unreachable(f"nobody listens at {hop.host}:{hop.port} (UDP)")
 
     # ── sip.endpoint.User ──
 

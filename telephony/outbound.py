@@ -99,6 +99,12 @@ class Outbound:
         if self._ringing and not self._legs:
             self._cancel()
 
+    def unreachable(self, reason: str) -> None:
+        """The peer's machine says that there is nobody; the timers need not run out."""
+        if not self._ringing and not self._legs:
+            self._fail(503, reason)
+            self.give_up()
+
     def _make_invite(self) -> Request:
         host = self._endpoint.local_host(self._hop)
         body = sdp.make_offer(host, self._media.port, session_id=self._session_id, version=1)

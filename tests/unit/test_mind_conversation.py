@@ -294,3 +294,24 @@ def test_a_choice_may_be_keyed_by_number(caller: Caller) -> None:
     caller.says("I'd like an appointment")
     caller.keys("2")
     assert caller.slots["service"] == "repair"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Max O.", "that's all"),
+        ("Long-fine.", "no i'm fine"),
+        ("No, Maxwell.", "no that's all thank you"),
+        ("Buy.", "bye"),
+    ],
+)
+def test_a_no_that_only_the_grammar_understood_ends_the_call(caller: Caller, text: str, expected: str) -> None:
+    caller.says("what are your opening hours")
+    caller.hears(Heard(text, expected_text=expected, alternatives=(expected,)))
+    assert isinstance(caller.last, End)
+
+
+def test_yes_to_anything_else_is_no_goodbye(caller: Caller) -> None:
+    caller.says("what are your opening hours")
+    caller.hears(Heard("Yes peas.", expected_text="yes please", alternatives=("yes please",)))
+    assert isinstance(caller.last, Listen)

@@ -132,9 +132,9 @@ def _letters(graph: Graph, begin: int, end: int) -> None:
 def _yesno(expect: Expect) -> _Built:
     graph = Graph()
     begin = graph.maybe(0, ("um", "uh", "er", "well", "oh", "hmm", "i think", "i guess", "i said"))
-    for first, then in ((w.YES, w.AFTER_YES), (w.NO, w.AFTER_NO)):
+    for first, then in ((w.YES, w.AFTER_YES), ((*w.NO, *w.NOTHING_MORE), w.AFTER_NO)):
         end = graph.maybe(graph.words(begin, first), then)
-        graph.finals.add(end)
+        graph.finals.add(graph.maybe(end, (*w.POLITE, "goodbye", "bye")))
     return graph, _plain
 
 

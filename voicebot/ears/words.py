@@ -286,9 +286,18 @@ AFTER_NO = (
     "no",
     "not really",
     "that's all",
+    "that is all",
+    "that was all",
+    "that's everything",
+    "that will be all",
     "that's it",
+    "nothing else",
+    "i'm fine",
+    "i'm good",
     "wrong",
 )
+NOTHING_MORE = ("that's all", "that is all", "that's everything", "nothing else", "nothing", "goodbye", "bye")
+"""Answers to "is there anything else?" without a no."""
 
 FILLERS = (
     "um",

@@ -21,6 +21,7 @@ from voicebot.mind.waiting import (
 
 SWITCH = 0.75
 """Confidence from which a sentence changes the subject although it also holds an answer."""
+_NOES = {"no", "nope", "nah"}
 _GREETING = {
     "hello",
     "hi",
@@ -44,10 +45,14 @@ class Wishes:
         self._floor, self._orders = floor, orders
 
     def wish(self, heard: Heard, after: bool, waiting: Waiting) -> Next:
+        if after and heard.expected_text:  # recognised inside the grammar of yes and no
+            heard = replace(heard, text=heard.expected_text)
+            if yes_or_no(heard) != "yes" or heard.text.split()[0] in _NOES:
+                return self._floor.goodbye()
         words = tokens(heard.text)
         answer = yes_or_no(heard)
         short = len(words) <= 5
-        if after and short and (answer == "no" or words[:1] in (["no"], ["nope"], ["nah"])) and not self._sure(heard):
+        if after and short and (answer == "no" or {*words[:1]} & _NOES) and not self._sure(heard):
             return self._floor.goodbye()
         if after and answer == "yes" and short and not self._sure(heard):
             self._floor.machine.say(self._floor.flow.model.after.go_on, "after.go_on")

@@ -144,9 +144,7 @@ class Scribe:
         self._turn = dataclasses.replace(turn, timings_ms=stages)
         if turn.source == "speech":
             metrics.response.observe(stages["answer"] / 1000)
-        for name in ("endpoint", "asr", "tts"):
-            if name in stages:
-                metrics.stage.labels(name).observe(stages[name] / 1000)
+        metrics.stage.labels("tts").observe(synthesis_ms / 1000)
         self._show(page.turn(stages["answer"], {name: ms for name, ms in stages.items() if name != "answer"}))
         self._write_turn()
 

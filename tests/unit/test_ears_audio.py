@@ -34,3 +34,17 @@ def test_utterances_reach_the_engine_at_16_khz() -> None:
     assert out.dtype == np.float32
     assert len(out) == 16000
     assert out[8000] == pytest.approx(0.5, abs=0.01)
+
+
+@pytest.mark.parametrize("silent_ms", [0, 40, 250])
+def test_the_silence_after_a_voice_is_told_whatever_its_loudness(silent_ms: int) -> None:
+    voice = sine(300, 8000)
+    noise = np.random.default_rng(1).integers(-8, 9, silent_ms * 8).astype(np.int16)
+    for loudness in (1.0, 0.1):
+        pcm = np.concatenate([(voice * loudness).astype(np.int16), noise])
+        assert audio.trailing_silence(pcm) == silent_ms * 8
+
+
+def test_no_audio_has_no_trailing_silence() -> None:
+    assert audio.trailing_silence(np.zeros(0, np.int16)) == 0
+    assert audio.trailing_silence(np.zeros(79, np.int16)) == 0

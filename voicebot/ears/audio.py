@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 from telephony.leg import Pcm
 
 _TAPS = 31
+FRAME = 80
+"""10 ms at 8 000 Hz."""
+BELOW_LOUDEST_DB = 30.0
 
 
 def _half_band() -> NDArray[np.float32]:
@@ -35,6 +38,19 @@ class Halver:
         low = np.convolve(joined, self._taps, "valid")[self._odd :: 2]
         self._odd = (self._odd + pcm.size) % 2
         return np.clip(np.rint(low), -32768, 32767).astype(np.int16)
+
+
+def trailing_silence(pcm: Pcm) -> int:
+    """Samples at the end of an utterance (int16, 8 000 Hz) that no voice is in: after the last 10 ms frame whose level
+    is at most `BELOW_LOUDEST_DB` under the loudest of the last two seconds. 0 when there is no frame.
+    """
+    last = pcm[-2 * 8000 :]
+    frames = last[len(last) % FRAME :].astype(np.float32).reshape(-1, FRAME)
+    if not len(frames):
+        return 0
+    powers = np.square(frames).mean(axis=1)
+    loud = np.flatnonzero(powers >= powers.max() * 10 ** (-BELOW_LOUDEST_DB / 10))
+    return int(len(frames) - 1 - loud[-1]) * FRAME
 
 
 def for_engine(pcm: Pcm) -> NDArray[np.float32]:

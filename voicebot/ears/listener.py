@@ -57,6 +57,7 @@ class Listener:
         self._halve_played = audio.Halver() if rate_hz == 16000 else None
         self._kept = np.zeros(0, np.int16)
         self._kept_from = 0
+        self._voice_end = 0
         self._cut_to = 0
         self._arrivals: dict[int, float] = {}
         self._fed_at = clock()
@@ -185,6 +186,7 @@ class Listener:
         self._discard()
         begin, end = max(0, wanted.start - self._kept_from), wanted.end - self._kept_from
         pcm = self._kept[begin:end].copy()
+        self._voice_end = wanted.end - audio.trailing_silence(pcm)
         self._job = Job(lambda: audio.for_engine(pcm), self._expect, self._on_done)
         if not self._pool.submit(self._job, urgent=False):
             self._job.result = Transcript("", 0.0)
@@ -229,8 +231,10 @@ class Listener:
 
     def _heard(self, said: Transcript, turn: Ended, job: Job) -> Heard:
         now = self._clock()
+        # The VAD's probability falls some 100 ms after the voice did; the caller has waited since the voice.
+        trailed_s = max(0, turn.voiced_end - self._voice_end) / RATE_HZ
         timings = {
-            "endpoint": (now - self._arrivals.get(turn.voiced_end, now)) * 1000,
+            "endpoint": (now - self._arrivals.get(turn.voiced_end, now) + trailed_s) * 1000,
             "queue": job.queue_ms,
             **said.timings_ms,
         }

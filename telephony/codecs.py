@@ -6,15 +6,38 @@ A-law 13 bits, both with 8 segments of 16 steps.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-Codec = Literal["PCMU", "PCMA"]
+Codec = Literal["PCMU", "PCMA", "G722", "opus"]
 Pcm = NDArray[np.int16]
 
 RATE_HZ = 8000
+
+
+class Format(NamedTuple):
+    """How a codec is written in SDP and counted in RTP."""
+
+    payload_type: int
+    """Ours in offers; static below 96 (RFC 3551 table 4)."""
+    clock_hz: int
+    """Of RTP timestamps."""
+    channels: int
+    """In rtpmap; 1 is left out there."""
+    rate_hz: int
+    """Of the samples that `play` takes and `on_audio` gives."""
+
+
+FORMATS: dict[Codec, Format] = {
+    "PCMU": Format(0, 8000, 1, 8000),
+    "PCMA": Format(8, 8000, 1, 8000),
+    "G722": Format(9, 8000, 1, 16000),
+    "opus": Format(107, 48000, 2, 16000),
+}
+"""G.722 counts 8000 for its 16000 samples by an old mistake (RFC 3551 section 4.5.2), Opus always 48000 and two
+channels, whatever is in it (RFC 7587 section 4.1)."""
 
 
 def _ulaw_decoding() -> Pcm:

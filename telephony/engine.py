@@ -21,7 +21,8 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from .receiver import Heard
-from .session import MediaSession, MediaStats
+from .session import MediaSession
+from .stats import MediaStats
 from .udp import make_udp
 
 logger = logging.getLogger(__name__)

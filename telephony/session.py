@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from .codecs import RATE_HZ, Codec, Pcm
 from .dtmf import SLOT_SAMPLES
@@ -13,6 +12,7 @@ from .rtcp import INTERVAL_NS, Reporter
 from .rtp import Address
 from .sdp import Agreed
 from .sender import Sender
+from .stats import MediaStats
 from .udp import BATCH, Udp
 
 NO_MEDIA_MS = 20_000.0
@@ -22,35 +22,6 @@ MAX_READS = 16
 """Batches read from one socket at a time, so that a flood of one call does not hold up the others."""
 
 Tap = Callable[[bool, int, bytes], None]
-
-
-@dataclass(frozen=True, slots=True)
-class MediaStats:
-    """Counters of a session since it was opened."""
-
-    packets_sent: int = 0
-    bytes_sent: int = 0
-    """Payload only, as `bytes_received`."""
-    packets_received: int = 0
-    """Of the caller, in order or put in order."""
-    bytes_received: int = 0
-    lost: int = 0
-    """Given up waiting for; those that came later all the same are in `late`, too."""
-    late: int = 0
-    duplicates: int = 0
-    malformed: int = 0
-    """Datagrams that are no RTP, or of a payload type that was not agreed."""
-    wrong_source: int = 0
-    concealed_ms: float = 0.0
-    """Audio made up for packets that were lost or not sent."""
-    jitter_ms: float = 0.0
-    """Interarrival jitter (RFC 3550 §6.4.1)."""
-    max_gap_out_ms: float = 0.0
-    """Longest time between two packets sent."""
-    peer_lost_percent: float | None = None
-    """Of our packets, as the peer last reported (RTCP); None when it never did."""
-    peer_jitter_ms: float | None = None
-    round_trip_ms: float | None = None
 
 
 class MediaSession:

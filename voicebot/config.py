@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from voicebot import yamlfile
+from telephony import yamlfile
 from voicebot.paths import DIALOGS, ROOT
 
 Port = Annotated[int, Field(ge=0, le=65535)]

@@ -1,7 +1,7 @@
 """Every error that this program raises on purpose.
 
+SourceError                   bad YAML: a list of `Problem` with file, line and remedy (it is telephony's)
 VoicebotError                 message and remedy, shown without a traceback
-├── SourceError               bad YAML: a list of `Problem` with file, line and remedy
 ├── ModelMissing              weights are not there; says which command brings them
 ├── EngineFailed              recognition or synthesis broke in the middle of a call
 └── ActionFailed              a backend did not do what it was asked (timeout, refused, status)
@@ -9,7 +9,9 @@ VoicebotError                 message and remedy, shown without a traceback
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from telephony.problems import Problem, SourceError
+
+__all__ = ["ActionFailed", "EngineFailed", "ModelMissing", "Problem", "SourceError", "VoicebotError"]
 
 
 class VoicebotError(Exception):
@@ -24,29 +26,6 @@ class VoicebotError(Exception):
         super().__init__(message + (f" — {remedy}" if remedy else ""))
         self.message = message
         self.remedy = remedy
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One thing wrong in a YAML file."""
-
-    file: str
-    line: int
-    """1-based; 0 when the file as a whole is meant."""
-    message: str
-    remedy: str = ""
-
-    def __str__(self) -> str:
-        tail = f" — {self.remedy}" if self.remedy else ""
-        return f"{self.file}:{self.line}: {self.message}{tail}"
-
-
-class SourceError(VoicebotError):
-    """A YAML file that cannot be used, refused as a whole with everything wrong in it."""
-
-    def __init__(self, problems: list[Problem]) -> None:
-        super().__init__("\n".join(str(p) for p in problems))
-        self.problems = problems
 
 
 class ModelMissing(VoicebotError):

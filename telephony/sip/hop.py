@@ -16,17 +16,23 @@ DEFAULT_PORT = 5060
 class Hop:
     """The other end of one transport."""
 
-    protocol: Literal["udp", "tcp"]
+    protocol: Literal["udp", "tcp", "tls"]
     host: str
     """Address literal, without brackets."""
     port: int
     connection: int = 0
-    """Number of the TCP connection that a message came by; 0 for any."""
+    """Number of the TCP or TLS connection that a message came by; 0 for any."""
+    name: str = ""
+    """TLS: whom the certificate has to name (and SNI asks for); empty for `host`."""
+    profile: str = ""
+    """TLS: which set of certificates and authorities to use, see `Endpoint`; empty for the default one."""
+    advertise: str = ""
+    """Our address as this peer should see it, when it is not the endpoint's own."""
 
     @property
     def reliable(self) -> bool:
         """Whether the transport delivers by itself; retransmission timers rest then."""
-        return self.protocol == "tcp"
+        return self.protocol != "udp"
 
 
 def bracketed(host: str) -> str:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel, ConfigDict
 
-from voicebot import config, yamlfile
+from telephony import yamlfile
+from voicebot import config
 from voicebot.errors import SourceError
 
 

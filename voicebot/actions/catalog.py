@@ -13,7 +13,7 @@ import sqlalchemy
 from sqlalchemy.exc import ArgumentError
 from yarl import URL
 
-from voicebot import yamlfile
+from telephony import yamlfile
 from voicebot.actions.guard import Allow, address_of
 from voicebot.actions.schema import ActionSpec, CatalogSpec, HttpSpec, SqlSpec
 from voicebot.actions.templates import Template, UrlTemplate, expand, json_names

@@ -18,7 +18,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from voicebot import yamlfile
+from telephony import yamlfile
 from voicebot.bench.sound import load_wav, synthesised, voiced
 from voicebot.bench.turns import Kind, Step
 from voicebot.mouth.mouth import Mouth

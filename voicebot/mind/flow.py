@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from voicebot import yamlfile
+from telephony import yamlfile
 from voicebot.errors import Problem, SourceError
 from voicebot.mind import templates
 from voicebot.mind.lint import Known, lint

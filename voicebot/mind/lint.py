@@ -6,11 +6,11 @@ import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
+from telephony.yamlfile import Lines, Path_, line_of
 from voicebot.errors import Problem
 from voicebot.mind import conditions, templates
 from voicebot.mind.schema import FlowFile, Slot, Step
 from voicebot.mind.slots.limits import LimitError, day_limit, time_limit
-from voicebot.yamlfile import Lines, Path_, line_of
 
 MIN_EXAMPLES = 8
 MIN_LADDER = 2

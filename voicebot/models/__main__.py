@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from voicebot.errors import VoicebotError
+from voicebot.errors import SourceError, VoicebotError
 from voicebot.models import register
 
 
@@ -16,7 +16,7 @@ def main() -> int:
     try:
         args = parser.parse_args(["models", *sys.argv[1:]])
         return int(args.func(args))
-    except VoicebotError as error:
+    except (SourceError, VoicebotError) as error:
         print(f"voicebot: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
-from voicebot import yamlfile
+from telephony import yamlfile
 from voicebot.errors import VoicebotError
 from voicebot.paths import MANIFEST
 

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from voicebot.errors import Problem, SourceError
+from telephony.problems import Problem, SourceError
 
 MAX_BYTES = 2_000_000
 MAX_DEPTH = 40

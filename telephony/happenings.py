@@ -1,0 +1,68 @@
+"""What the edge tells whoever watches it (metrics, logs, dashboards). Telephony itself keeps no metrics library."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from .stats import MediaStats
+
+
+@dataclass(frozen=True, slots=True)
+class SetUp:
+    """A call was answered or refused, either way."""
+
+    trunk: str
+    incoming: bool
+    status: int
+    """Of the final response; 487 when it was given up before."""
+    seconds: float
+    """INVITE to final response."""
+
+
+@dataclass(frozen=True, slots=True)
+class Over:
+    """An answered call has ended."""
+
+    trunk: str
+    incoming: bool
+    why: str
+    seconds: float
+    media: MediaStats = field(default_factory=MediaStats)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A packet or request was turned away at the door, before it cost anything."""
+
+    why: Literal["rate", "blocked", "unlisted", "calls", "calls-per-second", "digest", "draining", "overload"]
+    host: str
+    trunk: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """A source is refused outright for a while, or (seconds 0) no longer."""
+
+    host: str
+    why: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class TrunkState:
+    """A trunk's health or registration changed."""
+
+    trunk: str
+    state: Literal["up", "down", "registered", "refused", "unknown"]
+    why: str = ""
+
+
+Happening = SetUp | Over | Refused | Blocked | TrunkState
+Watch = Callable[[Happening], None]
+"""Called on the event loop; must not raise and must not wait."""
+
+
+def unwatched(happening: Happening) -> None:
+    """Nobody watches."""

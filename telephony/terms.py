@@ -1,0 +1,54 @@
+"""What may be agreed in one call: codecs, encryption, keys, timers. A trunk has its own, other calls the default.
+
+Everything that sets up, changes or ends a call reads its wishes here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from .codecs import Codec
+
+Srtp = Literal["off", "optional", "sdes", "dtls"]
+"""``off`` plain RTP only; ``optional`` plain or encrypted as the peer offers, plain in our own offers; ``sdes`` and
+``dtls`` demanded: we offer only this, and refuse plain media with 488."""
+Keys = Literal["auto", "rfc4733", "info", "inband"]
+"""How key presses travel: ``auto`` takes telephone events when both have them, else tones (out) and the detector (in).
+INFO is always understood on the way in."""
+Reliable = Literal["off", "supported", "required"]
+"""100rel (RFC 3262)."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionTimer:
+    """RFC 4028: a call whose other end vanished without a word ends by itself."""
+
+    expires_s: int = 1800
+    """What we ask for. 0: we neither ask nor refuse; a peer that refreshes is answered as it wishes."""
+    min_s: int = 90
+    """Less than this gets 422 with Min-SE."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The wishes and limits of one call."""
+
+    trunk: str = ""
+    """Name of the trunk, for records and metrics; empty for a caller without one."""
+    codecs: tuple[Codec, ...] = ("PCMU", "PCMA", "G722", "opus")
+    """Those allowed, best first: the first of them that the peer has is taken."""
+    srtp: Srtp = "optional"
+    keys: Keys = "auto"
+    ptime_ms: Literal[10, 20, 30] = 20
+    """Of our packets, when the peer asks for nothing else that we can do."""
+    timer: SessionTimer = SessionTimer()
+    reliable: Reliable = "supported"
+    comfort_noise_dbov: float | None = -68.0
+    """Level of the noise sent while nothing is said, so that the line does not sound dead; None: digital silence."""
+    no_media_s: float = 20.0
+    """No RTP for this long, and the peer is not holding: the call ends with ``no-media``."""
+    redirects: int = 0
+    """How many 3xx answers to follow; 0 treats the first as a refusal."""
+    refer_in: bool = False
+    """Whether this peer may send us elsewhere (REFER); otherwise 403."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 from telephony.agent import AgentConfig, IncomingCall, UserAgent
@@ -14,7 +15,7 @@ from telephony.webrtc import WebRtcLeg
 from voicebot import log, metrics
 from voicebot.actions.catalog import Catalog
 from voicebot.actions.runner import Actions
-from voicebot.call import FILLER, SORRY, Call, House
+from voicebot.call import FILLER, SORRY, Call, Connect, House, Script
 from voicebot.config import Config
 from voicebot.ears.ears import Ears
 from voicebot.handoff.switchboard import Switchboard
@@ -43,13 +44,13 @@ class App:
     def __init__(self, config: Config, hints: list[str] | None = None) -> None:
         self.config = config
         self.hints = hints or []
-        flow = Flow.load(config.flow)
-        catalog = Catalog.load(config.actions_file)
         with ThreadPoolExecutor(3, thread_name_prefix="load") as loaders:
             ears = loaders.submit(Ears.load, config.ears)
             mouth = loaders.submit(Mouth.load, config.mouth)
             loaders.submit(slots.warm)
-            understanding = loaders.submit(Understanding.train, flow.intents, models_dir(), flow.model.off_topic)
+            self.scripts = {name: load_script(*files) for name, files in config.scripts.items()}
+        self.script = self.scripts[config.flow.stem]
+        """What answers when no route says otherwise."""
         self.records = Records.open(config.record.database)
         self.media = MediaEngine(config.sip.listen, config.rtp.first_port, config.rtp.last_port)
         sip = config.sip
@@ -59,11 +60,8 @@ class App:
         self.web = Web(config.http, on_browser_call=self._browser_call, ready=lambda: self.ready, status=self.status)
         self.house = House(
             config=config,
-            flow=flow,
-            understanding=understanding.result(),
             ears=ears.result(),
             mouth=mouth.result(),
-            actions=Actions(catalog),
             switchboard=Switchboard(config.handover, self._dial),
             thinkers=ThreadPoolExecutor(THINKERS, thread_name_prefix="mind"),
             post_summary=self._post_summary,
@@ -77,9 +75,11 @@ class App:
         self.records.start()
         house.ears.start()
         house.mouth.start()
-        await house.actions.start()
+        for script in self.scripts.values():
+            await script.actions.start()
         self.media.start()
-        prompts = [*house.flow.prompts(), (FILLER.name, FILLER.text), (SORRY.name, SORRY.text)]
+        prompts = [prompt for script in self.scripts.values() for prompt in script.flow.prompts()]
+        prompts += [(FILLER.name, FILLER.text), (SORRY.name, SORRY.text)]
         await house.mouth.warm(prompts[:2], 8000)  # the greeting at once, the rest behind the first calls
         await self.agent.start()
         await self.web.start()
@@ -96,7 +96,8 @@ class App:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
         self.media.stop()
-        await self.house.actions.stop()
+        for script in self.scripts.values():
+            await script.actions.stop()
         self.house.ears.stop()
         self.house.mouth.stop()
         self.house.thinkers.shutdown(wait=True)
@@ -105,7 +106,7 @@ class App:
     def status(self) -> dict[str, Any]:
         """What the web pages show about the server."""
         return {
-            "flow": self.house.flow.name,
+            "flow": self.script.flow.name,
             "calls": self.agent.active_calls + self.web.phone.active,
             "hints": self.hints,
         }
@@ -117,18 +118,20 @@ class App:
             _log.warning("call not answered", extra={"status": error.status, "reason": error.reason})
             return
         known = {"caller_number": phone_number(incoming.from_uri), "caller_name": incoming.from_name}
-        await self._converse(leg, "sip", incoming.from_uri, incoming.to_uri, known)
+        await self._converse(self.script, leg, "sip", incoming.from_uri, incoming.to_uri, known)
 
     async def _browser_call(self, leg: WebRtcLeg) -> None:
-        await self._converse(leg, "browser", leg.peer, "browser phone", {}, leg)
+        await self._converse(self.script, leg, "browser", leg.peer, "browser phone", {}, page=leg)
 
     async def _converse(
         self,
+        script: Script,
         leg: Leg,
         channel: str,
         caller: str,
         called: str,
         known: dict[str, str],
+        connect: Connect | None = None,
         page: WebRtcLeg | None = None,
     ) -> None:
         call = uuid.uuid4().hex[:12]
@@ -136,22 +139,22 @@ class App:
         scribe = Scribe(
             self.records,
             call,
-            self.house.flow.name,
+            script.flow.name,
             channel,
             caller,
             called,
             leg=leg.id,
             show=page.send_data if page is not None else None,
-            mask=self.house.actions.masked,
+            mask=script.actions.masked,
         )
         metrics.calls_active.labels(channel).inc()
         try:
-            await Call(self.house, leg, scribe, known).run()
+            await Call(self.house, script, leg, scribe, known, connect).run()
         finally:
             metrics.calls_active.labels(channel).dec()
 
     async def _dial(self, uri: str, ring_s: float) -> Leg:
-        return await self.agent.call(uri, from_name=self.house.flow.name, ring_s=ring_s)
+        return await self.agent.call(uri, from_name=self.script.flow.name, ring_s=ring_s)
 
     def _post_summary(self, summary: dict[str, Any]) -> None:
         url = self.config.handover.webhook
@@ -162,6 +165,13 @@ class App:
         task = asyncio.get_running_loop().create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
+
+
+def load_script(flow_file: Path, actions_file: Path | None) -> Script:
+    """Read a dialog and train what understands it. Raises SourceError."""
+    flow = Flow.load(flow_file)
+    catalog = Catalog.load(actions_file) if actions_file is not None else Catalog.empty()
+    return Script(flow, Understanding.train(flow.intents, models_dir(), flow.model.off_topic), Actions(catalog))
 
 
 def phone_number(uri: str) -> str:

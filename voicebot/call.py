@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import datetime
@@ -45,15 +45,29 @@ _log = log.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
+class Script:
+    """One dialog with what belongs to it alone."""
+
+    flow: Flow
+    understanding: Understanding
+    actions: Actions
+
+
+@dataclass(frozen=True, slots=True)
+class Connect:
+    """A call that goes to a human at once, because a route says so."""
+
+    target: str
+    queue: bool
+
+
+@dataclass(frozen=True, slots=True)
 class House:
     """What all calls share."""
 
     config: Config
-    flow: Flow
-    understanding: Understanding
     ears: Ears
     mouth: Mouth
-    actions: Actions
     switchboard: Switchboard
     thinkers: Executor
     """Runs the mind's work, which is short but not short enough for the event loop."""
@@ -66,13 +80,25 @@ class Call:
 
     Args:
         house: the shared parts.
+        script: the dialog.
         leg: the caller's answered leg.
         scribe: writes down what happens.
         caller: what is known of the caller, as variables of the dialog (``caller_number`` …).
+        connect: whom to bring in before the dialog says a word; None begins with the dialog.
     """
 
-    def __init__(self, house: House, leg: Leg, scribe: Scribe, caller: dict[str, str]) -> None:
+    def __init__(
+        self,
+        house: House,
+        script: Script,
+        leg: Leg,
+        scribe: Scribe,
+        caller: Mapping[str, str],
+        connect: Connect | None = None,
+    ) -> None:
         self._house = house
+        self._actions = script.actions
+        self._connect = connect
         self._leg = leg
         self._scribe = scribe
         self._listener = house.ears.listen(leg.rate_hz, self._on_ear)
@@ -83,7 +109,7 @@ class Call:
         self._expect = Expect()
         self._key_timer: asyncio.TimerHandle | None = None
         self._conversation = Conversation(
-            house.flow, house.understanding, now=lambda: datetime.now().astimezone(), caller=caller
+            script.flow, script.understanding, now=lambda: datetime.now().astimezone(), caller=caller
         )
 
     async def run(self) -> None:
@@ -146,7 +172,8 @@ class Call:
 
     async def _talk(self) -> None:
         try:
-            acts = self._conversation.start()
+            connect, talk = self._connect, self._conversation
+            acts = talk.start() if connect is None else talk.connect(connect.target, connect.queue)
             while acts:
                 acts = await self._perform(acts)
         except Exception:  # noqa: BLE001 - the last barrier of a call: the caller hears words, other calls go on
@@ -247,7 +274,7 @@ class Call:
         """Run a backend action while what comes before it is spoken."""
         loop = asyncio.get_running_loop()
         begun = loop.time()
-        running = asyncio.create_task(self._house.actions.run(do))
+        running = asyncio.create_task(self._actions.run(do))
         try:
             await self._speak(says)
             done, _ = await asyncio.wait({running}, timeout=FILLER_AFTER_S)
@@ -270,7 +297,7 @@ class Call:
         music = asyncio.create_task(self._player.hold_music())
         try:
             try:
-                human = await self._house.switchboard.reach(act.target)
+                human = await self._house.switchboard.reach(act.target, act.queue)
             except NotReached as error:
                 return await self._nobody(act, error.why)
             try:

@@ -74,6 +74,8 @@ class Handover(Section):
     """Name → SIP URI of the human or the PBX queue behind it."""
     ring_s: Annotated[float, Field(gt=0, le=120)] = 20.0
     """How long a target may ring before the caller gets words and another way."""
+    queue_s: Annotated[float, Field(ge=0, le=7200)] = 300.0
+    """How long a caller who was routed to a queue waits for a free human before the bot takes the call."""
     webhook: str | None = None
     """URL that gets the written summary as JSON (POST)."""
 
@@ -101,6 +103,8 @@ class Config(Section):
 
     flow: Path = DIALOGS / "northwind.yaml"
     """The dialog that answers; relative to the configuration file."""
+    flows: dict[str, Path] = Field(default_factory=dict)
+    """More dialogs that routes may name, each with its ``.actions.yaml`` beside it if it has actions."""
     actions: Path | None = None
     """Backend actions of the flow; by default the flow's file name with ``.actions.yaml``."""
     sip: Sip = Sip()
@@ -116,6 +120,15 @@ class Config(Section):
     def actions_file(self) -> Path:
         return self.actions or self.flow.with_suffix(".actions.yaml")
 
+    @property
+    def scripts(self) -> dict[str, tuple[Path, Path | None]]:
+        """Name → flow file and actions file of every dialog; `flow`, under the name of its file, is the first."""
+        found: dict[str, tuple[Path, Path | None]] = {self.flow.stem: (self.flow, self.actions_file)}
+        for name, flow in self.flows.items():
+            actions = flow.with_suffix(".actions.yaml")
+            found[name] = flow, actions if actions.exists() else None
+        return found
+
 
 def load(path: Path | None) -> Config:
     """Read the configuration, or take the defaults when `path` is None.
@@ -127,7 +140,10 @@ def load(path: Path | None) -> Config:
     """
     config = Config() if path is None else yamlfile.load(path, Config)
     base = ROOT if path is None else path.resolve().parent
-    changes: dict[str, object] = {"flow": base / config.flow}
+    changes: dict[str, object] = {
+        "flow": base / config.flow,
+        "flows": {name: base / flow for name, flow in config.flows.items()},
+    }
     if config.actions is not None:
         changes["actions"] = base / config.actions
     if config.mouth.recordings is not None:

@@ -102,7 +102,9 @@ class Handover:
     summary: str
     """One or two sentences for the human who answers: who calls, what was asked, what was done."""
     reason: str
-    """``asked``, ``failures``, ``flow``, ``backend`` …"""
+    """``asked``, ``failures``, ``flow``, ``backend``, ``route`` …"""
+    queue: bool = False
+    """Wait in line: a target that is busy or does not answer is called again, for as long as the configuration says."""
 
 
 @dataclass(frozen=True, slots=True)

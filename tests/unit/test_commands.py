@@ -56,6 +56,16 @@ def test_a_handover_target_that_nobody_configured_is_found(company: Path) -> Non
     assert any("'reception' is not configured" in p.message for p in check.look(company)[0])
 
 
+def test_every_dialog_that_routes_may_name_is_checked_with_its_own_actions(company: Path) -> None:
+    sales = company.with_name("sales.yaml")
+    shutil.copy(company.with_name("northwind.yaml"), sales)
+    spoil(company, "flow: northwind.yaml", "flows: {sales: sales.yaml}\nflow: northwind.yaml")
+    assert any(p.file == str(sales) and "is not defined" in p.message for p in check.look(company)[0])
+    shutil.copy(company.with_name("northwind.actions.yaml"), company.with_name("sales.actions.yaml"))
+    found, words = check.look(company)
+    assert found == [] and "sales: 4 tasks" in words
+
+
 def test_a_wrong_configuration_ends_with_status_2_and_its_lines(
     company: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

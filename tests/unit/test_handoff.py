@@ -10,6 +10,7 @@ from aiohttp import web
 
 from telephony.leg import AudioHandler, DtmfHandler, Leg, LegError, Pcm
 from voicebot.config import Handover
+from voicebot.handoff import switchboard
 from voicebot.handoff.bridge import MAX_QUEUED_S, bridge
 from voicebot.handoff.switchboard import NotReached, Switchboard, why_of
 from voicebot.handoff.webhook import post_summary
@@ -78,6 +79,26 @@ async def test_only_configured_targets_are_dialled() -> None:
         await board.reach("desk")
     assert busy.value.why == "busy"
     assert dialled == ["sip:desk@10.0.0.1"]
+
+
+async def test_a_queued_caller_waits_until_somebody_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(switchboard, "AGAIN_S", 0.0)
+    answers = [LegError(486, "Busy Here"), LegError(408, "No Answer"), StepLeg("desk")]
+
+    async def dial(uri: str, ring_s: float) -> Leg:
+        answer = answers.pop(0)
+        if isinstance(answer, LegError):
+            raise answer
+        return answer
+
+    board = Switchboard(Handover(targets={"desk": "sip:desk@10.0.0.5"}, queue_s=30), dial)
+    assert (await board.reach("desk", queue=True)).id == "desk"
+    answers[:] = [LegError(486, "Busy Here"), StepLeg("desk")]
+    with pytest.raises(NotReached, match="486"):
+        await board.reach("desk")
+    answers[:] = [LegError(404, "Not Found"), StepLeg("desk")]
+    with pytest.raises(NotReached, match="404"):  # waiting would not help
+        await board.reach("desk", queue=True)
 
 
 async def test_audio_and_keys_go_both_ways_and_one_hanging_up_ends_both() -> None:

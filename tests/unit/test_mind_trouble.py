@@ -248,3 +248,18 @@ def test_every_turn_ends_in_exactly_one_listen_do_handover_or_end(
             if isinstance(acts[-1], End):
                 break
             acts = _answer(talk, acts[-1], rng)
+
+
+def test_a_routed_call_rings_first_and_meets_the_bot_with_its_disclosure_when_nobody_comes(
+    flow: Flow, understanding: Understanding
+) -> None:
+    talk = Conversation(flow, understanding, now=lambda: NOW, caller={"caller_number": "+4930123456"})
+    acts = talk.connect("reception", queue=True)
+    assert [type(act) for act in acts] == [Handover]
+    assert isinstance(acts[0], Handover) and (acts[0].target, acts[0].queue) == ("reception", True)
+    assert "put through" in acts[0].summary and "4 9 3 0" in acts[0].summary
+    acts = talk.handover_failed("busy")
+    said = [act for act in acts if isinstance(act, Say)]
+    assert said[0].text == flow.model.disclosure and not said[0].barge_in
+    assert isinstance(acts[-1], Listen)
+    assert [say.text for say in said].count(flow.model.disclosure) == 1

@@ -46,15 +46,24 @@ def look(path: Path) -> tuple[list[Problem], str]:
         config = configuration.load(path)
     except SourceError as error:
         return error.problems, ""
-    flow = _try(found, lambda: Flow.load(config.flow))
-    catalog = _try(found, lambda: Catalog.load(config.actions_file))
-    if flow is not None and catalog is not None:
-        found += _fit(flow, catalog, config, path)
+    flows = [_look_at(found, config, path, *files) for files in config.scripts.values()]
     found += [Problem(str(path), 0, message, "run: voicebot models pull") for message in models.missing()]
-    if flow is None:
-        return found, ""
-    used = len(flow.actions_used())
-    return found, f"{config.flow.name}: {len(flow.programs)} tasks, {len(flow.intents)} intents, {used} actions"
+    words = [
+        f"{name}: {len(flow.programs)} tasks, {len(flow.intents)} intents, {len(flow.actions_used())} actions"
+        for name, flow in zip(config.scripts, flows, strict=True)
+        if flow is not None
+    ]
+    return found, "; ".join(words)
+
+
+def _look_at(
+    found: list[Problem], config: Config, path: Path, flow_file: Path, actions_file: Path | None
+) -> Flow | None:
+    flow = _try(found, lambda: Flow.load(flow_file))
+    catalog = Catalog.empty() if actions_file is None else _try(found, lambda: Catalog.load(actions_file))
+    if flow is not None and catalog is not None:
+        found += _fit(flow, catalog, config, path, flow_file, actions_file or flow_file.with_suffix(".actions.yaml"))
+    return flow
 
 
 def _try(found: list[Problem], read: Callable[[], Read]) -> Read | None:
@@ -65,19 +74,19 @@ def _try(found: list[Problem], read: Callable[[], Read]) -> Read | None:
         return None
 
 
-def _fit(flow: Flow, catalog: Catalog, config: Config, path: Path) -> list[Problem]:
+def _fit(
+    flow: Flow, catalog: Catalog, config: Config, path: Path, flow_file: Path, actions_file: Path
+) -> list[Problem]:
     """Do flow, actions and configuration name the same things?"""
     found = []
     for name, given in flow.actions_used().items():
         takes = catalog.names.get(name)
         if takes is None:
-            found.append(
-                Problem(str(config.flow), 0, f"action {name!r} is not defined", f"add it to {config.actions_file}")
-            )
+            found.append(Problem(str(flow_file), 0, f"action {name!r} is not defined", f"add it to {actions_file}"))
         elif given != takes:
             differ = ", ".join(sorted(given ^ takes))
             found.append(
-                Problem(str(config.flow), 0, f"action {name!r} is called with other arguments than it takes: {differ}")
+                Problem(str(flow_file), 0, f"action {name!r} is called with other arguments than it takes: {differ}")
             )
     target = flow.model.handover.target
     if target not in config.handover.targets:

@@ -71,7 +71,7 @@ def banner(app: App, seconds: float) -> str:
     """The lines that say what is listening, with which engines, and what to try."""
     config, house = app.config, app.house
     lines = [
-        f"voicebot is ready after {seconds:.1f} s: flow {house.flow.name!r} from {config.flow.name}",
+        f"voicebot is ready after {seconds:.1f} s: flow {app.script.flow.name!r} from {config.flow.name}",
         f"  phone    sip:{config.sip.listen}:{app.agent.port} (UDP and TCP), audio from port {config.rtp.first_port}",
         f"  browser  http://{config.http.listen}:{app.web.port}/",
         f"  engines  hears with {config.ears.engine}, speaks with {house.mouth.voice_name}",

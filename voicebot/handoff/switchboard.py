@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Literal
 
@@ -13,6 +14,9 @@ from voicebot.errors import VoicebotError
 Why = Literal["busy", "no-answer", "unreachable"]
 Dial = Callable[[str, float], Awaitable[Leg]]
 """Places a call: SIP URI and seconds that it may ring. Raises LegError."""
+
+AGAIN_S = 5.0
+"""A queued caller's target is called again after this long."""
 
 _log = log.get(__name__)
 _BUSY = {486, 600, 603}
@@ -51,11 +55,12 @@ class Switchboard:
         """Names that a flow may hand over to."""
         return frozenset(self._config.targets)
 
-    async def reach(self, target: str) -> Leg:
+    async def reach(self, target: str, queue: bool = False) -> Leg:
         """Ring a target until a human answers.
 
         Args:
             target: a name from the configuration. A name that is not there is never dialled.
+            queue: call again while it is busy or does not answer, for `Handover.queue_s` in all.
 
         Returns:
             The answered leg.
@@ -67,8 +72,14 @@ class Switchboard:
         if uri is None:
             _log.error("handover target is not configured", extra={"target": target})
             raise NotReached("unreachable", 404, f"no target {target!r} in the configuration")
-        try:
-            return await self._dial(uri, self._config.ring_s)
-        except LegError as error:
-            _log.warning("handover not reached", extra={"target": target, "status": error.status})
-            raise NotReached(why_of(error.status), error.status, error.reason) from error
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + (self._config.queue_s if queue else 0.0)
+        while True:
+            try:
+                return await self._dial(uri, self._config.ring_s)
+            except LegError as error:
+                _log.warning("handover not reached", extra={"target": target, "status": error.status})
+                why = why_of(error.status)
+                if why == "unreachable" or loop.time() + AGAIN_S > until_s:
+                    raise NotReached(why, error.status, error.reason) from error
+            await asyncio.sleep(AGAIN_S)

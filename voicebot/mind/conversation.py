@@ -52,15 +52,22 @@ class Conversation:
         self._last: list[Act] = []
         self._handovers_failed = 0
         self._outcome = ""
+        self._disclosed = False
 
     # ── what comes in ────────────────────────────────────────────────────────────────────────────────────────────
 
     def start(self) -> list[Act]:
         """The first prompts: the disclosure, which cannot be interrupted, and the opening question."""
-        model = self._flow.model
-        self._machine.say(model.disclosure, "disclosure", barge_in=False)
-        self._machine.say(model.opening, "opening")
+        self._disclose()
+        self._machine.say(self._flow.model.opening, "opening")
         return self._acts(Wish(after=False))
+
+    def connect(self, target: str, queue: bool = False) -> list[Act]:
+        """Begin with a human instead of `start`, because a route says so; the bot speaks if nobody comes."""
+        self._waiting = ForHuman("route", Wish(after=False))
+        self._outcome = "handed-over"
+        self._last = [Handover(target, summarise(self.memory, "route"), "route", queue)]
+        return self._last[:]
 
     def hear(self, heard: Heard) -> list[Act]:
         """A turn of the caller."""
@@ -93,6 +100,7 @@ class Conversation:
         self._handovers_failed += 1
         self._outcome = ""
         words = self._flow.model.handover
+        self._disclose()
         if self._handovers_failed >= MAX_HANDOVERS and waiting.reason == "failures":
             self._machine.say(words.give_up, "handover.give_up")
             return self._acts(Over("failed"))
@@ -131,6 +139,12 @@ class Conversation:
         return summarise(self.memory, self._waiting.reason if isinstance(self._waiting, ForHuman) else "")
 
     # ── what goes out ────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _disclose(self) -> None:
+        """That a machine speaks: before anything else that it says in this call."""
+        if not self._disclosed:
+            self._machine.say(self._flow.model.disclosure, "disclosure", barge_in=False)
+            self._disclosed = True
 
     def _busy(self) -> bool:
         return isinstance(self._waiting, (ForResult, ForHuman, Over))

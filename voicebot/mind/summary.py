@@ -10,6 +10,7 @@ _WHY = {
     "failures": "could not be understood or helped several times",
     "backend": "could not be helped because one of our systems did not answer",
     "flow": "needs a person to go on",
+    "route": "was put through to you at once",
 }
 MAX_LENGTH = 500
 

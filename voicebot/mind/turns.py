@@ -88,6 +88,8 @@ class Turns:
             self._floor.memory.frames[-1].at += 1
             return self._floor.go_on()
         back = waiting.back_to
+        if waiting.reason == "route":
+            return self._floor.prompt(Wish(after=False))
         if isinstance(back, (ForSlot, ForValue, ForStep, ForChange)) and self._floor.memory.frames:
             return self._floor.prompt(back)
         return self._floor.go_on() if self._floor.memory.frames else self._floor.prompt(Wish(after=True))

@@ -1,4 +1,4 @@
-"""A cable between two namespaces that loses and delays packets: two TUN devices called ``line`` and this program between.
+"""A cable between two namespaces that loses and delays packets: two TUN devices ``line`` and this program between.
 
     python line.py NAMESPACE NAMESPACE LOSS_PERCENT DELAY_MS JITTER_MS
 

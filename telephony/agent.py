@@ -12,7 +12,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from . import sdp
+from .admission import Trunks
 from .engine import MediaEngine, PortsExhausted
+from .happenings import Watch, unwatched
 from .incoming import IncomingCall
 from .leg import LegError
 from .outbound import Outbound, Wish
@@ -42,13 +44,29 @@ Headers = list[tuple[str, str]]
 class AgentConfig:
     """Where the agent listens and how much it takes on."""
 
-    listen: str = "127.0.0.1"
+    listen: str | tuple[str, ...] = "127.0.0.1"
+    """One address or several (IPv4 and IPv6)."""
     port: int = 5060
-    """0 for any free one."""
+    """Of UDP and TCP; 0 for any free one."""
     advertise: str | None = None
     """Our address as peers see it (behind NAT); an address literal."""
     max_calls: int = 50
+    """Calls at one time, either way; one more gets 503 with Retry-After."""
     user_agent: str = "voicebot"
+    max_new_per_s: float = 50.0
+    """New incoming calls per second; more get 503 with Retry-After."""
+    tls: object | None = None
+    """Certificate and key for callers by TLS; None: no TLS port."""
+    tls_port: int = 5061
+    nameservers: tuple[str, ...] = ()
+    """Asked for NAPTR, SRV and addresses; the system's when empty."""
+    open: bool = True
+    """Whether callers that belong to no trunk are taken."""
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """All listening addresses."""
+        return (self.listen,) if isinstance(self.listen, str) else self.listen
 
 
 class UserAgent:
@@ -58,14 +76,32 @@ class UserAgent:
         config: see there.
         media: a started engine.
         on_call: called in a task of its own for each new call. A call that it neither answers nor rejects gets 480.
+        trunks: whom we know; None: nobody, as with a book without trunks.
+        gate: turns sources away before anything is read.
+        trace: keeps what was said on the wire.
+        watch: is told of calls and refusals.
     """
 
-    def __init__(self, config: AgentConfig, media: MediaEngine, on_call: OnCall | None) -> None:
+    def __init__(
+        self,
+        config: AgentConfig,
+        media: MediaEngine,
+        on_call: OnCall | None,
+        *,
+        trunks: Trunks | None = None,
+        gate: object | None = None,
+        trace: object | None = None,
+        watch: Watch = unwatched,
+    ) -> None:
         self.accepting = False
         self._config = config
         self._media = media
+        self._trunks = trunks
+        self._gate = gate
+        self._trace = trace
+        self._watch = watch
         self._on_call = on_call
-        self._endpoint = Endpoint(config.listen, config.port, config.advertise, config.user_agent, self)
+        self._endpoint = Endpoint(config.hosts[0], config.port, config.advertise, config.user_agent, self)
         self._legs: dict[Key, SipLeg] = {}
         self._pending: dict[TransactionKey, IncomingCall] = {}
         self._dialling: set[Outbound] = set()

@@ -1,56 +1,51 @@
-"""SDP offers and answers for one telephone-quality audio stream (RFC 8866, RFC 3264).
+"""SDP offers and answers for one audio stream: what is said, and what both sides then agree on (RFC 3264, RFC 8866).
 
-Bytes in, bytes and an `Agreed` out. What a peer sent is hostile: the only exception that leaves this file for it is
-`SdpError`. What is written is built from validated tokens and integers, so no CR or LF of a peer gets through.
+What is written is built from validated tokens and integers, so no CR or LF of a peer gets through. `negotiation`
+keeps the state of a dialog; this file knows only one body at a time.
 """
 
 from __future__ import annotations
 
 import ipaddress
-import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from .codecs import Codec
+from .codecs import FORMATS, Codec
+from .description import Description, Direction, Mapped, SdpError, Stream, parse
+from .terms import Terms
 
-Direction = Literal["sendrecv", "sendonly", "recvonly", "inactive"]
+__all__ = ["Agreed", "AudioLine", "Direction", "SdpError", "parse"]
 
-MAX_BODY_BYTES = 16_384
-MAX_LINES = 500
-MAX_MEDIA = 16
-MAX_FORMATS = 64
+PacketTime = Literal[10, 20, 30]
+PACKET_TIMES_MS: tuple[PacketTime, ...] = (10, 20, 30)
 
-PTIME_MS = 20
-DTMF_PAYLOAD_TYPE = 101
-PAYLOAD_TYPES: dict[Codec, int] = {"PCMU": 0, "PCMA": 8}
+COMFORT_NOISE = 13
+"""RFC 3389, at 8000 Hz."""
+EVENT_TYPES: dict[int, int] = {8000: 101, 48000: 100}
+"""Our payload type of telephone-event for each clock (RFC 4733 section 2.1: that of the audio beside it)."""
+_FMTP: dict[Codec, str] = {"opus": "maxplaybackrate=16000;maxaveragebitrate=24000;stereo=0;useinbandfec=1"}
+"""Opus: wideband speech, one channel, with forward error correction (RFC 7587 section 6.1)."""
+_CARRIED: frozenset[Codec] = frozenset({"PCMU", "PCMA"})
+"""Those that sender and receiver can do."""
 
-_STATIC: dict[int, Codec] = {0: "PCMU", 8: "PCMA"}
+_STATIC: dict[int, Mapped] = {
+    0: Mapped("PCMU", 8000, 1),
+    8: Mapped("PCMA", 8000, 1),
+    9: Mapped("G722", 8000, 1),
+    COMFORT_NOISE: Mapped("CN", 8000, 1),
+}
 """Payload types that need no rtpmap (RFC 3551 table 4)."""
-_OFFERED: dict[str, Codec] = {"PCMU": "PCMU", "PCMA": "PCMA"}
-_PROFILES = frozenset({"RTP/AVP", "RTP/AVPF"})
+_CODECS: dict[Mapped, Codec] = {
+    Mapped(codec.upper(), form.clock_hz, form.channels): codec for codec, form in FORMATS.items()
+}
+PLAIN = ("RTP/AVP", "RTP/AVPF")
+
 _MIRRORED: dict[Direction, Direction] = {
     "sendrecv": "sendrecv",
     "sendonly": "recvonly",
     "recvonly": "sendonly",
     "inactive": "inactive",
 }
-_LINE = re.compile(r"([a-z])=(.*)", re.ASCII)
-_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`{|}~/-]{1,64}", re.ASCII)
-_NUMBER = re.compile(r"[0-9]{1,19}", re.ASCII)
-_TIME = re.compile(r"[0-9]{1,19} [0-9]{1,19}", re.ASCII)
-_RTPMAP = re.compile(r"([0-9]{1,3}) +([A-Za-z0-9._-]{1,32})/([0-9]{1,6})(?:/([0-9]{1,3}))?", re.ASCII)
-
-
-class SdpError(Exception):
-    """A body cannot be used.
-
-    Attributes:
-        status: the SIP status that answers it: 400 (malformed) or 488 (well-formed, nothing in common).
-    """
-
-    def __init__(self, status: Literal[400, 488], reason: str) -> None:
-        super().__init__(reason)
-        self.status: Literal[400, 488] = status
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,233 +56,254 @@ class Agreed:
     """Where the peer wants RTP: address literal and port."""
     codec: Codec
     payload_type: int
+    """Of what we send."""
     dtmf_payload_type: int | None
-    """Of telephone-event/8000; None when the peer has none."""
+    """Of telephone-event on the codec's clock, as we send it; None when the peer has none."""
     direction: Direction
     """Ours: with ``recvonly`` and ``inactive`` we send nothing (the peer holds)."""
     ptime_ms: int
-    """What the peer would like per packet; a wish only (RFC 8866 §6.4), 20 when it has none."""
+    """Of our packets: 10, 20 or 30."""
     rtcp_remote: tuple[str, int] | None = None
     """Where the peer wants RTCP when that is not the next port (RFC 3605)."""
+    own_payload_type: int | None = None
+    """Of what the peer sends, when it numbers differently than we do (RFC 3264 section 5.1); None: as ours."""
+    own_dtmf_payload_type: int | None = None
+    comfort_noise: bool = False
+    """The peer may send CN packets (payload type 13) instead of silence, and understands ours."""
 
 
-@dataclass(slots=True)
-class _Media:
-    kind: str
+@dataclass(frozen=True, slots=True)
+class AudioLine:
+    """What we say of our audio stream."""
+
     port: int
     profile: str
-    formats: list[str]
-    connection: str | None = None
-    """Address literal, checked; None when no c= line covers this stream."""
-    direction: Direction | None = None
-    ptime_ms: int = PTIME_MS
-    rtpmap: dict[int, tuple[str, int]] = field(default_factory=dict)
-    rtcp_port: int | None = None
+    codecs: tuple[tuple[int, Codec], ...]
+    events: tuple[tuple[int, int], ...]
+    """Payload types of telephone-event, each with its clock in Hz."""
+    direction: Direction
+    ptime_ms: int
+    comfort_noise: bool = False
+    more: tuple[str, ...] = ()
+    """Further attributes, without ``a=``."""
+
+    def lines(self) -> list[str]:
+        """The m= line and its attributes. Raises ValueError when the port is none."""
+        if not 0 < self.port < 65536:
+            raise ValueError(f"{self.port} is no port")
+        formats, attributes = [], []
+        for payload_type, codec in self.codecs:
+            formats.append(payload_type)
+            form = FORMATS[codec]
+            channels = f"/{form.channels}" if form.channels > 1 else ""
+            attributes.append(f"rtpmap:{payload_type} {codec}/{form.clock_hz}{channels}")
+            if codec in _FMTP:
+                attributes.append(f"fmtp:{payload_type} {_FMTP[codec]}")
+        if self.comfort_noise:
+            formats.append(COMFORT_NOISE)
+            attributes.append(f"rtpmap:{COMFORT_NOISE} CN/8000")
+        for payload_type, clock_hz in self.events:
+            formats.append(payload_type)
+            attributes.append(f"rtpmap:{payload_type} telephone-event/{clock_hz}")
+            attributes.append(f"fmtp:{payload_type} 0-15")
+        attributes += [f"ptime:{self.ptime_ms}", self.direction, *self.more]
+        names = " ".join(map(str, formats))
+        return [f"m=audio {self.port} {self.profile} {names}", *(f"a={attribute}" for attribute in attributes)]
 
 
-class _Session(NamedTuple):
-    time: str
-    media: list[_Media]
+def compose(ip: str, session_id: int, version: int, time: str, streams: list[list[str]]) -> bytes:
+    """A whole body. Raises ValueError when `ip` is no address literal."""
+    parsed = ipaddress.ip_address(ip)
+    address = f"IP{parsed.version} {parsed}"
+    lines = ["v=0", f"o=- {session_id:d} {version:d} IN {address}", "s=-", f"c=IN {address}", f"t={time}"]
+    lines += [line for stream in streams for line in stream]
+    return "".join(f"{line}\r\n" for line in lines).encode("ascii")
 
 
-class _Choice(NamedTuple):
-    codec: Codec
-    payload_type: int
-    dtmf_payload_type: int | None
+def refusal(stream: Stream) -> list[str]:
+    """The stream is not wanted (RFC 3264 section 6)."""
+    return [f"m={stream.kind} 0 {stream.profile} {stream.formats[0]}"]
+
+
+# ── our side ──
+
+
+def offer_line(terms: Terms, port: int, direction: Direction) -> AudioLine:
+    """All that the terms allow. Raises ValueError when they name no codec that we can do."""
+    codecs = carried(terms)
+    clocks = dict.fromkeys(FORMATS[codec].clock_hz for codec in codecs)
+    return AudioLine(
+        port,
+        PLAIN[0],
+        tuple((FORMATS[codec].payload_type, codec) for codec in codecs),
+        tuple((EVENT_TYPES[clock_hz], clock_hz) for clock_hz in clocks),
+        direction,
+        terms.ptime_ms,
+    )
+
+
+def answer_line(stream: Stream, agreed: Agreed, port: int) -> AudioLine:
+    """To the offered stream, with the offerer's numbers."""
+    events = () if agreed.dtmf_payload_type is None else ((agreed.dtmf_payload_type, FORMATS[agreed.codec].clock_hz),)
+    codecs = ((agreed.payload_type, agreed.codec),)
+    return AudioLine(
+        port, stream.profile, codecs, events, agreed.direction, agreed.ptime_ms, comfort_noise=agreed.comfort_noise
+    )
+
+
+def carried(terms: Terms) -> list[Codec]:
+    """The codecs of the terms that we can do, best first. Raises ValueError when there is none."""
+    codecs = [codec for codec in terms.codecs if codec in _CARRIED]
+    if not codecs:
+        raise ValueError(f"none of the codecs {', '.join(terms.codecs)} can be done")
+    return codecs
+
+
+# ── the peer's side ──
+
+
+def choose(offer: Description, ip: str, terms: Terms, wish: Direction = "sendrecv") -> tuple[int, Agreed]:
+    """The best stream of an offer, by its place among all, and what it comes to.
+
+    Of several that can be carried the one with the codec that we like best is taken, the first of equals.
+    Raises SdpError.
+    """
+    family = ipaddress.ip_address(ip).version
+    best: tuple[int, int, Agreed] | None = None
+    for index, stream in enumerate(offer.streams):
+        agreed = agree(stream, terms, family, wish)
+        if agreed is not None:
+            rank = terms.codecs.index(agreed.codec)
+            if best is None or rank < best[0]:
+                best = rank, index, agreed
+    if best is None:
+        raise SdpError(488, "no audio stream with a codec, profile and address that can be used")
+    return best[1], best[2]
+
+
+class _Formats(NamedTuple):
+    codecs: dict[Codec, int]
+    events: dict[int, int]
+    """Payload type by clock."""
+    comfort_noise: bool
+
+
+def agree(
+    stream: Stream, terms: Terms, family: int | None, wish: Direction, ours: AudioLine | None = None
+) -> Agreed | None:
+    """What a stream of the peer comes to; None when it cannot be used.
+
+    Args:
+        family: of our address; a peer elsewhere cannot be reached. None: not checked.
+        wish: what we want ourselves; the peer's direction can only lessen it.
+        ours: our offer, when this is the answer to it: the peer's first codec counts. In an offer, ours does.
+
+    Raises SdpError when it has no c= line or (400) is no stream at all.
+    """
+    formats = _formats(stream)
+    wanted: list[Codec] = carried(terms)
+    if ours is not None:
+        offered = [codec for _, codec in ours.codecs]
+        wanted = [codec for codec in formats.codecs if codec in offered]
+    codec = next((codec for codec in wanted if codec in formats.codecs), None)
+    if stream.kind != "audio" or stream.port == 0 or stream.profile not in PLAIN or codec is None:
+        return None
+    if stream.connection is None:
+        raise SdpError(400, "an audio stream without c= line")
+    address = ipaddress.ip_address(stream.connection)
+    if family is not None and address.version != family:
+        return None
+    if address.is_multicast or stream.connection == "255.255.255.255":
+        return None
+    # The hold of RFC 2543 (RFC 3264 §8.4): an unspecified address asks that nothing be sent.
+    direction = "inactive" if address.is_unspecified else _lesser(wish, _MIRRORED[stream.direction or "sendrecv"])
+    rtcp = None if stream.rtcp_port is None else (stream.connection, stream.rtcp_port)
+    clock_hz = FORMATS[codec].clock_hz
+    own = _own(ours, codec, clock_hz)
+    return Agreed(
+        (stream.connection, stream.port),
+        codec,
+        formats.codecs[codec],
+        formats.events.get(clock_hz),
+        direction,
+        _packet_time(stream, terms, codec),
+        rtcp,
+        own[0] if own[0] != formats.codecs[codec] else None,
+        own[1] if own[1] != formats.events.get(clock_hz) else None,
+        formats.comfort_noise and clock_hz == 8000,
+    )
+
+
+def _own(ours: AudioLine | None, codec: Codec, clock_hz: int) -> tuple[int | None, int | None]:
+    """Our numbers for the codec and its events, in our offer."""
+    if ours is None:
+        return None, None
+    codecs = {name: payload_type for payload_type, name in ours.codecs}
+    events = {clock: payload_type for payload_type, clock in ours.events}
+    return codecs.get(codec), events.get(clock_hz)
+
+
+def _lesser(first: Direction, second: Direction) -> Direction:
+    """What both allow."""
+    sends = all(direction in ("sendrecv", "sendonly") for direction in (first, second))
+    hears = all(direction in ("sendrecv", "recvonly") for direction in (first, second))
+    if sends:
+        return "sendrecv" if hears else "sendonly"
+    return "recvonly" if hears else "inactive"
+
+
+def _packet_time(stream: Stream, terms: Terms, codec: Codec) -> PacketTime:
+    """The peer's wish when we can do it, else that of the terms; never more than its ``maxptime`` (RFC 8866 §6.4)."""
+    possible = [20] if codec == "opus" else list(PACKET_TIMES_MS)  # RFC 6716: no Opus frame has 30 ms
+    limit_ms = stream.maxptime_ms or PACKET_TIMES_MS[-1]
+    wish_ms = stream.ptime_ms if stream.ptime_ms in possible else terms.ptime_ms
+    return next(time for time in (*reversed(PACKET_TIMES_MS), 10) if time <= min(wish_ms or 20, limit_ms) or time == 10)
+
+
+def _formats(stream: Stream) -> _Formats:
+    codecs: dict[Codec, int] = {}
+    events: dict[int, int] = {}
+    comfort_noise = False
+    for text in stream.formats:
+        if not text.isdigit() or int(text) > 127:
+            continue
+        payload_type = int(text)
+        mapped = stream.rtpmap.get(payload_type, _STATIC.get(payload_type))
+        if mapped is None:
+            continue
+        if mapped in _CODECS:
+            codecs.setdefault(_CODECS[mapped], payload_type)
+        elif mapped.name == "TELEPHONE-EVENT":
+            events.setdefault(mapped.clock_hz, payload_type)
+        elif mapped == _STATIC[COMFORT_NOISE] and payload_type == COMFORT_NOISE:
+            comfort_noise = True
+    return _Formats(codecs, events, comfort_noise)
+
+
+# ── for those who have not moved to `negotiation` yet ──
+
+_PLAIN_TERMS = Terms()
 
 
 def make_offer(ip: str, port: int, *, session_id: int, version: int) -> bytes:
-    """Offer PCMU, PCMA and telephone-event, sendrecv, 20 ms.
-
-    `version` goes up by one with each changed offer of a session (RFC 3264 §8). Raises ValueError when `ip` is no
-    address literal or `port` no port.
-    """
-    lines = _session_lines(ip, session_id, version, "0 0")
-    lines += _audio_lines(port, "RTP/AVP", [(0, "PCMU"), (8, "PCMA")], DTMF_PAYLOAD_TYPE, "sendrecv")
-    return _serialize(lines)
+    """Offer all codecs, sendrecv, 20 ms. Raises ValueError when `ip` or `port` is none."""
+    return compose(ip, session_id, version, "0 0", [offer_line(_PLAIN_TERMS, port, "sendrecv").lines()])
 
 
 def answer(offer: bytes, ip: str, port: int, *, session_id: int, version: int) -> tuple[bytes, Agreed]:
-    """Answer the first audio stream that can be carried; every other stream is refused with port 0, in order.
-
-    The codec is the offerer's first one that we have. A call put on hold (sendonly, inactive, or the c=0.0.0.0 of
-    RFC 2543) is answered in kind. Raises SdpError.
-    """
-    family = ipaddress.ip_address(ip).version
-    session = _parse(offer)
-    chosen: Agreed | None = None
-    lines = _session_lines(ip, session_id, version, session.time)
-    for media in session.media:
-        agreed = _agree(media, family) if chosen is None else None
-        if agreed is None:
-            lines.append(f"m={media.kind} 0 {media.profile} {media.formats[0]}")
-            continue
-        chosen = agreed
-        codec = (agreed.payload_type, agreed.codec)
-        lines += _audio_lines(port, media.profile, [codec], agreed.dtmf_payload_type, agreed.direction)
-    if chosen is None:
-        raise SdpError(488, "no audio stream with a codec, profile and address that can be used")
-    return _serialize(lines), chosen
+    """Answer the best audio stream, refuse all others in order. Raises SdpError."""
+    description = parse(offer)
+    index, agreed = choose(description, ip, _PLAIN_TERMS)
+    streams = [refusal(stream) for stream in description.streams]
+    streams[index] = answer_line(description.streams[index], agreed, port).lines()
+    return compose(ip, session_id, version, description.time, streams), agreed
 
 
 def read_answer(body: bytes) -> Agreed:
     """What the peer made of `make_offer`. Raises SdpError; 488 when it refused the stream."""
-    for media in _parse(body).media:
-        agreed = _agree(media, None)
+    ours = offer_line(_PLAIN_TERMS, 9, "sendrecv")
+    for stream in parse(body).streams:
+        agreed = agree(stream, _PLAIN_TERMS, None, "sendrecv", ours)
         if agreed is not None:
             return agreed
     raise SdpError(488, "the answer has no audio stream that was offered")
-
-
-def _session_lines(ip: str, session_id: int, version: int, time: str) -> list[str]:
-    address = _address(ip)
-    return ["v=0", f"o=- {session_id:d} {version:d} IN {address}", "s=-", f"c=IN {address}", f"t={time}"]
-
-
-def _address(ip: str) -> str:
-    parsed = ipaddress.ip_address(ip)
-    return f"IP{parsed.version} {parsed}"
-
-
-def _audio_lines(
-    port: int, profile: str, codecs: list[tuple[int, Codec]], dtmf: int | None, direction: Direction
-) -> list[str]:
-    if not 0 < port < 65536:
-        raise ValueError(f"{port} is no port")
-    formats = [str(payload_type) for payload_type, _ in codecs]
-    maps = [f"a=rtpmap:{payload_type} {codec}/8000" for payload_type, codec in codecs]
-    if dtmf is not None:
-        formats.append(str(dtmf))
-        maps += [f"a=rtpmap:{dtmf} telephone-event/8000", f"a=fmtp:{dtmf} 0-15"]
-    return [f"m=audio {port} {profile} {' '.join(formats)}", *maps, f"a=ptime:{PTIME_MS}", f"a={direction}"]
-
-
-def _serialize(lines: list[str]) -> bytes:
-    return "".join(f"{line}\r\n" for line in lines).encode("ascii")
-
-
-def _agree(media: _Media, family: int | None) -> Agreed | None:
-    """What this stream can be used for; None when it has to be refused."""
-    choice = _choose(media)
-    if media.kind != "audio" or media.port == 0 or media.profile not in _PROFILES or choice is None:
-        return None
-    if media.connection is None:
-        raise SdpError(400, "an audio stream without c= line")
-    address = ipaddress.ip_address(media.connection)
-    if family is not None and address.version != family:
-        return None
-    if address.is_multicast or media.connection == "255.255.255.255":
-        return None
-    # The hold of RFC 2543 (RFC 3264 §8.4): an unspecified address asks that nothing be sent.
-    direction = "inactive" if address.is_unspecified else _MIRRORED[media.direction or "sendrecv"]
-    rtcp = None if media.rtcp_port is None else (media.connection, media.rtcp_port)
-    return Agreed((media.connection, media.port), *choice, direction, media.ptime_ms, rtcp)
-
-
-def _choose(media: _Media) -> _Choice | None:
-    codec: tuple[Codec, int] | None = None
-    dtmf: int | None = None
-    for text in media.formats:
-        if not text.isdigit() or int(text) > 127:
-            continue
-        payload_type = int(text)
-        name, rate_hz = media.rtpmap.get(payload_type, (_STATIC.get(payload_type, ""), 8000))
-        if rate_hz != 8000:
-            continue
-        if codec is None and name in _OFFERED:
-            codec = _OFFERED[name], payload_type
-        if dtmf is None and name == "TELEPHONE-EVENT":
-            dtmf = payload_type
-    return None if codec is None else _Choice(*codec, dtmf)
-
-
-def _parse(body: bytes) -> _Session:
-    """Read a whole body. Lines that do not matter here are skipped (RFC 8866 §5), broken ones that do are refused."""
-    lines = _lines(body)
-    if not lines or lines[0] != ("v", "0"):
-        raise SdpError(400, "does not begin with v=0")
-    if not any(kind == "o" for kind, _ in lines):
-        raise SdpError(400, "no o= line")
-    time = "0 0"
-    top = _Media("", 0, "", [])
-    streams: list[_Media] = []
-    for kind, value in lines[1:]:
-        current = streams[-1] if streams else top
-        if kind == "m":
-            if len(streams) == MAX_MEDIA:
-                raise SdpError(400, f"more than {MAX_MEDIA} streams")
-            streams.append(_media(value))
-        elif kind == "c":
-            current.connection = _connection(value)
-        elif kind == "a":
-            _attribute(current, value)
-        elif kind == "t" and not streams and _TIME.fullmatch(value):
-            time = value
-    for media in streams:
-        media.connection = media.connection or top.connection
-        media.direction = media.direction or top.direction
-    return _Session(time, streams)
-
-
-def _lines(body: bytes) -> list[tuple[str, str]]:
-    if len(body) > MAX_BODY_BYTES:
-        raise SdpError(400, f"longer than {MAX_BODY_BYTES} bytes")
-    try:
-        text = body.decode("utf-8")
-    except UnicodeDecodeError:
-        raise SdpError(400, "not UTF-8") from None
-    if "\0" in text:
-        raise SdpError(400, "a NUL character")
-    rows = text.replace("\r\n", "\n").rstrip("\n").split("\n")
-    if len(rows) > MAX_LINES:
-        raise SdpError(400, f"more than {MAX_LINES} lines")
-    lines = []
-    for row in rows:
-        match = _LINE.fullmatch(row.rstrip())
-        if match is None:
-            raise SdpError(400, "a line that is not <letter>=<value>")
-        lines.append((match[1], match[2]))
-    return lines
-
-
-def _media(value: str) -> _Media:
-    """``audio 49170/2 RTP/AVP 0 8`` (RFC 8866 §5.14)."""
-    parts = value.split()
-    if not 4 <= len(parts) <= 3 + MAX_FORMATS or not all(_TOKEN.fullmatch(part) for part in parts):
-        raise SdpError(400, "a malformed m= line")
-    kind, port, profile, *formats = parts
-    number, _, count = port.partition("/")
-    if not _NUMBER.fullmatch(number) or int(number) > 65535 or (count and not _NUMBER.fullmatch(count)):
-        raise SdpError(400, "a malformed port")
-    return _Media(kind, int(number), profile, formats)
-
-
-def _connection(value: str) -> str:
-    """``IN IP4 192.0.2.1``; the suffix of a multicast address is read over (RFC 8866 §5.7)."""
-    parts = value.split()
-    if len(parts) != 3 or parts[0] != "IN" or parts[1] not in ("IP4", "IP6"):
-        raise SdpError(400, "a malformed c= line")
-    try:
-        address = ipaddress.ip_address(parts[2].partition("/")[0].partition("%")[0])
-    except ValueError:
-        # A host name would be legal, but resolving what a stranger names is a way to make us ask around.
-        raise SdpError(488, "a c= line without address literal") from None
-    if f"IP{address.version}" != parts[1]:
-        raise SdpError(400, "a c= line whose address is of another family")
-    return str(address)
-
-
-def _attribute(media: _Media, value: str) -> None:
-    name, _, rest = value.partition(":")
-    if name in _MIRRORED:
-        media.direction = name
-    elif name == "ptime":
-        media.ptime_ms = int(rest) if _NUMBER.fullmatch(rest) and 0 < int(rest) <= 200 else PTIME_MS
-    elif name == "rtpmap":
-        match = _RTPMAP.fullmatch(rest.strip())
-        if match is not None and int(match[1]) < 128:
-            name = match[2].upper() if match[4] in (None, "1") else ""  # a stereo law is none of ours
-            media.rtpmap[int(match[1])] = name, int(match[3])
-    elif name == "rtcp":
-        port = rest.split(" ", 1)[0]
-        media.rtcp_port = int(port) if _NUMBER.fullmatch(port) and 0 < int(port) < 65536 else None

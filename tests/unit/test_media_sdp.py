@@ -52,10 +52,10 @@ def test_our_own_offer_and_answer_agree() -> None:
     assert back == Agreed(OURS, "PCMU", 0, 101, "sendrecv", 20)
 
 
-def test_the_offerers_first_codec_is_taken_and_others_are_dropped() -> None:
-    lines, agreed = reply(offer("m=audio 4000 RTP/AVP 96 9 8 0 97", "a=rtpmap:96 opus/48000/2"))
-    assert (agreed.codec, agreed.payload_type, agreed.dtmf_payload_type) == ("PCMA", 8, None)
-    assert streams(lines) == ["m=audio 20000 RTP/AVP 8"]
+def test_our_best_codec_is_taken_and_others_are_dropped() -> None:
+    lines, agreed = reply(offer("m=audio 4000 RTP/AVP 96 18 8 0 97", "a=rtpmap:96 opus/48000/2"))
+    assert (agreed.codec, agreed.payload_type, agreed.dtmf_payload_type) == ("PCMU", 0, None)
+    assert streams(lines) == ["m=audio 20000 RTP/AVP 0"]
 
 
 def test_a_codec_and_events_on_dynamic_types_are_understood() -> None:

@@ -127,14 +127,17 @@ def line_of(lines: Lines, path: Path_) -> int:
     return lines.get(path, 1)
 
 
-def build(model: type[Model], data: Any, lines: Lines, file: str) -> Model:
+def build(model: type[Model], data: Any, lines: Lines, file: str, context: Any = None) -> Model:
     """Check data against a pydantic model, turning each complaint into a line and words.
+
+    `context` goes to the model's validators. One that raises PydanticCustomError may give a ``remedy`` in its context;
+    the value it complains about is then not shown, so it may be a password.
 
     Raises:
         SourceError: with every problem found.
     """
     try:
-        return model.model_validate(data)
+        return model.model_validate(data, context=context)
     except ValidationError as error:
         raise SourceError([_problem(e, lines, file) for e in error.errors()]) from None
 
@@ -147,6 +150,9 @@ def _problem(error: Any, lines: Lines, file: str) -> Problem:
         return Problem(file, line_of(lines, path), f"{name}: unknown key", "check its spelling or remove it")
     if kind == "missing":
         return Problem(file, line_of(lines, path[:-1]), f"{name}: is missing", f"add {path[-1]!r}")
+    remedy = error.get("ctx", {}).get("remedy")
+    if remedy is not None:
+        return Problem(file, line_of(lines, path), f"{name}: {message}", remedy)
     shown = error.get("input")
     tail = f" (here: {shown!r})" if isinstance(shown, (str, int, float, bool)) else ""
     return Problem(file, line_of(lines, path), f"{name}: {message}{tail}")

@@ -6,11 +6,12 @@ one field alone cannot tell.
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
 from sipmessage import URI
 
 from ..codecs import Codec
@@ -78,6 +79,21 @@ User = Annotated[str, BeforeValidator(_user)]
 Seconds = Annotated[int, Field(ge=1, le=86400)]
 
 
+def _rooted(path: Path, info: ValidationInfo) -> Path:
+    folder: Path = (info.context or {}).get("folder", Path())
+    return folder / path
+
+
+def _address(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text.strip("[]")))
+    except ValueError:
+        raise wrong(f"{text!r} is no IP address", "write the public address itself, such as 203.0.113.20") from None
+
+
+File = Annotated[Path, AfterValidator(_rooted)]
+
+
 class Section(BaseModel):
     """Base of all sections: unknown keys are errors, values do not change after loading."""
 
@@ -116,11 +132,11 @@ class AcceptRegistrations(Section):
 class Tls(Section):
     """Certificates towards this peer. Paths are relative to the trunk file."""
 
-    ca: Path | None = None
+    ca: File | None = None
     """PEM file of the authorities to believe; the system's when missing."""
-    cert: Path | None = None
+    cert: File | None = None
     """Our client certificate with its chain, PEM."""
-    key: Path | None = None
+    key: File | None = None
     """Its private key, PEM, without a passphrase."""
     verify: bool = True
     """False takes any certificate: for a laboratory only."""
@@ -178,13 +194,13 @@ class Trunk(Section):
     headers: Annotated[dict[str, str], AfterValidator(_headers)] = Field(default_factory=dict)
     """Added to each INVITE of ours."""
     destinations: tuple[Annotated[str, Field(pattern=_DESTINATION.pattern)], ...] = ()
-    """What may be called over this trunk, also by transfers: numbers or URIs in which ``*`` stands for anything, such as
-    ``+49*`` or ``sip:*@pbx.example.net``. Nothing when empty, except registered `users`."""
+    """What may be called over this trunk, also by transfers: numbers or URIs in which ``*`` stands for anything, such
+    as ``+49*`` or ``sip:*@pbx.example.net``. Nothing when empty, except registered `users`."""
     redirects: Annotated[int, Field(ge=0, le=5)] = 0
     """How many 3xx answers to follow, to `destinations` only."""
 
     # The wire
-    advertise: str = ""
+    advertise: Annotated[str, AfterValidator(_address)] = ""
     """Our address as this peer sees it, when it is not the server's own (NAT on the way)."""
     tls: Tls = Tls()
     keepalive_s: Annotated[int, Field(ge=0, le=600)] = 0
@@ -227,6 +243,11 @@ class Trunk(Section):
             redirects=self.redirects,
             refer_in=self.refer_in,
         )
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Where calls go."""
+        return self.to or self.registrars
 
     @property
     def registrars(self) -> tuple[str, ...]:

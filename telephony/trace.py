@@ -1,0 +1,211 @@
+"""The SIP messages of the last calls, in memory: what the ladder and the pcap of a call are drawn from.
+
+Bounded in bytes. Calls that were answered have most of the room and do not make way for others, so a flood of strangers
+does not push out the call that somebody will ask about. Secrets are masked before a message is kept: digest responses,
+keys of SDES, digits keyed in INFO. The mask is as long as what it hides, so lengths still fit.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from .sip.hop import Hop, bracketed
+
+MAX_BYTES = 32 << 20
+"""Of all calls together."""
+MAX_CALL_BYTES = 256 << 10
+"""Of one call; its oldest messages go first, the first four stay."""
+MAX_MALFORMED = 200
+MAX_MALFORMED_BYTES = 2048
+"""So much is kept of a datagram that could not be read."""
+KEPT_FIRST = 4
+ENTRY_BYTES = 400
+"""What an entry costs in memory besides its message, about."""
+_OTHERS_SHARE = 0.25
+"""Of the room, for what was never answered."""
+
+_CALL_ID = re.compile(rb"\r\n(?:call-id|i)[ \t]*:(?:[ \t]|\r\n[ \t])*([^\r\n]{1,512})", re.IGNORECASE)
+_SECRET_HEADERS = re.compile(rb"authorization[ \t]*:", re.IGNORECASE)
+_DIGEST = re.compile(rb"\bresponse\s*=\s*\"?([0-9a-z]+)", re.IGNORECASE)
+_KEYS = re.compile(rb"\binline:([^|\s;]+)")
+_DIGITS = re.compile(rb"(?:signal\s*=\s*|digits\s*=\s*\"?|^\s*)([0-9a-d*#]+)", re.IGNORECASE)
+_ANSWERED = re.compile(rb"SIP/2\.0 2[0-9]{2} ", re.IGNORECASE)
+_CSEQ_INVITE = re.compile(rb"\r\ncseq[ \t]*:\s*[0-9]+\s+INVITE", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One message, or a remark when `data` is empty and `remark` is not."""
+
+    wall_s: float
+    """Seconds since 1970."""
+    at_s: float
+    """On the monotonic clock, for distances."""
+    outgoing: bool
+    protocol: str
+    """``udp``, ``tcp`` or ``tls``; empty for a remark."""
+    local: str
+    """``host:port``, IPv6 in brackets."""
+    remote: str
+    data: bytes
+    """The message, its secrets masked."""
+    remark: str = ""
+    """What happened, in words; for a datagram that could not be read, why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """A call that something is known of."""
+
+    call_id: str
+    began_s: float
+    """Seconds since 1970."""
+    ended_s: float
+    """Of its last message."""
+    messages: int
+    answered: bool
+    first: str
+    """The first line of its first message."""
+
+
+@dataclass(slots=True, eq=False)
+class _Call:
+    head: list[Entry] = field(default_factory=list)
+    """Its first messages."""
+    tail: deque[Entry] = field(default_factory=deque)
+    size: int = 0
+    answered: bool = False
+
+
+class Trace:
+    """Keeps messages by Call-ID. Every `note` takes constant time.
+
+    Args:
+        limit: bytes of memory, about.
+        wall, clock: the two clocks, in seconds.
+    """
+
+    def __init__(
+        self, limit: int = MAX_BYTES, wall: Callable[[], float] = time.time, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._limit = limit
+        self._wall = wall
+        self._clock = clock
+        self._answered: OrderedDict[str, _Call] = OrderedDict()
+        self._others: OrderedDict[str, _Call] = OrderedDict()
+        self._size = 0
+        self._others_size = 0
+        self._malformed: deque[Entry] = deque(maxlen=MAX_MALFORMED)
+
+    @property
+    def size(self) -> int:
+        """Bytes in use, about."""
+        return self._size
+
+    def note(self, outgoing: bool, hop: Hop, local: str, data: bytes) -> None:
+        """Keep a message; `local` is our ``host:port``. One without Call-ID is kept as malformed."""
+        found = _CALL_ID.search(data)
+        if found is None:
+            self.refused(hop, local, data, "no Call-ID")
+            return
+        call_id = found[1].decode("utf-8", "replace").rstrip()
+        answers = _ANSWERED.match(data) is not None and _CSEQ_INVITE.search(data) is not None
+        entry = Entry(self._wall(), self._clock(), outgoing, hop.protocol, local, _peer(hop), masked(data))
+        self._append(call_id, entry, answers)
+
+    def remark(self, call_id: str, text: str) -> None:
+        """Write a sentence between the messages of a call: ``SDP agreed: PCMA, 20 ms``."""
+        self._append(call_id, Entry(self._wall(), self._clock(), False, "", "", "", b"", text[:1000]), False)
+
+    def refused(self, hop: Hop, local: str, data: bytes, why: str) -> None:
+        """Keep the beginning of a datagram that could not be read, and why."""
+        piece = masked(data[:MAX_MALFORMED_BYTES])
+        self._malformed.append(Entry(self._wall(), self._clock(), False, hop.protocol, local, _peer(hop), piece, why))
+
+    def of(self, call_id: str) -> list[Entry]:
+        """Messages and remarks of a call in their order; empty when nothing is known."""
+        call = self._answered.get(call_id) or self._others.get(call_id)
+        return [] if call is None else [*call.head, *call.tail]
+
+    def calls(self) -> list[Traced]:
+        """All that is known, the latest first."""
+        found = []
+        for call_id, call in (*self._answered.items(), *self._others.items()):
+            messages = [entry for entry in (*call.head, *call.tail) if entry.data]
+            if messages:
+                first = messages[0].data.partition(b"\r\n")[0].decode("utf-8", "replace")
+                began_s, ended_s = messages[0].wall_s, messages[-1].wall_s
+                found.append(Traced(call_id, began_s, ended_s, len(messages), call.answered, first))
+        return sorted(found, key=lambda one: one.began_s, reverse=True)
+
+    def malformed(self) -> list[Entry]:
+        """What could not be read lately, the oldest first; `Entry.remark` says why."""
+        return list(self._malformed)
+
+    def _append(self, call_id: str, entry: Entry, answers: bool) -> None:
+        call = self._answered.get(call_id)
+        if call is not None:
+            self._answered.move_to_end(call_id)
+        else:
+            call = self._others.get(call_id)
+            if call is None:
+                call = self._others[call_id] = _Call(size=ENTRY_BYTES)
+                self._grow(call, ENTRY_BYTES)
+            self._others.move_to_end(call_id)
+            if answers:
+                call.answered = True
+                self._answered[call_id] = self._others.pop(call_id)
+                self._others_size -= call.size
+        (call.head if len(call.head) < KEPT_FIRST else call.tail).append(entry)
+        self._grow(call, _cost(entry), count=True)
+        while call.size > MAX_CALL_BYTES and call.tail:
+            self._grow(call, -_cost(call.tail.popleft()), count=True)
+        self._make_room()
+
+    def _grow(self, call: _Call, by: int, count: bool = False) -> None:
+        if count:
+            call.size += by
+        self._size += by
+        if not call.answered:
+            self._others_size += by
+
+    def _make_room(self) -> None:
+        while self._size > self._limit:
+            others_first = self._others_size > _OTHERS_SHARE * self._limit or not self._answered
+            calls = self._others if others_first and self._others else self._answered
+            if len(calls) == 1 and len(self._answered) + len(self._others) == 1:
+                return  # the call that is being written; it is bounded by itself
+            _, call = calls.popitem(last=False)
+            self._grow(call, -call.size)
+
+
+def masked(data: bytes) -> bytes:
+    """A message without its secrets, as long as before."""
+    if _SECRET_HEADERS.search(data) is not None:
+        head, end, body = data.partition(b"\r\n\r\n")
+        data = _DIGEST.sub(_stars, head) + end + body
+    if b"inline:" in data:
+        data = _KEYS.sub(_stars, data)
+    if data[:5].upper() == b"INFO ":
+        head, end, body = data.partition(b"\r\n\r\n")
+        data = head + end + _DIGITS.sub(_stars, body)
+    return data
+
+
+def _stars(match: re.Match[bytes]) -> bytes:
+    begin, end = match.span(1)
+    whole = match[0]
+    offset = begin - match.start()
+    return whole[:offset] + b"*" * (end - begin) + whole[offset + end - begin :]
+
+
+def _cost(entry: Entry) -> int:
+    return ENTRY_BYTES + len(entry.data) + len(entry.remark)
+
+
+def _peer(hop: Hop) -> str:
+    return f"{bracketed(hop.host)}:{hop.port}"

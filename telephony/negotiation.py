@@ -9,7 +9,8 @@ from __future__ import annotations
 import secrets
 from typing import Protocol
 
-from . import sdp
+from . import audioline, sdp
+from .agreement import Agreed, agree, choose, held
 from .description import Direction, SdpError, Stream, parse
 from .terms import Terms
 
@@ -21,7 +22,7 @@ class Media(Protocol):
 
     port: int
 
-    def connect(self, agreed: sdp.Agreed, source_host: str | None = None) -> None:
+    def connect(self, agreed: Agreed, source_host: str | None = None) -> None:
         """Send and receive on these terms from now on."""
         ...
 
@@ -45,7 +46,7 @@ class Negotiation:
         """Our offer is out and has no (final) answer yet."""
         self.held = False
         """The peer does not want to hear us."""
-        self.agreed: sdp.Agreed | None = None
+        self.agreed: Agreed | None = None
         self._wish: Direction = "sendrecv"
         self._session_id = secrets.randbelow(2**31)
         self._version = 0
@@ -54,9 +55,9 @@ class Negotiation:
         self._streams: list[Stream] = []
         """The peer's last, whose number and order no later body may change (RFC 3264 section 8)."""
         self._index = 0
-        self._line: sdp.AudioLine | None = None
+        self._line: audioline.AudioLine | None = None
         """Ours, as said last."""
-        self._settled: tuple[Direction, list[list[str]], sdp.AudioLine | None] = "sendrecv", [], None
+        self._settled: tuple[Direction, list[list[str]], audioline.AudioLine | None] = "sendrecv", [], None
         """Wish, streams and line of the last exchange that came to something."""
         self._heard = b""
         """The peer's last body, when `_said` answers it."""
@@ -69,8 +70,8 @@ class Negotiation:
     def offer(self, direction: Direction = "sendrecv") -> bytes:
         """Our next offer, the first one or a changed one: ``sendonly`` and ``inactive`` put the peer on hold."""
         self._wish = direction
-        self._line = sdp.offer_line(self.terms, self.media.port, direction)
-        streams = [sdp.refusal(stream) for stream in self._streams] or [[]]
+        self._line = sdp.offer_line(self.terms, self.media.port, direction, past=self.agreed)
+        streams = [audioline.refusal(stream) for stream in self._streams] or [[]]
         streams[self._index] = self._line.lines()
         self.offering = True
         self._heard = b""
@@ -89,7 +90,7 @@ class Negotiation:
         self._heard = b""
         return self._say(streams)
 
-    def accept(self, answer: bytes, *, early: bool = False) -> sdp.Agreed:
+    def accept(self, answer: bytes, *, early: bool = False) -> Agreed:
         """The peer's answer to our offer. `early`: in an unreliable provisional response, so another may follow.
 
         Raises SdpError, and nothing is agreed anew, when it cannot be used. Without an offer of ours it changes
@@ -102,7 +103,7 @@ class Negotiation:
         streams = parse(answer).streams
         if len(streams) <= self._index:
             raise SdpError(488, "the answer has fewer streams than the offer")
-        agreed = sdp.agree(streams[self._index], self.terms, None, self._wish, self._line)
+        agreed = agree(streams[self._index], self.terms, None, self._wish, ours=self._line, past=self.agreed)
         if agreed is None:
             raise SdpError(488, "the answer refuses the audio stream")
         self.offering = early
@@ -123,16 +124,15 @@ class Negotiation:
         if len(described.streams) < len(self._streams):
             raise SdpError(488, "an offer with fewer streams than before")
         wish = self._settled[0]
-        index, agreed = sdp.choose(described, self.ip, self.terms, wish)
+        index, agreed = choose(described, self.ip, self.terms, wish, self.agreed)
         line = sdp.answer_line(described.streams[index], agreed, self.media.port)
-        streams = [sdp.refusal(stream) for stream in described.streams]
+        streams = [audioline.refusal(stream) for stream in described.streams]
         streams[index] = line.lines()
         self._streams, self._index, self._line = described.streams, index, line
         self.offering = False
         self._wish = wish
         self._heard = offer
-        asked = sdp.agree(described.streams[index], self.terms, None, "sendrecv")
-        self.held = asked is not None and asked.direction in ("recvonly", "inactive")
+        self.held = held(described.streams[index])
         body = self._say(streams, described.time)
         self._apply(agreed)
         return body
@@ -159,6 +159,10 @@ class Negotiation:
         words = [f"{agreed.codec} {agreed.ptime_ms} ms"]
         if agreed.dtmf_payload_type is not None:
             words.append(f"events {agreed.dtmf_payload_type}")
+        if agreed.keys is not None:
+            words.append(f"SRTP {agreed.keys.suite}")
+        if agreed.dtls is not None:
+            words.append("DTLS-SRTP")
         if self.held:
             words.append("they hold")
         if self.holding:
@@ -170,11 +174,11 @@ class Negotiation:
         if self._said and streams == self._said_streams:
             return self._said
         self._version += 1
-        self._said = sdp.compose(self.ip, self._session_id, self._version, time, streams)
+        self._said = audioline.compose(self.ip, self._session_id, self._version, time, streams)
         self._said_streams = streams
         return self._said
 
-    def _apply(self, agreed: sdp.Agreed) -> None:
+    def _apply(self, agreed: Agreed) -> None:
         self._settled = self._wish, self._said_streams, self._line
         if agreed != self.agreed:
             self.agreed = agreed
@@ -183,4 +187,4 @@ class Negotiation:
 
 def check_offer(body: bytes, ip: str, terms: Terms) -> None:
     """Raise SdpError at once for an offer that could not be answered later."""
-    sdp.choose(parse(body), ip, terms)
+    choose(parse(body), ip, terms)

@@ -14,10 +14,12 @@ class Problem:
     """1-based; 0 when the file as a whole is meant."""
     message: str
     remedy: str = ""
+    warning: bool = False
+    """It can be used like this, but is probably not meant so."""
 
     def __str__(self) -> str:
         tail = f" — {self.remedy}" if self.remedy else ""
-        return f"{self.file}:{self.line}: {self.message}{tail}"
+        return f"{self.file}:{self.line}: {'warning: ' if self.warning else ''}{self.message}{tail}"
 
 
 class SourceError(Exception):

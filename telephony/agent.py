@@ -20,7 +20,7 @@ from .leg import LegError
 from .outbound import Outbound, Wish
 from .sip.dialog import Dialog, Key
 from .sip.digest import Credentials
-from .sip.endpoint import RETRY_AFTER_S, Endpoint
+from .sip.endpoint import RETRY_AFTER_S, Endpoint, Gate, Listening, TlsServer, Trace
 from .sip.hop import Hop
 from .sip.knock import refused
 from .sip.message import Request, SipError, new_tag, parse_uri, respond
@@ -55,7 +55,7 @@ class AgentConfig:
     user_agent: str = "voicebot"
     max_new_per_s: float = 50.0
     """New incoming calls per second; more get 503 with Retry-After."""
-    tls: object | None = None
+    tls: TlsServer | None = None
     """Certificate and key for callers by TLS; None: no TLS port."""
     tls_port: int = 5061
     nameservers: tuple[str, ...] = ()
@@ -67,6 +67,11 @@ class AgentConfig:
     def hosts(self) -> tuple[str, ...]:
         """All listening addresses."""
         return (self.listen,) if isinstance(self.listen, str) else self.listen
+
+    @property
+    def listening(self) -> Listening:
+        """The same for the endpoint."""
+        return Listening(self.hosts, self.port, self.advertise, self.tls, self.tls_port, self.nameservers)
 
 
 class UserAgent:
@@ -89,19 +94,17 @@ class UserAgent:
         on_call: OnCall | None,
         *,
         trunks: Trunks | None = None,
-        gate: object | None = None,
-        trace: object | None = None,
+        gate: Gate | None = None,
+        trace: Trace | None = None,
         watch: Watch = unwatched,
     ) -> None:
         self.accepting = False
         self._config = config
         self._media = media
         self._trunks = trunks
-        self._gate = gate
-        self._trace = trace
         self._watch = watch
         self._on_call = on_call
-        self._endpoint = Endpoint(config.hosts[0], config.port, config.advertise, config.user_agent, self)
+        self._endpoint = Endpoint(config.listening, config.user_agent, self, gate=gate, trace=trace)
         self._legs: dict[Key, SipLeg] = {}
         self._pending: dict[TransactionKey, IncomingCall] = {}
         self._dialling: set[Outbound] = set()
@@ -159,7 +162,7 @@ class UserAgent:
         """
         try:
             wish = Wish(parse_uri(uri), from_name, headers or {}, credentials)
-            hop = await self._endpoint.resolve(wish.uri)
+            hop = (await self._endpoint.resolve(wish.uri))[0]
             media = self._media.open()
         except SipError as error:
             raise LegError(error.status, error.reason) from error

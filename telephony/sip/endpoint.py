@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import logging
-import socket
+import re
 from collections.abc import Callable
 from typing import Protocol
 
@@ -14,13 +13,23 @@ from sipmessage import URI
 from . import message as sip
 from .dialog import via_of
 from .grammar import Via
-from .hop import DEFAULT_PORT, Hop, answer_hop, bracketed, stamp
+from .hop import Hop, answer_hop, bracketed, stamp
+from .keepalive import KeepAlive
 from .message import Request, Response, SipError, encode, new_tag, respond
+from .penalties import PENALTY_S, Penalties
+from .resolve import Dns, Resolver
+from .sockets import Listening, family_of
+from .tls import Secured, TlsClient, TlsServer
 from .transaction import Answered, Arrived, Failed, Output, Overloaded, Send, Transaction, Transactions
 from .transport import Transport
 
+__all__ = ["RETRY_AFTER_S", "Endpoint", "Gate", "Listener", "Listening", "TlsClient", "TlsServer", "Trace", "User"]
+
 RETRY_AFTER_S = 5
 """What a refused caller is told to wait under overload."""
+
+_QUOTED = re.compile(rb"([A-Z]{1,32}) .*?\r\nVia:[^\r\n]*;branch=([\w.\-]{8,128})", re.DOTALL)
+"""What is looked for in the piece of a request of ours that ICMP quotes."""
 
 log = logging.getLogger(__name__)
 
@@ -37,22 +46,63 @@ class User(Protocol):
         """An ACK to a 2xx."""
 
 
-class Endpoint:
-    """One SIP port, UDP and TCP. Belongs to the event loop."""
+class Gate(Protocol):
+    """Turns sources away before anything is read."""
 
-    def __init__(self, listen: str, port: int, advertise: str | None, name: str, user: User) -> None:
+    def admits(self, host: str, now_s: float) -> bool:
+        """Whether a datagram, connection or message of that address may come in; `now_s` is the loop's time."""
+
+
+class Trace(Protocol):
+    """Keeps what was said on the wire."""
+
+    def note(self, outgoing: bool, hop: Hop, local: str, data: bytes) -> None:
+        """A message came from or goes to `hop`; `local` is ``host:port`` of ours."""
+
+
+class Endpoint:
+    """One SIP port, UDP and TCP on every listening address, and one for TLS. Belongs to the event loop.
+
+    Args:
+        listening: where.
+        name: User-Agent and Server.
+        user: answers requests.
+        gate: asked before anything is parsed; None: everybody may come in.
+        trace: is shown every message; None: nobody looks.
+
+    Raises ValueError for a nameserver that is no address.
+    """
+
+    def __init__(
+        self, listening: Listening, name: str, user: User, *, gate: Gate | None = None, trace: Trace | None = None
+    ) -> None:
         self._user = user
         self._name = name
-        self._advertise = advertise
-        self._transport = Transport(listen, port, self._on_message, self._on_lost)
+        self._listening = listening
+        self._gate = gate
+        self._trace = trace
+        self._transport = Transport(listening, self._on_message, self._on_lost, self._admits)
+        self._resolver = Resolver(Dns(listening.nameservers), listening.families)
+        self._penalties = Penalties()
         self._transactions = Transactions()
+        self._keepalives: list[KeepAlive] = []
         self._timer: asyncio.TimerHandle | None = None
         self._source: Hop | None = None
 
     @property
     def port(self) -> int:
-        """The real one after `start`."""
+        """Of UDP and TCP; the real one after `start`."""
         return self._transport.port
+
+    @property
+    def tls_port(self) -> int:
+        """The real one after `start`; 0 when we do not listen for TLS."""
+        return self._transport.tls_port
+
+    @property
+    def profiles(self) -> dict[str, TlsClient]:
+        """TLS by name, for `Hop.profile`; hops without a profile use "", or the system's authorities."""
+        return self._transport.profiles
 
     @property
     def crowded(self) -> bool:
@@ -60,50 +110,85 @@ class Endpoint:
         return self._transactions.crowded
 
     async def start(self) -> None:
-        """Open the sockets. Raises OSError."""
+        """Open the sockets. Raises OSError, TlsError for a certificate of ours that cannot be used."""
         await self._transport.start()
 
     async def close(self) -> None:
         """Close the sockets and drop all state."""
+        for keepalive in self._keepalives:
+            keepalive.cancel()
+        await self._transport.close()
         if self._timer is not None:
             self._timer.cancel()
-        await self._transport.close()
 
     # ── addresses ──
 
     def local_host(self, towards: Hop) -> str:
         """Our address as that peer should see it, without brackets."""
-        if self._advertise:
-            return self._advertise
-        listen = self._transport.listen
-        if not ipaddress.ip_address(listen).is_unspecified:
-            return listen
-        with socket.socket(socket.AF_INET6 if ":" in towards.host else socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            try:
-                probe.connect((towards.host, towards.port or DEFAULT_PORT))  # sends nothing, asks the routing table
-            except OSError:
-                return listen
-            return str(probe.getsockname()[0])
+        advertise = towards.advertise or self._listening.advertise
+        if advertise:
+            name = not advertise.replace(".", "").isdigit() and ":" not in advertise
+            if towards.advertise or name or family_of(advertise) == family_of(towards.host):
+                return advertise
+        return self._transport.local_host(towards)
+
+    def local_port(self, towards: Hop) -> int:
+        """The port that the peer reaches us on by the transport of that hop."""
+        return (self.tls_port or self.port) if towards.protocol == "tls" else self.port
 
     def via(self, towards: Hop) -> str:
         """The fixed part of our Via towards a peer."""
-        return via_of(towards.protocol, self.local_host(towards), self.port)
+        return via_of(towards.protocol, self.local_host(towards), self.local_port(towards))
 
-    def contact(self, towards: Hop) -> str:
-        """Our Contact towards a peer."""
-        tail = ";transport=tcp" if towards.protocol == "tcp" else ""
-        return f"<sip:{bracketed(self.local_host(towards))}:{self.port}{tail}>"
+    def contact(self, towards: Hop, user: str = "", *, secure: bool = False) -> str:
+        """Our Contact towards a peer.
 
-    async def resolve(self, uri: URI) -> Hop:
-        """Where a URI leads: its address, or an A/AAAA look-up of its name (no SRV). Raises OSError."""
-        protocol = (uri.parameters.get("transport") or "udp").lower()
-        if protocol not in ("udp", "tcp") or uri.scheme != "sip":
-            raise OSError(f"no transport for {uri}")
-        host, port = uri.host.strip("[]"), uri.port or DEFAULT_PORT
-        loop = asyncio.get_running_loop()
-        family = socket.AF_INET6 if ":" in self._transport.listen else socket.AF_INET
-        found = await loop.getaddrinfo(host, port, family=family, type=socket.SOCK_DGRAM)
-        return Hop("tcp" if protocol == "tcp" else "udp", str(found[0][4][0]), port)
+        Args:
+            user: of its URI.
+            secure: the dialog's or registration's URI is ``sips:``, then this one is too (RFC 5630 section 3.1.4);
+                ``sip:`` over TLS says ``transport=tls``, as carriers expect.
+        """
+        where = f"{user}@" * bool(user) + f"{bracketed(self.local_host(towards))}:{self.local_port(towards)}"
+        if secure:
+            return f"<sips:{where}>"
+        return f"<sip:{where}>" if towards.protocol == "udp" else f"<sip:{where};transport={towards.protocol}>"
+
+    async def resolve(self, uri: URI, profile: str = "", name: str = "") -> list[Hop]:
+        """Where requests for a URI may go, in order of preference, those that failed lately last (RFC 3263).
+
+        Args:
+            uri: ``sip:`` or ``sips:``; the latter gives TLS hops only.
+            profile: which of `profiles` a TLS hop uses.
+            name: whom its certificate has to name; the URI's host when empty.
+
+        Never empty; raises OSError with words.
+        """
+        hops = await self._resolver.hops(uri, profile, name)
+        return self._penalties.order(hops, self._now())
+
+    def penalise(self, hop: Hop, for_s: float = PENALTY_S) -> None:
+        """Try `hop` last for a while. Happens by itself when it is not reached, does not answer, or says 503."""
+        self._penalties.add(hop, self._now(), for_s)
+
+    def why(self, hop: Hop) -> str:
+        """Why a request to `hop` got 503 from the transport, in words; empty when nothing is known against it."""
+        return self._transport.why(hop)
+
+    def secured(self, hop: Hop) -> Secured | None:
+        """What TLS has agreed on the connection of a hop, and whose certificate came; None without one."""
+        return self._transport.secured(hop)
+
+    def keep_alive(self, hop: Hop, every_s: float, on_dead: Callable[[str], None] | None = None) -> KeepAlive:
+        """Send CRLF keepalives (RFC 5626) until the result is cancelled.
+
+        Args:
+            hop: UDP too. A TCP or TLS connection that is gone is opened again by the next one.
+            every_s: at most this long between two.
+            on_dead: gets the reason when the hop is found dead.
+        """
+        keepalive = KeepAlive(hop, every_s, self._transport.ping, on_dead)
+        self._keepalives = [one for one in self._keepalives if not one.cancelled] + [keepalive]
+        return keepalive
 
     # ── going out ──
 
@@ -127,7 +212,7 @@ class Endpoint:
 
     def send_ack(self, ack: Request, hop: Hop) -> None:
         """Send the ACK to a 2xx, which has no transaction."""
-        self._transport.send(encode(ack), hop)
+        self._send(encode(ack), hop)
 
     def invite_of(self, cancel: Request) -> Transaction | None:
         """The INVITE transaction that a CANCEL means."""
@@ -136,6 +221,8 @@ class Endpoint:
     # ── coming in ──
 
     def _on_message(self, data: bytes, source: Hop) -> None:
+        if self._trace is not None:
+            self._trace.note(False, source, self._local(source), data)
         try:
             message = sip.parse(data)
         except SipError as error:
@@ -159,16 +246,36 @@ class Endpoint:
 
     def _stateless(self, response: Response, hop: Hop) -> None:
         self._sign(response)
-        self._transport.send(encode(response), hop)
+        self._send(encode(response), hop)
 
-    def _on_lost(self, hop: Hop) -> None:
+    def _send(self, data: bytes, hop: Hop) -> None:
+        if self._trace is not None:
+            self._trace.note(True, hop, self._local(hop), data)
+        self._transport.send(data, hop)
+
+    def _local(self, hop: Hop) -> str:
+        return f"{bracketed(self._transport.local_host(hop))}:{self.local_port(hop)}"
+
+    def _admits(self, host: str) -> bool:
+        return self._gate is None or self._gate.admits(host, self._now())
+
+    def _on_lost(self, hop: Hop, quoted: bytes | None) -> None:
+        if quoted is not None and not self._ours(quoted):
+            return  # anybody can make up an ICMP message; what it quotes has to bear a branch of ours
+        for keepalive in self._keepalives:
+            if keepalive.on_dead is not None and not keepalive.cancelled and keepalive.hop.route == hop.route:
+                keepalive.on_dead(self.why(hop))
         self._do(self._transactions.lost(hop, self._now()))
+
+    def _ours(self, quoted: bytes) -> bool:
+        request = _QUOTED.match(quoted)
+        return request is not None and self._transactions.sent(request[2].decode(), request[1].decode())
 
     def _do(self, outputs: list[Output]) -> None:
         for output in outputs:
             match output:
                 case Send(data, hop):
-                    self._transport.send(data, hop)
+                    self._send(data, hop)
                 case Arrived(None, request, _):
                     self._user.on_ack(request)
                 case Arrived(transaction, request, merged) if transaction is not None and self._source is not None:
@@ -177,12 +284,22 @@ class Endpoint:
                     retry = [("Retry-After", str(RETRY_AFTER_S))]
                     self._stateless(respond(request, 503, tag=new_tag(), headers=retry), hop)
                 case Answered(transaction, response):
+                    self._judge(transaction.hop, response)
                     if transaction.listener is not None:
                         transaction.listener(response)
                 case Failed(transaction, status):
+                    self._penalties.add(transaction.hop, self._now())
                     if transaction.listener is not None:
                         transaction.listener(status)
         self._arm()
+
+    def _judge(self, hop: Hop, response: Response) -> None:
+        """A server that says 503 is tried last for as long as it asks (RFC 3261 section 21.5.4)."""
+        if response.code != 503:
+            self._penalties.lift(hop)
+            return
+        seconds = re.match(r"\s*(\d{1,5})", response.headers.get("Retry-After") or "")
+        self._penalties.add(hop, self._now(), float(seconds[1]) if seconds else PENALTY_S)
 
     def _arm(self) -> None:
         due_s = self._transactions.next_s()

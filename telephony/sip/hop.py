@@ -10,6 +10,10 @@ from .grammar import Via
 from .message import Request
 
 DEFAULT_PORT = 5060
+DEFAULT_TLS_PORT = 5061
+
+Route = tuple[str, str, int, str, str]
+"""Protocol, host, port, name, profile: what has to be the same for one connection to serve two hops."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +25,7 @@ class Hop:
     """Address literal, without brackets."""
     port: int
     connection: int = 0
-    """Number of the TCP or TLS connection that a message came by; 0 for any."""
+    """Number of the TCP or TLS connection, or the UDP socket, that a message came by; 0 for any."""
     name: str = ""
     """TLS: whom the certificate has to name (and SNI asks for); empty for `host`."""
     profile: str = ""
@@ -33,6 +37,14 @@ class Hop:
     def reliable(self) -> bool:
         """Whether the transport delivers by itself; retransmission timers rest then."""
         return self.protocol != "udp"
+
+    @property
+    def route(self) -> Route:
+        """What connections are found by: one that was checked for another name is not ours to use."""
+        return (self.protocol, self.host, self.port, self.name, self.profile)
+
+    def __str__(self) -> str:
+        return f"{self.protocol}:{bracketed(self.host)}:{self.port}"
 
 
 def bracketed(host: str) -> str:

@@ -174,12 +174,13 @@ class Transactions:
 
     def lost(self, hop: Hop, now_s: float) -> list[Output]:
         """The transport could not reach `hop`: client transactions towards it fail."""
-        peer = (hop.protocol, hop.host, hop.port)
-        for one in [
-            t for t in self._live.values() if not t.server and (t.hop.protocol, t.hop.host, t.hop.port) == peer
-        ]:
+        for one in [t for t in self._live.values() if not t.server and _went_by(t.hop, hop)]:
             self._step(one, "error", now_s)
         return self._flush()
+
+    def sent(self, branch: str, method: str) -> bool:
+        """Whether a request of ours with this branch is still under way."""
+        return ("client", branch, method) in self._live
 
     def invite_of(self, cancel: Request) -> Transaction | None:
         """The INVITE that a CANCEL means (RFC 3261 section 9.2)."""
@@ -325,6 +326,11 @@ class Transactions:
 
 def _class_of(status: int) -> Input:
     return "1xx" if status < 200 else "2xx" if status < 300 else "3xx+"
+
+
+def _went_by(towards: Hop, lost: Hop) -> bool:
+    """Whether what went to `towards` went by the route or the connection that is lost."""
+    return towards.route == lost.route or (lost.reliable and 0 < lost.connection == towards.connection)
 
 
 def _client_key(head: Head) -> Key:

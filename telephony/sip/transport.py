@@ -1,239 +1,429 @@
-"""UDP and TCP sockets of one endpoint: bytes of whole messages in and out (RFC 3261 section 18).
+"""The sockets of one endpoint, UDP, TCP and TLS: bytes of whole messages in and out (RFC 3261 section 18).
 
-Nothing that arrives here can stop it: a bad stream closes its own connection, a bad datagram is the parser's business.
+Nothing that arrives here can stop it: a bad stream closes its own connection, a bad datagram is the parser's business,
+a TLS handshake that does not end is cut off.
 """
 
 from __future__ import annotations
 
 import asyncio
-import errno
+import contextlib
 import logging
 import socket
-from collections.abc import Callable
-from typing import cast
+import ssl
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from itertools import count
+from typing import Literal
 
-from .framing import PING, PONG, Framer, FramingError
-from .hop import Hop
+from . import tls
+from .connection import MAX_UNSENT_BYTES, Connection
+from .datagrams import Datagrams
+from .framing import PING
+from .hop import Hop, Route
+from .sockets import Listening, family_of, open_sockets
+from .tls import Secured, TlsClient, TlsError
 
 MAX_CONNECTIONS = 1024
 """Above it the connection that was quiet for longest is closed, one that never brought a message first."""
-MAX_UNSENT_BYTES = 1 << 20
-"""A peer that takes nothing any more is cut off."""
-STALLED_S = 5.0
-"""A begun message must go on within this time."""
-SLOWEST_S = 30.0
-"""A begun message must be whole within this time."""
-QUIET_S = 7200.0
-"""A connection without any traffic is closed; calls are quiet for their whole length."""
+MAX_PER_SOURCE = 512
+"""Of them from one address: above it this source's own quietest is closed."""
+MAX_HANDSHAKES = 128
+"""TLS handshakes at one time; above it the oldest is cut off."""
+HANDSHAKE_S = 5.0
+"""A caller's TLS handshake must be through within this time."""
 CONNECT_S = 4.0
+"""Our own connection, TLS handshake included."""
+MAX_FAILURES = 256
 SWEEP_S = 1.0
-BIND_TRIES = 20
-RECEIVE_BUFFER_BYTES = 1 << 20
+BREATH_S = 0.1
+"""Pause of accepting when the system is out of descriptors."""
+CLOSING_S = 1.0
+ROUTE_S = 10.0
+MAX_ROUTES = 1024
 
 log = logging.getLogger(__name__)
 
-OnMessage = Callable[[bytes, Hop], None]
-
-
-class _Datagrams(asyncio.DatagramProtocol):
-    def __init__(self, owner: Transport) -> None:
-        self._owner = owner
-
-    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        if len(data) > 4 and addr[1]:  # shorter is a keep-alive of some NAT
-            self._owner.on_message(data, Hop("udp", addr[0], addr[1]))
-
-    def error_received(self, exc: Exception) -> None:
-        log.debug("ICMP error on the SIP socket", extra={"error": str(exc)})
-
-
-class _Connection(asyncio.Protocol):
-    def __init__(self, owner: Transport, hop: Hop | None = None) -> None:
-        self._owner = owner
-        self._framer = Framer()
-        self._loop = asyncio.get_running_loop()
-        self.hop = hop
-        self.transport: asyncio.Transport | None = None
-        self.useful = False
-        self.last_s = self._loop.time()
-        self._begun_s: float | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast("asyncio.Transport", transport)
-        peer = transport.get_extra_info("peername")
-        if not peer:  # gone before it was taken in
-            self.transport.abort()
-            return
-        self.hop = self._owner.joined(self, peer[0], peer[1])
-
-    def data_received(self, data: bytes) -> None:
-        self.last_s = self._loop.time()
-        try:
-            messages = self._framer.feed(data)
-        except FramingError as error:
-            log.info("closing a SIP connection", extra={"peer": str(self.hop), "why": str(error)})
-            self.abort()
-            return
-        self._begun_s = (self._begun_s or self.last_s) if self._framer.partial and not messages else None
-        for message in messages:
-            if message == PING:
-                self.write(PONG)
-            elif self.hop is not None:
-                self.useful = True
-                self._owner.on_message(message, self.hop)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._owner.parted(self)
-
-    def write(self, data: bytes) -> None:
-        if self.transport is None or self.transport.is_closing():
-            return
-        if self.transport.get_write_buffer_size() > MAX_UNSENT_BYTES:
-            self.abort()
-            return
-        self.transport.write(data)
-
-    def abort(self) -> None:
-        if self.transport is not None:
-            self.transport.abort()
-
-    def overdue(self, now_s: float) -> bool:
-        quiet_s = now_s - self.last_s
-        if self._framer.partial:
-            return quiet_s > STALLED_S or now_s - (self._begun_s or now_s) > SLOWEST_S
-        return quiet_s > QUIET_S
+Stream = Literal["tcp", "tls"]
 
 
 class Transport:
-    """The sockets. `on_message` gets each message's bytes and where it came from, `on_lost` a hop not reached."""
+    """Owns the sockets of a `Listening`.
 
-    def __init__(self, listen: str, port: int, on_message: OnMessage, on_lost: Callable[[Hop], None]) -> None:
-        self.listen = listen
-        self.port = port
-        self.on_message = on_message
+    Args:
+        listening: where.
+        on_message: gets each message's bytes and where it came from.
+        on_lost: gets a hop that was not reached or whose connection is gone, and the beginning of the datagram that
+            ICMP quotes (None: the hop as a whole).
+        admits: asked for the address of each datagram, connection and message before anything else is done with it.
+    """
+
+    def __init__(
+        self,
+        listening: Listening,
+        on_message: Callable[[bytes, Hop], None],
+        on_lost: Callable[[Hop, bytes | None], None],
+        admits: Callable[[str], bool],
+    ) -> None:
+        self.listening = listening
+        self.port = listening.port
+        self.tls_port = listening.tls_port if listening.tls is not None else 0
+        self.profiles: dict[str, TlsClient] = {}
+        self._on_message = on_message
         self._on_lost = on_lost
-        self._udp: asyncio.DatagramTransport | None = None
-        self._server: asyncio.Server | None = None
-        self._connections: dict[int, _Connection] = {}
-        self._by_peer: dict[tuple[str, int], int] = {}
-        self._dialling: dict[tuple[str, int], list[bytes]] = {}
+        self._admits = admits
+        self._serving = tls.Context(listening.tls) if listening.tls is not None else None
+        self._contexts: dict[TlsClient, tls.Context] = {}
+        self._udp: dict[int, Datagrams] = {}
+        self._listeners: list[socket.socket] = []
+        self._connections: dict[int, Connection] = {}
+        self._by_route: dict[Route, int] = {}
+        self._sources: Counter[str] = Counter()
+        self._dialling: dict[Route, list[bytes]] = {}
+        self._shaking: dict[int, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._next = 1
+        self._failures: OrderedDict[Route, str] = OrderedDict()
+        self._local: OrderedDict[str, tuple[float, str]] = OrderedDict()
+        self._numbers = count(1)
+        self._closed = False
+        self._empty = asyncio.Event()
+        """No connection is up."""
+        self._empty.set()
         self._sweep: asyncio.TimerHandle | None = None
 
     async def start(self) -> None:
-        """Open both sockets on one number. Raises OSError with words when it is taken."""
+        """Open all sockets. Raises OSError with words when a port is taken or our certificate cannot be used."""
         loop = asyncio.get_running_loop()
-        bound = None
-        for _ in range(BIND_TRIES):
-            bound = bound or self._bind()
-        if bound is None:
-            raise OSError(errno.EADDRINUSE, f"no SIP port is free for both UDP and TCP on {self.listen}")
-        udp, tcp = bound
-        self.port = udp.getsockname()[1]
-        self._udp, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(self), sock=udp)
-        self._server = await loop.create_server(lambda: _Connection(self), sock=tcp, backlog=256)
+        if self._serving is not None:
+            self._serving.get(loop.time())
+        sockets = open_sockets(self.listening)
+        self.port = sockets.udp[0].getsockname()[1]
+        if sockets.tls:
+            self.tls_port = sockets.tls[0].getsockname()[1]
+        for one in sockets.udp:
+            number = next(self._numbers)
+            self._udp[number] = Datagrams(one, number, self._datagram, self._unreachable)
+        self._listeners = [*sockets.tcp, *sockets.tls]
+        for one in sockets.tcp:
+            self._spawn(self._accept(one, "tcp"))
+        for one in sockets.tls:
+            self._spawn(self._accept(one, "tls"))
         self._sweep = loop.call_later(SWEEP_S, self._swept)
 
-    def _bind(self) -> tuple[socket.socket, socket.socket] | None:
-        """Both sockets; None when a free UDP port was found and its number is taken for TCP."""
-        family = socket.AF_INET6 if ":" in self.listen else socket.AF_INET
-        udp = socket.socket(family, socket.SOCK_DGRAM)
-        tcp = socket.socket(family, socket.SOCK_STREAM)
-        kind = "UDP"
-        try:
-            udp.setblocking(False)
-            tcp.setblocking(False)
-            udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
-            tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            udp.bind((self.listen, self.port))
-            kind = "TCP"
-            tcp.bind((self.listen, udp.getsockname()[1]))
-        except OSError as error:
-            udp.close()
-            tcp.close()
-            if self.port == 0 and error.errno == errno.EADDRINUSE:
-                return None
-            why = "is taken by another program" if error.errno == errno.EADDRINUSE else f"cannot be opened ({error})"
-            raise OSError(error.errno, f"SIP port {self.port} ({kind}) on {self.listen} {why}") from error
-        return udp, tcp
-
     async def close(self) -> None:
-        """Close everything; returns when it is closed."""
+        """Close everything; returns when it is closed. Nobody is told of what is lost by it."""
+        self._closed = True
         if self._sweep is not None:
             self._sweep.cancel()
-        for task in self._tasks:
+        tasks = [*self._tasks, *self._shaking.values()]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._udp is not None:
-            self._udp.close()
-        if self._server is not None:
-            self._server.close()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for listener in self._listeners:
+            listener.close()
+        for datagrams in self._udp.values():
+            datagrams.close()
+        self._udp.clear()
         for connection in list(self._connections.values()):
             if connection.transport is not None:
                 connection.transport.close()
-        await asyncio.sleep(0)  # transports close their sockets in the next round of the loop
+        await asyncio.sleep(0)  # what was written goes out in the next round of the loop
         for connection in list(self._connections.values()):
             connection.abort()
-        await asyncio.sleep(0)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSING_S):
+                await self._empty.wait()
+        await asyncio.sleep(0)  # and the sockets of the last ones
+
+    # ── going out ──
 
     def send(self, data: bytes, hop: Hop) -> None:
-        """Send one message. TCP: over the connection of `hop`, another one to the same peer, or a new one."""
+        """Send one message. TCP and TLS: over the connection of `hop`, another one of its route, or a new one."""
         if hop.protocol == "udp":
-            if self._udp is not None and not self._udp.is_closing():
-                self._udp.sendto(data, (hop.host, hop.port))
+            datagrams = self._socket_for(hop)
+            if datagrams is not None:
+                datagrams.send(data, hop)
+            elif not self._closed:
+                family = "IPv6" if ":" in hop.host else "IPv4"
+                self._later_lost(hop, f"we have no {family} address to send from")
             return
-        peer = (hop.host, hop.port)
-        connection = self._connections.get(hop.connection) or self._connections.get(self._by_peer.get(peer, 0))
+        connection = self.connection_of(hop)
         if connection is not None:
             connection.write(data)
-        elif peer in self._dialling:
-            self._dialling[peer].append(data)
         else:
-            self._dialling[peer] = [data]
-            task = asyncio.get_running_loop().create_task(self._dial(hop))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._queue(data, hop)
+
+    def ping(self, hop: Hop) -> None:
+        """Send a keepalive (RFC 5626 section 3.5.1); opens the connection where there is none."""
+        connection = self.connection_of(hop) if hop.reliable else None
+        if connection is not None:
+            connection.ping()
+        else:
+            self.send(PING, hop)
+
+    def connection_of(self, hop: Hop) -> Connection | None:
+        """The connection that a message to `hop` takes, if it is up."""
+        if hop.protocol == "udp":
+            return None
+        own = self._connections.get(hop.connection)
+        if own is not None and own.protocol == hop.protocol:
+            return own
+        return self._connections.get(self._by_route.get(hop.route, 0))
+
+    def secured(self, hop: Hop) -> Secured | None:
+        """Who is at the other end of a TLS connection that is up. None for others. Raises TlsError."""
+        connection = self.connection_of(hop)
+        if connection is None or connection.transport is None:
+            return None
+        session = connection.transport.get_extra_info("ssl_object")
+        return Secured.of(session) if session is not None else None
+
+    def why(self, hop: Hop) -> str:
+        """Why `hop` was not reached or lost the last time; empty when nothing is known against it."""
+        return self._failures.get(hop.route, "")
+
+    def _queue(self, data: bytes, hop: Hop) -> None:
+        waiting = self._dialling.get(hop.route)
+        if self._closed:
+            return
+        if waiting is None:
+            self._dialling[hop.route] = [data]
+            self._spawn(self._dial(hop))
+        elif sum(map(len, waiting)) + len(data) <= MAX_UNSENT_BYTES:
+            waiting.append(data)
 
     async def _dial(self, hop: Hop) -> None:
         loop = asyncio.get_running_loop()
-        peer = (hop.host, hop.port)
         try:
             async with asyncio.timeout(CONNECT_S):
-                _, connection = await loop.create_connection(lambda: _Connection(self), hop.host, hop.port)
-        except (OSError, TimeoutError) as error:
-            log.info("SIP connection failed", extra={"peer": f"{hop.host}:{hop.port}", "error": str(error)})
-            del self._dialling[peer]
-            self._on_lost(hop)
+                _, connection = await loop.create_connection(
+                    lambda: Connection(self, hop.protocol, hop),
+                    hop.host,
+                    hop.port,
+                    local_addr=self._local_end(hop),
+                    ssl=self._client_context(hop) if hop.protocol == "tls" else None,
+                    server_hostname=(hop.name or hop.host) if hop.protocol == "tls" else None,
+                )
+            if connection.failure is not None:
+                raise connection.failure
+        except OSError as error:
+            words = tls.why(error)
+            log.info("SIP connection failed", extra={"peer": str(hop), "why": words})
+            del self._dialling[hop.route]
+            self._later_lost(hop, words)
             return
         connection.useful = True
-        for data in self._dialling.pop(peer):
-            connection.write(data)
+        self._failures.pop(hop.route, None)
+        for data in self._dialling.pop(hop.route):
+            if data == PING:
+                connection.ping()
+            else:
+                connection.write(data)
 
-    # ── called by connections ──
+    def _client_context(self, hop: Hop) -> ssl.SSLContext:
+        profile = self.profiles.get(hop.profile)
+        if profile is None:
+            if hop.profile:
+                raise TlsError(f"there is no TLS profile {hop.profile!r}")
+            profile = TlsClient()
+        context = self._contexts.setdefault(profile, tls.Context(profile))
+        return context.get(asyncio.get_running_loop().time())
 
-    def joined(self, connection: _Connection, host: str, port: int) -> Hop:
-        """A connection is up. Returns the hop that its messages come from."""
-        number, self._next = self._next, self._next + 1
+    def _later_lost(self, hop: Hop, words: str, quoted: bytes | None = None) -> None:
+        self._note_failure(hop, words)
+        asyncio.get_running_loop().call_soon(self._on_lost, hop, quoted)
+
+    def _note_failure(self, hop: Hop, words: str) -> None:
+        self._failures[hop.route] = words
+        self._failures.move_to_end(hop.route)
+        if len(self._failures) > MAX_FAILURES:
+            self._failures.popitem(last=False)
+
+    # ── our addresses ──
+
+    def local_host(self, hop: Hop) -> str:
+        """The address that packets to that peer come from."""
+        connection = self.connection_of(hop)
+        if connection is not None and connection.transport is not None:
+            return str(connection.transport.get_extra_info("sockname")[0])
+        datagrams = self._udp.get(hop.connection) if hop.protocol == "udp" else None
+        if datagrams is not None and not _is_any(datagrams.host):
+            return datagrams.host
+        hosts = [host for host in self.listening.hosts if family_of(host) == family_of(hop.host)]
+        if len(hosts) == 1 and not _is_any(hosts[0]):
+            return hosts[0]
+        routed = self._routed(hop.host)
+        if routed and (routed in hosts or any(_is_any(host) for host in hosts)):
+            return routed
+        return (hosts or list(self.listening.hosts))[0]
+
+    def _routed(self, host: str) -> str:
+        """Which of our addresses the system would use towards `host`; empty when it knows no way."""
+        now_s = asyncio.get_running_loop().time()
+        known = self._local.get(host)
+        if known is not None and known[0] > now_s:
+            return known[1]
+        with socket.socket(family_of(host), socket.SOCK_DGRAM) as probe:
+            try:
+                probe.connect((host, 9))  # sends nothing, asks the routing table
+                found = str(probe.getsockname()[0])
+            except OSError:
+                found = ""
+        self._local[host] = (now_s + ROUTE_S, found)
+        self._local.move_to_end(host)
+        if len(self._local) > MAX_ROUTES:
+            self._local.popitem(last=False)
+        return found
+
+    def _local_end(self, hop: Hop) -> tuple[str, int] | None:
+        """What a new connection is bound to: peers know us by the address that we listen on."""
+        host = self.local_host(hop)
+        return (host, 0) if host in self.listening.hosts and not _is_any(host) else None
+
+    def _socket_for(self, hop: Hop) -> Datagrams | None:
+        family = family_of(hop.host)
+        own = self._udp.get(hop.connection)
+        if own is not None and own.family == family:
+            return own
+        fitting = [one for one in self._udp.values() if one.family == family]
+        if len(fitting) > 1:
+            local = self.local_host(hop)
+            return next((one for one in fitting if one.host == local), fitting[0])
+        return fitting[0] if fitting else None
+
+    # ── coming in ──
+
+    def _datagram(self, data: bytes, hop: Hop) -> None:
+        if self._admits(hop.host):
+            self._on_message(data, hop)
+
+    def _unreachable(self, hop: Hop, quoted: bytes | None, words: str) -> None:
+        self._note_failure(hop, words)
+        self._on_lost(hop, quoted)
+
+    async def _accept(self, listener: socket.socket, protocol: Stream) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                sock, address = await loop.sock_accept(listener)
+            except OSError as error:
+                log.warning("a SIP connection could not be accepted", extra={"why": str(error)})
+                await asyncio.sleep(BREATH_S)
+                continue
+            if self._admits(address[0]):
+                self._take_in(sock, str(address[0]), protocol)
+            else:
+                sock.close()
+            await asyncio.sleep(0)  # sock_accept does not wait while others are in the queue
+
+    def _take_in(self, sock: socket.socket, peer: str, protocol: Stream) -> None:
+        if len(self._shaking) >= MAX_HANDSHAKES:
+            self._shaking.pop(next(iter(self._shaking))).cancel()
+        number = next(self._numbers)
+        task = asyncio.get_running_loop().create_task(self._shake_hands(sock, peer, protocol))
+        self._shaking[number] = task
+
+        def done(task: asyncio.Task[None]) -> None:
+            self._shaking.pop(number, None)
+            if task.cancelled():  # perhaps before it had begun
+                sock.close()
+
+        task.add_done_callback(done)
+
+    async def _shake_hands(self, sock: socket.socket, peer: str, protocol: Stream) -> None:
+        loop = asyncio.get_running_loop()
+        secure = protocol == "tls" and self._serving is not None
+        try:
+            await loop.connect_accepted_socket(
+                lambda: Connection(self, protocol),
+                sock,
+                ssl=self._serving.get(loop.time()) if self._serving is not None and secure else None,
+                ssl_handshake_timeout=HANDSHAKE_S if secure else None,
+            )
+        except OSError as error:
+            sock.close()
+            log.info("TLS handshake failed", extra={"peer": peer, "why": tls.why(error)})
+
+    def _spawn(self, coroutine: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # ── connection.Owner ──
+
+    def joined(self, connection: Connection) -> Hop:
+        """A connection is up: check whom it leads to, and count it. Raises TlsError."""
+        host, port = connection.peer
+        asked = connection.asked
+        number = next(self._numbers)
+        if asked is not None:
+            self._check_name(connection, asked)
+            hop = replace(asked, connection=number)
+        else:
+            hop = Hop("tls" if connection.protocol == "tls" else "tcp", host, port, number)
+        connection.watch_over()
         self._connections[number] = connection
-        self._by_peer[(host, port)] = number
-        if len(self._connections) > MAX_CONNECTIONS:
-            others = (c for c in self._connections.values() if c is not connection)
-            min(others, key=lambda c: (c.useful, c.last_s)).abort()
-        return Hop("tcp", host, port, number)
+        self._empty.clear()
+        self._sources[hop.host] += 1
+        if asked is not None or connection.protocol == "tcp":  # whoever calls by TLS may be anybody
+            self._by_route[hop.route] = number
+        self._make_room(connection, hop.host)
+        return hop
 
-    def parted(self, connection: _Connection) -> None:
+    def _check_name(self, connection: Connection, asked: Hop) -> None:
+        session = connection.transport.get_extra_info("ssl_object") if connection.transport is not None else None
+        if session is None or session.context.verify_mode == ssl.CERT_NONE:
+            return
+        wanted = asked.name or asked.host
+        secured = Secured.of(session)
+        if not secured.speaks_for(wanted):
+            named = ", ".join(secured.names[:5]) or "nobody"
+            raise TlsError(f"its certificate is for {named}, not for {wanted}")
+
+    def _make_room(self, newcomer: Connection, host: str) -> None:
+        if self._sources[host] > MAX_PER_SOURCE:
+            others = [c for c in self._connections.values() if c is not newcomer and c.hop and c.hop.host == host]
+        elif len(self._connections) > MAX_CONNECTIONS:
+            others = [c for c in self._connections.values() if c is not newcomer]
+        else:
+            return
+        min(others, key=lambda c: (c.useful, c.last_s)).abort()
+
+    def arrived(self, data: bytes, hop: Hop) -> bool:
+        """A whole message came by a connection. Returns False when its sender is to be turned away."""
+        if not self._admits(hop.host):
+            return False
+        self._on_message(data, hop)
+        return True
+
+    def parted(self, connection: Connection, error: Exception | None) -> None:
         """A connection is gone; requests that wait on it fail."""
         hop = connection.hop
         if hop is None or self._connections.pop(hop.connection, None) is None:
             return
-        if self._by_peer.get((hop.host, hop.port)) == hop.connection:
-            del self._by_peer[(hop.host, hop.port)]
-        self._on_lost(hop)
+        if not self._connections:
+            self._empty.set()
+        self._sources[hop.host] -= 1
+        if not self._sources[hop.host]:
+            del self._sources[hop.host]
+        if self._by_route.get(hop.route) == hop.connection:
+            del self._by_route[hop.route]
+        if self._closed:
+            return
+        if connection.asked is not None:
+            cause = connection.failure or error
+            self._note_failure(hop, tls.why(cause) if cause is not None else "the peer closed the connection")
+        self._on_lost(hop, None)
 
     def _swept(self) -> None:
         loop = asyncio.get_running_loop()
         for connection in list(self._connections.values()):
-            if connection.overdue(loop.time()):
-                connection.abort()
+            why = connection.overdue(loop.time())
+            if why:
+                connection.abort(why)
         self._sweep = loop.call_later(SWEEP_S, self._swept)
+
+
+def _is_any(host: str) -> bool:
+    return host in ("0.0.0.0", "::")

@@ -14,6 +14,8 @@ from typing import Literal
 
 from cryptography.x509 import Certificate
 
+from telephony.sip.grammar import NameAddr, split_list
+
 from .facts import CallFacts
 from .numbers import Number
 from .passport import Passport
@@ -22,7 +24,7 @@ MAX_AGE_S = 60
 """RFC 8224 section 4.1 and ATIS-1000074: older signatures may be replayed ones."""
 
 Attestation = Literal["A", "B", "C", "none"]
-_VERSTAT = re.compile(r";\s*verstat\s*=\s*\"?([A-Za-z0-9\-]{1,64})", re.IGNORECASE)
+_VERSTAT = re.compile(r";verstat=([^;@?]{0,64})", re.IGNORECASE)
 _RESULT = re.compile(r"(?:(TN-Validation-Passed|TN-Validation-Failed)(?:-([ABC]))?|No-TN-Validation)", re.IGNORECASE)
 _LEVELS: dict[str, Attestation] = {"A": "A", "B": "B", "C": "C"}
 _INDICATORS = ("P-Attestation-Indicator", "Attestation-Info")
@@ -49,7 +51,7 @@ def verify(facts: CallFacts, caller: Number, now_s: float, certificates: Sequenc
         now_s: seconds since 1970.
         certificates: when given, one of them must have made the signature (trunks that pass Identity on unchecked).
     """
-    said = [match[1] for value in _places(facts) for match in [_VERSTAT.search(value)] if match is not None]
+    said = _verstats(facts)
     shown = [value for value in facts.values("Identity") if value.strip()]
     if not said and not shown:
         return Verification()
@@ -75,9 +77,22 @@ def verify(facts: CallFacts, caller: Number, now_s: float, certificates: Sequenc
     return Verification(True, attestation, words)
 
 
-def _places(facts: CallFacts) -> list[str]:
-    """Where a verstat may stand (TS 24.229 section 7.2A.20)."""
-    return [*facts.values("P-Asserted-Identity"), facts.from_, *facts.values("From")]
+def _verstats(facts: CallFacts) -> list[str]:
+    """Every verstat of the caller's addresses (TS 24.229 section 7.2A.20): of the number, the URI or the header.
+
+    Display names are the caller's to write, so they are not searched.
+    """
+    found: list[str] = []
+    for value in (*facts.values("P-Asserted-Identity"), facts.from_):
+        try:
+            addresses = [NameAddr.parse(item) for item in split_list(value)]
+        except ValueError:
+            continue
+        for address in addresses:
+            found += _VERSTAT.findall(address.uri)
+            parameter = address.params.get("verstat")
+            found += [] if parameter is None else [parameter]
+    return found
 
 
 def _said(said: list[str], facts: CallFacts) -> tuple[Literal["passed", "failed", "none"], Attestation, str]:

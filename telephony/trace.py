@@ -39,7 +39,7 @@ _CSEQ_INVITE = re.compile(rb"\r\ncseq[ \t]*:\s*[0-9]+\s+INVITE", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One message, or a remark when `data` is empty and `remark` is not."""
+    """One message, or a remark when `data` is empty; both when the message could not be read."""
 
     wall_s: float
     """Seconds since 1970."""
@@ -122,9 +122,13 @@ class Trace:
         self._append(call_id, Entry(self._wall(), self._clock(), False, "", "", "", b"", text[:1000]), False)
 
     def refused(self, hop: Hop, local: str, data: bytes, why: str) -> None:
-        """Keep the beginning of a datagram that could not be read, and why."""
+        """Keep the beginning of what could not be read, and why; also with its call when it has a Call-ID."""
         piece = masked(data[:MAX_MALFORMED_BYTES])
-        self._malformed.append(Entry(self._wall(), self._clock(), False, hop.protocol, local, _peer(hop), piece, why))
+        entry = Entry(self._wall(), self._clock(), False, hop.protocol, local, _peer(hop), piece, why)
+        self._malformed.append(entry)
+        found = _CALL_ID.search(data)
+        if found is not None:
+            self._append(found[1].decode("utf-8", "replace").rstrip(), entry, False)
 
     def of(self, call_id: str) -> list[Entry]:
         """Messages and remarks of a call in their order; empty when nothing is known."""

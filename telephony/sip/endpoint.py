@@ -49,8 +49,8 @@ class User(Protocol):
 class Gate(Protocol):
     """Turns sources away before anything is read."""
 
-    def admits(self, host: str, now_s: float) -> bool:
-        """Whether a datagram, connection or message of that address may come in; `now_s` is the loop's time."""
+    def admits(self, host: str, now_s: float, data: bytes = b"") -> bool:
+        """Whether a connection (`data` empty) or this message of that address may come in; `now_s`: the loop's time."""
 
 
 class Trace(Protocol):
@@ -58,6 +58,9 @@ class Trace(Protocol):
 
     def note(self, outgoing: bool, hop: Hop, local: str, data: bytes) -> None:
         """A message came from or goes to `hop`; `local` is ``host:port`` of ours."""
+
+    def refused(self, hop: Hop, local: str, data: bytes, why: str) -> None:
+        """What came from `hop` could not be read."""
 
 
 class Endpoint:
@@ -221,13 +224,15 @@ class Endpoint:
     # ── coming in ──
 
     def _on_message(self, data: bytes, source: Hop) -> None:
-        if self._trace is not None:
-            self._trace.note(False, source, self._local(source), data)
         try:
             message = sip.parse(data)
         except SipError as error:
+            if self._trace is not None:
+                self._trace.refused(source, self._local(source), data, str(error))
             self._refuse(error, source)
             return
+        if self._trace is not None:
+            self._trace.note(False, source, self._local(source), data)
         if isinstance(message, Request):
             stamp(message, source)
         self._source = source
@@ -256,8 +261,8 @@ class Endpoint:
     def _local(self, hop: Hop) -> str:
         return f"{bracketed(self._transport.local_host(hop))}:{self.local_port(hop)}"
 
-    def _admits(self, host: str) -> bool:
-        return self._gate is None or self._gate.admits(host, self._now())
+    def _admits(self, host: str, data: bytes) -> bool:
+        return self._gate is None or self._gate.admits(host, self._now(), data)
 
     def _on_lost(self, hop: Hop, quoted: bytes | None) -> None:
         if quoted is not None and not self._ours(quoted):

@@ -71,9 +71,11 @@ def stamp(request: Request, source: Hop) -> None:
 def answer_hop(via: Via | None, source: Hop) -> Hop:
     """Where a response goes (RFC 3261 section 18.2.2): the source address always, never one that the Via names.
 
-    `maddr` and a foreign sent-by are not followed: they would let a stranger aim our responses at others.
+    `maddr` and a foreign sent-by are not followed: they would let a stranger aim our responses at others. A sender who
+    names another address than the one it comes from is behind a NAT, where its own port means nothing: it is answered
+    at the port that it came from, as if it had asked for that with `rport`.
     """
-    if source.reliable or via is None or "rport" in via.params:
+    if source.reliable or via is None or "rport" in via.params or _bare(via.host) != source.host:
         return source
     return replace(source, port=via.port or DEFAULT_PORT)
 

@@ -56,7 +56,8 @@ class Transport:
         on_message: gets each message's bytes and where it came from.
         on_lost: gets a hop that was not reached or whose connection is gone, and the beginning of the datagram that
             ICMP quotes (None: the hop as a whole).
-        admits: asked for the address of each datagram, connection and message before anything else is done with it.
+        admits: asked for the address and bytes of each message, and with none for each connection, before anything else
+            is done with it.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class Transport:
         listening: Listening,
         on_message: Callable[[bytes, Hop], None],
         on_lost: Callable[[Hop, bytes | None], None],
-        admits: Callable[[str], bool],
+        admits: Callable[[str, bytes], bool],
     ) -> None:
         self.listening = listening
         self.port = listening.port
@@ -295,7 +296,7 @@ class Transport:
     # ── coming in ──
 
     def _datagram(self, data: bytes, hop: Hop) -> None:
-        if self._admits(hop.host):
+        if self._admits(hop.host, data):
             self._on_message(data, hop)
 
     def _unreachable(self, hop: Hop, quoted: bytes | None, words: str) -> None:
@@ -311,7 +312,7 @@ class Transport:
                 log.warning("a SIP connection could not be accepted", extra={"why": str(error)})
                 await asyncio.sleep(BREATH_S)
                 continue
-            if self._admits(address[0]):
+            if self._admits(address[0], b""):
                 self._take_in(sock, str(address[0]), protocol)
             else:
                 sock.close()
@@ -392,7 +393,7 @@ class Transport:
 
     def arrived(self, data: bytes, hop: Hop) -> bool:
         """A whole message came by a connection. Returns False when its sender is to be turned away."""
-        if not self._admits(hop.host):
+        if not self._admits(hop.host, data):
             return False
         self._on_message(data, hop)
         return True

@@ -2,43 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+import logging
+import random
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from sipmessage import URI
 
-from ..problems import Problem
+from ..happenings import Refused, Watch, unwatched
+from ..problems import Problem, SourceError
+from ..sip.challenge import Challenger
 from ..sip.endpoint import Endpoint
+from ..sip.gate import Gate
 from ..sip.hop import Hop
 from ..sip.message import Request
+from ..sip.tls import TlsClient
 from ..terms import Terms
 from .dress import Caller, Dress, allowed, dress
+from .identify import identify
 from .limits import Limits, Refusal, Ticket
+from .line import Line
+from .load import load, signature
 from .model import Trunk
+from .peer import Network
+from .registrar import Answer, Registrar
+from .ways import NotRegistered, Way
 
-__all__ = ["Answer", "Caller", "Dress", "Refusal", "Ticket", "Trunk", "TrunkBook", "Trunks", "Way"]
+__all__ = [
+    *("Answer", "Caller", "Dress", "NotRegistered", "Refusal", "Standing"),
+    *("Ticket", "Trunk", "TrunkBook", "Trunks", "Way"),
+]
+
+MIN_TRUSTED_BITS = {4: 8, 6: 16}
+"""Masks shorter than this are open to strangers: the gate treats their senders as such."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
-    """One way to reach a called party."""
+class Standing:
+    """How a trunk is doing."""
 
-    uri: URI
-    """Request-URI and To."""
-    hop: Hop
-    """Where the request is sent."""
-    routes: tuple[str, ...] = ()
-    """Route values."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a REGISTER is answered with."""
-
-    status: int
-    headers: tuple[tuple[str, str], ...] = ()
-    reason: str = ""
+    trunk: str
+    registration: str
+    """``none`` when we do not register; else as `registration.State`."""
+    why: str
+    """Of the registration, in words."""
+    health: str
+    """``up``, ``down`` or ``unknown``, by OPTIONS."""
+    calls: int
+    """Now, both directions."""
+    devices: int
+    """Registered with us on this trunk."""
 
 
 class Trunks(Protocol):
@@ -49,10 +68,6 @@ class Trunks(Protocol):
 
     async def stop(self) -> None:
         """Unregister; the endpoint still works. Ends within 2 s."""
-
-    @property
-    def closed(self) -> bool:
-        """Whether a caller that no trunk knows is to be refused (403). False without any trunk: everybody may call."""
 
     def get(self, name: str) -> Trunk | None:
         """The trunk of that name."""
@@ -89,40 +104,151 @@ class Trunks(Protocol):
 
 
 class TrunkBook:
-    """The trunks of a server."""
+    """The trunks of one folder, at work. Belongs to the event loop that starts it.
 
-    def __init__(self, trunks: Mapping[str, Trunk] | None = None) -> None:
-        self._trunks: Mapping[str, Trunk] = dict(trunks or {})
+    Args:
+        folder: of the trunk files; None for no trunks, or those of `trunks`.
+        trunks: instead of a folder, for tests and tools.
+        realm: of our challenges to phones that register.
+        gate: is told of wrong digests, and whom to trust.
+        watch: is told of registrations and health.
+        poll_s: how often the folder is looked at for changes; None: only `reload` reads it again.
+
+    Raises SourceError when the folder cannot be used.
+    """
+
+    def __init__(
+        self,
+        folder: Path | None = None,
+        *,
+        trunks: Mapping[str, Trunk] | None = None,
+        realm: str = "voicebot",
+        gate: Gate | None = None,
+        watch: Watch = unwatched,
+        poll_s: float | None = 2.0,
+    ) -> None:
+        self._folder = folder
+        self._trunks: Mapping[str, Trunk] = load(folder) if folder is not None else dict(trunks or {})
+        self._signature = signature(folder) if folder is not None else ()
+        self._gate = gate
+        self._watch = watch
+        self._poll_s = poll_s
+        self._challenger = Challenger(realm)
+        self._registrar = Registrar()
         self._limits: dict[str, Limits] = {}
+        self._lines: dict[str, Line] = {}
         self._endpoint: Endpoint | None = None
+        self._poller: asyncio.Task[None] | None = None
+        self._changes: set[asyncio.Task[None]] = set()
+        self._dice = random.SystemRandom()
+
+    # ── life ──
 
     async def start(self, endpoint: Endpoint) -> None:
         """See `Trunks`."""
         self._endpoint = endpoint
+        self._apply(self._trunks)
+        if self._folder is not None and self._poll_s is not None:
+            self._poller = asyncio.get_running_loop().create_task(self._poll(self._poll_s))
 
     async def stop(self) -> None:
         """See `Trunks`."""
+        if self._poller is not None:
+            self._poller.cancel()
+            await asyncio.gather(self._poller, return_exceptions=True)
+        lines, self._lines = list(self._lines.values()), {}
+        await asyncio.gather(*(line.stop() for line in lines), *self._changes)
 
-    @property
-    def closed(self) -> bool:
+    def reload(self) -> list[Problem]:
         """See `Trunks`."""
-        return bool(self._trunks)
+        if self._folder is None:
+            return []
+        self._signature = signature(self._folder)
+        try:
+            trunks = load(self._folder)
+        except SourceError as error:
+            for problem in error.problems:
+                log.error("the trunks stay as they are: %s", problem)
+            return error.problems
+        if trunks != self._trunks:
+            self._trunks = trunks
+            self._apply(trunks)
+            log.info("trunks read again", extra={"trunks": ", ".join(trunks)})
+        return []
+
+    async def _poll(self, every_s: float) -> None:
+        assert self._folder is not None
+        while True:
+            await asyncio.sleep(every_s)
+            if signature(self._folder) != self._signature:
+                self.reload()
+
+    def _apply(self, trunks: Mapping[str, Trunk]) -> None:
+        """Begin to work by these; what is not changed goes on undisturbed."""
+        endpoint = self._endpoint
+        if endpoint is None:
+            return
+        for name, trunk in trunks.items():
+            tls = trunk.tls
+            endpoint.profiles[name] = TlsClient(tls.ca, tls.cert, tls.key, tls.verify)
+        if self._gate is not None:
+            self._gate.trust(str(net) for trunk in trunks.values() for net in _networks(trunk))
+        self._registrar.forget(
+            frozenset((t.name, user) for t in trunks.values() if t.accept_registrations for user in t.users)
+        )
+        for name in list(self._lines.keys() - trunks.keys()):
+            self._change(self._lines.pop(name), None)
+        for name, trunk in trunks.items():
+            line = self._lines.get(name)
+            if line is not None and line.same(trunk):
+                line.trunk = trunk
+                continue
+            self._lines[name] = Line(trunk, endpoint, self._watch, self._dice)
+            self._change(line, self._lines[name])
+        for name in self._limits.keys() - trunks.keys():
+            if not self._limits[name].live:
+                del self._limits[name]
+
+    def _change(self, old: Line | None, new: Line | None) -> None:
+        """One after the other: to end the old registration later would end the new one with it."""
+        if old is None:
+            if new is not None:
+                new.start()
+            return
+        task = asyncio.get_running_loop().create_task(self._exchange(old, new))
+        self._changes.add(task)
+        task.add_done_callback(self._changes.discard)
+
+    async def _exchange(self, old: Line, new: Line | None) -> None:
+        await old.stop()
+        if new is not None and new in self._lines.values():
+            new.start()
+
+    # ── questions ──
 
     def get(self, name: str) -> Trunk | None:
         """See `Trunks`."""
         return self._trunks.get(name)
 
+    def all(self) -> list[Trunk]:
+        """Every trunk, in the order of names."""
+        return list(self._trunks.values())
+
     def of_uri(self, uri: URI) -> Trunk | None:
         """See `Trunks`."""
-        return self._trunks.get(uri.host)
+        return self._trunks.get(uri.host.lower())
 
     def identify(self, source: Hop, request: Request) -> Trunk | None:
         """See `Trunks`."""
-        for trunk in self._trunks.values():
-            for peer in trunk.peers:
-                if peer.matches(source):
-                    return trunk
-        return None
+        now_s = asyncio.get_running_loop().time()
+        return identify(
+            self._trunks,
+            source,
+            request,
+            registered=self._registrar.trunk_at(source, now_s),
+            lines={line.token: name for name, line in self._lines.items() if line.token},
+            addresses={name: line.addresses for name, line in self._lines.items()},
+        )
 
     def passwords(self, trunk: Trunk) -> Mapping[str, str]:
         """See `Trunks`."""
@@ -144,18 +270,65 @@ class TrunkBook:
         """See `Trunks`."""
         if self._endpoint is None:
             raise OSError("the trunks are not started")
-        hops = await self._endpoint.resolve(uri)
-        return [Way(uri, hop) for hop in (hops if isinstance(hops, list) else [hops])]
+        if trunk is None:
+            return [Way(uri, hop) for hop in await self._endpoint.resolve(uri)]
+        if trunk.accept_registrations is not None and uri.host.lower() == trunk.name and uri.user in trunk.users:
+            ways = self._registrar.ways(trunk.name, uri.user or "", asyncio.get_running_loop().time())
+            if not ways:
+                raise NotRegistered(f"{uri.user} is not registered on trunk {trunk.name}")
+            return ways
+        line = self._lines.get(trunk.name)
+        if line is None:
+            raise OSError(f"trunk {trunk.name} is not there any more")
+        return await line.ways(uri)
 
     def dress(self, trunk: Trunk | None, caller: Caller, hop: Hop) -> Dress:
         """See `Trunks`."""
-        local_host = self._endpoint.local_host(hop) if self._endpoint is not None else "invalid"
+        local_host = self._endpoint.local_host(hop) if self._endpoint is not None else "anonymous.invalid"
         return dress(trunk, caller, local_host)
 
     def register(self, request: Request, source: Hop, now_s: float) -> Answer:
         """See `Trunks`."""
-        return Answer(405)
+        trunk = self.identify(source, request)
+        if trunk is None or trunk.accept_registrations is None:
+            return Answer(403)
+        verdict = self._challenger.verify(request, "Authorization", self.passwords(trunk))
+        if not verdict.ok:
+            if verdict.result == "wrong" and self._gate is not None:
+                self._gate.failed(source.host, now_s)
+            if verdict.result == "wrong":
+                self._watch(Refused("digest", source.host, trunk.name))
+            return Answer(401, tuple(self._challenger.challenge(verdict.result in ("stale", "replayed"))))
+        answer = self._registrar.register(trunk.name, verdict.user, trunk.accept_registrations, request, source, now_s)
+        if self._gate is not None and answer.status == 200:
+            self._gate.proved(source.host, now_s)
+        return answer
 
-    def reload(self) -> list[Problem]:
-        """See `Trunks`."""
-        return []
+    def states(self) -> list[Standing]:
+        """How every trunk is doing, for pages, metrics and the doctor."""
+        now_s = asyncio.get_running_loop().time()
+        devices: Counter[str] = Counter()
+        for (name, _), bindings in self._registrar.registered(now_s).items():
+            devices[name] += len(bindings)
+        found = []
+        for name in self._trunks:
+            line, limits = self._lines.get(name), self._limits.get(name)
+            registration = line.registration if line is not None else None
+            found.append(
+                Standing(
+                    name,
+                    registration.state if registration is not None else "none",
+                    registration.why if registration is not None else "",
+                    line.health.state if line is not None else "unknown",
+                    limits.live if limits is not None else 0,
+                    devices[name],
+                )
+            )
+        return found
+
+
+def _networks(trunk: Trunk) -> Iterator[Network]:
+    """Those that are no half of the world: their senders are let in freely."""
+    for peer in trunk.peers:
+        if peer.network is not None and peer.network.prefixlen >= MIN_TRUSTED_BITS[peer.network.version]:
+            yield peer.network

@@ -13,6 +13,9 @@ from ..sip.grammar import quote
 from ..sip.hop import bracketed
 from .model import Trunk
 
+DEFAULT_USER = "voicebot"
+ANONYMOUS = '"Anonymous" <sip:anonymous@anonymous.invalid>'
+"""RFC 3323 section 4.1.1.3."""
 _SEPARATORS = re.compile(r"[\-.()]")
 _NUMBER = re.compile(r"\+?[0-9*#]+")
 _SPECIAL = str.maketrans({"[": "[[]", "?": "[?]"})
@@ -52,27 +55,28 @@ def dress(trunk: Trunk | None, caller: Caller, local_host: str) -> Dress:
         local_host: our address as the peer sees it, for From when the trunk names no domain.
     """
     if trunk is None:
-        from_ = f"{quote(caller.name)} <sip:{caller.user or 'voicebot'}@{bracketed(local_host)}>"
-        return Dress(from_)
+        return Dress(_address(caller.name, caller.user or DEFAULT_USER, bracketed(local_host)))
     own, registration = trunk.caller_id, trunk.registration
     domain = own.domain or trunk.domain or bracketed(local_host)
     line = own.user or (registration.user if registration else "")
-    user, name = caller.user or line or "voicebot", caller.name or own.name
-    headers: list[tuple[str, str]] = []
+    user, name = caller.user or line or DEFAULT_USER, caller.name or own.name
     private = caller.private or own.private
+    headers: list[tuple[str, str]] = []
     if own.asserted or private:
-        headers.append(("P-Asserted-Identity", f"{quote(name)} <sip:{line or user}@{domain}>"))
+        headers.append(("P-Asserted-Identity", _address(name, line or user, domain)))
     if private:
         headers.append(("Privacy", "id"))
-        from_ = '"Anonymous" <sip:anonymous@anonymous.invalid>'
-    else:
-        from_ = f"{quote(name)} <sip:{user}@{domain}>" if name else f"<sip:{user}@{domain}>"
     headers += trunk.headers.items()
     credentials = contact = None
     if registration is not None:
         credentials = Credentials(registration.auth_user or registration.user, registration.password.reveal())
         contact = registration.contact_user or registration.user
-    return Dress(from_, tuple(headers), credentials, contact or line)
+    return Dress(ANONYMOUS if private else _address(name, user, domain), tuple(headers), credentials, contact or line)
+
+
+def _address(name: str, user: str, domain: str) -> str:
+    uri = URI("sip", domain, user)
+    return f"{quote(name)} <{uri}>" if name else f"<{uri}>"
 
 
 def allowed(trunk: Trunk, uri: URI) -> bool:

@@ -17,7 +17,7 @@ Complaint = tuple[Path_, str, str]
 """Path of the value, what is wrong, what to do."""
 MIN_TIMER_S = 90
 """RFC 4028 section 4."""
-_NEED_TARGET = ("outbound_proxy", "destinations", "redirects", "options_every_s", "keepalive_s", "caller_id", "headers")
+_NEED_TARGET = ("outbound_proxy", "destinations", "redirects", "options_every_s", "caller_id", "headers")
 
 
 def complaints(trunk: Trunk, given: frozenset[str]) -> Iterator[Complaint]:

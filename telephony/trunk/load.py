@@ -13,7 +13,8 @@ from . import lint
 from .model import Trunk
 
 MAX_TRUNKS = 1000
-_NAME = re.compile(r"[a-z0-9][a-z0-9_\-]{0,62}")
+_NAME = re.compile(r"[a-z]([a-z0-9\-]{0,61}[a-z0-9])?")
+"""It stands in the host part of URIs: ``sip:+4930123@acme``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,16 @@ def load(folder: Path) -> dict[str, Trunk]:
     return {sheet.trunk.name: sheet.trunk for sheet in sheets}
 
 
+def signature(folder: Path) -> tuple[tuple[str, int, int], ...]:
+    """Changes when a file of the folder does: names, times and sizes. Empty when it cannot be read."""
+    try:
+        files = sorted(path for path in folder.iterdir() if path.suffix in (".yaml", ".yml"))
+        stats = [(path.name, path.stat()) for path in files]
+    except OSError:
+        return ()
+    return tuple((name, stat.st_mtime_ns, stat.st_size) for name, stat in stats)
+
+
 def load_one(path: Path) -> Trunk:
     """One trunk by itself. Raises SourceError."""
     return _read(path).trunk
@@ -62,7 +73,7 @@ def load_one(path: Path) -> Trunk:
 def _read(path: Path) -> Sheet:
     name, file = path.stem, str(path)
     if path.suffix != ".yaml" or _NAME.fullmatch(name) is None:
-        remedy = "name it like acme.yaml: small letters, digits, - and _"
+        remedy = "name it like acme.yaml: small letters, digits and -, a letter first"
         raise SourceError([Problem(file, 0, f"{path.name!r} names no trunk", remedy)])
     try:
         text = path.read_text(encoding="utf-8")

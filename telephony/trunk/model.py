@@ -21,7 +21,7 @@ from ..terms import Keys, Reliable, SessionTimer, Srtp, Terms
 from .peer import Peer, Transport
 from .secret import Secret, wrong
 
-_USER = re.compile(r"[A-Za-z0-9\-_.!~*'()&=+$,;?/%#]{1,128}")
+_USER = re.compile(r"[A-Za-z0-9\-_.!~*'()&=+$,;?/%]{1,128}")
 _HOST = re.compile(r"[A-Za-z0-9.\-]{1,253}|\[[0-9A-Fa-f:.]+\]")
 _DESTINATION = re.compile(r"[^\s\"<>]{1,256}")
 _SET_BY_US = frozenset(
@@ -203,8 +203,9 @@ class Trunk(Section):
     advertise: Annotated[str, AfterValidator(_address)] = ""
     """Our address as this peer sees it, when it is not the server's own (NAT on the way)."""
     tls: Tls = Tls()
-    keepalive_s: Annotated[int, Field(ge=0, le=600)] = 0
-    """CRLF to the registrar or the first hop this often, to keep a NAT open (RFC 5626); 0 never."""
+    keepalive_s: Annotated[int, Field(ge=0, le=600)] | None = None
+    """CRLF to the registrar this often, to keep a NAT open and to notice a lost connection (RFC 5626); without it 25 s
+    over UDP, 120 s over TCP and TLS; 0 never."""
     options_every_s: Annotated[int, Field(ge=0, le=3600)] = 0
     """OPTIONS to each hop this often; one that does not answer is called last. 0 never."""
 

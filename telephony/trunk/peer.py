@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 from pydantic_core import CoreSchema, core_schema
 
-from ..sip.hop import Hop
 from .secret import wrong
 
 Transport = Literal["udp", "tcp", "tls"]
@@ -50,15 +49,6 @@ class Peer:
         if _NAME.fullmatch(host) is None or host.replace(".", "").isdigit():
             raise ValueError(f"{text!r} is neither an address, a mask, nor a host name")
         return cls(None, host.lower(), port, transport)
-
-    def matches(self, source: Hop) -> bool:
-        """Whether a message from there may be this peer's; a host name never matches by itself."""
-        return (
-            self.network is not None
-            and self.transport in (None, source.protocol)
-            and self.port in (None, source.port)
-            and ipaddress.ip_address(source.host) in self.network
-        )
 
     def __str__(self) -> str:
         host = self.name if self.network is None else _short(self.network)

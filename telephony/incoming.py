@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterator, Mapping
 from . import sdp
 from .engine import MediaEngine, PortsExhausted
 from .leg import LegError
+from .negotiation import Negotiation
 from .sip.dialog import Dialog
 from .sip.endpoint import RETRY_AFTER_S, Endpoint
 from .sip.message import REASONS, Request, respond
 from .sip.transaction import Transaction
 from .sipleg import SipLeg
+from .terms import Terms
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +97,9 @@ class IncomingCall:
         except PortsExhausted:
             self.reject(503, retry_after_s=RETRY_AFTER_S)
             raise LegError(503, "No Media Port Free") from None
-        leg = SipLeg(self._endpoint, self.dialog, media, self.from_uri, self._on_over)
+        terms, hop = Terms(), self.dialog.hop
+        negotiation = Negotiation(media, self._endpoint.local_host(hop), terms, hop.host)
+        leg = SipLeg(self._endpoint, self.dialog, negotiation, terms, self.from_uri, self._on_over)
         self._on_answered(self, leg)
         try:
             leg.answer(self.transaction, self.transaction.request)

@@ -13,6 +13,7 @@ from sipmessage import URI
 from . import sdp
 from .engine import MediaSession
 from .leg import LegError
+from .negotiation import Negotiation
 from .sip import digest
 from .sip.dialog import Dialog
 from .sip.digest import Credentials
@@ -21,6 +22,7 @@ from .sip.grammar import is_token, quote
 from .sip.hop import Hop, bracketed
 from .sip.message import Request, Response, SipError, encode, new_branch, new_tag, read_head
 from .sipleg import ALLOW, SDP_TYPE, SipLeg
+from .terms import Terms
 
 MAX_UDP_BYTES = 1300
 """Larger requests go by TCP first (RFC 3261 section 18.1.1)."""
@@ -72,7 +74,8 @@ class Outbound:
         self._tag = new_tag()
         self._seq = 0
         self._tries = 0
-        self._session_id = secrets.randbelow(2**31)
+        self._terms = Terms()
+        self._negotiation = Negotiation(media, endpoint.local_host(hop), self._terms, hop.host)
         self._invite: Request | None = None
         self._authorization: tuple[str, str] | None = None
         self._ringing = False
@@ -107,7 +110,7 @@ class Outbound:
 
     def _make_invite(self) -> Request:
         host = self._endpoint.local_host(self._hop)
-        body = sdp.make_offer(host, self._media.port, session_id=self._session_id, version=1)
+        body = self._negotiation.again()
         self._seq += 1
         request = Request("INVITE", self._wish.uri, body)
         headers = request.headers
@@ -190,18 +193,17 @@ class Outbound:
             self._fail(500, error.reason)
             return
         wanted = not self._given_up and not self._legs
-        leg = SipLeg(self._endpoint, dialog, self._media, str(self._wish.uri), self._on_over)
+        negotiation = self._negotiation.fork()
+        leg = SipLeg(self._endpoint, dialog, negotiation, self._terms, str(self._wish.uri), self._on_over)
         self._legs[dialog.remote_tag] = leg
         self._on_leg(leg)
         if not wanted:  # crossed our CANCEL, or a second branch of a fork
             leg.media.on_timeout = None
-            leg.refuse()
+            leg.refuse(response, invite)
             return
         try:
-            leg.answered(sdp.read_answer(response.body))
+            leg.answered(response, invite)
         except sdp.SdpError as error:
-            leg.answered(None)
-            leg.end(f"failed: {error}")
             self._fail(error.status, str(error))
             return
         if not self.result.done():

@@ -1,146 +1,120 @@
-"""An answered SIP call as a `telephony.leg.Leg`: its dialog, its media, and what either side does to it."""
+"""An answered SIP call as a `telephony.leg.Leg`: its dialog, its media, and what either side does to it.
+
+What happens inside the dialog is done by the parts: `indialog` sends and answers requests, `offers` does re-INVITE and
+UPDATE, `session_timer` knows when to refresh, `info` presses keys, `transfer` and `referral` send somebody elsewhere.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import logging
-import secrets
-from collections.abc import Callable
-from typing import Literal
+from collections.abc import Callable, Sequence
+from typing import Literal, cast
 
-from . import sdp
-from .engine import MediaSession, MediaStats
-from .leg import AudioHandler, DtmfHandler, Pcm
+from .capabilities import ALLOW, SDP_TYPE, capabilities
+from .indialog import InDialog
+from .info import DTMF_TYPE, RELAY_TYPE, InfoKeys, InfoRefused, keys_of
+from .keeper import Keeper
+from .leg import LegError
+from .negotiation import Negotiation, SdpError
+from .offers import Offers
+from .referral import OnRefer, on_refer
+from .session import MediaSession
+from .session_timer import SessionTimer
 from .sip.dialog import Dialog
+from .sip.digest import Login
 from .sip.endpoint import Endpoint
-from .sip.hop import DEFAULT_PORT, Hop
-from .sip.message import Request, Response, SipError, respond
-from .sip.table import T1_S, T2_S, TIMEOUT_S
+from .sip.hop import Hop
+from .sip.message import Request, Response, SipError
+from .sip.reason import Reason
+from .sip.reason import read as read_reasons
 from .sip.transaction import Transaction
+from .terms import Terms
+from .transfer import NOTIFY_PATIENCE_S, OnProgress, Transferred, Transfers
+from .voice import Voice
 
-ALLOW = "INVITE, ACK, BYE, CANCEL, OPTIONS"
+__all__ = ["ALLOW", "SDP_TYPE", "SipLeg"]
+
 BYE_PATIENCE_S = 2.0
 """How long `hang_up` waits for the peer to confirm; the BYE is retransmitted longer than that by itself."""
-SDP_TYPE = "application/sdp"
+EXPIRED = "failed: session expired"
+_REASONS = {
+    "no-media": Reason("Q.850", 102, "No media"),
+    EXPIRED: Reason("SIP", 408, "Session expired"),
+}
+"""What our BYE says for what ended the call; other failures say the words, everything else is normal."""
+NORMAL = Reason("Q.850", 16, "Normal call clearing")
+MAX_REASONS = 4
+_OWN_METHODS = frozenset({"INVITE", "ACK", "BYE", "CANCEL", "PRACK"})
 
 log = logging.getLogger(__name__)
 
 
-class _Unacknowledged:
-    """A 2xx of ours that has had no ACK yet (RFC 3261 section 13.3.1.4)."""
-
-    def __init__(self, leg: SipLeg, transaction: Transaction, response: Response) -> None:
-        self.seq = transaction.request.head.seq
-        self._leg = leg
-        self._transaction = transaction
-        self._response = response
-        self._interval_s = T1_S
-        self._left_s = TIMEOUT_S
-        self._timer = asyncio.get_running_loop().call_later(T1_S, self._again)
-
-    def _again(self) -> None:
-        self._left_s -= self._interval_s
-        if self._left_s <= 0:
-            self._leg.no_ack()
-            return
-        self._leg.endpoint.respond(self._transaction, self._response)
-        self._interval_s = min(2 * self._interval_s, T2_S)
-        self._timer = asyncio.get_running_loop().call_later(min(self._interval_s, self._left_s), self._again)
-
-    def stop(self) -> None:
-        self._timer.cancel()
-
-
-class SipLeg:
+class SipLeg(Voice):
     """See `telephony.leg.Leg`. Made by the agent, for calls either way.
 
     Args:
         endpoint: the SIP port.
         dialog: already made.
-        media: an open session, which the leg closes.
+        negotiation: the dialog's media; the leg closes its session.
+        terms: of the call.
         peer: for people.
         on_over: called when nothing more can come for this dialog.
+        login: answers challenges to our requests.
+        timer: the session timer that our INVITE asked for; a new one otherwise.
     """
 
     def __init__(
-        self, endpoint: Endpoint, dialog: Dialog, media: MediaSession, peer: str, on_over: Callable[[SipLeg], None]
+        self,
+        endpoint: Endpoint,
+        dialog: Dialog,
+        negotiation: Negotiation,
+        terms: Terms,
+        peer: str,
+        on_over: Callable[[SipLeg], None],
+        *,
+        login: Login | None = None,
+        timer: SessionTimer | None = None,
     ) -> None:
+        super().__init__(cast("MediaSession", negotiation.media))
         self.id = dialog.call_id
         self.peer = peer
         self.endpoint = endpoint
-        self.dialog = dialog
-        self.media = media
+        self.terms = terms
         self.closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self.state: Literal["answered", "confirmed", "closed"] = "answered"
-        self.held = False
-        """The peer does not want to hear us now (hold)."""
+        self.ended_by = ""
+        """When closed: why, in words, with what the peer's BYE said (``caller: Q.850 16 Normal call clearing``)."""
+        self.reasons: list[Reason] = []
+        """Those of the peer's BYE (RFC 3326); its words are hostile text."""
+        self.on_refer: OnRefer | None = None
+        """Asked when the peer sends us elsewhere, where the terms allow that; None refuses."""
         self._on_over = on_over
         self._over = False
         self._told = asyncio.get_running_loop().create_future()
-        self._unacknowledged: _Unacknowledged | None = None
-        self._offered = False
-        self._session_id = secrets.randbelow(2**31)
-        self._version = 0
         self._ack: Request | None = None
-        media.on_timeout = lambda: self.end("no-media")
+        self._enter(dialog, negotiation, login, timer or SessionTimer(terms.timer))
+        self.media.on_timeout = lambda: self.end("no-media")
+
+    def _enter(self, dialog: Dialog, negotiation: Negotiation, login: Login | None, timer: SessionTimer) -> None:
+        """Take up a dialog, the first one or a later one."""
+        self.dialog = dialog
+        self.negotiation = negotiation
+        self.timer = timer
+        self._talk = InDialog(self.endpoint, dialog, self.end, login)
+        self._offers = Offers(self._talk, negotiation, timer, self._refreshed, self._fail)
+        self._keeper = Keeper(timer, self._offers.refresh, lambda: self.end(EXPIRED))
+        self._transfers = Transfers(self._talk)
+        self._keys = InfoKeys(self._talk, self.media.send_dtmf)
 
     # ── Leg ──
 
-    @property
-    def rate_hz(self) -> int:
-        """Of `play` and `on_audio`."""
-        return self.media.rate_hz
-
-    @property
-    def on_audio(self) -> AudioHandler | None:
-        """Gets each block heard."""
-        return self.media.on_audio
-
-    @on_audio.setter
-    def on_audio(self, handler: AudioHandler | None) -> None:
-        self.media.on_audio = handler
-
-    @property
-    def on_dtmf(self) -> DtmfHandler | None:
-        """Gets each key pressed."""
-        return self.media.on_dtmf
-
-    @on_dtmf.setter
-    def on_dtmf(self, handler: DtmfHandler | None) -> None:
-        self.media.on_dtmf = handler
-
-    @property
-    def played_samples(self) -> int:
-        """Handed to the network so far."""
-        return self.media.played_samples
-
-    @played_samples.setter
-    def played_samples(self, value: int) -> None:
-        raise AttributeError("counted by the media session")
-
-    @property
-    def queued_samples(self) -> int:
-        """Given to `play` and not sent yet."""
-        return self.media.queued_samples
-
-    def play(self, pcm: Pcm) -> None:
-        """Append audio to what is being sent; dropped when the leg is over."""
-        if not self.closed.done():
-            self.media.play(pcm)
-
-    def flush(self) -> int:
-        """Drop what is queued. Returns the number of samples."""
-        return self.media.flush()
-
     def send_dtmf(self, keys: str) -> None:
-        """Press keys. Raises ValueError for characters that are none."""
-        self.media.send_dtmf(keys)
-
-    def stats(self) -> MediaStats:
-        """Counters of the media."""
-        return self.media.stats()
+        """Press keys, as the terms say. Raises ValueError for characters that are none."""
+        if self.terms.keys != "info":
+            self.media.send_dtmf(keys)
+        elif not self.closed.done():
+            self._keys.press(keys)
 
     async def hang_up(self, reason: str = "local") -> None:
         """Send BYE; returns when the peer has confirmed it, or after `BYE_PATIENCE_S`."""
@@ -148,57 +122,157 @@ class SipLeg:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(asyncio.shield(self._told), BYE_PATIENCE_S)
 
-    # ── offers and answers ──
+    # ── what SIP can do beyond that ──
 
-    def answer(self, transaction: Transaction, request: Request) -> None:
-        """Answer an INVITE of this dialog, the first one or a later one, with 200.
+    @property
+    def state(self) -> Literal["answered", "confirmed", "closed"]:
+        """``answered`` until the ACK."""
+        return "closed" if self.closed.done() else "confirmed" if self._offers.confirmed else "answered"
 
-        Raises SdpError when its offer cannot be answered; nothing has been sent or changed then.
+    @property
+    def held(self) -> bool:
+        """The peer does not want to hear us now."""
+        return self.negotiation.held
+
+    @property
+    def holding(self) -> bool:
+        """We do not want to hear the peer now."""
+        return self.negotiation.holding
+
+    async def hold(self, *, silent: bool = False) -> None:
+        """Put the peer on hold: it hears what we play (``sendonly``), or nothing when `silent` (``inactive``).
+
+        Raises LegError when the peer refuses; the call goes on as it was.
         """
-        source = self.dialog.hop
-        ip = self.endpoint.local_host(source)
-        self._version += 1
-        if request.body:
-            body, agreed = sdp.answer(
-                request.body, ip, self.media.port, session_id=self._session_id, version=self._version
-            )
-            self._connect(agreed)
-        else:  # late offer (RFC 3261 section 13.2.1): ours goes out now, the answer comes in the ACK
-            body = self.offer(ip)
-            self._offered = True
-        headers = [("Contact", self.endpoint.contact(source)), ("Content-Type", SDP_TYPE), ("Allow", ALLOW)]
-        headers += [("Record-Route", value) for value in request.headers.getlist("Record-Route")]
-        response = respond(request, 200, tag=self.dialog.local_tag, headers=headers, body=body)
-        self.endpoint.respond(transaction, response)
-        self._unacknowledged = _Unacknowledged(self, transaction, response)
+        await self._offers.change("inactive" if silent or self.held else "sendonly")
 
-    def offer(self, ip: str) -> bytes:
-        """Our SDP offer."""
-        return sdp.make_offer(ip, self.media.port, session_id=self._session_id, version=self._version)
+    async def resume(self) -> None:
+        """Talk again, unless the peer holds us, too. Raises LegError as `hold` does."""
+        await self._offers.change("recvonly" if self.held else "sendrecv")
 
-    def _connect(self, agreed: sdp.Agreed) -> None:
-        self.held = agreed.direction in ("recvonly", "inactive")
-        self.media.connect(agreed, self.dialog.hop.host)
+    async def refresh(self) -> None:
+        """Say that the call is still on (UPDATE, or re-INVITE that changes nothing). Raises LegError."""
+        await self._offers.refresh()
+
+    async def request(
+        self,
+        method: str,
+        headers: Sequence[tuple[str, str]] = (),
+        body: bytes = b"",
+        content_type: str = "application/octet-stream",
+    ) -> Response:
+        """Send any request inside the dialog and wait for its final response, whatever that says.
+
+        Raises LegError: 408 no answer (the call ends), 503 unreachable, 481 the call is over; ValueError for the
+        methods that the leg sends by itself.
+        """
+        if method in _OWN_METHODS:
+            raise ValueError(f"{method} cannot be sent this way")
+        return await self._talk.request(method, headers, body, content_type)
+
+    async def transfer(
+        self,
+        uri: str = "",
+        replaces: SipLeg | None = None,
+        *,
+        on_progress: OnProgress | None = None,
+        subscribe: bool = True,
+        patience_s: float = NOTIFY_PATIENCE_S,
+    ) -> Transferred:
+        """Have the peer call somebody else (REFER), and leave the call when it has.
+
+        `replaces` is our leg with the target, for an attended transfer; `uri` may be left out then. The rest is as in
+        `Transfers.refer`. Raises LegError when that did not work: the call goes on.
+        """
+        target = uri or ("" if replaces is None else str(replaces.dialog.target))
+        other = None if replaces is None else replaces.dialog
+        result = await self._transfers.refer(
+            target, other, on_progress=on_progress, subscribe=subscribe, patience_s=patience_s
+        )
+        await self.hang_up("transferred")
+        return result
 
     # ── called by the agent ──
 
+    def answer(
+        self,
+        transaction: Transaction,
+        request: Request,
+        body: bytes | None = None,
+        headers: Sequence[tuple[str, str]] = (),
+    ) -> None:
+        """Answer the INVITE that made this dialog with 200, see `Offers.answer`. Raises SdpError."""
+        self._offers.answer(transaction, request, body, headers)
+
+    def answered(self, response: Response, invite: Request | None = None) -> None:
+        """The peer took our INVITE: acknowledge (with the INVITE's credentials), and talk on the terms of its answer.
+
+        An offer in the response (to an INVITE without one) is answered in the ACK. Raises SdpError when the body
+        cannot be used: the ACK has gone, and the call ends.
+        """
+        negotiation = self.negotiation
+        body, problem = b"", None
+        try:
+            if negotiation.offering:
+                negotiation.accept(response.body)
+            elif negotiation.agreed is None:
+                body = negotiation.answer(response.body)
+        except SdpError as error:
+            problem = error
+        self._confirm(response, invite, body)
+        if problem is not None:
+            self.end(f"failed: {problem}")
+            raise problem
+
+    def refuse(self, response: Response, invite: Request | None = None) -> None:
+        """Acknowledge an answer that nobody wants any more, and hang up."""
+        self._confirm(response, invite)
+        self.end("local")
+
+    def acknowledge(self) -> None:
+        """The 2xx to our INVITE came again: so does the ACK (RFC 3261 section 13.2.2.4)."""
+        if self._ack is not None:
+            self._talk.ack_again(self._ack)
+
+    def _confirm(self, response: Response, invite: Request | None, body: bytes = b"") -> None:
+        self._ack = self._talk.ack(response.head.seq, body, invite)
+        self._offers.confirmed = True
+        self.timer.answered(response, _now())
+        self._keeper.set()
+
+    def adopt(
+        self,
+        transaction: Transaction,
+        request: Request,
+        dialog: Dialog,
+        negotiation: Negotiation,
+        *,
+        headers: Sequence[tuple[str, str]] = (),
+    ) -> None:
+        """Go on with another party, whose INVITE replaces this dialog (RFC 3891): same leg, same media session.
+
+        `negotiation` is new and has this leg's session. The INVITE is answered with 200 and the old dialog gets BYE.
+        Raises SdpError when the offer cannot be answered, LegError 481 when the call is over; all is as it was then.
+        """
+        if self.closed.done():
+            raise LegError(481, "The Call Is Over")
+        body = negotiation.answer(request.body) if request.body else None
+        left = self._talk
+        self._leave()
+        self._enter(dialog, negotiation, None, SessionTimer(self.terms.timer))
+        self._offers.answer(transaction, request, body, headers)
+        self.peer = request.head.from_.uri
+        left.send("BYE", _ignore, [("Reason", str(Reason("SIP", 200, "Replaced")))])
+
+    def _refreshed(self) -> None:
+        self._keeper.set()
+
     def on_ack(self, request: Request) -> None:
         """The ACK to a 2xx of ours."""
-        waiting = self._unacknowledged
-        if waiting is None or request.head.seq != waiting.seq:
-            return
-        waiting.stop()
-        self._unacknowledged = None
-        offered, self._offered = self._offered, False
-        if self.closed.done():
+        waited = self._offers.unacknowledged
+        self._offers.on_ack(request)
+        if waited and self.closed.done() and not self._offers.unacknowledged:
             self._send_bye()
-            return
-        self.state = "confirmed"
-        if offered:
-            try:
-                self._connect(sdp.read_answer(request.body))
-            except sdp.SdpError as error:
-                self.end(f"failed: {error}")
 
     def on_request(self, transaction: Transaction, request: Request, source: Hop) -> None:
         """A request inside this dialog."""
@@ -207,79 +281,46 @@ class SipLeg:
                 self.dialog.check(request)
             elif request.head.seq < self.dialog.remote_seq:
                 raise SipError(500, "CSeq Out Of Order")
+            if self.closed.done() and request.method != "BYE":
+                raise SipError(481, "")
+            self._do(transaction, request, source)
+        except InfoRefused as refused:
+            self._talk.reply(transaction, refused.status, refused.reason, refused.headers)
         except SipError as error:
-            self._reply(transaction, request, error.status, error.reason)
-            return
+            self._talk.reply(transaction, error.status, error.reason)
+
+    def _do(self, transaction: Transaction, request: Request, source: Hop) -> None:
         match request.method:
             case "BYE":
-                self._reply(transaction, request, 200)
-                self._stop_waiting()
-                self._finish("caller")
-                self._done()
-            case "INVITE":
-                self._on_reinvite(transaction, request, source)
+                self._on_bye(transaction, request)
+            case "INVITE" | "UPDATE":
+                self._offers.on_offer(transaction, request, source)
+            case "INFO":
+                keys = keys_of(request)
+                self._talk.reply(transaction, 200)
+                for key in keys:
+                    if self.on_dtmf is not None:
+                        self.on_dtmf(key)
+            case "NOTIFY":
+                self._transfers.on_notify(transaction, request)
             case "OPTIONS":
-                self._reply(transaction, request, 200, headers=[("Allow", ALLOW), ("Accept", SDP_TYPE)])
+                accepted = f"{SDP_TYPE}, {RELAY_TYPE}, {DTMF_TYPE}"
+                self._talk.reply(transaction, 200, headers=[*capabilities(), ("Accept", accepted)])
+            case "REFER" if not self.terms.refer_in:
+                raise SipError(403, "")
             case "REFER":
-                self._reply(transaction, request, 403)
+                on_refer(self._talk, transaction, self.on_refer)
+            case "PRACK":  # for a response that nobody waits for any more (RFC 3262 section 3)
+                raise SipError(481, "")
             case _:
-                self._reply(transaction, request, 405, headers=[("Allow", ALLOW)])
+                self._talk.reply(transaction, 405, headers=[("Allow", ALLOW)])
 
-    def _on_reinvite(self, transaction: Transaction, request: Request, source: Hop) -> None:
-        if self.closed.done():
-            self._reply(transaction, request, 481)
-        elif self._offered:
-            self._reply(transaction, request, 491)
-        elif self._unacknowledged is not None:  # RFC 3261 section 14.2
-            self._reply(transaction, request, 500, headers=[("Retry-After", str(1 + secrets.randbelow(10)))])
-        else:
-            old_target, old_hop = self.dialog.target, self.dialog.hop
-            try:
-                self.dialog.refresh(request)
-                self.dialog.hop = source
-                self.answer(transaction, request)
-            except sdp.SdpError as error:
-                self.dialog.target, self.dialog.hop = old_target, old_hop
-                self._reply(transaction, request, error.status, str(error))
-            except SipError as error:
-                self._reply(transaction, request, error.status, error.reason)
-
-    def _reply(
-        self,
-        transaction: Transaction,
-        request: Request,
-        status: int,
-        reason: str = "",
-        headers: list[tuple[str, str]] | None = None,
-    ) -> None:
-        self.endpoint.respond(transaction, respond(request, status, reason, headers=headers or ()))
-
-    def answered(self, agreed: sdp.Agreed | None) -> None:
-        """The peer took our INVITE: acknowledge, and talk on these terms (None: there are none, we hang up)."""
-        self.acknowledge()
-        self.state = "confirmed"
-        if agreed is not None:
-            self._connect(agreed)
-
-    def acknowledge(self) -> None:
-        """Send the ACK to the 2xx, the same one each time the 2xx comes (RFC 3261 section 13.2.2.4)."""
-        hop = self._hop()
-        if self._ack is None:
-            self._ack = self.dialog.request("ACK", via=self.endpoint.via(hop), seq=self.dialog.local_seq)
-        self.endpoint.send_ack(self._ack, hop)
-
-    def refuse(self) -> None:
-        """Acknowledge an answer that nobody wants any more and hang up."""
-        self.answered(None)
-        self.end("local")
-
-    def no_ack(self) -> None:
-        """Our 2xx was never acknowledged."""
-        self._stop_waiting()
-        if self.closed.done():
-            self._send_bye()
-        else:
-            self.end("failed: no ACK")
+    def _on_bye(self, transaction: Transaction, request: Request) -> None:
+        self._talk.reply(transaction, 200)
+        self.reasons = self.reasons or read_reasons(request.headers.getlist("Reason"))[:MAX_REASONS]
+        self._finish("caller")
+        self._offers.stop()
+        self._done()
 
     # ── the end ──
 
@@ -288,34 +329,53 @@ class SipLeg:
         if self.closed.done():
             return
         self._finish(reason)
-        if self._unacknowledged is None:
+        if not self._offers.unacknowledged:
+            self._send_bye()
+
+    def drop(self) -> None:
+        """Stop all timers; the endpoint is closing."""
+        self._finish("local")
+        self._offers.stop()
+        self._done()
+
+    def _fail(self, reason: str) -> None:
+        """A 2xx was never acknowledged, or its ACK brought no usable answer."""
+        if not self.closed.done():
+            self.end(reason)
+        elif not self._offers.unacknowledged:
             self._send_bye()
 
     def _finish(self, reason: str) -> None:
-        if not self.closed.done():
-            self.state = "closed"
-            self.media.close()
-            self.closed.set_result(reason)
-            log.info("leg closed", extra={"sip_call_id": self.id, "why": reason})
+        if self.closed.done():
+            return
+        words = ", ".join(one.words for one in self.reasons)
+        self.ended_by = f"{reason}: {words}" if words else reason
+        self.closed.set_result(reason)
+        self.media.close()
+        self._leave(ended=True)
+        log.info("leg closed", extra={"sip_call_id": self.id, "why": self.ended_by})
+
+    def _leave(self, *, ended: bool = False) -> None:
+        """Done with the dialog but for its BYE; a 2xx that awaits its ACK goes on doing so when the call has ended."""
+        self._talk.close()
+        self._transfers.close()
+        self._keys.stop()
+        if not ended:
+            self._offers.stop()
+        self._offers.note_end()
+        self._keeper.stop()
 
     def _send_bye(self) -> None:
-        hop = self._hop()
-        self.endpoint.request(self.dialog.request("BYE", via=self.endpoint.via(hop)), hop, self._on_bye_answered)
+        why = self.closed.result()
+        if why.startswith("failed: "):
+            reason = _REASONS.get(why) or Reason("SIP", 500, why.removeprefix("failed: "))
+        else:
+            reason = _REASONS.get(why, NORMAL)
+        self._talk.send("BYE", self._on_bye_answered, [("Reason", str(reason))])
 
     def _on_bye_answered(self, event: Response | int) -> None:
         if isinstance(event, int) or event.code >= 200:
             self._done()
-
-    def _stop_waiting(self) -> None:
-        if self._unacknowledged is not None:
-            self._unacknowledged.stop()
-            self._unacknowledged = None
-
-    def drop(self) -> None:
-        """Stop all timers; the endpoint is closing."""
-        self._stop_waiting()
-        self._finish("local")
-        self._done()
 
     def _done(self) -> None:
         if not self._told.done():
@@ -324,13 +384,10 @@ class SipLeg:
             self._over = True
             self._on_over(self)
 
-    def _hop(self) -> Hop:
-        """Where our requests go: the first route or the Contact when it is an address, else back to the source."""
-        uri, source = self.dialog.next_uri(), self.dialog.hop
-        if self.dialog.behind_nat:
-            return source
-        try:
-            host = str(ipaddress.ip_address(uri.host.strip("[]")))
-        except ValueError:
-            return source  # resolving what a stranger names would hold everything up
-        return Hop(source.protocol, host, uri.port or DEFAULT_PORT, source.connection)
+
+def _ignore(event: Response | int) -> None:
+    """Nothing hangs on the answer."""
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import ipaddress
+from dataclasses import dataclass, replace
 
 from sipmessage import URI
 
-from .grammar import NameAddr, split_list
-from .hop import Hop, bracketed
+from .grammar import NameAddr, is_token, split_list
+from .hop import DEFAULT_PORT, Hop, bracketed
 from .message import MAX_SEQ, Request, Response, SipError, new_branch, parse_uri, read_head
 
 MAX_ROUTES = 20
+MAX_TOKENS = 64
+"""Methods of an Allow and extensions of a Supported that are kept."""
 MAX_FORWARDS = "70"
+TLS_PORT = 5061
 
 Key = tuple[str, str, str]
 """Call-ID, local tag, remote tag."""
@@ -38,6 +42,12 @@ class Dialog:
     remote_seq: int | None = None
     behind_nat: bool = False
     """The peer's Contact is the address that his Via got wrong: only the way back to the source reaches him."""
+    owner: bool = False
+    """We made the Call-ID; after glare the owner waits longer (section 14.1)."""
+    allows: frozenset[str] = frozenset()
+    """Methods that the peer last said it understands, in upper case; empty when it never did."""
+    supports: frozenset[str] = frozenset()
+    """Extensions that it last said it knows, in lower case."""
 
     @property
     def key(self) -> Key:
@@ -48,8 +58,8 @@ class Dialog:
     def as_server(cls, request: Request, local_tag: str, hop: Hop) -> Dialog:
         """The dialog that our 2xx to this INVITE makes (section 12.1.1). Raises SipError 400."""
         head = request.head
-        target, routes, sent_by = contact_of(request), _routes(request), head.vias[0].host
-        return cls(
+        target, routes, sent_by = contact_of(request, hop), _routes(request), head.vias[0].host
+        dialog = cls(
             head.call_id,
             f"{request.headers['To']};tag={local_tag}",
             request.headers["From"],
@@ -61,22 +71,27 @@ class Dialog:
             remote_seq=head.seq,
             behind_nat=not routes and sent_by != hop.host and target.host.lower() == sent_by,
         )
+        dialog.learn(request)
+        return dialog
 
     @classmethod
     def as_client(cls, request: Request, response: Response, hop: Hop) -> Dialog:
-        """The dialog that a 2xx to our INVITE makes (section 12.1.2). Raises SipError 400."""
+        """The dialog that a response to our INVITE makes (section 12.1.2). Raises SipError 400."""
         head = response.head
-        return cls(
+        dialog = cls(
             head.call_id,
             request.headers["From"],
             response.headers["To"],
             request.head.from_.tag,
             head.to.tag,
-            contact_of(response),
+            contact_of(response, hop),
             tuple(reversed(_routes(response))),
             hop,
             local_seq=request.head.seq,
+            owner=True,
         )
+        dialog.learn(response)
+        return dialog
 
     def check(self, request: Request) -> None:
         """Take note of a request inside the dialog (section 12.2.2).
@@ -87,10 +102,42 @@ class Dialog:
             raise SipError(500, "CSeq Out Of Order")
         self.remote_seq = request.head.seq
 
-    def refresh(self, message: Request | Response) -> None:
-        """Take a new remote target from a target refresh (INVITE, UPDATE and their 2xx). Raises SipError 400."""
+    def refresh(self, message: Request | Response, source: Hop | None = None) -> None:
+        """Take a new remote target from a target refresh (INVITE, UPDATE, their 2xx; section 12.2), and what it can do.
+
+        The route set stays what it was when the dialog was made. `source` is where a request came from. Raises
+        SipError 400, and nothing has changed then.
+        """
         if message.headers.get("Contact"):
-            self.target = contact_of(message)
+            self.target = contact_of(message, self.hop)
+        if source is not None:
+            self.hop = replace(source, name=self.hop.name, profile=self.hop.profile, advertise=self.hop.advertise)
+        self.learn(message)
+
+    def learn(self, message: Request | Response) -> None:
+        """Note what the peer says it understands; a message without Allow or Supported changes nothing."""
+        allows, supports = _tokens(message, "Allow"), _tokens(message, "Supported")
+        if allows is not None:
+            self.allows = frozenset(token.upper() for token in allows)
+        if supports is not None:
+            self.supports = frozenset(token.lower() for token in supports)
+
+    def next_hop(self) -> Hop:
+        """Where our requests go: to the first route or the Contact when it is an address, else back to the source.
+
+        A TLS dialog stays on TLS. Names are not looked up: resolving what a stranger names would hold everything up.
+        """
+        uri, source = self.next_uri(), self.hop
+        if self.behind_nat:
+            return source
+        try:
+            host = str(ipaddress.ip_address(uri.host.strip("[]")))
+        except ValueError:
+            return source
+        port = uri.port or (TLS_PORT if source.protocol == "tls" else DEFAULT_PORT)
+        if source.protocol == "udp" and (uri.parameters.get("transport") or "").lower() == "tcp":
+            return replace(source, protocol="tcp", host=host, port=port, connection=0)
+        return replace(source, host=host, port=port)
 
     def request(self, method: str, *, via: str, seq: int | None = None, body: bytes = b"") -> Request:
         """A request inside the dialog (section 12.2.1.1).
@@ -128,8 +175,20 @@ class Dialog:
         return first, (*self.routes[1:], f"<{self.target}>")
 
 
-def contact_of(message: Request | Response) -> URI:
-    """The one URI of Contact, without the headers it may carry. Raises SipError 400."""
+def cancel_of(invite: Request) -> Request:
+    """The CANCEL of an INVITE of ours: its own branch, number and route (section 9.1)."""
+    cancel = Request("CANCEL", invite.uri)
+    for name in ("Via", "Max-Forwards", "From", "To", "Call-ID"):
+        cancel.headers.set(name, invite.headers[name])
+    if invite.headers.getlist("Route"):
+        cancel.headers.setlist("Route", list(invite.headers.getlist("Route")))
+    cancel.headers.set("CSeq", f"{invite.head.seq} CANCEL")
+    cancel.head = read_head(cancel.headers)
+    return cancel
+
+
+def contact_of(message: Request | Response, hop: Hop) -> URI:
+    """The one URI of Contact, without the headers it may carry; sips only where `hop` is TLS. Raises SipError 400."""
     values = message.headers.getlist("Contact")
     try:
         contacts = [item for value in values for item in split_list(value)]
@@ -140,9 +199,15 @@ def contact_of(message: Request | Response) -> URI:
         raise SipError(400, "Malformed Contact") from None
     except SipError as error:
         raise SipError(400, "Unusable Contact") from error
-    if uri.scheme != "sip":
+    if uri.scheme not in ("sip", "sips") or (uri.scheme == "sips" and hop.protocol != "tls"):
         raise SipError(400, "Contact Of Another Scheme")
     return uri
+
+
+def _tokens(message: Request | Response, name: str) -> list[str] | None:
+    values = message.headers.getlist(name)
+    found = [item.strip() for value in values for item in value.split(",")][:MAX_TOKENS]
+    return [item for item in found if is_token(item)] if values else None
 
 
 def _routes(message: Request | Response) -> tuple[str, ...]:

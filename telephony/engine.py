@@ -1,8 +1,8 @@
 """The media engine: one thread and one 5 ms ticker for the RTP of all calls.
 
-Calls are spread over the ticker's four phases, so each sends one 20 ms packet at its own phase and the work is even.
-Each tick also drains the sockets that have something, and hands everything decoded to the event loop in one call, so
-that neither a busy event loop delays packets nor packets keep the event loop busy.
+Calls are spread over a wheel of twelve ticks, where one with 20 ms packets has every fourth, so that the work of all
+ticks is even. Each tick also drains the sockets that have something, and hands everything decoded to the event loop in
+one call, so that neither a busy event loop delays packets nor packets keep the event loop busy.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from .receiver import Heard
@@ -29,9 +30,14 @@ logger = logging.getLogger(__name__)
 
 __all__ = ["MediaEngine", "MediaSession", "MediaStats", "PortsExhausted"]
 
-TICK_NS = 5_000_000
-PHASES = 4
-SLOT_NS = TICK_NS * PHASES
+TICK_MS = 5
+TICK_NS = TICK_MS * 1_000_000
+WHEEL = 12
+"""Ticks until all is as before, with packets of 10, 20 and 30 ms."""
+LATE_NS = 4 * TICK_NS
+"""Further behind than this, what was missed is left out."""
+REST_S = 5.0
+"""How long a port is not used again when there are others, so that a new call gets no late packets of an old one."""
 SWITCH_INTERVAL_S = 0.001
 """Python's default of 5 ms would let a busy event loop hold the ticker up for a whole tick."""
 MAX_BACKLOG = 50_000
@@ -51,13 +57,31 @@ class PortsExhausted(Exception):
 class MediaEngine:
     """Owns the sockets of all sessions and the thread that serves them."""
 
-    def __init__(self, listen: str = "127.0.0.1", first_port: int = 20000, last_port: int = 29999) -> None:
-        self.listen = listen
+    def __init__(
+        self,
+        listen: str | tuple[str, ...] = "127.0.0.1",
+        first_port: int = 20000,
+        last_port: int = 29999,
+        *,
+        capture: int = 0,
+    ) -> None:
+        """`listen` has one address, or one of IPv4 and one of IPv6. `capture`: see `MediaSession.capture`.
+
+        Raises ValueError when `listen` has two addresses of one family.
+        """
+        addresses = (listen,) if isinstance(listen, str) else listen
+        self._places = {_family(address): (address, make_udp(_family(address))) for address in addresses}
+        if len(self._places) != len(addresses):
+            raise ValueError(f"one address of each family, not {', '.join(addresses)}")
+        self._first_family = _family(addresses[0])
+        self.capture = capture
+        """Datagrams kept of each session that is opened from now on."""
         self._ports = range(first_port + first_port % 2, last_port, 2)
         self._next_port = 0
-        self._family = socket.AF_INET6 if ":" in listen else socket.AF_INET
-        self._udp = make_udp(self._family)
-        self._phases: list[list[MediaSession]] = [[] for _ in range(PHASES)]
+        self._rested: dict[int, float] = {}
+        """When a port that was used may be used again (monotonic)."""
+        self._wheel: list[list[MediaSession]] = [[] for _ in range(WHEEL)]
+        self._places_in_wheel: dict[MediaSession, range] = {}
         self._selector = selectors.DefaultSelector()
         self._joining: deque[MediaSession] = deque()
         self._leaving: deque[MediaSession] = deque()
@@ -66,6 +90,7 @@ class MediaEngine:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._stopping = False
+        self._workers = ThreadPoolExecutor(1, "dtls")
         self._old_switch_interval_s = sys.getswitchinterval()
 
     def start(self) -> None:
@@ -84,37 +109,57 @@ class MediaEngine:
             self._thread = None
             sys.setswitchinterval(self._old_switch_interval_s)
         self._come_and_go()
-        for session in [session for phase in self._phases for session in phase]:
+        for session in list(self._places_in_wheel):
             session.close()
         self._come_and_go()
         self._selector.close()
+        self._workers.shutdown()
 
-    def open(self) -> MediaSession:
-        """A session on the next free pair of ports. Raises PortsExhausted."""
-        for _ in self._ports:
-            port = self._ports[self._next_port]
-            self._next_port = (self._next_port + 1) % len(self._ports)
-            sockets = self._bind(port)
+    def open(self, towards: str = "") -> MediaSession:
+        """A session on the next free pair of ports.
+
+        Args:
+            towards: the peer's address, which decides between IPv4 and IPv6; without one the first address is taken.
+
+        Raises PortsExhausted, also when there is no address of the peer's family.
+        """
+        family = _family(towards) if towards else self._first_family
+        if family not in self._places:
+            raise PortsExhausted(f"no media address to reach {towards}")
+        address, udp = self._places[family]
+        for port in self._candidates():
+            sockets = _bind(family, address, port)
             if sockets is not None:
-                session = MediaSession(self._udp, *sockets, self._leaving.append)
+                self._rested.pop(port, None)
+                session = MediaSession(
+                    udp,
+                    *sockets,
+                    self._leave,
+                    repace=self._repace,
+                    submit=self._workers.submit,
+                    capture=self.capture,
+                )
                 self._joining.append(session)
                 return session
         raise PortsExhausted(f"no free RTP port from {self._ports.start} to {self._ports.stop}")
 
-    def _bind(self, port: int) -> tuple[socket.socket, socket.socket] | None:
-        opened: list[socket.socket] = []
-        try:
-            for number in (port, port + 1):
-                opened.append(socket.socket(self._family, socket.SOCK_DGRAM))
-                opened[-1].setblocking(False)
-                opened[-1].bind((self.listen, number))
-        except OSError:
-            for one in opened:
-                one.close()
-            return None
-        if self._family == socket.AF_INET:
-            opened[0].setsockopt(socket.IPPROTO_IP, socket.IP_TOS, EXPEDITED_FORWARDING)
-        return opened[0], opened[1]
+    def _candidates(self) -> Iterator[int]:
+        """All ports once: first those that have rested, in turn, then the others, the one with most rest first."""
+        now_s = time.monotonic()
+        for port, until_s in list(self._rested.items()):
+            if until_s > now_s:
+                break
+            del self._rested[port]
+        for _ in self._ports:
+            port = self._ports[self._next_port]
+            self._next_port = (self._next_port + 1) % len(self._ports)
+            if port not in self._rested:
+                yield port
+        yield from list(self._rested)
+
+    def _leave(self, session: MediaSession) -> None:
+        self._rested[session.port] = time.monotonic() + REST_S
+        self._leaving.append(session)
 
     # ── in the engine's thread ──
 
@@ -125,23 +170,28 @@ class MediaEngine:
         due_ns = time.monotonic_ns()
         tick = 0
         while not self._stopping:
-            self._tick(tick % PHASES)
+            self._tick(tick % WHEEL)
             tick += 1
             due_ns += TICK_NS
             ahead_ns = due_ns - time.monotonic_ns()
             if ahead_ns > 0:
                 time.sleep(ahead_ns / 1e9)
-            elif -ahead_ns >= SLOT_NS:
+            elif -ahead_ns >= LATE_NS:
                 # Sending all that was missed would be a burst; listeners fare better with a gap on the media clock.
-                missed = -ahead_ns // SLOT_NS
-                due_ns += missed * SLOT_NS
-                for phase in self._phases:
-                    for session in phase:
-                        session.skip(missed)
+                missed = -ahead_ns // TICK_NS
+                self._skip(tick, missed)
+                tick += missed
+                due_ns += missed * TICK_NS
 
-    def _tick(self, phase: int) -> None:
+    def _skip(self, tick: int, missed: int) -> None:
+        rounds, rest = divmod(missed, WHEEL)
+        for session, places in self._places_in_wheel.items():
+            turns = sum((place - tick) % WHEEL < rest for place in places)
+            session.skip(rounds * len(places) + turns)
+
+    def _tick(self, place: int) -> None:
         self._come_and_go()
-        sessions = self._phases[phase].copy()
+        sessions = self._wheel[place].copy()
         for session in sessions:
             self._guard(session, session.send, time.monotonic_ns())
         readable = self._selector.select(0)
@@ -176,20 +226,38 @@ class MediaEngine:
         leaving = len(self._leaving)
         while self._joining:
             session = self._joining.popleft()
-            min(self._phases, key=len).append(session)
+            self._place(session)
             for one, read in zip(session.sockets, (session.read, session.read_rtcp), strict=True):
                 self._selector.register(one, selectors.EVENT_READ, (session, read))
         for _ in range(leaving):
             self._remove(self._leaving.popleft())
 
+    def _place(self, session: MediaSession) -> None:
+        """Where the ticks have least to do."""
+        period = session.ptime_ms // TICK_MS
+        choices = (range(first, WHEEL, period) for first in range(period))
+        places = min(choices, key=lambda places: sum(len(self._wheel[place]) for place in places) / len(places))
+        self._places_in_wheel[session] = places
+        for place in places:
+            self._wheel[place].append(session)
+
+    def _displace(self, session: MediaSession) -> None:
+        for place in self._places_in_wheel.pop(session, ()):
+            self._wheel[place].remove(session)
+
+    def _repace(self, session: MediaSession) -> None:
+        """Its packets have another length now."""
+        if session in self._places_in_wheel:
+            self._displace(session)
+            self._place(session)
+
     def _remove(self, session: MediaSession) -> None:
         """Sockets are closed in this thread, so that none is closed under it."""
-        for phase in self._phases:
-            if session in phase:
-                phase.remove(session)
-                for one in session.sockets:
-                    self._selector.unregister(one)
-                session.part(time.monotonic_ns())
+        if session in self._places_in_wheel:
+            self._displace(session)
+            for one in session.sockets:
+                self._selector.unregister(one)
+            session.part(time.monotonic_ns())
 
     # ── on the event loop ──
 
@@ -203,3 +271,28 @@ class MediaEngine:
             # A callback that raises goes to the loop's exception handler; the other calls still get theirs.
             if self._heard and self._loop is not None:
                 self._loop.call_soon(self._deliver)
+
+
+def _family(address: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
+def _bind(family: socket.AddressFamily, address: str, port: int) -> tuple[socket.socket, socket.socket] | None:
+    """Sockets of RTP and RTCP; None when somebody has a port of them."""
+    opened: list[socket.socket] = []
+    try:
+        for number in (port, port + 1):
+            opened.append(socket.socket(family, socket.SOCK_DGRAM))
+            opened[-1].setblocking(False)
+            if family == socket.AF_INET6:
+                opened[-1].setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            opened[-1].bind((address, number))
+    except OSError:
+        for one in opened:
+            one.close()
+        return None
+    if family == socket.AF_INET:
+        opened[0].setsockopt(socket.IPPROTO_IP, socket.IP_TOS, EXPEDITED_FORWARDING)
+    elif hasattr(socket, "IPV6_TCLASS"):
+        opened[0].setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, EXPEDITED_FORWARDING)
+    return opened[0], opened[1]

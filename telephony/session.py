@@ -3,37 +3,64 @@
 from __future__ import annotations
 
 import socket
+from collections import deque
 from collections.abc import Callable
+from typing import NamedTuple
 
-from .codecs import RATE_HZ, Codec, Pcm
-from .dtmf import SLOT_SAMPLES
+from .agreement import Agreed
+from .codecs import FORMATS, Codec, Pcm
+from .dtls import Submit
+from .protection import UNSPECIFIED, Protection
 from .receiver import Heard, Receiver
 from .rtcp import INTERVAL_NS, Reporter
 from .rtp import Address
-from .sdp import Agreed
 from .sender import Sender
 from .stats import MediaStats
 from .udp import BATCH, Udp
 
-NO_MEDIA_MS = 20_000.0
-"""Silence of the network after which a call is given up."""
-AUDIO_PACKET_BYTES = 12 + SLOT_SAMPLES
+NO_MEDIA_S = 20.0
+"""Silence of the network after which a call is given up, unless its terms say otherwise."""
 MAX_READS = 16
 """Batches read from one socket at a time, so that a flood of one call does not hold up the others."""
+_HEADER_BYTES = 12
 
 Tap = Callable[[bool, int, bytes], None]
+
+
+class Captured(NamedTuple):
+    """One datagram as it was on the wire."""
+
+    at_ns: int
+    """Monotonic."""
+    sent: bool
+    local_port: int
+    remote: Address
+    datagram: bytes
 
 
 class MediaSession:
     """One RTP stream both ways. Made by `MediaEngine.open`; methods and callbacks belong to the event loop.
 
     Before `connect` everything that arrives is dropped and nothing is sent; what is played waits.
+
+    Args:
+        udp: reads and writes both sockets.
+        leave: told when the session is closed.
+        repace: told, in the engine's thread, when packets are of another length than before.
+        submit: has the work of a DTLS handshake done by another thread.
+        capture: how many datagrams to keep for `capture`; 0: none.
     """
 
-    rate_hz = RATE_HZ
-
     def __init__(
-        self, udp: Udp, rtp_socket: socket.socket, rtcp_socket: socket.socket, leave: Callable[[MediaSession], None]
+        self,
+        udp: Udp,
+        rtp_socket: socket.socket,
+        rtcp_socket: socket.socket,
+        leave: Callable[[MediaSession], None],
+        *,
+        repace: Callable[[MediaSession], None] = lambda _: None,
+        submit: Submit = lambda work: work(),
+        capture: int = 0,
     ) -> None:
         self.port: int = rtp_socket.getsockname()[1]
         """Of RTP, even; RTCP has the next one."""
@@ -41,17 +68,26 @@ class MediaSession:
         self.on_dtmf: Callable[[str], None] | None = None
         self.on_timeout: Callable[[], None] | None = None
         self.tap: Tap | None = None
-        """Called in the engine's thread with (sent, monotonic ns, G.711 payload) for each audio packet."""
+        """Called in the engine's thread with (sent, monotonic ns, payload of `codec`) for each audio packet."""
+        self.no_media_s = NO_MEDIA_S
+        """Silence of the network after which `on_timeout` is called; it rests while the peer holds."""
+        self.capture: deque[Captured] | None = deque(maxlen=capture) if capture else None
+        """The last datagrams both ways, encrypted where they are."""
         self.sockets = (rtp_socket, rtcp_socket)
         self.closed = False
+        self.ptime_ms = 20
+        """Of the packets sent."""
         self._leave = leave
+        self._repace = repace
         self._udp = udp
         self._sender = Sender()
         self._receiver: Receiver | None = None
         self._reporter = Reporter()
+        self._protection = Protection(submit)
+        self._screening = False
+        """There is more than plain RTP on the port: SRTP, DTLS or RTCP."""
         self._report_due_ns = 0
-        self._shunned = False
-        self._rtcp_remote: Address | None = None
+        self._agreed: Agreed | None = None
         self._terms: tuple[Agreed, str | None] | None = None
         self._alive_ms: float | None = None
         self._holding = True
@@ -70,7 +106,7 @@ class MediaSession:
         self._terms = agreed, source_host
 
     def play(self, pcm: Pcm) -> None:
-        """Append audio (int16, mono, 8000 Hz) to what is being sent."""
+        """Append audio (int16, mono, at `rate_hz`) to what is being sent."""
         self._sender.play(pcm)
 
     def flush(self) -> int:
@@ -81,6 +117,11 @@ class MediaSession:
     def codec(self) -> Codec:
         """Of both directions, and of what `tap` gets."""
         return self._sender.codec
+
+    @property
+    def rate_hz(self) -> int:
+        """Of `play` and `on_audio`: 8000, or 16000 with a wideband codec."""
+        return FORMATS[self._sender.codec].rate_hz
 
     @property
     def queued_samples(self) -> int:
@@ -96,9 +137,14 @@ class MediaSession:
         """Press keys: RFC 4733 events, or tones for a peer without them. Raises ValueError for other characters."""
         self._sender.press(keys)
 
+    @property
+    def refused_security(self) -> str:
+        """Why SRTP that was agreed does not come about (a DTLS handshake that failed); empty when all is well."""
+        return self._protection.failed
+
     def stats(self) -> MediaStats:
         """The counters of now."""
-        sender, receiver = self._sender, self._receiver
+        sender, receiver, protection = self._sender, self._receiver, self._protection
         if receiver is None:
             return MediaStats()
         buffer, reporter = receiver.buffer, self._reporter
@@ -112,12 +158,15 @@ class MediaSession:
             duplicates=buffer.duplicates,
             malformed=receiver.malformed,
             wrong_source=receiver.wrong_source,
-            concealed_ms=receiver.concealed_samples * 1000 / RATE_HZ,
+            concealed_ms=receiver.concealed_samples * 1000 / self.rate_hz,
             jitter_ms=buffer.jitter_ms,
             max_gap_out_ms=self._max_gap_ns / 1e6,
             peer_lost_percent=reporter.peer_lost_percent,
             peer_jitter_ms=reporter.peer_jitter_ms,
             round_trip_ms=reporter.round_trip_ms,
+            srtp=protection.suite or "",
+            forged=protection.forged,
+            replayed=protection.replayed,
         )
 
     def close(self) -> None:
@@ -142,20 +191,33 @@ class MediaSession:
     # ── for the engine, in its thread ──
 
     def send(self, now_ns: int) -> None:
-        """Use this call's 20 ms slot."""
-        self._agree(now_ns / 1e6)
+        """Use this call's slot."""
+        if self._terms is not None:
+            self._agree(now_ns / 1e6)
+        receiver = self._receiver
+        if receiver is None:
+            return
         if now_ns >= self._report_due_ns:
             self._report(now_ns)
+        if self._screening:
+            for component, datagram, address in self._protection.turn(now_ns / 1e6):
+                self._put(component, datagram, address, now_ns)
         packet = self._sender.next_packet()
-        if packet is None or self._receiver is None:
+        wire = packet if packet is None or not self._protection.demanded else self._protection.seal(packet)
+        if packet is None or wire is None:
             self._last_sent_ns = 0
             return
-        self._udp.send(self.sockets[0], packet, self._receiver.lock.target)
+        self._put(0, wire, receiver.lock.target, now_ns)
         if self._last_sent_ns:
             self._max_gap_ns = max(self._max_gap_ns, now_ns - self._last_sent_ns)
         self._last_sent_ns = now_ns
-        if self.tap is not None and len(packet) == AUDIO_PACKET_BYTES:  # events are shorter
-            self.tap(True, now_ns, packet[12:])
+        if self.tap is not None and self._agreed is not None and packet[1] & 0x7F == self._agreed.payload_type:
+            self.tap(True, now_ns, packet[_HEADER_BYTES:])
+
+    def _put(self, component: int, datagram: bytes, address: Address, now_ns: int) -> None:
+        self._udp.send(self.sockets[component], datagram, address)
+        if self.capture is not None:
+            self.capture.append(Captured(now_ns, True, self.port + component, address, datagram))
 
     def skip(self, slots: int) -> None:
         """Slots went by unused."""
@@ -163,37 +225,73 @@ class MediaSession:
 
     def read(self, now_ns: int) -> None:
         """Take in what has arrived."""
-        self._agree(now_ns / 1e6)
+        if self._terms is not None:
+            self._agree(now_ns / 1e6)
         now_ms, receiver = now_ns / 1e6, self._receiver
         for _ in range(MAX_READS):
             datagrams = self._udp.receive(self.sockets[0])
             for data, source in datagrams:
-                payload = None if receiver is None else receiver.datagram(data, source, now_ms)
+                if self.capture is not None:
+                    self.capture.append(Captured(now_ns, False, self.port, source, data))
+                if receiver is None:
+                    continue
+                packet = self._screen(data, source, now_ns) if self._screening else data
+                if packet is None:
+                    continue
+                payload = receiver.datagram(packet, source, now_ms)
                 if payload is not None and self.tap is not None:
                     self.tap(False, now_ns, payload)
             if len(datagrams) < BATCH:
                 return
 
+    def _screen(self, data: bytes, source: Address, now_ns: int) -> bytes | None:
+        """The RTP packet in a datagram; all else goes where it belongs (RFC 7983, RFC 5761 section 4)."""
+        if len(data) < _HEADER_BYTES:
+            return data if not self._protection.demanded else None
+        if 20 <= data[0] <= 63:
+            self._protection.handshake(0, data, source)
+            return None
+        if 192 <= data[1] <= 223 and self._agreed is not None and self._agreed.rtcp_mux:
+            self._reported(data, source, now_ns)
+            return None
+        return self._protection.open(data) if self._protection.demanded else data
+
     def take(self, now_ns: int) -> list[Heard | None]:
         """What has become ready for `deliver`."""
         now_ms = now_ns / 1e6
-        self._agree(now_ms)
+        if self._terms is not None:
+            self._agree(now_ms)
         receiver = self._receiver
         if receiver is None:
             return []
         heard: list[Heard | None] = [*receiver.take(now_ms)]
         if self._alive_ms is not None and not self._holding:
             alive_ms = max(self._alive_ms, receiver.last_packet_ms or 0.0)
-            if now_ms - alive_ms > NO_MEDIA_MS:
+            if now_ms - alive_ms > self.no_media_s * 1000:
                 self._alive_ms = None
                 heard.append(None)
         return heard
 
     def read_rtcp(self, now_ns: int) -> None:
-        """Take in the peer's reports. Only its host is heard, and nothing but statistics depends on them."""
+        """Take in the peer's reports. Nothing but statistics depends on them."""
         for data, source in self._udp.receive(self.sockets[1]):
-            if self._receiver is not None and source[0] == self._receiver.lock.target[0]:
-                self._reporter.read(data, now_ns, self._sender.ssrc)
+            if self.capture is not None:
+                self.capture.append(Captured(now_ns, False, self.port + 1, source, data))
+            if len(data) > _HEADER_BYTES and 20 <= data[0] <= 63:
+                self._protection.handshake(1, data, source)
+            else:
+                self._reported(data, source, now_ns)
+
+    def _reported(self, data: bytes, source: Address, now_ns: int) -> None:
+        """Without encryption only the peer's host is heard."""
+        if self._receiver is None:
+            return
+        if self._protection.demanded:
+            report = self._protection.open_rtcp(data)
+        else:
+            report = data if source[0] == self._receiver.lock.target[0] else None
+        if report is not None:
+            self._reporter.read(report, now_ns, self._sender.ssrc)
 
     def part(self, now_ns: int) -> None:
         """Say goodbye and close the sockets."""
@@ -203,12 +301,19 @@ class MediaSession:
             one.close()
 
     def _report(self, now_ns: int, bye: bool = False) -> None:
-        if self._receiver is None:
+        if self._receiver is None or self._agreed is None:
             return
-        if (self._report_due_ns or bye) and not self._shunned:
+        # The address of an old hold is 0.0.0.0, which would be this machine.
+        shunned = self._agreed.direction == "inactive" or self._agreed.remote[0] in UNSPECIFIED
+        if (self._report_due_ns or bye) and not shunned:
             host, port = self._receiver.lock.target
-            report = self._reporter.write(now_ns, self._sender, self._receiver.buffer, bye)
-            self._udp.send(self.sockets[1], report, self._rtcp_remote or (host, min(port + 1, 65535)))
+            report: bytes | None = self._reporter.write(now_ns, self._sender, self._receiver.buffer, bye)
+            if report is not None and self._protection.demanded:
+                report = self._protection.seal_rtcp(report)
+            if report is not None and self._agreed.rtcp_mux:
+                self._put(0, report, (host, port), now_ns)
+            elif report is not None:
+                self._put(1, report, self._agreed.rtcp_remote or (host, min(port + 1, 65535)), now_ns)
         self._report_due_ns = now_ns + INTERVAL_NS
 
     def _agree(self, now_ms: float) -> None:
@@ -216,12 +321,15 @@ class MediaSession:
         if terms is None:
             return
         agreed, source_host = terms
+        self._agreed = agreed
+        self._protection.agree(agreed)
+        self._screening = self._protection.demanded or agreed.rtcp_mux
         if self._receiver is None:
             self._receiver = Receiver(agreed, source_host)
         else:
             self._receiver.agree(agreed, source_host)
-        self._rtcp_remote = agreed.rtcp_remote
-        # The address of an old hold is 0.0.0.0, which would be this machine.
-        self._shunned = agreed.direction == "inactive"
         self._holding = agreed.direction != "sendrecv"
         self._alive_ms = now_ms
+        if agreed.ptime_ms != self.ptime_ms:
+            self.ptime_ms = agreed.ptime_ms
+            self._repace(self)

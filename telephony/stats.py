@@ -32,3 +32,9 @@ class MediaStats:
     """Of our packets, as the peer last reported (RTCP); None when it never did."""
     peer_jitter_ms: float | None = None
     round_trip_ms: float | None = None
+    srtp: str = ""
+    """The suite that protects the stream now; empty: it is plain, or the handshake is not done."""
+    forged: int = 0
+    """SRTP datagrams with a bad tag, and what else came where only SRTP may."""
+    replayed: int = 0
+    """SRTP packets that had come before."""

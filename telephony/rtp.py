@@ -56,29 +56,56 @@ def pack(marker: bool, payload_type: int, sequence: int, timestamp: int, ssrc: i
     return _HEADER.pack(0x80, payload_type | (marker << 7), sequence, timestamp, ssrc) + payload
 
 
+class _Probe:
+    """One source at a time and how long it has been sending one stream."""
+
+    AHEAD = 50
+    BEHIND = 20
+
+    def __init__(self) -> None:
+        self._source: Address | None = None
+        self._sequence = 0
+        self._since_ms = 0.0
+        self._run = 0
+
+    def packet(self, source: Address, sequence: int, now_ms: float) -> tuple[float, int]:
+        """Take note of a packet. Returns when this stream began and how many packets it has had."""
+        step = (sequence - self._sequence + self.BEHIND) & 0xFFFF
+        if source != self._source or step > self.BEHIND + self.AHEAD:
+            self._source, self._since_ms, self._run = source, now_ms, 0
+            self._sequence = sequence
+        elif step > self.BEHIND:
+            self._sequence = sequence
+        self._run += 1
+        return self._since_ms, self._run
+
+
 class SourceLock:
     """Decides which source address is the caller.
 
     The address of the SDP is believed at once and for good. Behind a NAT another address sends instead; it is believed
-    after `PROBE_MS` in which it alone sent consecutive packets and the signalled address stayed silent. Until then
+    after `PROBE_MS` in which it alone sent one stream of packets and the signalled address stayed silent. Until then
     `PROBE_PACKETS` of its packets are let through at most, and nothing is sent to it. A later packet of the signalled
     address wins all the same, as only the peer itself can know that address works.
 
     `source_host` is where signalling comes from. The signalled port at that host needs no probe: it is a peer with
     several addresses, or a NAT that keeps ports, and a stranger can neither know the port nor easily have the address.
+    Another port there is that of a NAT which changes ports, and is believed after `NEAR_PROBE_MS`: until then the peer
+    hears nothing.
+
+    Packets of one stream may be lost or overtake one another on their way; a stranger's guesses lie all over.
     """
 
     PROBE_PACKETS = 5
     PROBE_MS = 250.0
+    NEAR_PROBE_MS = 100.0
 
     def __init__(self, signalled: Address, source_host: str | None = None) -> None:
         self.signalled = signalled
         self._expected = (source_host or signalled[0], signalled[1])
         self.locked: Address | None = None
-        self._candidate: Address | None = None
-        self._candidate_since_ms = 0.0
-        self._candidate_sequence = 0
-        self._run = 0
+        self._probes = {True: _Probe(), False: _Probe()}
+        """Of sources at the host of signalling, and of others: strangers cannot disturb the probe of the former."""
         self._admitted = 0
 
     @property
@@ -101,13 +128,9 @@ class SourceLock:
         return self._probe(source, sequence, now_ms)
 
     def _probe(self, source: Address, sequence: int, now_ms: float) -> bool:
-        if source != self._candidate or sequence != self._candidate_sequence:
-            self._candidate = source
-            self._candidate_since_ms = now_ms
-            self._run = 0
-        self._candidate_sequence = (sequence + 1) & 0xFFFF
-        self._run += 1
-        if self._run >= self.PROBE_PACKETS and now_ms - self._candidate_since_ms >= self.PROBE_MS:
+        near = source[0] == self._expected[0]
+        since_ms, run = self._probes[near].packet(source, sequence, now_ms)
+        if run >= self.PROBE_PACKETS and now_ms - since_ms >= (self.NEAR_PROBE_MS if near else self.PROBE_MS):
             self.locked = source
             return True
         self._admitted += 1

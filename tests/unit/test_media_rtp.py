@@ -117,3 +117,20 @@ def test_another_port_at_the_host_of_signalling_is_probed_like_any() -> None:
     lock = SourceLock(CALLER, "203.0.113.5")
     assert sum(lock.accepts(NAT, index & 0xFFFF, index * 0.01) for index in range(10_000)) == 5
     assert lock.accepts(CALLER, 1, 200)
+
+
+def test_a_caller_behind_a_nat_is_believed_though_packets_are_lost_and_overtake() -> None:
+    """As a line with 30 ms of jitter delivers: every third packet two places late, every tenth not at all."""
+    lock = SourceLock(CALLER, NAT[0])
+    order = [n + (2 if n % 3 == 0 else 0) - (1 if n % 3 else 0) for n in range(60) if n % 10 != 7]
+    verdicts = [lock.accepts(NAT, (65530 + n) & 0xFFFF, 20.0 * place) for place, n in enumerate(order)]
+    assert all(verdicts[8:])
+    assert lock.target == NAT
+
+
+def test_a_stranger_cannot_keep_a_caller_behind_a_nat_from_being_believed() -> None:
+    lock = SourceLock(CALLER, NAT[0])
+    for index in range(20):
+        lock.accepts(STRANGER, index, 20.0 * index)
+        lock.accepts(NAT, 900 + index, 20.0 * index + 1)
+    assert lock.target == NAT

@@ -10,7 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,9 +54,9 @@ class Server:
 
 
 @contextlib.contextmanager
-def demo(data: Path, *options: str) -> Iterator[Server]:
-    """Run ``voicebot demo``; ends with SIGTERM and sees that it exits 0."""
-    command = [sys.executable, "-m", "voicebot", "demo", "--sip-port", "0", "--http-port", "0"]
+def demo(data: Path, *options: str, prefix: Sequence[str] = ()) -> Iterator[Server]:
+    """Run ``voicebot demo``; ends with SIGTERM and sees that it exits 0. `prefix` begins the command line."""
+    command = [*prefix, sys.executable, "-m", "voicebot", "demo", "--sip-port", "0", "--http-port", "0"]
     command += ["--data", str(data), *options]
     log = (data.parent / f"{data.name}.log").open("w")
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
@@ -71,7 +71,7 @@ def demo(data: Path, *options: str) -> Iterator[Server]:
                 break
         killer.cancel()
         banner = "".join(lines)
-        sip = re.search(r"sip:127\.0\.0\.1:(\d+)", banner)
+        sip = re.search(r"sip:[\d.]+:(\d+)", banner)
         http = re.search(r"http://127\.0\.0\.1:(\d+)/", banner)
         assert sip, f"no start-up lines: {banner!r}, see {log.name}"
         assert http

@@ -22,6 +22,10 @@ def register(sub: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         help="answer calls for the demo company",
         description="Answer calls for Northwind, a made-up company: order status, appointments, password reset.",
     )
+    cmd.add_argument(
+        "-c", "--config", type=Path, default=ROOT / "voicebot.yaml", help="another configuration, with trunks or routes"
+    )
+    cmd.add_argument("--listen", metavar="ADDRESS", help="address for SIP and audio (127.0.0.1)")
     cmd.add_argument("--sip-port", type=int, metavar="N", help="SIP port (5060; 0 takes a free one)")
     cmd.add_argument("--http-port", type=int, metavar="N", help="port of the browser phone (8080; 0 takes a free one)")
     cmd.add_argument("--human", metavar="SIP-URI", help="who is called when a caller wants a person")
@@ -31,10 +35,11 @@ def register(sub: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def settings(args: argparse.Namespace) -> Config:
-    """The checkout's voicebot.yaml with what the command line changes."""
-    base = configuration.load(ROOT / "voicebot.yaml").model_dump()
+    """The configuration with what the command line changes."""
+    base = configuration.load(args.config).model_dump()
     base["record"]["database"] = f"sqlite:///{args.data.resolve()}/calls.db"
     for section, key, value in (
+        ("sip", "listen", args.listen),
         ("sip", "port", args.sip_port),
         ("http", "port", args.http_port),
         ("handover", "webhook", args.webhook),

@@ -67,11 +67,10 @@ def dress(trunk: Trunk | None, caller: Caller, local_host: str) -> Dress:
     if private:
         headers.append(("Privacy", "id"))
     headers += trunk.headers.items()
-    credentials = contact = None
-    if registration is not None:
-        credentials = Credentials(registration.auth_user or registration.user, registration.password.reveal())
-        contact = registration.contact_user or registration.user
-    return Dress(ANONYMOUS if private else _address(name, user, domain), tuple(headers), credentials, contact or line)
+    account = trunk.account
+    credentials = Credentials(account.user, account.password.reveal()) if account is not None else None
+    contact = (registration.contact_user if registration is not None else "") or line
+    return Dress(ANONYMOUS if private else _address(name, user, domain), tuple(headers), credentials, contact)
 
 
 def _address(name: str, user: str, domain: str) -> str:

@@ -14,6 +14,7 @@ from collections.abc import Coroutine, Mapping
 from sipmessage import URI
 
 from ..happenings import TrunkState, Watch
+from ..sip.digest import Credentials
 from ..sip.endpoint import Endpoint
 from ..sip.hop import Hop
 from ..sip.keepalive import KeepAlive
@@ -63,7 +64,9 @@ class Line:
         self._over = asyncio.Event()
         if trunk.registration is not None:
             self.token = token_of(trunk)
-            self.registration = Registration(trunk.registration, trunk.registrars, self.token, dice)
+            own = trunk.registration
+            credentials = Credentials(own.auth_user or own.user, own.password.reveal())
+            self.registration = Registration(own, credentials, trunk.registrars, self.token, dice)
 
     # ── life ──
 

@@ -17,7 +17,7 @@ Complaint = tuple[Path_, str, str]
 """Path of the value, what is wrong, what to do."""
 MIN_TIMER_S = 90
 """RFC 4028 section 4."""
-_NEED_TARGET = ("outbound_proxy", "destinations", "redirects", "options_every_s", "caller_id", "headers")
+_NEED_TARGET = ("outbound_proxy", "destinations", "redirects", "options_every_s", "caller_id", "headers", "login")
 
 
 def complaints(trunk: Trunk, given: frozenset[str]) -> Iterator[Complaint]:
@@ -30,7 +30,7 @@ def complaints(trunk: Trunk, given: frozenset[str]) -> Iterator[Complaint]:
 
 
 def _use(trunk: Trunk, given: frozenset[str]) -> Iterator[Complaint]:
-    if not (trunk.peers or trunk.users or trunk.targets):
+    if not (trunk.peers or trunk.users or trunk.targets or trunk.registration):
         yield (), "nobody can call over this trunk, and it leads nowhere", "add peers, users, register or to"
     if not trunk.targets and trunk.accept_registrations is None:
         for key in _NEED_TARGET:

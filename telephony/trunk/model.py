@@ -118,6 +118,13 @@ class Register(Section):
     """User part of our Contact, which most providers call back as Request-URI; `user` when empty."""
 
 
+class Account(Section):
+    """How we prove who we are when our calls are challenged (401, 407)."""
+
+    user: str
+    password: Secret
+
+
 class AcceptRegistrations(Section):
     """Phones or PBXs register with us, as one of `users`."""
 
@@ -190,6 +197,8 @@ class Trunk(Section):
     """Every request of ours goes there first; with ``;lr`` it is also named in Route."""
     registration: Register | None = Field(default=None, alias="register")
     """`register` in the file, a name that Python's classes have taken already."""
+    login: Account | None = None
+    """For challenges to our calls; that of `register` when missing."""
     caller_id: CallerId = CallerId()
     headers: Annotated[dict[str, str], AfterValidator(_headers)] = Field(default_factory=dict)
     """Added to each INVITE of ours."""
@@ -254,6 +263,14 @@ class Trunk(Section):
     def registrars(self) -> tuple[str, ...]:
         """Where we register; empty when we do not."""
         return () if self.registration is None else self.registration.registrars or self.to
+
+    @property
+    def account(self) -> Account | None:
+        """What answers challenges to our requests."""
+        if self.login is not None or self.registration is None:
+            return self.login
+        registration = self.registration
+        return Account(user=registration.auth_user or registration.user, password=registration.password)
 
     @property
     def domain(self) -> str:

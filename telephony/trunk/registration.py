@@ -84,13 +84,21 @@ class Registration:
     """One registration.
 
     Args:
-        settings: user, password and what is asked for.
+        settings: who we are there, and what is asked for.
+        credentials: for the registrar's challenges.
         registrars: URIs, best first; not empty.
         token: names us in our Contact, see `contact_of`.
         dice: spreads refreshes and retries.
     """
 
-    def __init__(self, settings: Register, registrars: tuple[str, ...], token: str, dice: random.Random) -> None:
+    def __init__(
+        self,
+        settings: Register,
+        credentials: Credentials,
+        registrars: tuple[str, ...],
+        token: str,
+        dice: random.Random,
+    ) -> None:
         self.state: State = "offline"
         self.why = ""
         self.hop: Hop | None = None
@@ -101,7 +109,7 @@ class Registration:
         self._registrars = registrars
         self._token = token
         self._dice = dice
-        self._login = Login(Credentials(settings.auth_user or settings.user, settings.password.reveal()))
+        self._login = Login(credentials)
         self._call_id, self._tag = f"{dice.getrandbits(128):032x}", f"{dice.getrandbits(64):016x}"
         self._attempt = 0
         self._deadline_s: float | None = None

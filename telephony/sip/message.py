@@ -40,6 +40,7 @@ _ONCE = frozenset({"call-id", "from", "to", "cseq", "max-forwards", "content-len
 _MANDATORY = ("Via", "From", "To", "Call-ID", "CSeq")
 _REQUEST_LINE = re.compile(r"([A-Za-z0-9\-.!%*_+`'~]{1,64}) (\S+) SIP/([0-9]+)\.([0-9]+)", re.ASCII | re.IGNORECASE)
 _STATUS_LINE = re.compile(r"SIP/2\.0 ([1-6][0-9]{2}) ?(.*)", re.IGNORECASE | re.DOTALL)
+_VERSION = re.compile(r"SIP/([0-9]+\.[0-9]+)\s*$", re.ASCII | re.IGNORECASE)
 _LOOKS_LIKE_REQUEST = re.compile(r"([A-Za-z0-9\-.!%*_+`'~]{1,64})\s.*SIP/[0-9]", re.DOTALL)
 _HEADER = re.compile(r"([A-Za-z0-9\-.!%*_+`'~]+)[ \t]*:[ \t]*(.*)", re.DOTALL)
 _CSEQ = re.compile(r"([0-9]{1,10})\s+([A-Za-z0-9\-.!%*_+`'~]{1,64})", re.ASCII)
@@ -111,11 +112,14 @@ def parse(data: bytes) -> Request | Response:
     if line is None:
         raise SipError(400, "Neither Request Nor Response")
     request = Request(line[1], _NOWHERE)
-    _complete(request, lines, separator, body)
     try:
+        _complete(request, lines, separator, body)
         _read_request_line(request, start)
     except SipError as error:
         error.request = answerable(request)
+        foreign = _VERSION.search(start)
+        if foreign is not None and foreign[1] != "2.0":  # what else looks wrong may be right in that version
+            raise SipError(505, "Version Not Supported", error.request) from None
         raise
     return request
 
@@ -132,18 +136,12 @@ def _unfold(text: str) -> list[str]:
 
 
 def _complete(message: Request | Response, lines: list[str], separator: bytes, body: bytes) -> None:
-    """Read headers and body; an error carries the request when it can be answered."""
-    try:
-        _read_headers(message.headers, lines)
-        message.head = read_head(message.headers)
-        if not separator:
-            raise SipError(400, "No End Of Header")
-        message.body = _cut_body(message.headers, body)
-        _check_ranges(message.headers)
-    except SipError as error:
-        if isinstance(message, Request):
-            error.request = answerable(message)
-        raise
+    _read_headers(message.headers, lines)
+    message.head = read_head(message.headers)
+    if not separator:
+        raise SipError(400, "No End Of Header")
+    message.body = _cut_body(message.headers, body)
+    _check_ranges(message.headers)
 
 
 def _read_headers(headers: Headers, lines: list[str]) -> None:
@@ -245,10 +243,8 @@ def parse_uri(text: str) -> URI:
 
 
 def answerable(request: sipmessage.Request) -> sipmessage.Request | None:
-    """The request itself when a response can be addressed by its headers, else None."""
-    if request.method == "ACK":
-        return None
-    return request if all(request.headers.get(name) for name in _MANDATORY) else None
+    """The request itself when a response can be addressed by its Via, else None; an ACK is never answered."""
+    return request if request.method != "ACK" and request.headers.get("Via") else None
 
 
 def respond(
@@ -267,9 +263,15 @@ def respond(
     response = Response(status, reason or REASONS.get(status, "Unknown"), body)
     response.headers.setlist("Via", list(request.headers.getlist("Via")))
     for name in ("From", "To", "Call-ID", "CSeq"):
-        response.headers.set(name, request.headers[name])
-    to = request.headers["To"]
-    if tag and not (request.head.to.tag if hasattr(request, "head") else re.search(r";\s*tag\s*=", to, re.IGNORECASE)):
+        value = request.headers.get(name)
+        if value is not None:  # a 400 to a request that lacks one lacks it too (RFC 4475 section 3.3.1)
+            response.headers.set(name, value)
+    to = request.headers.get("To")
+    if (
+        tag
+        and to is not None
+        and not (request.head.to.tag if hasattr(request, "head") else re.search(r";\s*tag\s*=", to, re.IGNORECASE))
+    ):
         response.headers.set("To", f"{to};tag={tag}")
     for name, value in headers:
         response.headers.add(name, value)

@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import ssl
 from typing import Protocol, cast
 
+from . import tls
 from .framing import PING, PONG, Framer, FramingError
 from .hop import Hop
-from .tls import TlsError
+from .tunnel import Tunnel
 
 MAX_UNSENT_BYTES = 1 << 20
 """A peer that takes nothing any more is cut off."""
+HANDSHAKE_S = 5.0
+"""A TLS handshake must be through within this time."""
 STALLED_S = 5.0
 """A begun message must go on within this time."""
 SLOWEST_S = 30.0
@@ -21,7 +25,6 @@ QUIET_S = 7200.0
 """A connection without any traffic is closed; calls are quiet for their whole length."""
 PONG_S = 10.0
 """A peer that has answered keepalives before must answer the next within this time (RFC 5626 section 4.4.1)."""
-
 UNACKNOWLEDGED_MS = 20_000
 """Bytes that the peer's machine does not acknowledge for this long end the connection (tcp(7) TCP_USER_TIMEOUT)."""
 IDLE_S, PROBE_S, PROBES = 60, 10, 3
@@ -33,57 +36,167 @@ log = logging.getLogger(__name__)
 class Owner(Protocol):
     """What a connection tells the transport."""
 
+    def made(self, connection: Connection) -> None:
+        """TCP is up; TLS may have to come yet."""
+
     def joined(self, connection: Connection) -> Hop:
-        """It is up. Returns the hop of its messages; raises TlsError when the peer is not who was asked for."""
+        """It can be used. Returns the hop of its messages."""
 
     def arrived(self, data: bytes, hop: Hop) -> bool:
         """A whole message came. Returns False when its sender is to be turned away."""
 
-    def parted(self, connection: Connection, error: Exception | None) -> None:
-        """It is gone."""
+    def parted(self, connection: Connection) -> None:
+        """It is gone; `Connection.failure` says why, None when the peer just closed it."""
 
 
 class Connection(asyncio.Protocol):
-    """Belongs to the loop that runs it; `asked` is the hop that it was opened for, None when the peer opened it."""
+    """Belongs to the loop that runs it.
 
-    def __init__(self, owner: Owner, protocol: str, asked: Hop | None = None) -> None:
-        self.protocol = protocol
+    Args:
+        owner: see there.
+        asked: the hop that it was opened for; None when the peer opened it.
+        tunnel: the TLS inside; None: plain TCP.
+    """
+
+    def __init__(self, owner: Owner, asked: Hop | None = None, tunnel: Tunnel | None = None) -> None:
         self.asked = asked
+        self.tunnel = tunnel
         self.hop: Hop | None = None
-        self.transport: asyncio.Transport | None = None
-        self.failure: OSError | None = None
+        """Once it can be used."""
+        self.peer = ("", 0)
+        """Address and port of the other end."""
+        self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Done when it can be used, or gone; then `hop` is None and `failure` may say why."""
+        self.failure: Exception | None = None
         self.useful = False
         """Whether it ever brought a message, or was opened by us."""
         self._owner = owner
+        self._transport: asyncio.Transport | None = None
         self._framer = Framer()
         self._loop = asyncio.get_running_loop()
         self.last_s = self._loop.time()
+        self._made_s = self.last_s
         self._begun_s: float | None = None
         self._pinged_s: float | None = None
         self._pongs = False
 
     @property
-    def peer(self) -> tuple[str, int]:
-        """Address and port of the other end."""
-        address = self.transport.get_extra_info("peername") if self.transport is not None else None
-        return (address[0], address[1]) if address else ("", 0)
+    def protocol(self) -> str:
+        """``tcp`` or ``tls``."""
+        return "tcp" if self.tunnel is None else "tls"
+
+    @property
+    def local_host(self) -> str:
+        """Our address on it."""
+        address = self._transport.get_extra_info("sockname") if self._transport is not None else None
+        return str(address[0]) if address else ""
+
+    # ── asyncio.Protocol ──
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast("asyncio.Transport", transport)
-        if not self.peer[1]:  # gone before it was taken in
-            self.failure = ConnectionResetError("gone at once")
-            self.transport.abort()
+        self._transport = cast("asyncio.Transport", transport)
+        address = transport.get_extra_info("peername")
+        if not address:  # gone before it was taken in
+            self._transport.abort()
             return
-        try:
-            self.hop = self._owner.joined(self)
-        except TlsError as error:
-            self.failure = error
-            self.transport.abort()
+        self.peer = (address[0], address[1])
+        self._watch_over(transport.get_extra_info("socket"))
+        self._owner.made(self)
+        if self.tunnel is None:
+            self._join()
+        else:
+            self._through_tunnel(b"")
 
     def data_received(self, data: bytes) -> None:
-        if self.hop is None or self.transport is None or self.transport.is_closing():
+        if self._transport is None or self._transport.is_closing():
             return
         self.last_s = self._loop.time()
+        plain = data if self.tunnel is None else self._through_tunnel(data)
+        if plain and self.hop is not None:
+            self._read(plain, self.hop)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.failure = self.failure or exc
+        self._owner.parted(self)
+        if not self.ready.done():
+            self.ready.set_result(None)
+
+    # ── for the transport ──
+
+    def write(self, data: bytes) -> None:
+        """Send, unless it is closing; a peer that takes nothing loses the connection."""
+        if self._transport is None or self._transport.is_closing():
+            return
+        if self._transport.get_write_buffer_size() > MAX_UNSENT_BYTES:
+            self.abort("the peer takes nothing any more")
+        elif self.tunnel is None:
+            self._transport.write(data)
+        else:
+            self.tunnel.send(data)
+            self._transport.write(self.tunnel.outgoing())
+
+    def ping(self) -> None:
+        """Send a keepalive; see `PONG_S`."""
+        self._pinged_s = self._loop.time()
+        self.write(PING)
+
+    def close(self) -> None:
+        """Close it when all is sent."""
+        if self._transport is None or self._transport.is_closing():
+            return
+        if self.tunnel is not None:
+            self.tunnel.close()
+            self._transport.write(self.tunnel.outgoing())
+        self._transport.close()
+
+    def abort(self, why: str = "") -> None:
+        """Close it now, whatever is unsent; with a reason it is a failure."""
+        if why and self.failure is None:
+            log.info("closing a SIP connection", extra={"peer": self.peer[0], "why": why})
+            self.failure = ConnectionError(why)
+        if self._transport is not None:
+            self._transport.abort()
+
+    def overdue(self, now_s: float) -> str:
+        """Why it is to be closed; empty when it is not."""
+        quiet_s = now_s - self.last_s
+        if self.hop is None:
+            return "the TLS handshake did not end in time" if now_s - self._made_s > HANDSHAKE_S else ""
+        if self._framer.partial:
+            late = quiet_s > STALLED_S or now_s - (self._begun_s or now_s) > SLOWEST_S
+            return "a message was begun and not ended" if late else ""
+        if self._pongs and self._pinged_s is not None and min(now_s - self._pinged_s, quiet_s) > PONG_S:
+            return "keepalives are not answered any more"
+        return "nothing was said for two hours" if quiet_s > QUIET_S else ""
+
+    # ── inside ──
+
+    def _join(self) -> None:
+        self.hop = self._owner.joined(self)
+        if not self.ready.done():
+            self.ready.set_result(None)
+
+    def _through_tunnel(self, data: bytes) -> bytes:
+        """Take bytes of the wire; what is inside comes out, once the handshake is through."""
+        if self.tunnel is None or self._transport is None:
+            return b""
+        try:
+            plain = self.tunnel.receive(data)
+        except ssl.SSLZeroReturnError:
+            self.close()
+            return b""
+        except OSError as error:  # ssl.SSLError is one
+            self.failure = error
+            log.info("TLS failed", extra={"peer": self.peer[0], "why": tls.why(error)})
+            self._transport.write(self.tunnel.outgoing())  # the alert
+            self._transport.close()
+            return b""
+        self._transport.write(self.tunnel.outgoing())
+        if self.tunnel.finished and self.hop is None:
+            self._join()
+        return plain
+
+    def _read(self, data: bytes, hop: Hop) -> None:
         if self._pinged_s is not None and data == PONG and not self._framer.partial:
             self._pongs, self._pinged_s = True, None
             return
@@ -96,55 +209,18 @@ class Connection(asyncio.Protocol):
         for message in messages:
             if message == PING:
                 self.write(PONG)
-            elif not self._owner.arrived(message, self.hop):
+            elif not self._owner.arrived(message, hop):
                 self.abort("its sender is turned away")
                 return
             else:
                 self.useful = True
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._owner.parted(self, exc)
-
-    def write(self, data: bytes) -> None:
-        """Send, unless it is closing; a peer that takes nothing loses the connection."""
-        if self.transport is None or self.transport.is_closing():
-            return
-        if self.transport.get_write_buffer_size() > MAX_UNSENT_BYTES:
-            self.abort("the peer takes nothing any more")
-            return
-        self.transport.write(data)
-
-    def ping(self) -> None:
-        """Send a keepalive; see `PONG_S`."""
-        self._pinged_s = self._loop.time()
-        self.write(PING)
-
-    def abort(self, why: str = "") -> None:
-        """Close it now, whatever is unsent; with a reason it is a failure."""
-        if why:
-            log.info("closing a SIP connection", extra={"peer": str(self.hop), "why": why})
-            self.failure = ConnectionError(why)
-        if self.transport is not None:
-            self.transport.abort()
-
-    def watch_over(self) -> None:
+    @staticmethod
+    def _watch_over(sock: socket.socket) -> None:
         """Let the kernel find out that the other end is gone; a call may be silent for an hour."""
-        sock = self.transport.get_extra_info("socket") if self.transport is not None else None
-        if sock is None:
-            return
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         if hasattr(socket, "TCP_USER_TIMEOUT"):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, IDLE_S)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, PROBE_S)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, PROBES)
-
-    def overdue(self, now_s: float) -> str:
-        """Why it is to be closed; empty when it is not."""
-        quiet_s = now_s - self.last_s
-        if self._framer.partial:
-            late = quiet_s > STALLED_S or now_s - (self._begun_s or now_s) > SLOWEST_S
-            return "a message was begun and not ended" if late else ""
-        if self._pongs and self._pinged_s is not None and min(now_s - self._pinged_s, quiet_s) > PONG_S:
-            return "keepalives are not answered any more"
-        return "nothing was said for two hours" if quiet_s > QUIET_S else ""

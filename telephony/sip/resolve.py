@@ -47,7 +47,7 @@ class Target:
     """What a URI asks for, before any look-up."""
 
     host: str
-    """Without brackets."""
+    """Lower case, without brackets."""
     port: int | None
     protocols: tuple[Protocol, ...]
     """Those allowed; several when the peer's DNS is to choose."""
@@ -58,7 +58,7 @@ class Target:
     def of(cls, uri: URI) -> Target:
         """Read it. Raises OSError for a URI that we have no transport for."""
         wanted = (uri.parameters.get("transport") or "").lower()
-        host = (uri.parameters.get("maddr") or uri.host).strip("[]")
+        host = (uri.parameters.get("maddr") or uri.host).strip("[]").rstrip(".").lower()
         secure = uri.scheme == "sips"
         if uri.scheme not in ("sip", "sips") or not host:
             raise OSError(f"{uri.scheme}: URIs lead to no server by themselves; a trunk has to be chosen")
@@ -299,4 +299,4 @@ def _literal(host: str) -> str:
 
 def _named(host: str) -> str:
     """Whom a certificate has to name: the domain of the URI, not what its SRV records lead to (RFC 5922 section 4)."""
-    return "" if _literal(host) else host.lower().rstrip(".")
+    return "" if _literal(host) else host

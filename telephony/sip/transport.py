@@ -24,15 +24,14 @@ from .framing import PING
 from .hop import Hop, Route
 from .sockets import Listening, family_of, open_sockets
 from .tls import Secured, TlsClient, TlsError
+from .tunnel import Tunnel
 
 MAX_CONNECTIONS = 1024
 """Above it the connection that was quiet for longest is closed, one that never brought a message first."""
 MAX_PER_SOURCE = 512
 """Of them from one address: above it this source's own quietest is closed."""
 MAX_HANDSHAKES = 128
-"""TLS handshakes at one time; above it the oldest is cut off."""
-HANDSHAKE_S = 5.0
-"""A caller's TLS handshake must be through within this time."""
+"""TLS handshakes of callers at one time; above it the oldest is cut off."""
 CONNECT_S = 4.0
 """Our own connection, TLS handshake included."""
 MAX_FAILURES = 256
@@ -82,7 +81,8 @@ class Transport:
         self._by_route: dict[Route, int] = {}
         self._sources: Counter[str] = Counter()
         self._dialling: dict[Route, list[bytes]] = {}
-        self._shaking: dict[int, asyncio.Task[None]] = {}
+        self._shaking: dict[Connection, None] = {}
+        """In the order in which they began."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._failures: OrderedDict[Route, str] = OrderedDict()
         self._local: OrderedDict[str, tuple[float, str]] = OrderedDict()
@@ -117,7 +117,7 @@ class Transport:
         self._closed = True
         if self._sweep is not None:
             self._sweep.cancel()
-        tasks = [*self._tasks, *self._shaking.values()]
+        tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -126,11 +126,11 @@ class Transport:
         for datagrams in self._udp.values():
             datagrams.close()
         self._udp.clear()
-        for connection in list(self._connections.values()):
-            if connection.transport is not None:
-                connection.transport.close()
+        everyone = [*self._connections.values(), *self._shaking]
+        for connection in everyone:
+            connection.close()
         await asyncio.sleep(0)  # what was written goes out in the next round of the loop
-        for connection in list(self._connections.values()):
+        for connection in everyone:
             connection.abort()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSING_S):
@@ -175,10 +175,7 @@ class Transport:
     def secured(self, hop: Hop) -> Secured | None:
         """Who is at the other end of a TLS connection that is up. None for others. Raises TlsError."""
         connection = self.connection_of(hop)
-        if connection is None or connection.transport is None:
-            return None
-        session = connection.transport.get_extra_info("ssl_object")
-        return Secured.of(session) if session is not None else None
+        return connection.tunnel.secured() if connection is not None and connection.tunnel is not None else None
 
     def why(self, hop: Hop) -> str:
         """Why `hop` was not reached or lost the last time; empty when nothing is known against it."""
@@ -196,20 +193,20 @@ class Transport:
 
     async def _dial(self, hop: Hop) -> None:
         loop = asyncio.get_running_loop()
+        connection: Connection | None = None
         try:
+            tunnel = Tunnel(self._client_context(hop), hop.name or hop.host) if hop.protocol == "tls" else None
             async with asyncio.timeout(CONNECT_S):
                 _, connection = await loop.create_connection(
-                    lambda: Connection(self, hop.protocol, hop),
-                    hop.host,
-                    hop.port,
-                    local_addr=self._local_end(hop),
-                    ssl=self._client_context(hop) if hop.protocol == "tls" else None,
-                    server_hostname=(hop.name or hop.host) if hop.protocol == "tls" else None,
+                    lambda: Connection(self, hop, tunnel), hop.host, hop.port, local_addr=self._local_end(hop)
                 )
-            if connection.failure is not None:
-                raise connection.failure
+                await connection.ready
+            if connection.hop is None:
+                raise connection.failure or ConnectionResetError()
         except OSError as error:
             words = tls.why(error)
+            if connection is not None:
+                connection.abort()
             log.info("SIP connection failed", extra={"peer": str(hop), "why": words})
             del self._dialling[hop.route]
             self._later_lost(hop, words)
@@ -246,8 +243,8 @@ class Transport:
     def local_host(self, hop: Hop) -> str:
         """The address that packets to that peer come from."""
         connection = self.connection_of(hop)
-        if connection is not None and connection.transport is not None:
-            return str(connection.transport.get_extra_info("sockname")[0])
+        if connection is not None and connection.local_host:
+            return connection.local_host
         datagrams = self._udp.get(hop.connection) if hop.protocol == "udp" else None
         if datagrams is not None and not _is_any(datagrams.host):
             return datagrams.host
@@ -312,39 +309,22 @@ class Transport:
                 log.warning("a SIP connection could not be accepted", extra={"why": str(error)})
                 await asyncio.sleep(BREATH_S)
                 continue
-            if self._admits(address[0], b""):
-                self._take_in(sock, str(address[0]), protocol)
-            else:
-                sock.close()
             await asyncio.sleep(0)  # sock_accept does not wait while others are in the queue
-
-    def _take_in(self, sock: socket.socket, peer: str, protocol: Stream) -> None:
-        if len(self._shaking) >= MAX_HANDSHAKES:
-            self._shaking.pop(next(iter(self._shaking))).cancel()
-        number = next(self._numbers)
-        task = asyncio.get_running_loop().create_task(self._shake_hands(sock, peer, protocol))
-        self._shaking[number] = task
-
-        def done(task: asyncio.Task[None]) -> None:
-            self._shaking.pop(number, None)
-            if task.cancelled():  # perhaps before it had begun
+            if not self._admits(address[0], b""):
                 sock.close()
+                continue
+            try:
+                tunnel = self._callers_tunnel() if protocol == "tls" else None
+                connection = Connection(self, None, tunnel)
+                await loop.connect_accepted_socket(lambda one=connection: one, sock)  # type: ignore[misc]
+            except OSError as error:
+                sock.close()
+                log.info("a SIP connection ended at once", extra={"peer": address[0], "why": tls.why(error)})
 
-        task.add_done_callback(done)
-
-    async def _shake_hands(self, sock: socket.socket, peer: str, protocol: Stream) -> None:
-        loop = asyncio.get_running_loop()
-        secure = protocol == "tls" and self._serving is not None
-        try:
-            await loop.connect_accepted_socket(
-                lambda: Connection(self, protocol),
-                sock,
-                ssl=self._serving.get(loop.time()) if self._serving is not None and secure else None,
-                ssl_handshake_timeout=HANDSHAKE_S if secure else None,
-            )
-        except OSError as error:
-            sock.close()
-            log.info("TLS handshake failed", extra={"peer": peer, "why": tls.why(error)})
+    def _callers_tunnel(self) -> Tunnel | None:
+        if self._serving is None:
+            return None
+        return Tunnel(self._serving.get(asyncio.get_running_loop().time()), None)
 
     def _spawn(self, coroutine: Coroutine[None, None, None]) -> None:
         task = asyncio.get_running_loop().create_task(coroutine)
@@ -353,34 +333,32 @@ class Transport:
 
     # ── connection.Owner ──
 
+    def made(self, connection: Connection) -> None:
+        """TCP is up; TLS may have to come yet."""
+        if connection.tunnel is None:
+            return
+        self._empty.clear()
+        self._shaking[connection] = None
+        callers = [one for one in self._shaking if one.asked is None]
+        if len(callers) > MAX_HANDSHAKES:
+            del self._shaking[callers[0]]
+            callers[0].abort("too many TLS handshakes at one time")
+
     def joined(self, connection: Connection) -> Hop:
-        """A connection is up: check whom it leads to, and count it. Raises TlsError."""
-        host, port = connection.peer
-        asked = connection.asked
+        """A connection can be used: count it."""
+        self._shaking.pop(connection, None)
         number = next(self._numbers)
-        if asked is not None:
-            self._check_name(connection, asked)
-            hop = replace(asked, connection=number)
+        if connection.asked is not None:
+            hop = replace(connection.asked, connection=number)
         else:
-            hop = Hop("tls" if connection.protocol == "tls" else "tcp", host, port, number)
-        connection.watch_over()
+            hop = Hop("tls" if connection.tunnel is not None else "tcp", *connection.peer, number)
         self._connections[number] = connection
         self._empty.clear()
         self._sources[hop.host] += 1
-        if asked is not None or connection.protocol == "tcp":  # whoever calls by TLS may be anybody
+        if connection.asked is not None or connection.tunnel is None:  # whoever calls by TLS may be anybody
             self._by_route[hop.route] = number
         self._make_room(connection, hop.host)
         return hop
-
-    def _check_name(self, connection: Connection, asked: Hop) -> None:
-        session = connection.transport.get_extra_info("ssl_object") if connection.transport is not None else None
-        if session is None or session.context.verify_mode == ssl.CERT_NONE:
-            return
-        wanted = asked.name or asked.host
-        secured = Secured.of(session)
-        if not secured.speaks_for(wanted):
-            named = ", ".join(secured.names[:5]) or "nobody"
-            raise TlsError(f"its certificate is for {named}, not for {wanted}")
 
     def _make_room(self, newcomer: Connection, host: str) -> None:
         if self._sources[host] > MAX_PER_SOURCE:
@@ -398,28 +376,27 @@ class Transport:
         self._on_message(data, hop)
         return True
 
-    def parted(self, connection: Connection, error: Exception | None) -> None:
+    def parted(self, connection: Connection) -> None:
         """A connection is gone; requests that wait on it fail."""
+        self._shaking.pop(connection, None)
         hop = connection.hop
-        if hop is None or self._connections.pop(hop.connection, None) is None:
-            return
-        if not self._connections:
+        if hop is not None and self._connections.pop(hop.connection, None) is not None:
+            self._sources[hop.host] -= 1
+            if not self._sources[hop.host]:
+                del self._sources[hop.host]
+            if self._by_route.get(hop.route) == hop.connection:
+                del self._by_route[hop.route]
+            if not self._closed:
+                if connection.asked is not None:
+                    failure = connection.failure
+                    self._note_failure(hop, tls.why(failure) if failure else "the peer closed the connection")
+                self._on_lost(hop, None)
+        if not self._connections and not self._shaking:
             self._empty.set()
-        self._sources[hop.host] -= 1
-        if not self._sources[hop.host]:
-            del self._sources[hop.host]
-        if self._by_route.get(hop.route) == hop.connection:
-            del self._by_route[hop.route]
-        if self._closed:
-            return
-        if connection.asked is not None:
-            cause = connection.failure or error
-            self._note_failure(hop, tls.why(cause) if cause is not None else "the peer closed the connection")
-        self._on_lost(hop, None)
 
     def _swept(self) -> None:
         loop = asyncio.get_running_loop()
-        for connection in list(self._connections.values()):
+        for connection in [*self._connections.values(), *self._shaking]:
             why = connection.overdue(loop.time())
             if why:
                 connection.abort(why)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -130,7 +131,7 @@ class App:
         channel: str,
         caller: str,
         called: str,
-        known: dict[str, str],
+        known: Mapping[str, str | bool],
         connect: Connect | None = None,
         page: WebRtcLeg | None = None,
     ) -> None:

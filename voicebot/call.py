@@ -83,7 +83,7 @@ class Call:
         script: the dialog.
         leg: the caller's answered leg.
         scribe: writes down what happens.
-        caller: what is known of the caller, as variables of the dialog (``caller_number`` …).
+        caller: what is known of the caller, as variables of the dialog (`events.CALL_VARIABLES`).
         connect: whom to bring in before the dialog says a word; None begins with the dialog.
     """
 
@@ -93,7 +93,7 @@ class Call:
         script: Script,
         leg: Leg,
         scribe: Scribe,
-        caller: Mapping[str, str],
+        caller: Mapping[str, str | bool],
         connect: Connect | None = None,
     ) -> None:
         self._house = house

@@ -8,6 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+CALL_VARIABLES = (
+    "caller_number", "caller_name", "caller_private", "caller_verified", "attestation", "verification",
+    "called_number", "trunk", "diverted_from", "diversion_reason", "user_to_user",
+)  # fmt: skip
+"""What every call brings into its dialog; empty where the network says nothing, or where its word is not believed."""
+
 ExpectKind = Literal["free", "yesno", "digits", "alnum", "date", "time", "datetime", "amount", "phrases", "name"]
 
 

@@ -229,3 +229,10 @@ def test_conditions_compare_slots_and_variables(text: str, expected: bool) -> No
 def test_conditions_hold_no_code(text: str) -> None:
     with pytest.raises(conditions.ConditionError):
         conditions.parse(text)
+
+
+def test_what_routes_map_from_headers_has_to_be_listed() -> None:
+    named = GOOD.replace("What can I do for you?", "You called {called_number} as {customer}?")
+    with pytest.raises(SourceError, match="unknown slot or variable 'customer'"):
+        Flow.parse(named)
+    assert Flow.parse(named.replace("slots:\n", "from_call: [customer]\nslots:\n", 1)).model.from_call == ["customer"]

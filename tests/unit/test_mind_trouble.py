@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from voicebot.events import Act, Do, End, Handover, Heard, Listen, Result, Say
 from voicebot.mind.conversation import Conversation
 from voicebot.mind.flow import Flow
 from voicebot.mind.nlu.understanding import Understanding
+from voicebot.paths import DIALOGS
 
 pytestmark = pytest.mark.models
 
@@ -263,3 +265,15 @@ def test_a_routed_call_rings_first_and_meets_the_bot_with_its_disclosure_when_no
     assert said[0].text == flow.model.disclosure and not said[0].barge_in
     assert isinstance(acts[-1], Listen)
     assert [say.text for say in said].count(flow.model.disclosure) == 1
+
+
+def test_what_a_call_brings_is_one_short_line_and_only_what_is_listed(understanding: Understanding) -> None:
+    text = (DIALOGS / "northwind.yaml").read_text()
+    text = re.sub(r"^opening:.*$", 'opening: "You called {called_number} as {customer}?"', text, flags=re.MULTILINE)
+    flow = Flow.parse(text.replace("\nslots:", "\nfrom_call: [customer]\nslots:", 1))
+    call = {"called_number": "+493012345", "customer": "C-17\r\nX: y" + "z" * 500, "stranger": "x"}
+    talk = Conversation(flow, understanding, now=lambda: NOW, caller=call)
+    said = " ".join(act.text for act in talk.start() if isinstance(act, Say))
+    assert "You called +493012345 as C-17 X: yzz" in said
+    assert len(said) < 400
+    assert "stranger" not in talk.memory.caller

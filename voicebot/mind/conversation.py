@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from voicebot.events import Act, End, Handover, Heard, Listen, Result, Say, Snapshot
+from voicebot.events import CALL_VARIABLES, Act, End, Handover, Heard, Listen, Result, Say, Snapshot
 from voicebot.mind.decision import Decision
 from voicebot.mind.floor import Floor
 from voicebot.mind.flow import Flow
@@ -18,9 +18,14 @@ from voicebot.mind.machine import Machine
 from voicebot.mind.memory import Memory
 from voicebot.mind.nlu.understanding import Understanding
 from voicebot.mind.summary import summarise
+from voicebot.mind.templates import Value
 from voicebot.mind.turns import Turns
 from voicebot.mind.waiting import ForHuman, ForResult, NeedHuman, Next, Over, Waiting, Wish, expect
 
+MAX_CHARS = 80
+"""Of a value that a call brings."""
+MAX_CHARS = 80
+"""Of a value that a call brings."""
 MAX_HANDOVERS = 2
 """Attempts to reach a human after failures; then the call ends with words."""
 
@@ -32,7 +37,7 @@ class Conversation:
         flow: the dialog.
         understanding: the classifier trained for it.
         now: the moment of speaking, for "tomorrow"; in the time zone of the company.
-        caller: what is known of the caller (``caller_number``, ``caller_name``), for texts and the summary.
+        caller: what the call brings (`events.CALL_VARIABLES` and the flow's ``from_call``), for texts and the summary.
     """
 
     def __init__(
@@ -41,10 +46,10 @@ class Conversation:
         understanding: Understanding,
         *,
         now: Callable[[], datetime],
-        caller: Mapping[str, str] | None = None,
+        caller: Mapping[str, Value] | None = None,
     ) -> None:
         self._flow = flow
-        self.memory = Memory(flow, _known(caller or {}))
+        self.memory = Memory(flow, _known(flow, caller or {}))
         self._machine = Machine(flow, self.memory)
         self._floor = Floor(flow, self.memory, self._machine, understanding, now)
         self._turns = Turns(self._floor)
@@ -177,9 +182,16 @@ class Conversation:
         return self._last[:]
 
 
-def _known(caller: Mapping[str, str]) -> dict[str, str]:
-    """What is known of the caller. A SIP user part that is no telephone number is no number."""
-    number = caller.get("caller_number", "")
-    plain = re.sub(r"[ ()./-]", "", number)
-    name = " ".join("".join(c if c.isprintable() else " " for c in caller.get("caller_name", "")).split())[:80]
-    return {"caller_number": plain if re.fullmatch(r"\+?[0-9]{3,20}", plain) else "", "caller_name": name}
+def _known(flow: Flow, caller: Mapping[str, Value]) -> dict[str, Value]:
+    """What the call brings, each a single line. A SIP user part that is no telephone number is no number."""
+    known: dict[str, Value] = {}
+    for name in (*CALL_VARIABLES, *flow.model.from_call):
+        value = caller.get(name, "")
+        known[name] = value if isinstance(value, bool) else _line(str(value))
+    plain = re.sub(r"[ ()./-]", "", str(known["caller_number"]))
+    known["caller_number"] = plain if re.fullmatch(r"\+?[0-9]{3,20}", plain) else ""
+    return known
+
+
+def _line(text: str) -> str:
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:MAX_CHARS]

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 from telephony.yamlfile import Lines, Path_, line_of
 from voicebot.errors import Problem
+from voicebot.events import CALL_VARIABLES
 from voicebot.mind import conditions, templates
 from voicebot.mind.schema import FlowFile, Slot, Step
 from voicebot.mind.slots.limits import LimitError, day_limit, time_limit
 
 MIN_EXAMPLES = 8
 MIN_LADDER = 2
-CALLER = frozenset({"caller_number", "caller_name"})
-"""Variables that every call brings."""
+CALLER = frozenset(CALL_VARIABLES)
 _MACHINE = re.compile(
     r"\b(automat\w+|virtual|machine|assistant|a\.?i\.?|artificial|bot|voicebot|computer|digital)\b", re.I
 )
@@ -102,7 +102,7 @@ class _Linter:
                 self._add((*path, "confirm_prompt"), f"{name}: does not read back the value", "put {value} into it")
         if not any(step.ask == name for _, step in self._steps()):
             self._add(path, f"slot {name!r} is never asked for", "ask for it in a task or remove it")
-        if name in self._variables or name in CALLER or name == "value":
+        if any(name in place for place in (self._variables, CALLER, self._flow.from_call, ("value",))):
             self._add(path, f"{name!r} is the name of a variable too", "give one of them another name")
 
     def _limits(self, path: Path_, slot: Slot) -> None:
@@ -202,7 +202,7 @@ class _Linter:
             return
         for field in fields:
             self._name(path, field.name, extra)
-            if plain and field.name not in CALLER:
+            if plain and field.name not in CALLER and field.name not in self._flow.from_call:
                 self._add(path, f"{{{field.name}}} is not known yet when this is said", "remove it")
             slot = self._flow.slots.get(field.name)
             if spoken and slot is not None and slot.secret:
@@ -218,8 +218,11 @@ class _Linter:
             self._name(path, name)
 
     def _name(self, path: Path_, name: str, extra: Collection[str] = ()) -> None:
-        if not any(name in place for place in (self._known.slots, self._variables, CALLER, extra)):
-            self._add(path, f"unknown slot or variable {name!r}", _did_you_mean({*self._known.slots, *self._variables}))
+        if not any(
+            name in place for place in (self._known.slots, self._variables, CALLER, self._flow.from_call, extra)
+        ):
+            known = {*self._known.slots, *self._variables, *CALLER, *self._flow.from_call}
+            self._add(path, f"unknown slot or variable {name!r}", _did_you_mean(known))
 
 
 def _walk(path: Path_, steps: list[Step]) -> Iterator[tuple[Path_, Step]]:

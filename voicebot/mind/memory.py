@@ -31,7 +31,8 @@ class Frame:
 @dataclass(slots=True)
 class Memory:
     flow: Flow
-    caller: Mapping[str, str]
+    caller: Mapping[str, Value]
+    """What the call brings; never changed."""
     slots: dict[str, str] = field(default_factory=dict)
     unchecked: dict[str, Found] = field(default_factory=dict)
     """Values that must be read back before they count."""

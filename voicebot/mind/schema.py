@@ -221,6 +221,8 @@ class FlowFile(Part):
     help: Words = "You can tell me in your own words what you need, or say: a person, please."
     intents: dict[Name, Intent]
     slots: dict[Name, Slot] = {}
+    from_call: list[Name] = []
+    """Variables that the routes fill from headers of the call, beside those that every call brings; empty without."""
     tasks: dict[Name, Task]
     after: After = After()
     fallbacks: Fallbacks

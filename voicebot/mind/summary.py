@@ -42,7 +42,7 @@ def _bare(text: str) -> str:
 
 
 def _who(memory: Memory) -> str:
-    name, number = memory.caller.get("caller_name", ""), memory.caller.get("caller_number", "")
+    name, number = str(memory.caller.get("caller_name", "")), str(memory.caller.get("caller_number", ""))
     clean = "".join(c for c in name if c.isalnum() or c in " .'-")[:60].strip()
     digits = " ".join(c for c in number if c.isdigit() or c == "+")[:40]
     if clean and digits:

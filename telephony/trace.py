@@ -2,7 +2,7 @@
 
 Bounded in bytes. Calls that were answered have most of the room and do not make way for others, so a flood of strangers
 does not push out the call that somebody will ask about. Secrets are masked before a message is kept: digest responses,
-keys of SDES, digits keyed in INFO. The mask is as long as what it hides, so lengths still fit.
+keys of SDES, digits keyed in INFO and KPML. The mask is as long as what it hides, so lengths still fit.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ _CALL_ID = re.compile(rb"\r\n(?:call-id|i)[ \t]*:(?:[ \t]|\r\n[ \t])*([^\r\n]{1,
 _SECRET_HEADERS = re.compile(rb"authorization[ \t]*:", re.IGNORECASE)
 _DIGEST = re.compile(rb"\bresponse\s*=\s*\"?([0-9a-z]+)", re.IGNORECASE)
 _KEYS = re.compile(rb"\binline:([^|\s;]+)")
-_DIGITS = re.compile(rb"(?:signal\s*=\s*|digits\s*=\s*\"?|^\s*)([0-9a-d*#]+)", re.IGNORECASE)
+_KEYED = re.compile(rb"(?:\bsignal\s*=\s*|\bdigits\s*=\s*\"?)([0-9a-d*#]+)", re.IGNORECASE)
+_BARE = re.compile(rb"\s*([0-9a-d*#]{1,64})\s*\Z", re.IGNORECASE)
 _ANSWERED = re.compile(rb"SIP/2\.0 2[0-9]{2} ", re.IGNORECASE)
 _CSEQ_INVITE = re.compile(rb"\r\ncseq[ \t]*:\s*[0-9]+\s+INVITE", re.IGNORECASE)
 
@@ -194,9 +195,10 @@ def masked(data: bytes) -> bytes:
         data = _DIGEST.sub(_stars, head) + end + body
     if b"inline:" in data:
         data = _KEYS.sub(_stars, data)
-    if data[:5].upper() == b"INFO ":
+    if data[:7].upper().startswith((b"INFO ", b"NOTIFY ")):
         head, end, body = data.partition(b"\r\n\r\n")
-        data = head + end + _DIGITS.sub(_stars, body)
+        bare = _BARE.match(body)
+        data = head + end + (_KEYED.sub(_stars, body) if bare is None else _stars(bare))
     return data
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from telephony.sip.digest import Challenge, Credentials, authorization, choose
+from telephony.sip.digest import Challenge, Credentials, Login, authorization, choose, parameters
+from telephony.sip.message import Request, Response, parse, respond
 
 MUFASA = Credentials("Mufasa", "Circle of Life")
 RFC7616 = (
@@ -62,3 +63,92 @@ def test_what_cannot_be_answered_is_refused(value: str) -> None:
 
 def test_the_password_is_in_no_repr() -> None:
     assert "Circle" not in repr(MUFASA)
+
+
+def request(method: str = "REGISTER", seq: int = 1, call: str = "c") -> Request:
+    message = parse(
+        f"{method} sip:carrier.example SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK{seq}\r\nFrom: <sip:u@h>;tag=1\r\n"
+        f"To: <sip:u@h>\r\nCall-ID: {call}\r\nCSeq: {seq} {method}\r\n\r\n".encode()
+    )
+    assert isinstance(message, Request)
+    return message
+
+
+def refusal(to: Request, nonce: str, *, realm: str = "r", stale: bool = False, status: int = 401) -> Response:
+    name = "WWW-Authenticate" if status == 401 else "Proxy-Authenticate"
+    value = f'Digest realm="{realm}", nonce="{nonce}", qop="auth,auth-int"' + (", stale=TRUE" if stale else "")
+    return respond(to, status, tag="t", headers=[(name, value), (name, value.replace("Digest", "Unheard"))])
+
+
+def sent(message: Request, header: str = "Authorization") -> list[tuple[str, str, str]]:
+    """Realm, nonce and count of each answer in a request."""
+    answers = [parameters(value) for value in message.headers.getlist(header)]
+    return [(one["realm"], one["nonce"], one["nc"]) for one in answers]
+
+
+def test_a_challenge_is_answered_and_later_requests_are_sent_with_the_next_count() -> None:
+    login = Login(MUFASA)
+    login.dress(first := request(seq=1))
+    assert sent(first) == []
+    assert login.answer(refusal(first, "n1"), again := request(seq=2))
+    assert sent(again) == [("r", "n1", "00000001")]
+    for count in (2, 3):
+        login.dress(later := request("INVITE", call=f"call{count}"))
+        assert sent(later) == [("r", "n1", f"0000000{count}")]
+
+
+def test_a_refused_password_is_not_sent_again() -> None:
+    login = Login(MUFASA)
+    assert login.answer(refusal(request(seq=1), "n1"), again := request(seq=2))
+    assert not login.answer(refusal(again, "n2"), request(seq=3))
+    login.dress(later := request(seq=9))
+    assert sent(later) == []
+
+
+def test_an_expired_nonce_is_replaced_and_a_server_that_always_says_so_is_left() -> None:
+    login = Login(MUFASA)
+    tries = 0
+    for seq in range(1, 20):
+        if not login.answer(refusal(request(seq=seq), f"n{seq}", stale=True), request(seq=seq + 1)):
+            break
+        tries += 1
+    assert tries == 3
+
+
+def test_a_nonce_refused_in_advance_is_asked_for_anew_with_or_without_stale() -> None:
+    login = Login(MUFASA)
+    assert login.answer(refusal(request(seq=1), "n1"), request(seq=2))
+    for seq in (10, 20, 30):
+        login.dress(early := request(seq=seq))
+        assert sent(early)
+        assert login.answer(refusal(early, f"n{seq}"), again := request(seq=seq + 1))
+        assert sent(again) == [("r", f"n{seq}", "00000001")]
+
+
+def test_a_proxy_and_a_server_are_both_answered() -> None:
+    login = Login(MUFASA)
+    assert login.answer(refusal(request("INVITE", 1), "p", realm="proxy", status=407), second := request("INVITE", 2))
+    assert login.answer(refusal(second, "s", realm="server"), third := request("INVITE", 3))
+    assert sent(third, "Proxy-Authorization") == [("proxy", "p", "00000002")]
+    assert sent(third) == [("server", "s", "00000001")]
+    assert not login.answer(refusal(third, "s2", realm="server"), request("INVITE", 4))
+
+
+@pytest.mark.parametrize("status", [200, 403, 486])
+def test_only_challenges_are_answered(status: int) -> None:
+    assert not Login(MUFASA).answer(respond(request(), status, tag="t"), request(seq=2))
+
+
+def test_a_challenge_that_cannot_be_answered_is_not() -> None:
+    response = respond(request(), 401, tag="t", headers=[("WWW-Authenticate", "Basic realm=x")])
+    assert not Login(MUFASA).answer(response, request(seq=2))
+
+
+def test_a_server_that_invents_realms_fills_no_memory() -> None:
+    login = Login(MUFASA)
+    for i in range(1000):
+        asked = request("INVITE", call=f"call{i}")
+        assert login.answer(refusal(asked, "n", realm=f"realm{i}"), request("INVITE", 2, f"call{i}"))
+    login.dress(later := request(seq=9))
+    assert len(sent(later)) == 4
+    assert len(login._chains) <= 256

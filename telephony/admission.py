@@ -1,84 +1,62 @@
-"""Whether a new call may come in: what its trunk allows (`Trunks`), and what this machine can carry."""
+"""Whether this machine can carry one more call. No I/O; times are in seconds of one monotonic clock."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal
 
-from .sip.hop import Hop
-from .sip.message import Request
-from .terms import Terms
+LAG_S = 0.25
+"""The event loop runs behind by this much: calls that are up come first."""
+RELIEF_S = 1.0
+"""New calls are refused for this long after the loop was seen to lag."""
 
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What an outgoing call says of its caller; a trunk dresses it with its own numbers and headers."""
-
-    uri: str
-    """Whom to call."""
-    from_name: str = "voicebot"
-    from_user: str = "voicebot"
-    from_host: str = ""
-    """Of From; our own address when empty."""
-    headers: tuple[tuple[str, str], ...] = ()
-    """More headers of the INVITE, in order."""
+Why = Literal["calls", "calls-per-second", "overload", "draining"]
+"""As in `happenings.Refused`."""
 
 
-class Trunk(Protocol):
-    """What the agent needs to know of a trunk."""
+class Admission:
+    """The limits of one user agent.
 
-    @property
-    def name(self) -> str:
-        """Of its file; for records and metrics."""
-        ...
+    Args:
+        max_calls: at one time, both directions.
+        max_new_per_s: incoming ones; a second's worth may come at once, at least one.
+    """
 
-    @property
-    def trusted(self) -> bool:
-        """Whether its P-Asserted-Identity, Diversion, X- headers and verification results are believed."""
-        ...
+    def __init__(self, max_calls: int, max_new_per_s: float) -> None:
+        self.draining = False
+        self._max_calls = max_calls
+        self._rate = max_new_per_s
+        self._tokens = max(max_new_per_s, 1.0)
+        self._filled_s: float | None = None
+        self._lagged_until_s = float("-inf")
 
+    def lagged(self, lag_s: float, now_s: float) -> None:
+        """The event loop came this much too late to a timer."""
+        if lag_s > LAG_S:
+            self._lagged_until_s = now_s + RELIEF_S
 
-class Ticket(Protocol):
-    """One call's place on its trunk."""
+    def full(self, calls: int, now_s: float) -> Why | None:
+        """Why nobody has time for a new call beside the `calls` that are up; None: there is room."""
+        if self.draining:
+            return "draining"
+        if calls >= self._max_calls:
+            return "calls"
+        return "overload" if now_s < self._lagged_until_s else None
 
-    def close(self) -> None:
-        """The call is over; the place is free again. Calling it twice does nothing."""
-        ...
+    def refuses(self, calls: int, now_s: float, *, known: bool) -> Why | None:
+        """As `full`, and by the rate; None: the call may come, and is counted.
 
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A trunk has no room."""
-
-    status: int
-    retry_after_s: int | None
-    why: str
-
-
-class Trunks(Protocol):
-    """The book of trunks as the agent uses it; `telephony.trunk.book` has the real one."""
-
-    def identify(self, source: Hop, request: Request) -> Trunk | None:
-        """Whose request this is, by where it came from."""
-        ...
-
-    def admit(self, trunk: Trunk, now_s: float) -> Ticket | Refusal:
-        """A place for one more call, either way."""
-        ...
-
-    def terms(self, trunk: Trunk) -> Terms:
-        """What is agreed on calls of this trunk."""
-        ...
-
-    async def hops(self, trunk: Trunk, uri: str) -> list[Hop]:
-        """Where a call to `uri` goes, in order. Raises OSError with words."""
-        ...
-
-    def passwords(self, trunk: Trunk) -> Mapping[str, str]:
-        """Who may call through it, when callers have to prove themselves; empty when the address is enough."""
-        ...
-
-    def dress(self, trunk: Trunk, wish: Wish) -> Wish:
-        """The same call in the trunk's clothes: its From, P-Asserted-Identity and headers."""
-        ...
+        `known`: it comes over a trunk. Half of each second's worth is kept for those, so that a flood of strangers does
+        not keep them out.
+        """
+        why = self.full(calls, now_s)
+        if why is not None:
+            return why
+        elapsed_s = 0.0 if self._filled_s is None else now_s - self._filled_s
+        burst = max(self._rate, 1.0)
+        self._tokens = min(burst, self._tokens + elapsed_s * self._rate)
+        self._filled_s = now_s
+        kept = 0.0 if known else min(self._rate / 2, burst - 1)
+        if self._tokens < kept + 1:
+            return "calls-per-second"
+        self._tokens -= 1
+        return None

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-METHODS = ("INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "UPDATE", "INFO", "REFER", "NOTIFY")
-EXTENSIONS = ("timer",)
+METHODS = ("INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "UPDATE", "INFO", "REFER", "NOTIFY", "PRACK")
+EXTENSIONS = ("timer", "100rel", "replaces")
 """Those that a peer may demand with Require."""
 ALLOW = ", ".join(METHODS)
 SUPPORTED = ", ".join(EXTENSIONS)

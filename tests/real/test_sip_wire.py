@@ -78,7 +78,7 @@ async def test_the_same_invite_by_a_second_way_gets_482() -> None:
         ("CANCEL", {"branch": "z9hG4bKnone"}, 481, ""),
         ("SUBSCRIBE", {}, 405, "Allow: INVITE"),
         ("FROBNICATE", {}, 405, "Allow: INVITE"),
-        ("INVITE", {"extra": "Require: 100rel, x\n", "body": OFFER}, 420, "Unsupported: 100rel, x"),
+        ("INVITE", {"extra": "Require: 100rel, x\n", "body": OFFER}, 420, "Unsupported: x"),
         ("INVITE", {"body": "not SDP"}, 400, ""),
         ("INVITE", {"body": OFFER.replace("AVP 0", "AVP 3")}, 488, ""),
         ("INVITE", {"body": OFFER, "uri": "sips:bot@127.0.0.1"}, 416, ""),
@@ -136,7 +136,7 @@ async def test_a_200_is_repeated_until_the_ack_and_the_call_ends_with_bye_withou
         bye = await peer.receive("BYE ")
         assert await legs[0].closed == "failed: no ACK"
         peer.send(bye.replace("\r\n", "\n").replace(bye.split("\r\n")[0], "SIP/2.0 200 OK"))
-        await until(lambda: not agent._legs)
+        await until(lambda: not len(agent._dialogs))
 
 
 async def test_a_bye_waits_for_the_ack() -> None:
@@ -334,7 +334,7 @@ async def test_invites_that_are_never_acknowledged_leave_nothing(monkeypatch: py
             peer.send(peer.request("INVITE", branch=f"z9hG4bKf{n}", call=f"f{n}", body=OFFER))
             if n % 50 == 0:
                 await asyncio.sleep(0.01)
-        await until(lambda: not agent._legs and not len(agent._endpoint._transactions))
+        await until(lambda: not len(agent._dialogs) and not len(agent._endpoint._transactions))
         assert agent.active_calls == 0
         await assert_alive(peer)
 

@@ -21,6 +21,7 @@ class Media(Protocol):
     """What a negotiation needs of `telephony.session.MediaSession`."""
 
     port: int
+    no_media_s: float
 
     def connect(self, agreed: Agreed, source_host: str | None = None) -> None:
         """Send and receive on these terms from now on."""
@@ -39,6 +40,7 @@ class Negotiation:
 
     def __init__(self, media: Media, ip: str, terms: Terms, source_host: str | None = None) -> None:
         self.media = media
+        media.no_media_s = terms.no_media_s
         self.ip = ip
         self.terms = terms
         self.source_host = source_host
@@ -78,14 +80,15 @@ class Negotiation:
         return self._say(streams)
 
     def again(self) -> bytes:
-        """Our last description once more, unchanged, as an offer that changes nothing (a refresh).
+        """Our last description once more, unchanged: a refresh, or the same INVITE with credentials.
 
         Its o= line is the same (RFC 3264 section 8), so the peer has nothing to do.
         """
-        wish, streams, line = self._settled
-        if line is None:
+        streams = self._said_streams
+        if self._settled[2] is not None:
+            self._wish, streams, self._line = self._settled
+        if not streams:
             return self.offer(self._wish)
-        self._wish, self._line = wish, line
         self.offering = True
         self._heard = b""
         return self._say(streams)
@@ -116,13 +119,13 @@ class Negotiation:
     def answer(self, offer: bytes) -> bytes:
         """Answer the peer's offer, the first one or a later one.
 
+        One that is word for word the last one gets the last answer, and nothing is done (RFC 3264 section 8); one with
+        other words but the same version is followed all the same, as some forget to count.
         Raises SdpError when it cannot be answered; nothing has changed then.
         """
         if offer == self._heard and not self.offering:
             return self._said
         described = parse(offer)
-        if len(described.streams) < len(self._streams):
-            raise SdpError(488, "an offer with fewer streams than before")
         wish = self._settled[0]
         index, agreed = choose(described, self.ip, self.terms, wish, self.agreed)
         line = sdp.answer_line(described.streams[index], agreed, self.media.port)

@@ -9,6 +9,7 @@ from .agreement import OVER_DTLS, PLAIN, SECURE, Agreed, Security, agree, carrie
 from .audioline import EVENT_TYPES, AudioLine, compose, refusal
 from .codecs import FORMATS, Codec
 from .description import Direction, SdpError, Setup, Stream, parse
+from .dtls import identity
 from .srtp import SDES_SUITES, Crypto, new_key
 from .terms import Terms
 
@@ -18,9 +19,7 @@ _DEMANDED: dict[str, Security] = {"sdes": "sdes", "dtls": "dtls"}
 _OFFERED_PROFILE: dict[Security, str] = {"plain": PLAIN[0], "sdes": SECURE[0], "dtls": OVER_DTLS[0]}
 
 
-def offer_line(
-    terms: Terms, port: int, direction: Direction, *, past: Agreed | None = None, fingerprint: str = ""
-) -> AudioLine:
+def offer_line(terms: Terms, port: int, direction: Direction, *, past: Agreed | None = None) -> AudioLine:
     """All that the terms allow, protected as it was before or else as the terms demand.
 
     SDES gets fresh keys, in a running session those in use (RFC 4568 section 7.1.4).
@@ -43,7 +42,7 @@ def offer_line(
         rtcp_mux=security == "dtls" if past is None else past.rtcp_mux,
         crypto=crypto,
         setup="actpass" if security == "dtls" else None,
-        fingerprint=fingerprint,
+        fingerprint=identity().fingerprint if security == "dtls" else "",
     )
 
 
@@ -70,7 +69,7 @@ def _numbered(terms: Terms, past: Agreed | None) -> tuple[tuple[tuple[int, Codec
     return tuple(codecs.items()), tuple(events.items())
 
 
-def answer_line(stream: Stream, agreed: Agreed, port: int, *, fingerprint: str = "") -> AudioLine:
+def answer_line(stream: Stream, agreed: Agreed, port: int) -> AudioLine:
     """To the offered stream, with the offerer's numbers."""
     events = () if agreed.dtmf_payload_type is None else ((agreed.dtmf_payload_type, FORMATS[agreed.codec].clock_hz),)
     crypto: tuple[Crypto, ...] = ()
@@ -91,7 +90,7 @@ def answer_line(stream: Stream, agreed: Agreed, port: int, *, fingerprint: str =
         agreed.rtcp_mux,
         crypto,
         setup,
-        fingerprint,
+        "" if agreed.dtls is None else identity().fingerprint,
     )
 
 

@@ -1,0 +1,486 @@
+"""Offers and answers of one dialog: what is said, what comes of it, and what may never happen."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from telephony.agreement import Agreed
+from telephony.dtls import identity
+from telephony.negotiation import Negotiation, SdpError, check_offer
+from telephony.srtp import new_key, read_crypto
+from telephony.terms import Srtp, Terms
+
+OURS, THEIRS = "192.0.2.9", "192.0.2.1"
+G711 = Terms(codecs=("PCMA", "PCMU"))
+KEY = "AES_CM_128_HMAC_SHA1_80 inline:" + "A" * 40
+FINGERPRINT = "sha-256 " + ":".join(["AB"] * 32)
+
+
+class Media:
+    """What a session would have been told."""
+
+    def __init__(self, port: int = 20000) -> None:
+        self.port = port
+        self.no_media_s = 0.0
+        self.told: list[tuple[Agreed, str | None]] = []
+
+    def connect(self, agreed: Agreed, source_host: str | None = None) -> None:
+        self.told.append((agreed, source_host))
+
+
+def ours(terms: Terms = G711, ip: str = OURS) -> Negotiation:
+    return Negotiation(Media(), ip, terms, THEIRS)
+
+
+def peer(terms: Terms = G711) -> Negotiation:
+    return Negotiation(Media(30000), THEIRS, terms)
+
+
+def told(negotiation: Negotiation) -> list[Agreed]:
+    assert isinstance(negotiation.media, Media)
+    return [agreed for agreed, _ in negotiation.media.told]
+
+
+def body(*media: str, version: int = 1, ip: str = THEIRS) -> bytes:
+    lines = ("v=0", f"o=- 1 {version} IN IP4 {ip}", "s=-", f"c=IN IP4 {ip}", "t=0 0", *media)
+    return "".join(f"{line}\r\n" for line in lines).encode()
+
+
+def lines(said: bytes, prefix: str) -> list[str]:
+    return [line for line in said.decode().split("\r\n") if line.startswith(prefix)]
+
+
+def origin_version(said: bytes) -> int:
+    (line,) = lines(said, "o=")
+    return int(line.split()[2])
+
+
+def settle(first: Negotiation, second: Negotiation) -> None:
+    first.accept(second.answer(first.offer()))
+
+
+# ── codecs and streams ──
+
+
+def test_an_offer_has_the_codecs_of_the_terms_in_their_order_and_the_packet_time() -> None:
+    said = ours(replace(G711, ptime_ms=30)).offer()
+    assert lines(said, "m=") == ["m=audio 20000 RTP/AVP 8 0 101"]
+    assert lines(said, "a=ptime") == ["a=ptime:30"]
+
+
+def test_both_sides_end_up_with_the_same() -> None:
+    first, second = ours(), peer(Terms(codecs=("PCMU", "PCMA")))
+    settle(first, second)
+    assert told(first) == [Agreed((THEIRS, 30000), "PCMU", 0, 101, "sendrecv", 20)]
+    assert told(second) == [Agreed((OURS, 20000), "PCMU", 0, 101, "sendrecv", 20)]
+    assert isinstance(first.media, Media)
+    assert first.media.told[0][1] == THEIRS
+    assert first.media.no_media_s == 20.0
+
+
+def test_our_order_of_codecs_decides_over_the_offers() -> None:
+    assert lines(ours().answer(body("m=audio 4000 RTP/AVP 18 0 8 101")), "m=") == ["m=audio 20000 RTP/AVP 8"]
+
+
+def test_one_audio_stream_of_many_is_taken_and_the_others_keep_their_place() -> None:
+    said = ours().answer(
+        body(
+            "m=video 5000 RTP/AVP 31",
+            "m=audio 4000 RTP/AVP 0",
+            "m=audio 4002 RTP/AVP 8",
+            "m=image 4004 udptl t38",
+            "m=application 9 UDP/DTLS/SCTP webrtc-datachannel",
+        )
+    )
+    assert lines(said, "m=") == [
+        "m=video 0 RTP/AVP 31",
+        "m=audio 0 RTP/AVP 0",
+        "m=audio 20000 RTP/AVP 8",
+        "m=image 0 udptl t38",
+        "m=application 0 UDP/DTLS/SCTP webrtc-datachannel",
+    ]
+
+
+def test_our_later_offers_keep_all_streams_in_their_place() -> None:
+    negotiation = ours()
+    negotiation.answer(body("m=video 5000 RTP/AVP 31", "m=audio 4000 RTP/AVP 8 0", "m=image 4004 udptl t38"))
+    assert [line.split()[:2] for line in lines(negotiation.offer("sendonly"), "m=")] == [
+        ["m=video", "0"],
+        ["m=audio", "20000"],
+        ["m=image", "0"],
+    ]
+
+
+def test_a_later_offer_keeps_the_numbers_in_use_and_gives_no_number_a_second_meaning() -> None:
+    negotiation = ours()
+    negotiation.answer(
+        body("m=audio 4000 RTP/AVP 101 96", "a=rtpmap:101 PCMU/8000", "a=rtpmap:96 telephone-event/8000")
+    )
+    said = negotiation.offer()
+    assert lines(said, "m=") == ["m=audio 20000 RTP/AVP 101 8 96"]
+    assert "a=rtpmap:96 telephone-event/8000" in lines(said, "a=")
+
+
+def test_an_answerer_may_number_otherwise_than_we_did() -> None:
+    negotiation = ours()
+    negotiation.offer()
+    agreed = negotiation.accept(body("m=audio 4000 RTP/AVP 0 96", "a=rtpmap:96 telephone-event/8000"))
+    assert (agreed.dtmf_payload_type, agreed.own_dtmf_payload_type) == (96, 101)
+    assert agreed.own_payload_type is None
+
+
+def test_comfort_noise_of_the_peer_is_accepted() -> None:
+    negotiation = ours()
+    assert lines(negotiation.answer(body("m=audio 4000 RTP/AVP 8 13")), "m=") == ["m=audio 20000 RTP/AVP 8 13"]
+    assert told(negotiation)[0].comfort_noise
+
+
+@pytest.mark.parametrize(
+    ("asked", "ptime_ms"),
+    [
+        (("a=ptime:10",), 10),
+        (("a=ptime:30",), 30),
+        (("a=ptime:60",), 20),
+        (("a=maxptime:10",), 10),
+        (("a=ptime:30", "a=maxptime:20"), 20),
+        (("a=maxptime:5",), 10),
+        ((), 20),
+    ],
+)
+def test_packets_have_the_length_that_the_peer_likes_when_we_can(asked: tuple[str, ...], ptime_ms: int) -> None:
+    negotiation = ours()
+    said = negotiation.answer(body("m=audio 4000 RTP/AVP 8", *asked))
+    assert told(negotiation)[0].ptime_ms == ptime_ms
+    assert lines(said, "a=ptime") == [f"a=ptime:{ptime_ms}"]
+
+
+# ── versions, refreshes, forks ──
+
+
+def test_the_version_goes_up_with_each_change_and_only_then() -> None:
+    first, second = ours(), peer()
+    settle(first, second)
+    assert origin_version(first.again()) == 1
+    first.accept(second.answer(first.again()))
+    assert origin_version(first.offer("sendonly")) == 2
+    first.abandon()
+    assert origin_version(first.offer("inactive")) == 3
+
+
+def test_a_refresh_does_nothing_to_the_media() -> None:
+    first, second = ours(), peer()
+    settle(first, second)
+    assert first.again() == first.again()
+    first.accept(second.answer(first.again()))
+    second.accept(first.answer(second.again()))
+    assert (len(told(first)), len(told(second))) == (1, 1)
+
+
+def test_the_same_offer_gets_the_same_answer() -> None:
+    negotiation = ours()
+    offered = body("m=audio 4000 RTP/SAVP 8", f"a=crypto:1 {KEY}")
+    assert negotiation.answer(offered) == negotiation.answer(offered)
+    assert len(told(negotiation)) == 1
+
+
+def test_an_offer_that_cannot_be_answered_changes_nothing() -> None:
+    first, second = ours(), peer()
+    settle(first, second)
+    with pytest.raises(SdpError):
+        first.answer(body("m=audio 4000 RTP/AVP 18"))
+    assert len(told(first)) == 1
+    assert origin_version(first.again()) == 1
+
+
+def test_an_abandoned_offer_leaves_all_as_it_was() -> None:
+    first, second = ours(), peer()
+    settle(first, second)
+    before = first.again()
+    first.offer("inactive")
+    assert first.holding
+    first.abandon()
+    assert (first.holding, first.offering) == (False, False)
+    assert re.sub(rb"o=.*", b"", first.again()) == re.sub(rb"o=.*", b"", before)
+
+
+def test_a_late_offer_is_ours_and_the_answer_comes_after() -> None:
+    first = ours()
+    said = first.offer()
+    assert (first.offering, first.agreed) == (True, None)
+    first.accept(peer().answer(said))
+    assert not first.offering
+    assert first.agreed is not None
+
+
+def test_an_early_answer_may_be_followed_by_another() -> None:
+    first = ours()
+    first.offer()
+    first.accept(body("m=audio 4000 RTP/AVP 0"), early=True)
+    assert first.offering
+    first.accept(body("m=audio 4002 RTP/AVP 8"))
+    assert not first.offering
+    first.accept(body("m=audio 6666 RTP/AVP 8"))
+    assert [agreed.remote[1] for agreed in told(first)] == [4000, 4002]
+
+
+def test_each_fork_agrees_for_itself_on_the_same_offer() -> None:
+    first = ours()
+    first.offer()
+    branches = [first.fork(), first.fork()]
+    branches[0].accept(body("m=audio 4000 RTP/AVP 0"))
+    branches[1].accept(body("m=audio 5000 RTP/AVP 8"))
+    assert [branch.agreed.codec for branch in branches if branch.agreed] == ["PCMU", "PCMA"]
+    assert first.agreed is None
+    assert origin_version(branches[1].offer("sendonly")) == 2
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        body("m=audio 0 RTP/AVP 0"),
+        body("m=video 4000 RTP/AVP 31"),
+        body("m=audio 4000 RTP/AVP 18"),
+        body("m=audio 4000 RTP/SAVP 0"),
+        body(),
+    ],
+)
+def test_an_answer_without_what_was_offered_is_none(answer: bytes) -> None:
+    first = ours()
+    first.offer()
+    with pytest.raises(SdpError) as caught:
+        first.accept(answer)
+    assert caught.value.status == 488
+    assert first.agreed is None
+
+
+# ── hold ──
+
+
+@pytest.mark.parametrize(
+    ("hold", "answered"),
+    [
+        (("a=sendonly",), "a=recvonly"),
+        (("a=inactive",), "a=inactive"),
+        (("c=IN IP4 0.0.0.0",), "a=inactive"),
+        (("c=IN IP4 0.0.0.0", "a=sendonly"), "a=inactive"),
+    ],
+)
+def test_every_dialect_of_hold_is_understood_and_so_is_its_end(hold: tuple[str, ...], answered: str) -> None:
+    first = ours()
+    first.answer(body("m=audio 4000 RTP/AVP 8"))
+    said = first.answer(body("m=audio 4000 RTP/AVP 8", *hold, version=2))
+    assert answered in lines(said, "a=")
+    assert first.held
+    assert "they hold" in first.describe()
+    assert "a=sendrecv" in lines(first.answer(body("m=audio 4000 RTP/AVP 8", version=3)), "a=")
+    assert not first.held
+
+
+def test_we_hold_and_go_on() -> None:
+    first, second = ours(), peer()
+    settle(first, second)
+    first.accept(second.answer(first.offer("sendonly")))
+    assert (first.holding, first.held, second.held) == (True, False, True)
+    assert "we hold" in first.describe()
+    settle(first, second)
+    assert (first.holding, second.held) == (False, False)
+
+
+def test_a_hold_of_ours_survives_a_refresh_of_the_peer() -> None:
+    first, second = ours(), peer()
+    settle(first, second)
+    first.accept(second.answer(first.offer("sendonly")))
+    said = first.answer(second.offer("sendrecv"))
+    assert "a=sendonly" in lines(said, "a=")
+    second.accept(said)
+    assert second.held
+
+
+def test_both_sides_may_hold_at_once() -> None:
+    first, second = ours(), peer()
+    settle(first, second)
+    first.accept(second.answer(first.offer("sendonly")))
+    second.accept(first.answer(second.offer("sendonly")))
+    assert told(first)[-1].direction == told(second)[-1].direction == "inactive"
+    assert (first.held, second.held) == (True, True)
+
+
+# ── SDES ──
+
+
+SDES = replace(G711, srtp="sdes")
+
+
+@pytest.mark.parametrize("profile", ["RTP/SAVP", "RTP/SAVPF", "RTP/AVP", "RTP/AVPF"])
+def test_offered_keys_are_answered_with_ours_in_the_profile_of_the_offer(profile: str) -> None:
+    first = ours()
+    said = first.answer(body(f"m=audio 4000 {profile} 8", f"a=crypto:7 {KEY}"))
+    assert lines(said, "m=") == [f"m=audio 20000 {profile} 8"]
+    (line,) = lines(said, "a=crypto:")
+    crypto = read_crypto(line.removeprefix("a=crypto:"))
+    assert crypto is not None
+    assert (crypto.tag, crypto.suite) == (7, "AES_CM_128_HMAC_SHA1_80")
+    keys = told(first)[0].keys
+    assert keys is not None
+    assert (keys.ours, keys.theirs) == (crypto.key, bytes(30))
+
+
+def test_of_alternatives_the_encrypted_one_is_taken() -> None:
+    alternatives = ("m=audio 4000 RTP/AVP 8", "m=audio 4002 RTP/SAVP 0", f"a=crypto:1 {KEY}")
+    assert [line.split()[1] for line in lines(ours().answer(body(*alternatives)), "m=")] == ["0", "20000"]
+    plain = ours(replace(G711, srtp="off"))
+    assert [line.split()[1] for line in lines(plain.answer(body(*alternatives)), "m=")] == ["20000", "0"]
+
+
+def test_both_sides_of_sdes_have_each_others_keys() -> None:
+    first, second = ours(SDES), peer(SDES)
+    settle(first, second)
+    mine, yours = told(first)[0].keys, told(second)[0].keys
+    assert mine is not None
+    assert yours is not None
+    assert (mine.ours, mine.theirs, mine.suite) == (yours.theirs, yours.ours, yours.suite)
+    assert "SRTP AES_CM_128_HMAC_SHA1_80" in first.describe()
+
+
+def test_no_key_is_used_for_two_calls() -> None:
+    keys = {line.split("inline:")[1] for _ in range(5) for line in lines(ours(SDES).offer(), "a=crypto:")}
+    assert len(keys) == 20
+
+
+def test_keys_are_never_shown_in_words() -> None:
+    first, second = ours(SDES), peer(SDES)
+    settle(first, second)
+    (agreed,) = told(first)
+    assert agreed.keys is not None
+    assert repr(agreed.keys.ours) not in repr(agreed)
+
+
+def test_an_unchanged_key_keeps_ours_and_a_new_one_gets_a_new_one() -> None:
+    first = ours()
+    for version, (key, hold) in enumerate([("A" * 40, ""), ("A" * 40, "a=sendonly"), ("B" * 40, "a=sendonly")], 1):
+        crypto = f"a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:{key}"
+        first.answer(body("m=audio 4000 RTP/SAVP 8", crypto, hold or "a=sendrecv", version=version))
+    keys = [agreed.keys for agreed in told(first) if agreed.keys]
+    assert keys[0] == keys[1]
+    assert keys[1].ours != keys[2].ours
+    assert keys[2].theirs != keys[1].theirs
+
+
+def test_our_re_offer_keeps_the_key_in_use() -> None:
+    first, second = ours(SDES), peer(SDES)
+    settle(first, second)
+    first.accept(second.answer(first.offer("sendonly")))
+    assert told(first)[0].keys == told(first)[1].keys
+    assert told(second)[0].keys == told(second)[1].keys
+
+
+def test_what_was_encrypted_is_never_plain_again() -> None:
+    first = ours()
+    first.answer(body("m=audio 4000 RTP/SAVP 8", f"a=crypto:1 {KEY}"))
+    with pytest.raises(SdpError) as caught:
+        first.answer(body("m=audio 4000 RTP/AVP 8", version=2))
+    assert caught.value.status == 488
+    first.offer()
+    with pytest.raises(SdpError):
+        first.accept(body("m=audio 4000 RTP/AVP 8", version=2))
+    assert [agreed.security for agreed in told(first)] == ["sdes"]
+
+
+@pytest.mark.parametrize(
+    ("srtp", "media"),
+    [
+        ("sdes", ("m=audio 4000 RTP/AVP 8",)),
+        ("sdes", ("m=audio 4000 UDP/TLS/RTP/SAVP 8", "a=setup:actpass", f"a=fingerprint:{FINGERPRINT}")),
+        ("dtls", ("m=audio 4000 RTP/SAVP 8", f"a=crypto:1 {KEY}")),
+        ("off", ("m=audio 4000 RTP/SAVP 8", f"a=crypto:1 {KEY}")),
+        ("optional", ("m=audio 4000 RTP/SAVP 8",)),
+        ("optional", ("m=audio 4000 RTP/SAVP 8", "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:short")),
+        ("optional", ("m=audio 4000 UDP/TLS/RTP/SAVP 8", "a=setup:actpass")),
+        ("optional", ("m=audio 4000 UDP/TLS/RTP/SAVP 8", "a=setup:actpass", "a=fingerprint:md5 " + "AB:" * 15 + "AB")),
+    ],
+)
+def test_an_encryption_that_is_not_allowed_or_not_complete_is_refused(srtp: Srtp, media: tuple[str, ...]) -> None:
+    with pytest.raises(SdpError) as caught:
+        check_offer(body(*media), OURS, replace(G711, srtp=srtp))
+    assert caught.value.status == 488
+
+
+def test_an_answer_must_name_a_key_that_we_offered() -> None:
+    first = ours(SDES)
+    first.offer()
+    for crypto in (f"9 {KEY}", f"2 {KEY}", "1 AES_CM_128_HMAC_SHA1_32 inline:" + "A" * 40):
+        with pytest.raises(SdpError):
+            first.accept(body("m=audio 4000 RTP/SAVP 8", f"a=crypto:{crypto}"))
+    first.accept(body("m=audio 4000 RTP/SAVP 8", f"a=crypto:1 {KEY}"))
+
+
+# ── DTLS ──
+
+DTLS = replace(G711, srtp="dtls")
+
+
+def test_both_sides_of_dtls_have_a_part_and_the_others_fingerprint() -> None:
+    first, second = ours(DTLS), peer(DTLS)
+    settle(first, second)
+    offered, answered = told(first)[0], told(second)[0]
+    assert offered.dtls is not None
+    assert answered.dtls is not None
+    assert (offered.dtls.active, answered.dtls.active) == (False, True)
+    name, digest = identity().fingerprint.split()
+    assert offered.dtls.fingerprints == ((name, digest),)
+    assert offered.rtcp_mux
+    assert answered.rtcp_mux
+
+
+@pytest.mark.parametrize(("setup", "ours_is"), [("actpass", "active"), ("active", "passive"), ("passive", "active")])
+def test_the_answer_takes_the_other_part(setup: str, ours_is: str) -> None:
+    said = ours().answer(
+        body("m=audio 4000 UDP/TLS/RTP/SAVPF 8", f"a=setup:{setup}", f"a=fingerprint:{FINGERPRINT}", "a=rtcp-mux")
+    )
+    assert lines(said, "a=setup") == [f"a=setup:{ours_is}"]
+    assert lines(said, "a=fingerprint:sha-256 ")
+    assert lines(said, "a=rtcp-mux")
+
+
+def test_a_later_offer_leaves_the_parts_as_they_are() -> None:
+    first, second = ours(DTLS), peer(DTLS)
+    settle(first, second)
+    second.accept(first.answer(second.offer("sendonly")))
+    assert [agreed.dtls for agreed in told(first)] == [told(first)[0].dtls] * 2
+    assert [agreed.dtls for agreed in told(second)] == [told(second)[0].dtls] * 2
+
+
+def test_the_fingerprint_of_the_session_counts_for_its_streams() -> None:
+    first = ours()
+    first.answer(body(f"a=fingerprint:{FINGERPRINT}", "a=setup:passive", "m=audio 4000 UDP/TLS/RTP/SAVP 8"))
+    (agreed,) = told(first)
+    assert agreed.dtls is not None
+    assert agreed.dtls.fingerprints == (("sha-256", ":".join(["AB"] * 32)),)
+
+
+# ── words ──
+
+
+def test_the_agreement_in_words() -> None:
+    first = ours()
+    assert first.describe() == "nothing agreed"
+    first.answer(
+        body("m=audio 4000 RTP/SAVP 8 101", "a=rtpmap:101 telephone-event/8000", f"a=crypto:1 {KEY}", "a=sendonly")
+    )
+    assert first.describe() == "PCMA 20 ms, events 101, SRTP AES_CM_128_HMAC_SHA1_80, they hold"
+
+
+def test_an_ipv6_peer_needs_an_ipv6_address_of_ours() -> None:
+    offered = b"v=0\r\no=- 1 1 IN IP6 ::1\r\ns=-\r\nc=IN IP6 2001:db8::1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 8\r\n"
+    with pytest.raises(SdpError):
+        check_offer(offered, OURS, G711)
+    said = ours(ip="2001:db8::9").answer(offered)
+    assert lines(said, "c=") == ["c=IN IP6 2001:db8::9"]
+
+
+def test_keys_of_every_suite_are_as_long_as_they_must_be() -> None:
+    assert len(new_key("AES_CM_128_HMAC_SHA1_80")) == 30
+    assert len(new_key("AES_256_CM_HMAC_SHA1_32")) == 46

@@ -18,35 +18,33 @@ class Health:
     """The states of one trunk's hops."""
 
     def __init__(self) -> None:
-        self._misses: dict[Place, int | None] = {}
-        """Misses in a row; None: never asked."""
+        self._known: dict[Place, tuple[State, int]] = {}
+        """State, and misses since the last answer."""
 
     def watch(self, hops: Iterable[Hop]) -> None:
         """These are the trunk's hops now; what is known of those that stay is kept."""
-        self._misses = {place: self._misses.get(place) for place in map(place, hops)}
+        self._known = {where: self._known.get(where, ("unknown", 0)) for where in map(place, hops)}
 
     def answered(self, hop: Hop) -> None:
         """It answered, with any status."""
-        self._note(hop, 0)
+        if place(hop) in self._known:
+            self._known[place(hop)] = ("up", 0)
 
     def missed(self, hop: Hop) -> None:
         """It did not answer."""
-        self._note(hop, min((self._misses.get(place(hop)) or 0) + 1, MISSES))
-
-    def _note(self, hop: Hop, misses: int) -> None:
-        if place(hop) in self._misses:
-            self._misses[place(hop)] = misses
+        state, misses = self._known.get(place(hop), ("unknown", 0))
+        if place(hop) in self._known:
+            self._known[place(hop)] = ("down" if misses + 1 >= MISSES else state, misses + 1)
 
     def of(self, hop: Hop) -> State:
-        """The state of one hop; one miss does not change it from up."""
-        misses = self._misses.get(place(hop))
-        return "unknown" if misses is None else "down" if misses >= MISSES else "up" if misses == 0 else "unknown"
+        """The state of one hop."""
+        return self._known.get(place(hop), ("unknown", 0))[0]
 
     @property
     def state(self) -> State:
         """Up when any hop is, down when all are."""
-        states = {"unknown" if m is None else "down" if m >= MISSES else "up" for m in self._misses.values()}
-        return "up" if "up" in states else "unknown" if "unknown" in states or not states else "down"
+        states = {state for state, _ in self._known.values()}
+        return "up" if "up" in states else "down" if states == {"down"} else "unknown"
 
     def sorted(self, hops: list[Hop]) -> list[Hop]:
         """In the given order, those that are down last: they are still tried when nothing else is left."""

@@ -89,33 +89,3 @@ def decode(payload: bytes | memoryview, codec: Codec) -> Pcm:
 def encode(pcm: Pcm, codec: Codec) -> bytes:
     """Samples, int16, shape (n,), to as many G.711 bytes."""
     return _ENCODING[codec][np.ascontiguousarray(pcm).view(np.uint16)].tobytes()
-
-
-class Concealer:
-    """Makes up for what is missing: the last block again, fading away over 60 ms, then silence."""
-
-    _FADE: NDArray[np.float32] = np.linspace(1.0, 0.0, 3 * 160, dtype=np.float32)
-
-    def __init__(self) -> None:
-        self._last: Pcm = np.zeros(0, np.int16)
-        self._faded = 0
-
-    def heard(self, pcm: Pcm) -> None:
-        """Note a block that did arrive."""
-        self._last = pcm
-        self._faded = 0
-
-    def forget(self) -> None:
-        """Go on with silence: the sender is known not to talk now."""
-        self._faded = len(self._FADE)
-
-    def conceal(self, samples: int) -> Pcm:
-        """The next `samples` samples in place of the missing ones."""
-        pcm = np.zeros(samples, np.int16)
-        gain = self._FADE[self._faded : self._faded + samples]
-        if len(gain) and len(self._last):
-            start = self._faded % len(self._last)
-            repeated = np.resize(np.roll(self._last, -start), len(gain))
-            pcm[: len(gain)] = repeated * gain
-        self._faded += samples
-        return pcm

@@ -2,47 +2,104 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
+import numpy as np
+
 from . import rtp
-from .codecs import Codec, Concealer, Pcm, decode
+from .agreement import Agreed
+from .codecs import FORMATS, Codec, Format, Pcm
+from .coding import CODECS, Decoder, make_decoder
+from .conceal import Concealer
+from .detector import Detector
 from .dtmf import DtmfReceiver
-from .jitter import JitterBuffer
-from .sdp import Agreed
+from .jitter import Frame, JitterBuffer, Played
+from .noise import Noise
+from .resample import Resampler, make_resampler
+from .terms import Terms
 
 COMFORT_NOISE = 13
-"""RFC 3389: a sender says that it is silent."""
+"""RFC 3389: a sender says that it is silent, and how its silence sounds."""
+LOUDEST_NOISE_DBOV = -30.0
+"""Whatever a peer names: louder is no comfort."""
+
+_DEFAULT = Terms()
 
 Heard = Pcm | str
 """A block of samples, or one key."""
 
 
-class Receiver:
-    """The receiving half of a session."""
+class _Line(NamedTuple):
+    """From payloads of one codec to the leg's samples."""
 
-    def __init__(self, agreed: Agreed, source_host: str | None = None) -> None:
+    codec: Codec
+    form: Format
+    decoder: Decoder
+    resampler: Resampler | None
+
+    def pcm(self, samples: Pcm) -> Pcm:
+        return samples if self.resampler is None else self.resampler(samples)
+
+
+class Receiver:
+    """The receiving half of a session.
+
+    Args:
+        agreed: by the first exchange of descriptions.
+        source_host: where the peer's signalling comes from, see `rtp.SourceLock`.
+        terms: how keys travel in this call.
+        rate_hz: of the leg, 8000 or 16000, for good. None: that of the codec.
+    """
+
+    def __init__(
+        self,
+        agreed: Agreed,
+        source_host: str | None = None,
+        terms: Terms = _DEFAULT,
+        rate_hz: int | None = None,
+    ) -> None:
         self.malformed = 0
         self.wrong_source = 0
         self.bytes = 0
         self.concealed_samples = 0
+        """At `rate_hz`; the noise that a peer asked for does not count."""
         self.last_packet_ms: float | None = None
         """When the caller's last packet came."""
+        self.rate_hz = rate_hz or FORMATS[agreed.codec].rate_hz
         self.buffer = JitterBuffer()
-        self._concealer = Concealer()
-        self._events = DtmfReceiver()
-        self._agreed = agreed
         self.lock = rtp.SourceLock(agreed.remote, source_host)
+        self.codec: Codec = agreed.codec
+        """Of the audio heard last."""
+        self._concealer = Concealer(self.rate_hz)
+        self._noise = Noise()
+        self._noise_dbov: float | None = None
+        """Since the peer said that it is silent."""
+        self._events = DtmfReceiver()
+        self._event_types: frozenset[int] = frozenset()
+        self._detector: Detector | None = None
         self._codecs: dict[int, Codec] = {}
+        self._lines: dict[Codec, _Line] = {}
         self._listening = True
-        self.agree(agreed, source_host)
+        self.agree(agreed, source_host, terms)
 
-    def agree(self, agreed: Agreed, source_host: str | None = None) -> None:
+    def agree(self, agreed: Agreed, source_host: str | None = None, terms: Terms = _DEFAULT) -> None:
         """Go on with other terms (re-INVITE); a new address is learned anew."""
         if agreed.remote != self.lock.signalled:
             self.lock = rtp.SourceLock(agreed.remote, source_host)
-        # Some send their other codec without asking; both static types are understood at any time.
-        codecs: dict[int, Codec] = {0: "PCMU", 8: "PCMA", agreed.payload_type: agreed.codec}
-        self._codecs = {number: codec for number, codec in codecs.items() if number != agreed.dtmf_payload_type}
-        self._agreed = agreed
+        events = {agreed.dtmf_payload_type, agreed.own_dtmf_payload_type} - {None}
+        self._event_types = frozenset(number for number in events if number is not None)
+        # Some send another codec than agreed without asking; all of ours are understood at any time.
+        codecs = {FORMATS[codec].payload_type: codec for codec in CODECS}
+        for number in (agreed.payload_type, agreed.own_payload_type):
+            if number is not None:
+                codecs[number] = agreed.codec
+        self._codecs = {number: codec for number, codec in codecs.items() if number not in self._event_types}
         self._listening = agreed.direction in ("sendrecv", "recvonly")
+        # Tones are looked for only where no events can come, so that no key counts twice.
+        if terms.keys == "inband" or (terms.keys == "auto" and not self._event_types):
+            self._detector = self._detector or Detector(self.rate_hz)
+        else:
+            self._detector = None
 
     def datagram(self, data: bytes, source: rtp.Address, now_ms: float) -> bytes | None:
         """Take a datagram in; returns its payload when it is the caller's audio. Never raises for what it contains."""
@@ -50,10 +107,17 @@ class Receiver:
         if packet is None:
             self.malformed += 1
             return None
-        is_audio = packet.payload_type in self._codecs
-        if not is_audio and packet.payload_type not in (self._agreed.dtmf_payload_type, COMFORT_NOISE):
+        codec = self._codecs.get(packet.payload_type)
+        if codec is None and packet.payload_type != COMFORT_NOISE and packet.payload_type not in self._event_types:
             self.malformed += 1
             return None
+        units, clock_hz = 0, self.buffer.clock_hz
+        if codec is not None:
+            line = self._lines.get(codec) or self._make_line(codec)
+            units, clock_hz = line.decoder.units(packet.payload), line.form.clock_hz
+            if units == 0:
+                self.malformed += 1
+                return None
         if not self.lock.accepts(source, packet.sequence, now_ms):
             self.wrong_source += 1
             return None
@@ -61,28 +125,71 @@ class Receiver:
         self.bytes += len(packet.payload)
         if not self._listening:
             return None
-        self.buffer.put(packet, len(packet.payload) if is_audio else 0, now_ms)
-        return packet.payload if is_audio else None
+        self.buffer.put(packet, units, now_ms, clock_hz)
+        return None if codec is None else packet.payload
 
     def take(self, now_ms: float) -> list[Heard]:
         """What can be handed on now. To be called every 20 ms also when nothing came, so that time goes on."""
         if not self._listening:
             return []
         heard: list[Heard] = []
-        for frame in self.buffer.take(now_ms):
+        frames = self.buffer.take(now_ms)
+        for index, frame in enumerate(frames):
             if isinstance(frame, int):
-                self.concealed_samples += frame
-                heard.append(self._concealer.conceal(frame))
+                self._hear(self._hole(frame, frames[index + 1] if index + 1 < len(frames) else None), heard)
                 continue
-            codec = self._codecs.get(frame.payload_type)
+            codec = self._codecs.get(frame.packet.payload_type)
             if codec is not None:
-                pcm = decode(frame.payload, codec)
-                self._concealer.heard(pcm)
-                heard.append(pcm)
+                self._hear(self._audio(codec, frame), heard)
                 continue
             self._concealer.forget()
-            if frame.payload_type == self._agreed.dtmf_payload_type:
-                key = self._events.packet(frame.timestamp, frame.payload)
-                if key is not None:
-                    heard.append(key)
+            if frame.packet.payload_type == COMFORT_NOISE:
+                self._noise_dbov = min(-float(frame.packet.payload[0] & 0x7F), LOUDEST_NOISE_DBOV)
+                continue
+            key = self._events.packet(frame.packet.timestamp, frame.packet.payload)
+            if key is not None and self._detector is None:
+                heard.append(key)
         return heard
+
+    def _make_line(self, codec: Codec) -> _Line:
+        form = FORMATS[codec]
+        line = _Line(codec, form, make_decoder(codec), make_resampler(form.rate_hz, self.rate_hz))
+        self._lines[codec] = line
+        return line
+
+    def _hear(self, pcm: Pcm, heard: list[Heard]) -> None:
+        if not len(pcm):
+            return
+        heard.append(pcm)
+        if self._detector is not None:
+            heard.extend(self._detector.feed(pcm))
+
+    def _audio(self, codec: Codec, played: Played) -> Pcm:
+        line = self._lines.get(codec) or self._make_line(codec)
+        payload, form = played.packet.payload, line.form
+        samples = line.decoder.decode(payload)
+        promised = line.decoder.units(payload) * form.rate_hz // form.clock_hz
+        if len(samples) < promised:
+            return self._hole(line.decoder.units(payload) - played.skip, None)
+        if played.skip:
+            samples = samples[played.skip * form.rate_hz // form.clock_hz :]
+        self.codec = codec
+        self._noise_dbov = None
+        return self._concealer.heard(line.pcm(samples))
+
+    def _hole(self, units: int, following: Frame | None) -> Pcm:
+        """Sound in place of what is missing: noise where the peer said so, else what it may have been."""
+        count = units * self.rate_hz // self.buffer.clock_hz
+        if self._noise_dbov is not None:
+            return self._noise.heard(count, self._noise_dbov)
+        self.concealed_samples += count
+        line = self._lines.get(self.codec)
+        if line is not None and count:
+            next_payload = None
+            if isinstance(following, Played) and self._codecs.get(following.packet.payload_type) == self.codec:
+                next_payload = following.packet.payload
+            own = line.decoder.conceal(count * line.form.rate_hz // self.rate_hz, next_payload)
+            if own is not None:
+                made = line.pcm(own)
+                return np.concatenate((np.zeros(count - len(made), np.int16), made)) if len(made) < count else made
+        return self._concealer.conceal(count)

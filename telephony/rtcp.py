@@ -9,13 +9,14 @@ import secrets
 import struct
 from collections.abc import Iterator
 
-from .codecs import RATE_HZ
 from .jitter import JitterBuffer
 from .sender import Sender
 
 INTERVAL_NS = 5_000_000_000
 _SR, _RR, _SDES, _BYE = 200, 201, 202, 203
 _MASK = 0xFFFFFFFF
+_MAX_JITTER_MS = 60_000.0
+"""Whatever a peer says."""
 _HEADER = struct.Struct("!BBHI")
 _SENDER = struct.Struct("!QIII")
 _BLOCK = struct.Struct("!IIIIII")
@@ -31,10 +32,15 @@ class Reporter:
         self.round_trip_ms: float | None = None
         self._cname = secrets.token_hex(8).encode()
         """Says nothing about us (RFC 7022)."""
+        self.peer_lost = 0
+        """Of our packets, since the call began."""
+        self.reports = 0
+        """Of the peer about our stream."""
         self._peer_report = 0
         self._peer_report_at_ns = 0
-        self._highest = 0
-        self._received = 0
+        self._beginnings = 0
+        self._expected = 0
+        self._arrived = 0
 
     def write(self, now_ns: int, sender: Sender, buffer: JitterBuffer | None, bye: bool = False) -> bytes:
         """A sender or receiver report with CNAME, and a goodbye if wanted."""
@@ -49,8 +55,11 @@ class Reporter:
         report += _packet(1, _SDES, sender.ssrc, cname + bytes(4 - len(cname) % 4))
         return report + _packet(1, _BYE, sender.ssrc, b"") if bye else report
 
-    def read(self, datagram: bytes, now_ns: int, ssrc: int) -> None:
-        """Take a compound packet in; `ssrc` is ours. Never raises: what is malformed is left out."""
+    def read(self, datagram: bytes, now_ns: int, ssrc: int, clock_hz: int = 8000) -> None:
+        """Take a compound packet in; `ssrc` and `clock_hz` are of our stream.
+
+        Never raises: what is malformed is left out.
+        """
         for count, kind, body in _packets(datagram):
             if kind == _SR and len(body) >= _SENDER.size:
                 self._peer_report = (_SENDER.unpack_from(body)[0] >> 16) & _MASK
@@ -61,11 +70,14 @@ class Reporter:
             for index in range(min(count, len(body) // _BLOCK.size)):
                 about, loss, _, jitter, last, delay = _BLOCK.unpack_from(body, index * _BLOCK.size)
                 if about == ssrc:
-                    self._believe(now_ns, loss >> 24, jitter, last, delay)
+                    self._believe(now_ns, loss, jitter / clock_hz, last, delay)
 
-    def _believe(self, now_ns: int, fraction: int, jitter: int, last: int, delay: int) -> None:
-        self.peer_lost_percent = fraction * 100 / 256
-        self.peer_jitter_ms = jitter * 1000 / RATE_HZ
+    def _believe(self, now_ns: int, loss: int, jitter_s: float, last: int, delay: int) -> None:
+        self.reports += 1
+        self.peer_lost_percent = (loss >> 24) * 100 / 256
+        # 24 bits with a sign: duplicates make it less than nothing.
+        self.peer_lost = max((loss & 0x7FFFFF) - (loss & 0x800000), 0)
+        self.peer_jitter_ms = min(jitter_s * 1000, _MAX_JITTER_MS)
         if last:
             trip = (((_ntp(now_ns) >> 16) & _MASK) - last - delay) & _MASK
             # A negative time wraps to hours; that is a peer's wrong arithmetic, not a slow network.
@@ -73,17 +85,16 @@ class Reporter:
                 self.round_trip_ms = trip * 1000 / 65536
 
     def _block(self, now_ns: int, buffer: JitterBuffer, ssrc: int) -> bytes:
-        advance = (buffer.highest_sequence - self._highest) & 0xFFFF
-        highest = (self._highest & 0xFFFF0000) + (self._highest & 0xFFFF) + advance
-        if self._received == 0:
-            highest, advance = buffer.highest_sequence, buffer.received + buffer.lost
-        arrived = buffer.received - self._received
-        self._highest, self._received = highest, buffer.received
-        fraction = min(max(advance - arrived, 0) * 256 // advance, 255) if advance else 0
-        lost = min(max(buffer.lost - buffer.late, 0), 0x7FFFFF)
+        if buffer.beginnings != self._beginnings:
+            self._beginnings, self._expected, self._arrived = buffer.beginnings, 0, 0
+        expected, arrived = buffer.expected - self._expected, buffer.arrived - self._arrived
+        self._expected, self._arrived = buffer.expected, buffer.arrived
+        fraction = min(max(expected - arrived, 0) * 256 // expected, 255) if expected else 0
+        lost = min(max(buffer.expected - buffer.arrived, -0x800000), 0x7FFFFF) & 0xFFFFFF
         delay = (now_ns - self._peer_report_at_ns) * 65536 // 1_000_000_000 if self._peer_report else 0
-        jitter = int(buffer.jitter_ms * RATE_HZ / 1000)
-        return _BLOCK.pack(ssrc, fraction << 24 | lost, highest & _MASK, jitter, self._peer_report, delay & _MASK)
+        jitter = min(int(buffer.jitter_ms * buffer.clock_hz / 1000), _MASK)
+        highest, last = buffer.highest_sequence, self._peer_report
+        return _BLOCK.pack(ssrc, fraction << 24 | lost, highest, jitter, last, delay & _MASK)
 
 
 def _ntp(now_ns: int) -> int:

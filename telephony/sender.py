@@ -1,39 +1,92 @@
-"""What goes out: queued audio, silence and keys to one packet per 20 ms slot (no I/O; slots are the clock)."""
+"""What goes out: queued audio, comfort noise and keys, one packet per packet time (no I/O; the calls are the clock)."""
 
 from __future__ import annotations
 
 import random
 import threading
+from typing import NamedTuple
+
+import numpy as np
 
 from . import rtp
-from .codecs import SILENCE, Codec, Pcm, decode, encode
-from .dtmf import SLOT_SAMPLES, DtmfSender, check_keys, tones
-from .sdp import Agreed
+from .agreement import Agreed
+from .codecs import FORMATS, RATE_HZ, SILENCE, Codec, Pcm, decode, encode
+from .coding import Encoder, make_encoder
+from .dtmf import DtmfSender, check_keys, tones
+from .noise import Noise
+from .resample import Resampler, make_resampler
+from .terms import Terms
+
+_DEFAULT = Terms()
+
+
+class _Way(NamedTuple):
+    """From the leg's samples to payloads."""
+
+    codec: Codec
+    encoder: Encoder | None
+    """None: G.711."""
+    resampler: Resampler | None
+    coded: bool
+    """The queue holds G.711 at its own rate: encoded once, when it is played."""
+
+    def payload(self, samples: bytes) -> bytes:
+        """One packet's."""
+        if self.coded:
+            return samples
+        pcm = np.frombuffer(samples, np.int16)
+        if self.resampler is not None:
+            pcm = self.resampler(pcm)
+        return encode(pcm, self.codec) if self.encoder is None else self.encoder.encode(pcm)
+
+
+class _Due(NamedTuple):
+    """What a packet is made of, taken under the lock and encoded outside of it."""
+
+    samples: bytes
+    """G.711, or int16 at the leg's rate."""
+    way: _Way
+    talking: bool
 
 
 class Sender:
     """The sending half of a session.
 
     `play`, `flush` and `press` are called on the event loop, `next_packet` in the engine's thread; the lock covers the
-    few lines that both touch. Sequence and timestamp go on over re-INVITEs; timestamps count all slots, sent or not.
+    few lines that both touch. Sequence and timestamp go on over re-INVITEs; timestamps count all packet times, sent or
+    not.
+
+    Args:
+        rate_hz: of the leg, 8000 or 16000, for good. None: that of the first codec agreed on, or 8000 when something is
+            played before.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, rate_hz: int | None = None) -> None:
         self.packets = 0
         self.bytes = 0
         self.played_samples = 0
+        """Handed to the network, at the leg's rate, without silence."""
         self.ssrc = random.getrandbits(32)
+        self.ptime_ms = 20
+        """`next_packet` is to be called this often: 10, 20 or 30."""
+        self._rate_hz = rate_hz
         self._sequence = random.getrandbits(16)
         self._timestamp = random.getrandbits(32)
         self._lock = threading.Lock()
         self._queue = bytearray()
-        self._codec: Codec = "PCMU"
+        self._way = _Way("PCMU", None, None, (rate_hz or RATE_HZ) == RATE_HZ)
         self._payload_type = 0
         self._dtmf_payload_type: int | None = None
         self._sending = False
-        self._silence = b""
+        self._noise = Noise()
+        self._noise_dbov: float | None = None
         self._keys = DtmfSender()
         self._talking = False
+
+    @property
+    def rate_hz(self) -> int:
+        """Of what is played."""
+        return self._rate_hz or RATE_HZ
 
     @property
     def timestamp(self) -> int:
@@ -41,84 +94,121 @@ class Sender:
         return self._timestamp
 
     @property
+    def clock_hz(self) -> int:
+        """Of the media clock."""
+        return FORMATS[self._way.codec].clock_hz
+
+    @property
     def codec(self) -> Codec:
         """Agreed last."""
-        return self._codec
+        return self._way.codec
 
     @property
     def queued_samples(self) -> int:
-        """Not sent yet; one byte of G.711 is a sample."""
-        return len(self._queue)
+        """Not sent yet, at the leg's rate."""
+        return len(self._queue) if self._way.coded else len(self._queue) // 2
 
-    def agree(self, agreed: Agreed) -> None:
+    def agree(self, agreed: Agreed, terms: Terms = _DEFAULT) -> None:
         """Send on these terms from the next packet on; what is queued is kept."""
         with self._lock:
-            if agreed.codec != self._codec:
-                self._queue = bytearray(encode(decode(bytes(self._queue), self._codec), agreed.codec))
-            self._codec = agreed.codec
+            if self._rate_hz is None:
+                self._rate_hz = FORMATS[agreed.codec].rate_hz
+            if agreed.codec != self._way.codec or self._way.coded != self._is_coded(agreed.codec):
+                self._change(agreed.codec, self._rate_hz)
+            self.ptime_ms = agreed.ptime_ms
             self._payload_type = agreed.payload_type
-            self._dtmf_payload_type = agreed.dtmf_payload_type
+            self._dtmf_payload_type = None if terms.keys == "inband" else agreed.dtmf_payload_type
             self._sending = agreed.direction in ("sendrecv", "sendonly")
-            self._silence = bytes([SILENCE[agreed.codec]]) * SLOT_SAMPLES
+            self._noise_dbov = terms.comfort_noise_dbov
 
     def play(self, pcm: Pcm) -> None:
-        """Append 8000 Hz audio."""
-        encoded = encode(pcm, self._codec)
+        """Append audio at the leg's rate."""
+        if self._rate_hz is None:
+            self._rate_hz = RATE_HZ
+        way = self._way
+        samples = encode(pcm, way.codec) if way.coded else pcm.astype(np.int16, copy=False).tobytes()
         with self._lock:
-            self._queue += encoded
+            self._queue += samples
 
     def flush(self) -> int:
         """Drop what is queued; returns the number of samples."""
         with self._lock:
-            dropped = len(self._queue)
+            dropped = self.queued_samples
             self._queue.clear()
         return dropped
 
     def press(self, keys: str) -> None:
         """Send keys, as events or else as tones. Raises ValueError for other characters."""
         if self._dtmf_payload_type is None and self._sending:
-            self.play(tones(keys))
+            self.play(tones(keys, self.rate_hz))
             return
         keys = check_keys(keys)
         with self._lock:
             self._keys.press(keys)
 
     def next_packet(self) -> bytes | None:
-        """The packet of this slot; None while nothing may be sent. What is queued waits during a hold and a key."""
+        """The packet of this time; None while nothing may be sent. What is queued waits during a hold and a key."""
         with self._lock:
             timestamp = self._timestamp
-            self._timestamp = (timestamp + SLOT_SAMPLES) & 0xFFFFFFFF
+            self._advance(1)
             if not self._sending:
                 self._talking = False
                 return None
-            payload_type, marker = self._payload_type, False
-            if self._keys and self._dtmf_payload_type is not None:
-                event = self._keys.next()
-                payload, talking = self._silence, False
-                if event is not None:
-                    payload, marker, payload_type = event.payload, event.marker, self._dtmf_payload_type
-                    timestamp = (timestamp - event.offset_samples) & 0xFFFFFFFF
-            else:
-                payload, talking = self._audio()
-                marker = talking and not self._talking
-            self._talking = talking
+            event_type = self._dtmf_payload_type if self._keys else None
+            event = None if event_type is None else self._keys.next(self.ptime_ms, self.clock_hz)
+            due = self._due(event_type is not None)
+            payload_type, marker = self._payload_type, due.talking and not self._talking
+            self._talking = due.talking
+        if event is not None and event_type is not None:
+            payload_type, marker, payload = event_type, event.marker, event.payload
+            timestamp = (timestamp - event.offset_units) & 0xFFFFFFFF
+        else:
+            payload = due.way.payload(due.samples)
         self._sequence = (self._sequence + 1) & 0xFFFF
         self.packets += 1
         self.bytes += len(payload)
         return rtp.pack(marker, payload_type, self._sequence, timestamp, self.ssrc, payload)
 
     def skip(self, slots: int) -> None:
-        """Let slots pass that could not be used (a stalled machine): the clock goes on, the audio waits."""
-        self._timestamp = (self._timestamp + slots * SLOT_SAMPLES) & 0xFFFFFFFF
+        """Let packet times pass that could not be used (a stalled machine): the clock goes on, the audio waits."""
+        self._advance(slots)
         self._talking = False
 
-    def _audio(self) -> tuple[bytes, bool]:
-        """The payload of this slot, and whether it is more than silence."""
-        if not self._queue:
-            return self._silence, False
-        payload = bytes(self._queue[:SLOT_SAMPLES])
-        del self._queue[:SLOT_SAMPLES]
-        self.played_samples += len(payload)
-        if len(payload) < SLOT_SAMPLES:
-            payload += self._silence[len(payload) :]
-        return payload, True
+    def _advance(self, slots: int) -> None:
+        self._timestamp = (self._timestamp + slots * self.ptime_ms * self.clock_hz // 1000) & 0xFFFFFFFF
+
+    def _due(self, keying: bool) -> _Due:
+        """This packet's samples: of the queue, but not while a key is sent, and where that ends comfort noise."""
+        way, queue = self._way, self._queue
+        width = 1 if way.coded else 2
+        wanted = self.rate_hz * self.ptime_ms // 1000
+        if not queue or keying:
+            return _Due(self._quiet(wanted), way, False)
+        samples = bytes(queue[: wanted * width])
+        del queue[: wanted * width]
+        count = len(samples) // width
+        self.played_samples += count
+        if count < wanted:
+            samples += self._quiet(wanted - count)
+        return _Due(samples, way, True)
+
+    def _quiet(self, samples: int) -> bytes:
+        """What the line sounds like when nothing is said."""
+        way, level_dbov = self._way, self._noise_dbov
+        if way.coded:
+            if level_dbov is None:
+                return bytes((SILENCE[way.codec],)) * samples
+            return self._noise.coded(samples, way.codec, level_dbov)
+        return bytes(2 * samples) if level_dbov is None else self._noise.samples(samples, level_dbov).tobytes()
+
+    def _is_coded(self, codec: Codec) -> bool:
+        return codec in SILENCE and self.rate_hz == RATE_HZ
+
+    def _change(self, codec: Codec, rate_hz: int) -> None:
+        """Go on with another codec, and convert what is queued."""
+        old = self._way
+        new = _Way(codec, make_encoder(codec), make_resampler(rate_hz, FORMATS[codec].rate_hz), self._is_coded(codec))
+        if old.coded or new.coded:
+            pcm = decode(bytes(self._queue), old.codec) if old.coded else np.frombuffer(bytes(self._queue), np.int16)
+            self._queue = bytearray(encode(pcm, codec) if new.coded else pcm.tobytes())
+        self._way = new

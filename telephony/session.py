@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from .agreement import Agreed
-from .codecs import FORMATS, Codec, Pcm
+from .codecs import Codec, Pcm
 from .dtls import Submit
 from .protection import UNSPECIFIED, Protection
 from .receiver import Heard, Receiver
@@ -16,6 +16,7 @@ from .rtcp import INTERVAL_NS, Reporter
 from .rtp import Address
 from .sender import Sender
 from .stats import MediaStats
+from .terms import Terms
 from .udp import BATCH, Udp
 
 NO_MEDIA_S = 20.0
@@ -23,6 +24,7 @@ NO_MEDIA_S = 20.0
 MAX_READS = 16
 """Batches read from one socket at a time, so that a flood of one call does not hold up the others."""
 _HEADER_BYTES = 12
+_DEFAULT = Terms()
 
 Tap = Callable[[bool, int, bytes], None]
 
@@ -88,7 +90,7 @@ class MediaSession:
         """There is more than plain RTP on the port: SRTP, DTLS or RTCP."""
         self._report_due_ns = 0
         self._agreed: Agreed | None = None
-        self._terms: tuple[Agreed, str | None] | None = None
+        self._terms: tuple[Agreed, str | None, Terms] | None = None
         self._alive_ms: float | None = None
         self._holding = True
         self._last_sent_ns = 0
@@ -96,14 +98,14 @@ class MediaSession:
 
     # ── for the leg, on the event loop ──
 
-    def connect(self, agreed: Agreed, source_host: str | None = None) -> None:
+    def connect(self, agreed: Agreed, source_host: str | None = None, terms: Terms = _DEFAULT) -> None:
         """Send and receive on these terms; again after a re-INVITE (SSRC and sequence go on).
 
         `source_host` is the address that the peer's signalling comes from, if known: RTP from there with the agreed
-        port is the peer's, too (see `rtp.SourceLock`).
+        port is the peer's, too (see `rtp.SourceLock`). `terms` say how keys travel and how silence sounds.
         """
-        self._sender.agree(agreed)
-        self._terms = agreed, source_host
+        self._sender.agree(agreed, terms)
+        self._terms = agreed, source_host, terms
 
     def play(self, pcm: Pcm) -> None:
         """Append audio (int16, mono, at `rate_hz`) to what is being sent."""
@@ -120,8 +122,8 @@ class MediaSession:
 
     @property
     def rate_hz(self) -> int:
-        """Of `play` and `on_audio`: 8000, or 16000 with a wideband codec."""
-        return FORMATS[self._sender.codec].rate_hz
+        """Of `play` and `on_audio`: 8000, or 16000 when the first codec agreed on was a wideband one."""
+        return self._sender.rate_hz
 
     @property
     def queued_samples(self) -> int:
@@ -291,7 +293,7 @@ class MediaSession:
         else:
             report = data if source[0] == self._receiver.lock.target[0] else None
         if report is not None:
-            self._reporter.read(report, now_ns, self._sender.ssrc)
+            self._reporter.read(report, now_ns, self._sender.ssrc, self._sender.clock_hz)
 
     def part(self, now_ns: int) -> None:
         """Say goodbye and close the sockets."""
@@ -317,17 +319,17 @@ class MediaSession:
         self._report_due_ns = now_ns + INTERVAL_NS
 
     def _agree(self, now_ms: float) -> None:
-        terms, self._terms = self._terms, None
-        if terms is None:
+        news, self._terms = self._terms, None
+        if news is None:
             return
-        agreed, source_host = terms
+        agreed, source_host, terms = news
         self._agreed = agreed
         self._protection.agree(agreed)
         self._screening = self._protection.demanded or agreed.rtcp_mux
         if self._receiver is None:
-            self._receiver = Receiver(agreed, source_host)
+            self._receiver = Receiver(agreed, source_host, terms, self._sender.rate_hz)
         else:
-            self._receiver.agree(agreed, source_host)
+            self._receiver.agree(agreed, source_host, terms)
         self._holding = agreed.direction != "sendrecv"
         self._alive_ms = now_ms
         if agreed.ptime_ms != self.ptime_ms:

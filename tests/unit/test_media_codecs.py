@@ -1,11 +1,11 @@
-"""G.711 against the values of ITU-T G.711, and concealment."""
+"""G.711 against the values of ITU-T G.711."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from telephony.codecs import SILENCE, Codec, Concealer, decode, encode
+from telephony.codecs import SILENCE, Codec, decode, encode
 
 
 @pytest.mark.parametrize(
@@ -66,25 +66,3 @@ def test_each_sample_gets_the_nearest_code_or_its_neighbour(codec: Codec) -> Non
 def test_strided_audio_is_encoded_as_it_reads() -> None:
     stereo = np.array([[100, -100], [2000, -2000]], np.int16)
     assert encode(stereo[:, 0], "PCMU") == encode(np.array([100, 2000], np.int16), "PCMU")
-
-
-def test_a_lost_block_is_repeated_fading_and_then_silent() -> None:
-    concealer = Concealer()
-    concealer.heard(np.full(160, 10_000, np.int16))
-    blocks = [concealer.conceal(160) for _ in range(4)]
-    peaks = [int(block.max()) for block in blocks]
-    assert peaks[0] == 10_000
-    assert peaks[0] > peaks[1] > peaks[2] > peaks[3] == 0
-    assert all(np.diff(block).max() <= 0 for block in blocks)
-
-
-def test_nothing_heard_yet_is_concealed_by_silence() -> None:
-    assert not Concealer().conceal(400).any()
-
-
-def test_repetition_goes_on_where_the_block_before_left_off() -> None:
-    concealer = Concealer()
-    concealer.heard(np.arange(1, 101).astype(np.int16) * 100)
-    first, second = concealer.conceal(60), concealer.conceal(60)
-    assert first[0] == 100
-    assert 4500 < second[0] < 6100  # sample 61 of the block, faded a little

@@ -6,10 +6,10 @@ import random
 
 import pytest
 
+from telephony.agreement import Agreed
 from telephony.jitter import JitterBuffer
 from telephony.rtcp import Reporter
 from telephony.rtp import parse
-from telephony.sdp import Agreed
 from telephony.sender import Sender
 
 SECOND_NS = 1_000_000_000

@@ -7,10 +7,12 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from telephony.agreement import Agreed
 from telephony.codecs import decode
+from telephony.description import Direction
 from telephony.rtp import RtpPacket, parse
-from telephony.sdp import Agreed, Direction
 from telephony.sender import Sender
+from telephony.terms import Terms
 
 REMOTE = ("192.0.2.1", 4000)
 TALK = np.full(160, 5000, np.int16)
@@ -21,9 +23,12 @@ def agreed(direction: Direction = "sendrecv", **changes: object) -> Agreed:
     return Agreed(remote=REMOTE, direction=direction, **fields)  # type: ignore[arg-type]
 
 
-def sender(terms: Agreed | None = None) -> Sender:
-    made = Sender()
-    made.agree(terms or agreed())
+QUIET = Terms(comfort_noise_dbov=None)
+
+
+def sender(terms: Agreed | None = None, wishes: Terms = QUIET, rate_hz: int | None = None) -> Sender:
+    made = Sender(rate_hz)
+    made.agree(terms or agreed(), wishes)
     return made
 
 
@@ -123,17 +128,17 @@ def test_keys_interrupt_audio_and_give_the_clock_back() -> None:
     source.play(np.tile(TALK, 4))
     before = slots(source, 2)
     source.press("1#")
-    packets = slots(source, 20)
+    packets = slots(source, 22)
     events = [packet for packet in packets if packet.payload_type == 101]
     assert len(events) == 14
     assert [packet.payload[0] for packet in events] == [1] * 7 + [11] * 7
     assert [packet.marker for packet in events] == ([True] + [False] * 6) * 2
     begins = sorted({(packet.timestamp - before[0].timestamp) % (1 << 32) for packet in events})
-    assert begins == [2 * 160, 12 * 160]
+    assert begins == [2 * 160, 13 * 160]
     pauses = [packet for packet in packets if packet.payload_type == 0]
     assert {packet.payload for packet in pauses} == {b"\xff" * 160}
     talk = slots(source, 3)
-    assert (talk[0].timestamp - before[0].timestamp) % (1 << 32) == 22 * 160
+    assert (talk[0].timestamp - before[0].timestamp) % (1 << 32) == 24 * 160
     assert talk[0].marker
     assert source.played_samples == 4 * 160
     assert steps([packet.sequence for packet in before + packets + talk], 16) == {1}
@@ -142,7 +147,7 @@ def test_keys_interrupt_audio_and_give_the_clock_back() -> None:
 def test_a_peer_without_events_gets_tones() -> None:
     source = sender(agreed(dtmf_payload_type=None))
     source.press("42")
-    assert source.queued_samples == 2 * (800 + 480)
+    assert source.queued_samples == 2 * (800 + 640)
     assert {packet.payload_type for packet in slots(source, 20)} == {0}
 
 

@@ -10,6 +10,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from telephony.codecs import decode
 from telephony.rtp import Address, pack, parse
 from telephony.sdp import Agreed, Direction
 from telephony.session import MediaSession
@@ -180,7 +181,9 @@ def test_the_tap_sees_each_audio_packet_both_ways(call: Call) -> None:
     call.run(0.1)
     call.run(0.1, CALLER)
     assert [payload for sent, _, payload in seen if not sent] == [TALK] * 5
-    assert {payload for sent, _, payload in seen if sent} == {b"\xff" * 160}
+    quiet = [np.abs(decode(payload, "PCMU")).max() for sent, _, payload in seen if sent]
+    assert len(quiet) >= 5
+    assert max(quiet) < 100
     assert all(at_ns >= 1_000_000_000 for _, at_ns, _ in seen)
 
 

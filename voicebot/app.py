@@ -9,9 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from telephony.agent import AgentConfig, IncomingCall, UserAgent
+from telephony.agent import IncomingCall
 from telephony.engine import MediaEngine
 from telephony.leg import Leg, LegError
+from telephony.routing.rules import Decision
 from telephony.webrtc import WebRtcLeg
 from voicebot import log, metrics
 from voicebot.actions.catalog import Catalog
@@ -19,6 +20,7 @@ from voicebot.actions.runner import Actions
 from voicebot.call import FILLER, SORRY, Call, Connect, House, Script
 from voicebot.config import Config
 from voicebot.ears.ears import Ears
+from voicebot.edge import Edge
 from voicebot.handoff.switchboard import Switchboard
 from voicebot.handoff.webhook import post_summary
 from voicebot.mind.flow import Flow
@@ -53,11 +55,9 @@ class App:
         self.script = self.scripts[config.flow.stem]
         """What answers when no route says otherwise."""
         self.records = Records.open(config.record.database)
-        self.media = MediaEngine(config.sip.listen, config.rtp.first_port, config.rtp.last_port)
-        sip = config.sip
-        self.agent = UserAgent(
-            AgentConfig(sip.listen, sip.port, sip.advertise, sip.max_calls), self.media, self._sip_call
-        )
+        self.media = MediaEngine(config.sip.addresses, config.rtp.first_port, config.rtp.last_port)
+        self.edge = Edge(config, self.media, self._sip_call)
+        self.agent = self.edge.agent
         self.web = Web(config.http, on_browser_call=self._browser_call, ready=lambda: self.ready, status=self.status)
         self.house = House(
             config=config,
@@ -112,14 +112,16 @@ class App:
             "hints": self.hints,
         }
 
-    async def _sip_call(self, incoming: IncomingCall) -> None:
+    async def _sip_call(self, incoming: IncomingCall, decision: Decision) -> None:
         try:
             leg = await incoming.answer()
         except LegError as error:
             _log.warning("call not answered", extra={"status": error.status, "reason": error.reason})
             return
-        known = {"caller_number": phone_number(incoming.from_uri), "caller_name": incoming.from_name}
-        await self._converse(self.script, leg, "sip", incoming.from_uri, incoming.to_uri, known)
+        target = decision.target
+        script = self.script if target.flow is None else self.scripts[target.flow]
+        connect = None if target.kind == "flow" else Connect(target.value, queue=target.kind == "queue")
+        await self._converse(script, leg, "sip", incoming.from_uri, incoming.to_uri, decision.variables, connect)
 
     async def _browser_call(self, leg: WebRtcLeg) -> None:
         await self._converse(self.script, leg, "browser", leg.peer, "browser phone", {}, page=leg)
@@ -173,9 +175,3 @@ def load_script(flow_file: Path, actions_file: Path | None) -> Script:
     flow = Flow.load(flow_file)
     catalog = Catalog.load(actions_file) if actions_file is not None else Catalog.empty()
     return Script(flow, Understanding.train(flow.intents, models_dir(), flow.model.off_topic), Actions(catalog))
-
-
-def phone_number(uri: str) -> str:
-    """The caller's number in a SIP URI; empty when its user part is no number."""
-    user = uri.partition(":")[2].partition("@")[0].partition(";")[0]
-    return user if user.removeprefix("+").isdigit() else ""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from telephony import yamlfile
 from voicebot.paths import DIALOGS, ROOT
 
+Placed = TypeVar("Placed", bound=BaseModel)
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
@@ -20,24 +21,59 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Tls(Section):
+    """SIP over TLS, for callers and carriers that want it."""
+
+    port: Port = 5061
+    cert: Path
+    """PEM: our certificate, then those between it and the root. Renewed files are taken without a restart."""
+    key: Path
+    """PEM, without passphrase."""
+    clients: Path | None = None
+    """PEM: authorities; when given, everyone who connects has to show a certificate of theirs."""
+
+
 class Sip(Section):
-    listen: str = "127.0.0.1"
-    """Address that SIP and RTP are bound to."""
+    listen: str | list[str] = "127.0.0.1"
+    """Address that SIP and RTP are bound to, or several (IPv4 and IPv6)."""
     port: Port = 5060
     """UDP and TCP; 0 takes a free one."""
+    tls: Tls | None = None
     advertise: str | None = None
     """Address put into SDP and Contact when it is not `listen` (behind NAT, or listening on 0.0.0.0)."""
+    trunks: Path | None = None
+    """Folder of trunk files; see telephony/trunks for examples. Changes are taken without a restart."""
+    routes: Path | None = None
+    """Which call goes to which dialog or target; without it the `flow` answers all."""
+    open: bool | None = None
+    """Whether callers that belong to no trunk are taken. By default only when there are no trunks."""
     max_calls: Annotated[int, Field(ge=1)] = 50
     """More calls than this get 503 with Retry-After."""
+    max_new_per_s: Annotated[float, Field(gt=0)] = 50.0
+    """More new calls a second get 503 with Retry-After."""
+    nameservers: list[str] = Field(default_factory=list)
+    """Asked for NAPTR, SRV and addresses, ``host`` or ``host:port``; the system's when empty."""
+    trace_mb: Annotated[float, Field(ge=0, le=1024)] = 16.0
+    """Memory for the SIP messages of the latest calls, which `voicebot trunk ladder` shows; 0 keeps none."""
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        return (self.listen,) if isinstance(self.listen, str) else tuple(self.listen)
+
+    @property
+    def takes_strangers(self) -> bool:
+        return self.trunks is None if self.open is None else self.open
 
     @field_validator("listen", "advertise")
     @classmethod
-    def _address(cls, value: str | None) -> str | None:
-        if value is not None:
+    def _address(cls, value: str | list[str] | None) -> str | list[str] | None:
+        for text in [value] if isinstance(value, str) else value or []:
             try:
-                ipaddress.ip_address(value)
+                ipaddress.ip_address(text)
             except ValueError:
                 raise ValueError("must be an IP address, such as 127.0.0.1 or 0.0.0.0") from None
+        if value == []:
+            raise ValueError("needs at least one address, such as 127.0.0.1")
         return value
 
 
@@ -144,6 +180,9 @@ def load(path: Path | None) -> Config:
         "flow": base / config.flow,
         "flows": {name: base / flow for name, flow in config.flows.items()},
     }
+    changes["sip"] = _placed(config.sip, base, "trunks", "routes").model_copy(
+        update={"tls": None if config.sip.tls is None else _placed(config.sip.tls, base, "cert", "key", "clients")}
+    )
     if config.actions is not None:
         changes["actions"] = base / config.actions
     if config.mouth.recordings is not None:
@@ -153,3 +192,9 @@ def load(path: Path | None) -> Config:
         place = base / config.record.database.removeprefix(prefix)
         changes["record"] = config.record.model_copy(update={"database": f"{prefix}{place}"})
     return config.model_copy(update=changes)
+
+
+def _placed(section: Placed, base: Path, *names: str) -> Placed:
+    """The section with its paths made absolute."""
+    paths = {name: base / path for name in names if (path := getattr(section, name)) is not None}
+    return section.model_copy(update=paths)

@@ -19,3 +19,25 @@ actions = Counter("voicebot_actions", "Backend actions by name and result", ["ac
 handovers = Counter("voicebot_handovers", "Handovers by reason and result", ["reason", "result"])
 resolved = Counter("voicebot_tasks_resolved", "Tasks done end to end", ["task"])
 records_lost = Counter("voicebot_records_lost", "Entries of call records that could not be written")
+
+sip_calls = Counter("voicebot_sip_calls", "Calls set up or refused, by trunk", ["trunk", "direction", "status"])
+sip_setup = Histogram(
+    "voicebot_sip_setup_seconds", "INVITE to final response of answered calls", ["trunk", "direction"], buckets=_SECONDS
+)
+sip_over = Counter("voicebot_sip_over", "Answered calls that have ended, by who or what ended them", ["trunk", "why"])
+sip_refused = Counter("voicebot_sip_refused", "Packets and requests turned away at the door", ["trunk", "why"])
+sip_blocked = Counter("voicebot_sip_blocked_sources", "Times that a source was blocked")
+trunk_up = Gauge("voicebot_trunk_up", "1: the trunk answers OPTIONS; 0: it does not; -1: nobody has asked", ["trunk"])
+trunk_registered = Gauge("voicebot_trunk_registered", "1: we are registered; 0: we should be and are not", ["trunk"])
+media_jitter = Histogram(
+    "voicebot_media_jitter_seconds", "Interarrival jitter of a call", ["trunk"],
+    buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1),
+)  # fmt: skip
+media_loss = Histogram(
+    "voicebot_media_loss_percent", "Packets of a call that were lost on the way to us", ["trunk"],
+    buckets=(0.0, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0),
+)  # fmt: skip
+media_mos = Histogram(
+    "voicebot_media_mos", "Estimated quality of what we heard in a call (1 to 4.5)", ["trunk"],
+    buckets=(2.0, 2.5, 3.0, 3.5, 3.8, 4.0, 4.2, 4.4, 4.5),
+)  # fmt: skip

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from voicebot import cli
-from voicebot.app import phone_number
 from voicebot.commands import check, demo
 from voicebot.paths import DIALOGS, ROOT
 
@@ -80,11 +79,3 @@ def test_the_demo_s_options_change_its_configuration(tmp_path: Path) -> None:
     assert settings.sip.port == 0
     assert set(settings.handover.targets.values()) == {"sip:me@127.0.0.1:5099"}
     assert settings.record.database == f"sqlite:///{tmp_path}/calls.db"
-
-
-@pytest.mark.parametrize(
-    ("uri", "number"),
-    [("sip:+15551234@carrier", "+15551234"), ("sip:4711;x=y@pbx", "4711"), ("sip:anna@pbx", ""), ("sip:pbx", "")],
-)
-def test_a_caller_s_number_is_taken_only_when_it_is_one(uri: str, number: str) -> None:
-    assert phone_number(uri) == number

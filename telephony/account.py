@@ -40,17 +40,16 @@ class Account:
             entry[0].release()
             self._watch(SetUp(incoming.terms.trunk, True, status, time.monotonic() - entry[1]))
 
-    def placed(self, dialling: Dialling, trunk: str, ticket: Ticket | None) -> None:
+    def placed(self, dialling: Dialling, trunk: str, ticket: Ticket) -> None:
         """A call of ours is on its way."""
-        place = ticket or Ticket()
 
         def done(outcome: SipLeg | LegError) -> None:
             status = outcome.status if isinstance(outcome, LegError) else 200
             self._watch(SetUp(trunk, False, status, dialling.seconds))
             if isinstance(outcome, LegError):
-                place.release()
+                ticket.release()
             else:
-                self._talk(outcome, place, incoming=False)
+                self._talk(outcome, ticket, incoming=False)
 
         dialling.on_done(done)
 

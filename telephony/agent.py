@@ -8,42 +8,36 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-
-from sipmessage import URI
+from collections.abc import Awaitable, Callable
+from typing import Unpack
 
 from .account import Account
 from .admission import Admission
+from .agentconfig import AgentConfig
 from .capabilities import ALLOW, SDP_TYPE, Headers, capabilities
 from .dialling import Dialling
 from .dialogs import Dialogs
 from .doorkeeper import Doorkeeper, Refusal, check_extensions
-from .engine import MediaEngine, PortsExhausted
+from .engine import MediaEngine
 from .happenings import Watch, unwatched
 from .incoming import Entry, IncomingCall
 from .leg import LegError
 from .negotiation import Negotiation, SdpError
-from .order import CallFailed, Order, Progress
+from .order import CallFailed, Progress
 from .pickup import find_replaced
+from .placing import Placing, Wishes
 from .sip.dialog import Dialog
-from .sip.digest import Credentials, Login
-from .sip.endpoint import RETRY_AFTER_S, Endpoint, Listening, TlsServer, Trace
+from .sip.digest import Credentials
+from .sip.endpoint import RETRY_AFTER_S, Endpoint, Trace
 from .sip.gate import Gate
-from .sip.grammar import is_token
 from .sip.hop import Hop
-from .sip.message import Request, SipError, new_tag, parse_uri, respond
+from .sip.message import Request, SipError, new_tag, respond
 from .sip.replaces import Replaces
 from .sip.transaction import Key as TransactionKey
 from .sip.transaction import Transaction
 from .sipleg import SipLeg
 from .terms import Terms
 from .trunk.book import TrunkBook, Trunks
-from .trunk.dress import Caller, Dress
-from .trunk.limits import Refusal as NoRoom
-from .trunk.model import Trunk
-from .trunk.ways import Way
 
 __all__ = [
     "AgentConfig",
@@ -55,57 +49,16 @@ __all__ = [
     "Progress",
     "SipLeg",
     "UserAgent",
+    "Wishes",
 ]
 
 FAREWELL_S = 2.0
 """How long `stop` waits for peers to confirm that they have been hung up."""
 HEARTBEAT_S = 0.1
 """How often the event loop's lag is looked at."""
-_OURS = frozenset(
-    {"via", "from", "to", "call-id", "cseq", "contact", "max-forwards", "content-length", "content-type", "route"}
-    | {"record-route", "allow", "authorization", "proxy-authorization", "user-agent", "supported", "require"}
-    | {"session-expires", "min-se", "rseq", "rack"}
-)
-
 log = logging.getLogger(__name__)
 
 OnCall = Callable[[IncomingCall], Awaitable[None]]
-
-
-@dataclass(frozen=True, slots=True)
-class AgentConfig:
-    """Where the agent listens and how much it takes on."""
-
-    listen: str | tuple[str, ...] = "127.0.0.1"
-    """One address or several (IPv4 and IPv6)."""
-    port: int = 5060
-    """Of UDP and TCP; 0 for any free one."""
-    advertise: str | None = None
-    """Our address as peers see it (behind NAT); an address literal."""
-    max_calls: int = 50
-    """Calls at one time, either way; one more gets 503 with Retry-After."""
-    user_agent: str = "voicebot"
-    max_new_per_s: float = 50.0
-    """New incoming calls per second, a second's worth at once; half of it is kept for trunks. More get 503."""
-    tls: TlsServer | None = None
-    """Certificate and key for callers by TLS; None: no TLS port."""
-    tls_port: int = 5061
-    nameservers: tuple[str, ...] = ()
-    """Asked for NAPTR, SRV and addresses; the system's when empty."""
-    open: bool = True
-    """Whether callers that belong to no trunk are taken."""
-    realm: str = "voicebot"
-    """Of the digest challenges to callers on trunks with users."""
-
-    @property
-    def hosts(self) -> tuple[str, ...]:
-        """All listening addresses."""
-        return (self.listen,) if isinstance(self.listen, str) else self.listen
-
-    @property
-    def listening(self) -> Listening:
-        """The same for the endpoint."""
-        return Listening(self.hosts, self.port, self.advertise, self.tls, self.tls_port, self.nameservers)
 
 
 class UserAgent:
@@ -152,9 +105,10 @@ class UserAgent:
         )
         self._dialogs = Dialogs(self._changed.set)
         self._account = Account(watch)
+        self._placing = Placing(
+            self._endpoint, self._trunks, media, self._dialogs, self._account, self.on_over, self._changed.set
+        )
         self._pending: dict[TransactionKey, IncomingCall] = {}
-        self._dialling: set[Dialling] = set()
-        self._logins: dict[Credentials, Login] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._heartbeat: asyncio.TimerHandle | None = None
 
@@ -176,7 +130,7 @@ class UserAgent:
     @property
     def active_calls(self) -> int:
         """Ringing, being dialled, and talking."""
-        return self._dialogs.talking + len(self._pending) + len(self._dialling)
+        return self._dialogs.talking + len(self._pending) + len(self._placing.dialling)
 
     async def start(self) -> None:
         """Open the ports, then start the trunks. Raises OSError with words when a port is taken."""
@@ -195,11 +149,11 @@ class UserAgent:
         await self._wait_until(lambda: self.active_calls == 0, grace_s)
         for incoming in list(self._pending.values()):
             incoming.reject(503, retry_after_s=RETRY_AFTER_S)
-        for dialling in list(self._dialling):
+        for dialling in list(self._placing.dialling):
             dialling.give_up()
         for leg in self._dialogs:
             leg.end("local")
-        await self._wait_until(lambda: not len(self._dialogs) and not self._dialling, FAREWELL_S)
+        await self._wait_until(lambda: not len(self._dialogs) and not self._placing.dialling, FAREWELL_S)
         for leg in self._dialogs:
             leg.drop()
         for task in self._tasks:
@@ -213,127 +167,22 @@ class UserAgent:
 
     # ── calls that we place ──
 
-    async def call(
-        self,
-        uri: str,
-        *,
-        from_name: str = "",
-        from_user: str = "",
-        private: bool = False,
-        headers: Mapping[str, str] | None = None,
-        ring_s: float = 20.0,
-        credentials: Credentials | None = None,
-        trunk: str | None = None,
-        terms: Terms | None = None,
-        late_offer: bool = False,
-    ) -> SipLeg:
+    async def call(self, uri: str, **wishes: Unpack[Wishes]) -> SipLeg:
         """Place a call and wait until it is answered: `dial` in one step.
 
-        Cancelling the task cancels the call, also when it is being answered at that moment. Raises LegError as
-        `Dialling.answered` does.
+        Cancelling the task cancels the call, also when it is being answered at that moment. Raises LegError as `dial`
+        and `Dialling.answered` do.
         """
-        dialling = self.dial(
-            uri,
-            from_name=from_name,
-            from_user=from_user,
-            private=private,
-            headers=headers,
-            ring_s=ring_s,
-            credentials=credentials,
-            trunk=trunk,
-            terms=terms,
-            late_offer=late_offer,
-        )
+        dialling = self.dial(uri, **wishes)
         try:
             return await dialling.answered()
         except asyncio.CancelledError:
             dialling.give_up()
             raise
 
-    def dial(
-        self,
-        uri: str,
-        *,
-        from_name: str = "",
-        from_user: str = "",
-        private: bool = False,
-        headers: Mapping[str, str] | None = None,
-        ring_s: float = 20.0,
-        credentials: Credentials | None = None,
-        trunk: str | None = None,
-        terms: Terms | None = None,
-        late_offer: bool = False,
-    ) -> Dialling:
-        """Begin to place a call.
-
-        Args:
-            uri: ``sip:``, ``sips:`` or ``tel:``; a host that is a trunk's name means that trunk.
-            from_name, from_user: who calls; the trunk says so when empty.
-            private: hide that from the called party (RFC 3323).
-            headers: more of them; values lose their control characters.
-            ring_s: how long to wait for the answer, in seconds.
-            credentials: for challenges, instead of the trunk's.
-            trunk: name of the trunk to call over, instead of the one that `uri` names.
-            terms: of this call, instead of the trunk's.
-            late_offer: leave the offer to the called party.
-
-        Raises LegError at once: 403 the trunk may not be used for that, 404 no such trunk, 416 and 400 a URI that
-        cannot be called, 503 the trunk is full, or no media port is free; ValueError for a header that is ours to set.
-        """
-        for name in headers or {}:
-            if not is_token(name) or name.lower() in _OURS:
-                raise ValueError(f"{name!r} cannot be set on a call")
-        target = _parse(uri)
-        line = self._trunk_for(target, trunk)
-        terms = terms or self._trunks.terms(line)
-        ticket = None if line is None else self._trunks.admit(line, _now())
-        if isinstance(ticket, NoRoom):
-            raise LegError(ticket.status, f"no room on trunk {line.name if line else ''} ({ticket.why})")
-        try:
-            media = self._media.open()
-        except PortsExhausted as error:
-            if ticket is not None:
-                ticket.release()
-            raise LegError(503, "No Media Port Free") from error
-        caller = Caller(from_user, from_name, private)
-
-        def dress(way: Way) -> tuple[Dress, Login | None]:
-            worn = self._trunks.dress(line, caller, way.hop)
-            return worn, self._login(credentials or worn.credentials)
-
-        call_id, more = secrets.token_hex(16), tuple((headers or {}).items())
-        order = Order(self._endpoint, self._dialogs, media, target, terms, call_id, more, late_offer)
-        order.on_over = self.on_over
-        dialling = Dialling(
-            order,
-            lambda to: self._trunks.ways(line, to),
-            dress,
-            lambda to: line is None or self._trunks.allowed(line, to),
-            ring_s,
-        )
-        self._dialling.add(dialling)
-        dialling.on_done(lambda outcome: self._dialled(dialling, outcome))
-        self._account.placed(dialling, terms.trunk, ticket)
-        return dialling
-
-    def _dialled(self, dialling: Dialling, outcome: SipLeg | LegError) -> None:
-        self._dialling.discard(dialling)
-        self._changed.set()
-
-    def _trunk_for(self, uri: URI, name: str | None) -> Trunk | None:
-        """The trunk to call over. Raises LegError."""
-        trunk = self._trunks.of_uri(uri) if name is None else self._trunks.get(name)
-        if trunk is None:
-            if name is not None:
-                raise LegError(404, f"there is no trunk {name!r}")
-            if uri.scheme == "tel":
-                raise LegError(404, f"{uri} needs a trunk")
-        elif not self._trunks.allowed(trunk, uri):
-            raise LegError(403, f"{uri} is not among the destinations of trunk {trunk.name}")
-        return trunk
-
-    def _login(self, credentials: Credentials | None) -> Login | None:
-        return None if credentials is None else self._logins.setdefault(credentials, Login(credentials))
+    def dial(self, uri: str, **wishes: Unpack[Wishes]) -> Dialling:
+        """Begin to place a call, see `Wishes` and `Placing.dial`."""
+        return self._placing.dial(uri, wishes)
 
     # ── sip.endpoint.User ──
 
@@ -501,13 +350,6 @@ class UserAgent:
                     await self._changed.wait()
         except TimeoutError:
             return
-
-
-def _parse(uri: str) -> URI:
-    try:
-        return parse_uri(uri)
-    except SipError as error:
-        raise LegError(error.status, f"{uri}: {error.reason}") from error
 
 
 def _now() -> float:

@@ -19,7 +19,10 @@ from .sip.dialog import Dialog, cancel_of
 from .sip.digest import Login
 from .sip.message import Request, Response, SipError, encode, new_branch, read_head
 from .sip.reason import Reason
+from .sip.table import TIMEOUT_S
+from .sip.transaction import Transaction
 from .sipleg import SipLeg
+from .terms import Terms
 from .trunk.dress import Dress
 from .trunk.ways import Way
 
@@ -59,6 +62,7 @@ class Attempt:
         self._timer = SessionTimer(order.terms.timer)
         self._tries = 0
         self._invite: Request | None = None
+        self._transaction: Transaction | None = None
         self._proceeding = False
         self._given_up: Reason | None = None
         self._cancelled = False
@@ -135,7 +139,7 @@ class Attempt:
         self._invite = invite
         self._tries += 1
         self._proceeding = False
-        self._order.endpoint.request(invite, self._hop, lambda event: self._on_event(invite, event))
+        self._transaction = self._order.endpoint.request(invite, self._hop, lambda event: self._on_event(invite, event))
 
     def _again(self, response: Response | None = None) -> bool:
         """Another try, with the next number; after a challenge with its answer. False: it makes no sense."""
@@ -247,24 +251,27 @@ class Attempt:
             self.result.exception()  # whoever gave up does not come for it
 
     def _cancel(self) -> None:
-        """RFC 3261 section 9.1: only after a provisional response, with the INVITE's own branch."""
-        if self._cancelled or self._invite is None or self._given_up is None:
+        """RFC 3261 section 9.1: only after a provisional response, with the INVITE's own branch.
+
+        A peer that then says nothing more is waited for no longer than 64·T1.
+        """
+        invite, transaction = self._invite, self._transaction
+        if self._cancelled or invite is None or transaction is None or self._given_up is None:
             return
         self._cancelled = True
-        invite = self._invite
         cancel = cancel_of(invite)
         cancel.headers.add("Reason", str(self._given_up))
-        self._order.endpoint.request(cancel, self._hop, None)
+        endpoint = self._order.endpoint
+        endpoint.request(cancel, self._hop, None)
+        asyncio.get_running_loop().call_later(TIMEOUT_S, endpoint.abandon, transaction)
 
 
 class _Nowhere:
     """Media of a call that is hung up at once."""
 
-    no_media_s = 0.0
-
     def __init__(self, port: int) -> None:
         self.port = port
-        self.no_media_s = 0.0
+        self.terms = Terms()
 
     def connect(self, agreed: object, source_host: str | None = None) -> None:
         """Nothing is sent."""

@@ -213,6 +213,10 @@ class Endpoint:
         self._do(outputs)
         return transaction
 
+    def abandon(self, transaction: Transaction) -> None:
+        """See `Transactions.abandon`."""
+        self._transactions.abandon(transaction)
+
     def send_ack(self, ack: Request, hop: Hop) -> None:
         """Send the ACK to a 2xx, which has no transaction."""
         self._send(encode(ack), hop)

@@ -172,6 +172,11 @@ class Transactions:
         self._forget(transaction)
         return [Send(encode(response), transaction.hop)]
 
+    def abandon(self, transaction: Transaction) -> None:
+        """Forget an INVITE that was cancelled long ago and has no final response yet (RFC 3261 section 9.1)."""
+        if not transaction.final:
+            self._forget(transaction)
+
     def lost(self, hop: Hop, now_s: float) -> list[Output]:
         """The transport could not reach `hop`: client transactions towards it fail."""
         for one in [t for t in self._live.values() if not t.server and _went_by(t.hop, hop)]:

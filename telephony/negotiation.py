@@ -21,7 +21,7 @@ class Media(Protocol):
     """What a negotiation needs of `telephony.session.MediaSession`."""
 
     port: int
-    no_media_s: float
+    terms: Terms
 
     def connect(self, agreed: Agreed, source_host: str | None = None) -> None:
         """Send and receive on these terms from now on."""
@@ -40,7 +40,7 @@ class Negotiation:
 
     def __init__(self, media: Media, ip: str, terms: Terms, source_host: str | None = None) -> None:
         self.media = media
-        media.no_media_s = terms.no_media_s
+        media.terms = terms
         self.ip = ip
         self.terms = terms
         self.source_host = source_host
@@ -69,8 +69,12 @@ class Negotiation:
         """We do not want to hear the peer."""
         return self._wish in ("sendonly", "inactive")
 
-    def offer(self, direction: Direction = "sendrecv") -> bytes:
-        """Our next offer, the first one or a changed one: ``sendonly`` and ``inactive`` put the peer on hold."""
+    def offer(self, direction: Direction | None = None) -> bytes:
+        """Our next offer, the first one or a changed one: ``sendonly`` and ``inactive`` put the peer on hold.
+
+        None: the direction stays what we wished last, ``sendrecv`` at first.
+        """
+        direction = direction or self._wish
         self._wish = direction
         self._line = sdp.offer_line(self.terms, self.media.port, direction, past=self.agreed)
         streams = [audioline.refusal(stream) for stream in self._streams] or [[]]

@@ -95,6 +95,7 @@ class Offers:
         self._on_refreshed = on_refreshed
         self._on_failed = on_failed
         self._ours: Method | None = None
+        self._done: asyncio.Future[Response] | None = None
         self._unacknowledged: dict[int, _Unacknowledged] = {}
         self._turn = asyncio.Lock()
         self._quiet = asyncio.Event()
@@ -107,6 +108,9 @@ class Offers:
 
     def note_end(self) -> None:
         """The call is over: let nobody wait."""
+        if self._done is not None and not self._done.done():
+            self._done.set_exception(LegError(481, "The Call Is Over"))
+            self._end_ours()
         self._note()
 
     def stop(self) -> None:
@@ -136,7 +140,7 @@ class Offers:
             if request.body:
                 body = negotiation.answer(request.body)
             else:  # late offer (RFC 3261 section 13.2.1): ours goes out now, the answer comes in the ACK
-                body = negotiation.offer(self._direction()) if invite else b""
+                body = negotiation.offer() if invite else b""
         more = [("Contact", self._talk.contact()), *capabilities(), *headers]
         more += [("Record-Route", value) for value in request.headers.getlist("Record-Route")]
         more += self._timer.response_headers(request, _now())
@@ -153,18 +157,18 @@ class Offers:
     def on_offer(self, transaction: Transaction, request: Request, source: Hop) -> None:
         """A re-INVITE or UPDATE."""
         dialog = self._talk.dialog
-        before = dialog.target, dialog.hop
+        target, hop = dialog.target, dialog.hop
         try:
             if self._refused(transaction, request):
                 return
             dialog.refresh(request, source)
+            self._negotiation.source_host = source.host
             self.answer(transaction, request)
         except SdpError as error:
-            dialog.target, dialog.hop = before
+            dialog.target, dialog.hop, self._negotiation.source_host = target, hop, hop.host
             warning = [("Warning", f'399 voicebot "{str(error).translate(_QUOTES)}"')]
             self._talk.reply(transaction, error.status, headers=warning)
         except SipError as error:
-            dialog.target, dialog.hop = before
             self._talk.reply(transaction, error.status, error.reason)
 
     def _refused(self, transaction: Transaction, request: Request) -> bool:
@@ -250,7 +254,7 @@ class Offers:
 
     async def _try(self, method: Method, body: bytes) -> Response:
         """One transaction; what its response means for the session has been done when this returns. Raises LegError."""
-        done: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+        self._done = done = asyncio.get_running_loop().create_future()
         ringing = False
         ack: Request | None = None
 
@@ -322,10 +326,6 @@ class Offers:
             self._negotiation.abandon()
         self._ours = None
         self._note()
-
-    def _direction(self) -> Direction:
-        """Of an offer that the peer asks for: as it is now, from our side."""
-        return "sendonly" if self._negotiation.holding else "sendrecv"
 
     def _note(self) -> None:
         """Whether a change of ours may begin (RFC 3261 section 14.1)."""

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Literal, cast
 
 from .capabilities import ALLOW, SDP_TYPE, capabilities
+from .ending import EXPIRED, REPLACED, reason_of
 from .indialog import InDialog
 from .info import DTMF_TYPE, RELAY_TYPE, InfoKeys, InfoRefused, keys_of
 from .keeper import Keeper
@@ -22,7 +23,7 @@ from .offers import Offers
 from .referral import OnRefer, on_refer
 from .session import MediaSession
 from .session_timer import SessionTimer
-from .sip.dialog import Dialog
+from .sip.dialog import Dialog, Key
 from .sip.digest import Login
 from .sip.endpoint import Endpoint
 from .sip.hop import Hop
@@ -38,13 +39,6 @@ __all__ = ["ALLOW", "SDP_TYPE", "SipLeg"]
 
 BYE_PATIENCE_S = 2.0
 """How long `hang_up` waits for the peer to confirm; the BYE is retransmitted longer than that by itself."""
-EXPIRED = "failed: session expired"
-_REASONS = {
-    "no-media": Reason("Q.850", 102, "No media"),
-    EXPIRED: Reason("SIP", 408, "Session expired"),
-}
-"""What our BYE says for what ended the call; other failures say the words, everything else is normal."""
-NORMAL = Reason("Q.850", 16, "Normal call clearing")
 MAX_REASONS = 4
 _OWN_METHODS = frozenset({"INVITE", "ACK", "BYE", "CANCEL", "PRACK"})
 
@@ -142,13 +136,15 @@ class SipLeg(Voice):
     async def hold(self, *, silent: bool = False) -> None:
         """Put the peer on hold: it hears what we play (``sendonly``), or nothing when `silent` (``inactive``).
 
+        What the peer holds at the same time does not matter (RFC 6337 section 5.3): each side says what it wants.
         Raises LegError when the peer refuses; the call goes on as it was.
         """
-        await self._offers.change("inactive" if silent or self.held else "sendonly")
+        await self._offers.change("inactive" if silent else "sendonly")
 
     async def resume(self) -> None:
-        """Talk again, unless the peer holds us, too. Raises LegError as `hold` does."""
-        await self._offers.change("recvonly" if self.held else "sendrecv")
+        """Talk again; the peer may still hold us. Raises LegError as `hold` does."""
+        if self.holding:
+            await self._offers.change("sendrecv")
 
     async def refresh(self) -> None:
         """Say that the call is still on (UPDATE, or re-INVITE that changes nothing). Raises LegError."""
@@ -262,7 +258,7 @@ class SipLeg(Voice):
         self._enter(dialog, negotiation, None, SessionTimer(self.terms.timer))
         self._offers.answer(transaction, request, body, headers)
         self.peer = request.head.from_.uri
-        left.send("BYE", _ignore, [("Reason", str(Reason("SIP", 200, "Replaced")))])
+        left.send("BYE", _ignore, [("Reason", str(REPLACED))])
 
     def _refreshed(self) -> None:
         self._keeper.set()
@@ -270,12 +266,16 @@ class SipLeg(Voice):
     def on_ack(self, request: Request) -> None:
         """The ACK to a 2xx of ours."""
         waited = self._offers.unacknowledged
-        self._offers.on_ack(request)
+        if _key(request) == self.dialog.key:
+            self._offers.on_ack(request)
         if waited and self.closed.done() and not self._offers.unacknowledged:
             self._send_bye()
 
     def on_request(self, transaction: Transaction, request: Request, source: Hop) -> None:
-        """A request inside this dialog."""
+        """A request inside this dialog, or inside one that `adopt` has left."""
+        if _key(request) != self.dialog.key:
+            self._talk.reply(transaction, 200 if request.method == "BYE" else 481)
+            return
         try:
             if request.method != "BYE" or self.dialog.remote_seq is None:
                 self.dialog.check(request)
@@ -318,17 +318,19 @@ class SipLeg(Voice):
     def _on_bye(self, transaction: Transaction, request: Request) -> None:
         self._talk.reply(transaction, 200)
         self.reasons = self.reasons or read_reasons(request.headers.getlist("Reason"))[:MAX_REASONS]
-        self._finish("caller")
+        self._finish("transferred" if self._transfers.accepted else "caller")
         self._offers.stop()
         self._done()
 
     # ── the end ──
 
     def end(self, reason: str) -> None:
-        """End the call from our side; the BYE waits for the ACK of the 2xx (RFC 3261 section 15)."""
+        """End the call from our side; the BYE waits for the ACK of the first 2xx (RFC 3261 section 15)."""
         if self.closed.done():
             return
         self._finish(reason)
+        if self._offers.confirmed:
+            self._offers.stop()
         if not self._offers.unacknowledged:
             self._send_bye()
 
@@ -366,11 +368,7 @@ class SipLeg(Voice):
         self._keeper.stop()
 
     def _send_bye(self) -> None:
-        why = self.closed.result()
-        if why.startswith("failed: "):
-            reason = _REASONS.get(why) or Reason("SIP", 500, why.removeprefix("failed: "))
-        else:
-            reason = _REASONS.get(why, NORMAL)
+        reason = reason_of(self.closed.result())
         self._talk.send("BYE", self._on_bye_answered, [("Reason", str(reason))])
 
     def _on_bye_answered(self, event: Response | int) -> None:
@@ -383,6 +381,11 @@ class SipLeg(Voice):
         if not self._over:
             self._over = True
             self._on_over(self)
+
+
+def _key(request: Request) -> Key:
+    head = request.head
+    return (head.call_id, head.to.tag, head.from_.tag)
 
 
 def _ignore(event: Response | int) -> None:

@@ -58,7 +58,8 @@ class Transfers:
     def __init__(self, talk: InDialog) -> None:
         self._talk = talk
         self._sent: Sent | None = None
-        self._accepted = False
+        self.accepted = False
+        """The peer has taken a transfer on, and not told yet how it went."""
         self._result: asyncio.Future[Transferred] | None = None
         self._on_progress: OnProgress | None = None
         self._any = False
@@ -94,7 +95,7 @@ class Transfers:
         if not subscribe:
             headers += [("Refer-Sub", "false"), ("Supported", "norefersub")]
         self._result = asyncio.get_running_loop().create_future()
-        self._on_progress, self._accepted, self._any = on_progress, False, True
+        self._on_progress, self._any = on_progress, True
         self._sent = self._talk.send("REFER", self._on_answer, headers)
         try:
             async with asyncio.timeout(patience_s):
@@ -103,6 +104,7 @@ class Transfers:
             raise LegError(408, "No Word Of The Transfer") from None
         finally:
             self._result = self._sent = self._on_progress = None
+            self.accepted = False
 
     def _on_answer(self, event: Response | int) -> None:
         if isinstance(event, int):
@@ -110,7 +112,7 @@ class Transfers:
         elif event.code >= 300:
             self._fail(event.code, event.phrase)
         elif event.code >= 200:
-            self._accepted = True
+            self.accepted = self._result is not None and not self._result.done()
             if (event.headers.get("Refer-Sub") or "").partition(";")[0].strip().lower() == "false":
                 self._succeed(202, event.phrase)
 
@@ -138,7 +140,7 @@ class Transfers:
 
     def close(self) -> None:
         """The call is over. A peer that had taken the transfer on and hung up has left for the target."""
-        if self._accepted:
+        if self.accepted:
             self._succeed(202, "The Peer Has Hung Up")
         else:
             self._fail(481, "The Call Is Over")

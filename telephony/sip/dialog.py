@@ -8,14 +8,13 @@ from dataclasses import dataclass, replace
 from sipmessage import URI
 
 from .grammar import NameAddr, is_token, split_list
-from .hop import DEFAULT_PORT, Hop, bracketed
+from .hop import DEFAULT_PORT, DEFAULT_TLS_PORT, Hop, bracketed
 from .message import MAX_SEQ, Request, Response, SipError, new_branch, parse_uri, read_head
 
 MAX_ROUTES = 20
 MAX_TOKENS = 64
 """Methods of an Allow and extensions of a Supported that are kept."""
 MAX_FORWARDS = "70"
-TLS_PORT = 5061
 
 Key = tuple[str, str, str]
 """Call-ID, local tag, remote tag."""
@@ -134,7 +133,7 @@ class Dialog:
             host = str(ipaddress.ip_address(uri.host.strip("[]")))
         except ValueError:
             return source
-        port = uri.port or (TLS_PORT if source.protocol == "tls" else DEFAULT_PORT)
+        port = uri.port or (DEFAULT_TLS_PORT if source.protocol == "tls" else DEFAULT_PORT)
         if source.protocol == "udp" and (uri.parameters.get("transport") or "").lower() == "tcp":
             return replace(source, protocol="tcp", host=host, port=port, connection=0)
         return replace(source, host=host, port=port)

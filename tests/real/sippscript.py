@@ -1,0 +1,119 @@
+"""sipp scenarios of a caller, written as a list of what it sends and what it insists on getting."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from xml.sax.saxutils import escape, quoteattr
+
+SDP = (
+    "v=0\no=u 1 {version} IN IP[local_ip_type] [local_ip]\ns=-\nc=IN IP[media_ip_type] {address}\nt=0 0\n"
+    "m=audio [media_port] RTP/AVP 0 101\na=rtpmap:0 PCMU/8000\na=rtpmap:101 telephone-event/8000\na={direction}\n"
+)
+
+
+def sdp(version: int = 1, direction: str = "sendrecv", address: str = "[media_ip]") -> str:
+    """A body."""
+    return SDP.format(version=version, direction=direction, address=address)
+
+
+class Script:
+    """Begins with a call that is answered, unless it is told how the call is to begin."""
+
+    def __init__(self, extra: str = "") -> None:
+        self._steps: list[str] = []
+        self._seq = 0
+        self._invite = (0, 0)
+        self._matches = 0
+        self._tag = ""
+        self._extra = extra
+
+    def answered(self) -> Script:
+        """INVITE, 200, ACK."""
+        return self.send("INVITE", sdp()).expect(200).ack()
+
+    def send(self, method: str, body: str = "", extra: str = "", kind: str = "application/sdp") -> Script:
+        """A request of the dialog."""
+        self._seq += 1
+        if method == "INVITE":
+            self._invite = (self._seq, len(self._steps))
+        return self._request(method, self._seq, "[branch]", body, extra, kind)
+
+    def ack(self, body: str = "", *, refused: bool = False) -> Script:
+        """To the last INVITE: a new request after 2xx, of the INVITE's own transaction after a refusal."""
+        seq, step = self._invite
+        branch = f"[branch-{len(self._steps) - step}]" if refused else "[branch]"
+        return self._request("ACK", seq, branch, body, "", "application/sdp")
+
+    def _request(self, method: str, seq: int, branch: str, body: str, extra: str, kind: str) -> Script:
+        lines = [
+            f"{method} sip:bot@[remote_ip]:[remote_port] SIP/2.0",
+            f"Via: SIP/2.0/[transport] [local_ip]:[local_port];branch={branch};rport",
+            'From: "Ann" <sip:ann@[local_ip]:[local_port]>;tag=[pid]a[call_number]',
+            f"To: <sip:bot@[remote_ip]:[remote_port]>{self._tag}",
+            "Call-ID: [call_id]",
+            f"CSeq: {seq} {method}",
+            "Contact: <sip:ann@[local_ip]:[local_port];transport=[transport]>",
+            "Max-Forwards: 70",
+            *([self._extra] if self._extra and method in ("INVITE", "UPDATE") else []),
+            *([extra] if extra else []),
+        ]
+        return self._message(lines, body, kind)
+
+    def _message(self, lines: list[str], body: str, kind: str) -> Script:
+        if body:
+            lines.append(f"Content-Type: {kind}")
+        text = "\n".join([*lines, "Content-Length: [len]", "", body])
+        self._steps.append(f"<send><![CDATA[\n{text}\n]]></send>")
+        return self
+
+    def expect(self, status: int, *, header: tuple[str, str] | None = None, body: str = "") -> Script:
+        """A response; `header` and `body` are expressions that have to be found in it."""
+        if status < 300:
+            self._tag = "[peer_tag_param]"
+        self._steps.append('<recv response="100" optional="true"></recv>')
+        return self._receive(f'response="{status}"', header, body)
+
+    def wanted(self, method: str, *, header: tuple[str, str] | None = None, body: str = "") -> Script:
+        """A request."""
+        return self._receive(f'request="{method}"', header, body)
+
+    def _receive(self, what: str, header: tuple[str, str] | None, body: str) -> Script:
+        actions = ""
+        if header is not None:
+            actions += self._match(f'search_in="hdr" header={quoteattr(header[0] + ":")}', header[1])
+        if body:
+            actions += self._match('search_in="body"', body)
+        self._steps.append(f"<recv {what}>{f'<action>{actions}</action>' if actions else ''}</recv>")
+        return self
+
+    def _match(self, where: str, expression: str) -> str:
+        self._matches += 1
+        return f'<ereg regexp={quoteattr(expression)} {where} check_it="true" assign_to="{self._matches}"/>'
+
+    def reply(self, status: str, body: str = "", extra: str = "") -> Script:
+        """Answer the request that came last."""
+        lines = [
+            f"SIP/2.0 {status}",
+            *["[last_Via:]", "[last_From:]", "[last_To:]", "[last_Call-ID:]", "[last_CSeq:]"],
+            "Contact: <sip:ann@[local_ip]:[local_port];transport=[transport]>",
+            *([extra] if extra else []),
+        ]
+        return self._message(lines, body, "application/sdp")
+
+    def pause(self, ms: int) -> Script:
+        """Wait."""
+        self._steps.append(f'<pause milliseconds="{ms}"/>')
+        return self
+
+    def bye(self) -> Script:
+        """The caller hangs up."""
+        return self.send("BYE").expect(200)
+
+    def write(self, folder: Path) -> str:
+        """Make a file of it. Returns the name for `siprun.sipp`."""
+        used = ",".join(str(number) for number in range(1, self._matches + 1))
+        reference = f'<Reference variables="{used}"/>' if used else ""
+        path = folder / "scenario.xml"
+        text = f'<scenario name="{escape(path.stem)}">\n' + "\n".join(self._steps) + f"\n{reference}</scenario>\n"
+        path.write_text('<?xml version="1.0" encoding="UTF-8"?>\n' + text)
+        return str(path.with_suffix(""))

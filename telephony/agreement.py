@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 
 from .audioline import COMFORT_NOISE, AudioLine
 from .codecs import FORMATS, Codec
+from .coding import CODECS
 from .description import Description, Direction, Mapped, SdpError, Stream
 from .srtp import Crypto, Keys, new_key, read_crypto
 from .terms import Terms
@@ -19,7 +20,7 @@ from .terms import Terms
 PacketTime = Literal[10, 20, 30]
 PACKET_TIMES_MS: tuple[PacketTime, ...] = (10, 20, 30)
 
-_CARRIED: frozenset[Codec] = frozenset({"PCMU", "PCMA"})
+_CARRIED = frozenset(CODECS)
 """Those that sender and receiver can do."""
 
 _STATIC: dict[int, Mapped] = {

@@ -19,12 +19,9 @@ from .stats import MediaStats
 from .terms import Terms
 from .udp import BATCH, Udp
 
-NO_MEDIA_S = 20.0
-"""Silence of the network after which a call is given up, unless its terms say otherwise."""
 MAX_READS = 16
 """Batches read from one socket at a time, so that a flood of one call does not hold up the others."""
 _HEADER_BYTES = 12
-_DEFAULT = Terms()
 
 Tap = Callable[[bool, int, bytes], None]
 
@@ -71,8 +68,9 @@ class MediaSession:
         self.on_timeout: Callable[[], None] | None = None
         self.tap: Tap | None = None
         """Called in the engine's thread with (sent, monotonic ns, payload of `codec`) for each audio packet."""
-        self.no_media_s = NO_MEDIA_S
-        """Silence of the network after which `on_timeout` is called; it rests while the peer holds."""
+        self.terms = Terms()
+        """How keys travel, how silence sounds, and after how long without media `on_timeout` is called (which rests
+        while the peer holds). To be set before `connect`."""
         self.capture: deque[Captured] | None = deque(maxlen=capture) if capture else None
         """The last datagrams both ways, encrypted where they are."""
         self.sockets = (rtp_socket, rtcp_socket)
@@ -90,7 +88,7 @@ class MediaSession:
         """There is more than plain RTP on the port: SRTP, DTLS or RTCP."""
         self._report_due_ns = 0
         self._agreed: Agreed | None = None
-        self._terms: tuple[Agreed, str | None, Terms] | None = None
+        self._news: tuple[Agreed, str | None] | None = None
         self._alive_ms: float | None = None
         self._holding = True
         self._last_sent_ns = 0
@@ -98,14 +96,14 @@ class MediaSession:
 
     # ── for the leg, on the event loop ──
 
-    def connect(self, agreed: Agreed, source_host: str | None = None, terms: Terms = _DEFAULT) -> None:
+    def connect(self, agreed: Agreed, source_host: str | None = None) -> None:
         """Send and receive on these terms; again after a re-INVITE (SSRC and sequence go on).
 
         `source_host` is the address that the peer's signalling comes from, if known: RTP from there with the agreed
-        port is the peer's, too (see `rtp.SourceLock`). `terms` say how keys travel and how silence sounds.
+        port is the peer's, too (see `rtp.SourceLock`).
         """
-        self._sender.agree(agreed, terms)
-        self._terms = agreed, source_host, terms
+        self._sender.agree(agreed, self.terms)
+        self._news = agreed, source_host
 
     def play(self, pcm: Pcm) -> None:
         """Append audio (int16, mono, at `rate_hz`) to what is being sent."""
@@ -194,7 +192,7 @@ class MediaSession:
 
     def send(self, now_ns: int) -> None:
         """Use this call's slot."""
-        if self._terms is not None:
+        if self._news is not None:
             self._agree(now_ns / 1e6)
         receiver = self._receiver
         if receiver is None:
@@ -227,7 +225,7 @@ class MediaSession:
 
     def read(self, now_ns: int) -> None:
         """Take in what has arrived."""
-        if self._terms is not None:
+        if self._news is not None:
             self._agree(now_ns / 1e6)
         now_ms, receiver = now_ns / 1e6, self._receiver
         for _ in range(MAX_READS):
@@ -261,7 +259,7 @@ class MediaSession:
     def take(self, now_ns: int) -> list[Heard | None]:
         """What has become ready for `deliver`."""
         now_ms = now_ns / 1e6
-        if self._terms is not None:
+        if self._news is not None:
             self._agree(now_ms)
         receiver = self._receiver
         if receiver is None:
@@ -269,7 +267,7 @@ class MediaSession:
         heard: list[Heard | None] = [*receiver.take(now_ms)]
         if self._alive_ms is not None and not self._holding:
             alive_ms = max(self._alive_ms, receiver.last_packet_ms or 0.0)
-            if now_ms - alive_ms > self.no_media_s * 1000:
+            if now_ms - alive_ms > self.terms.no_media_s * 1000:
                 self._alive_ms = None
                 heard.append(None)
         return heard
@@ -319,17 +317,17 @@ class MediaSession:
         self._report_due_ns = now_ns + INTERVAL_NS
 
     def _agree(self, now_ms: float) -> None:
-        news, self._terms = self._terms, None
+        news, self._news = self._news, None
         if news is None:
             return
-        agreed, source_host, terms = news
+        agreed, source_host = news
         self._agreed = agreed
         self._protection.agree(agreed)
         self._screening = self._protection.demanded or agreed.rtcp_mux
         if self._receiver is None:
-            self._receiver = Receiver(agreed, source_host, terms, self._sender.rate_hz)
+            self._receiver = Receiver(agreed, source_host, self.terms, self._sender.rate_hz)
         else:
-            self._receiver.agree(agreed, source_host, terms)
+            self._receiver.agree(agreed, source_host, self.terms)
         self._holding = agreed.direction != "sendrecv"
         self._alive_ms = now_ms
         if agreed.ptime_ms != self.ptime_ms:

@@ -24,7 +24,7 @@ class Media:
 
     def __init__(self, port: int = 20000) -> None:
         self.port = port
-        self.no_media_s = 0.0
+        self.terms = Terms()
         self.told: list[tuple[Agreed, str | None]] = []
 
     def connect(self, agreed: Agreed, source_host: str | None = None) -> None:
@@ -78,7 +78,7 @@ def test_both_sides_end_up_with_the_same() -> None:
     assert told(second) == [Agreed((OURS, 20000), "PCMU", 0, 101, "sendrecv", 20)]
     assert isinstance(first.media, Media)
     assert first.media.told[0][1] == THEIRS
-    assert first.media.no_media_s == 20.0
+    assert first.media.terms == G711
 
 
 def test_our_order_of_codecs_decides_over_the_offers() -> None:

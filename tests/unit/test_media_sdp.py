@@ -35,11 +35,11 @@ def refused(offered: bytes) -> int:
     return caught.value.status
 
 
-def test_an_offer_names_both_laws_and_events() -> None:
+def test_an_offer_names_all_codecs_and_events_on_their_clocks() -> None:
     lines = make_offer("192.0.2.9", 20000, session_id=5, version=2).decode().split("\r\n")
     assert lines[0] == "v=0"
     assert "o=- 5 2 IN IP4 192.0.2.9" in lines
-    assert "m=audio 20000 RTP/AVP 0 8 101" in lines
+    assert "m=audio 20000 RTP/AVP 0 8 9 107 101 100" in lines
     assert "a=rtpmap:101 telephone-event/8000" in lines
     assert "a=ptime:20" in lines
     assert "a=sendrecv" in lines
@@ -71,7 +71,7 @@ def test_events_at_another_rate_are_not_ours() -> None:
 
 
 def test_a_static_type_that_was_given_another_meaning_is_not_a_law() -> None:
-    assert refused(offer("m=audio 4000 RTP/AVP 0", "a=rtpmap:0 opus/48000/2")) == 488
+    assert refused(offer("m=audio 4000 RTP/AVP 0", "a=rtpmap:0 iLBC/8000")) == 488
 
 
 def test_other_streams_are_refused_in_order() -> None:
@@ -185,7 +185,7 @@ def test_malformed_bodies_are_bad_requests(broken: bytes) -> None:
     [
         offer(),
         offer("m=video 5000 RTP/AVP 31"),
-        offer("m=audio 4000 RTP/AVP 9 18"),
+        offer("m=audio 4000 RTP/AVP 15 18"),
         offer("m=audio 4000 RTP/SAVP 0"),
         offer("m=audio 4000 RTP/AVP 0", "c=IN IP4 224.2.1.1/127"),
         offer("m=audio 4000 RTP/AVP 0", "c=IN IP4 255.255.255.255"),

@@ -137,7 +137,7 @@ class Connection(asyncio.Protocol):
 
     def ping(self) -> None:
         """Send a keepalive; see `PONG_S`."""
-        self._pinged_s = self._loop.time()
+        self._pinged_s = self._pinged_s or self._loop.time()
         self.write(PING)
 
     def close(self) -> None:
@@ -165,7 +165,7 @@ class Connection(asyncio.Protocol):
         if self._framer.partial:
             late = quiet_s > STALLED_S or now_s - (self._begun_s or now_s) > SLOWEST_S
             return "a message was begun and not ended" if late else ""
-        if self._pongs and self._pinged_s is not None and min(now_s - self._pinged_s, quiet_s) > PONG_S:
+        if self._pongs and self._pinged_s is not None and now_s - self._pinged_s > PONG_S:
             return "keepalives are not answered any more"
         return "nothing was said for two hours" if quiet_s > QUIET_S else ""
 
@@ -197,8 +197,9 @@ class Connection(asyncio.Protocol):
         return plain
 
     def _read(self, data: bytes, hop: Hop) -> None:
-        if self._pinged_s is not None and data == PONG and not self._framer.partial:
-            self._pongs, self._pinged_s = True, None
+        pinged, self._pinged_s = self._pinged_s is not None, None  # whatever comes, the flow is alive
+        if pinged and data == PONG and not self._framer.partial:
+            self._pongs = True
             return
         try:
             messages = self._framer.feed(data)

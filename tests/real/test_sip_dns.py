@@ -1,0 +1,148 @@
+"""Finding servers with a real DNS: dnsmasq with NAPTR, SRV and both families, dead nameservers, dead servers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+
+from telephony.sip import resolve
+from telephony.sip.endpoint import Endpoint, Listening
+from telephony.sip.message import parse_uri
+
+from .answering import answering, ask
+from .siprun import _free_port
+
+pytestmark = pytest.mark.peer("dnsmasq")
+
+RECORDS = [
+    "--naptr-record=carrier.test,10,10,s,SIPS+D2T,,_sips._tcp.carrier.test",
+    "--naptr-record=carrier.test,20,10,s,SIP+D2U,,_sip._udp.carrier.test",
+    "--srv-host=_sips._tcp.carrier.test,one.carrier.test,5081,10,10",
+    "--srv-host=_sip._udp.carrier.test,two.carrier.test,5082,20,10",
+    "--srv-host=_sip._udp.carrier.test,one.carrier.test,5080,10,10",
+    "--host-record=one.carrier.test,127.0.0.1,::1",
+    "--host-record=two.carrier.test,127.0.0.2",
+    "--host-record=plain.test,127.0.0.3",
+]
+
+
+@contextlib.asynccontextmanager
+async def dnsmasq(*records: str, ttl_s: int = 60) -> AsyncIterator[str]:
+    """A name server for the zone ``test``. Yields ``host:port``."""
+    port = _free_port()
+    process = await asyncio.create_subprocess_exec(
+        "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--pid-file=",
+        f"--port={port}", "--listen-address=127.0.0.1", "--bind-interfaces", "--local=/test/", "--user=root",
+        f"--local-ttl={ttl_s}", *records,
+        stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        for _ in range(200):
+            with contextlib.suppress(ConnectionError):
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.close()
+                break
+            await asyncio.sleep(0.02)
+        yield f"127.0.0.1:{port}"
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+
+
+def listening(*nameservers: str, hosts: tuple[str, ...] = ("127.0.0.1", "::1")) -> Listening:
+    return Listening(hosts, 0, nameservers=nameservers)
+
+
+async def hops(endpoint: Endpoint, uri: str) -> list[str]:
+    return [str(hop) for hop in await endpoint.resolve(parse_uri(uri))]
+
+
+async def test_naptr_srv_and_both_families_lead_to_hops_in_order() -> None:
+    async with dnsmasq(*RECORDS) as dns, answering(listening(dns)) as (endpoint, _):
+        assert await hops(endpoint, "sip:bot@carrier.test") == [
+            "tls:127.0.0.1:5081",
+            "tls:[::1]:5081",
+            "udp:127.0.0.1:5080",
+            "udp:[::1]:5080",
+            "udp:127.0.0.2:5082",
+        ]
+        assert await hops(endpoint, "sips:bot@carrier.test") == ["tls:127.0.0.1:5081", "tls:[::1]:5081"]
+        assert await hops(endpoint, "sip:plain.test") == ["udp:127.0.0.3:5060"]
+        (hop, _) = await endpoint.resolve(parse_uri("sips:bot@carrier.test"), "trunk")
+        assert (hop.name, hop.profile) == ("carrier.test", "trunk")
+        with pytest.raises(OSError, match=r"nobody\.test has no address"):
+            await endpoint.resolve(parse_uri("sip:nobody.test"))
+
+
+async def test_ipv6_comes_first_where_we_listen_on_it_first_and_not_at_all_where_we_do_not() -> None:
+    async with dnsmasq(*RECORDS) as dns:
+        async with answering(listening(dns, hosts=("::1", "127.0.0.1"))) as (endpoint, _):
+            assert (await hops(endpoint, "sips:carrier.test"))[0] == "tls:[::1]:5081"
+        async with answering(listening(dns, hosts=("127.0.0.1",))) as (endpoint, _):
+            assert await hops(endpoint, "sips:carrier.test") == ["tls:127.0.0.1:5081"]
+
+
+async def test_the_second_server_of_srv_is_asked_when_the_first_is_dead_and_first_from_then_on() -> None:
+    async with answering(Listening(("127.0.0.1",), 0)) as (alive, _):
+        dead = _free_port()
+        records = [
+            f"--srv-host=_sip._udp.pair.test,a.pair.test,{dead},10,10",
+            f"--srv-host=_sip._udp.pair.test,a.pair.test,{alive.port},20,10",
+            "--host-record=a.pair.test,127.0.0.1",
+        ]
+        async with dnsmasq(*records) as dns, answering(listening(dns)) as (endpoint, _):
+            started_s = time.monotonic()
+            first, second = await endpoint.resolve(parse_uri("sip:pair.test;transport=udp"))
+            assert (first.port, second.port) == (dead, alive.port)
+            assert [await ask(endpoint, hop) for hop in (first, second)] == [503, 200]
+            assert time.monotonic() - started_s < 1
+            assert await hops(endpoint, "sip:pair.test") == [str(second), str(first)]
+
+
+async def test_answers_are_kept_as_long_as_their_ttl_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resolve, "QUESTION_S", 0.4)
+    async with contextlib.AsyncExitStack() as stack:
+        dns = await stack.enter_async_context(dnsmasq(*RECORDS, ttl_s=60))
+        async with answering(listening(dns)) as (endpoint, _):
+            before = await hops(endpoint, "sip:carrier.test")
+            await stack.aclose()
+            assert await hops(endpoint, "sip:carrier.test") == before
+    async with contextlib.AsyncExitStack() as stack:
+        dns = await stack.enter_async_context(dnsmasq(*RECORDS, ttl_s=0))
+        async with answering(listening(dns)) as (endpoint, _):
+            await hops(endpoint, "sip:carrier.test")
+            await stack.aclose()
+            with pytest.raises(OSError, match=r"no nameserver|within"):
+                await hops(endpoint, "sip:carrier.test")
+
+
+async def test_a_dead_nameserver_is_passed_over_and_a_silent_one_ends_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resolve, "QUESTION_S", 0.6)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        mute = f"127.0.0.1:{silent.getsockname()[1]}"
+        async with dnsmasq(*RECORDS) as dns:
+            async with answering(listening(f"127.0.0.1:{_free_port()}", dns)) as (endpoint, _):
+                assert await hops(endpoint, "sip:plain.test:5070") == ["udp:127.0.0.3:5070"]
+            async with answering(listening(mute, dns)) as (endpoint, _):
+                assert await hops(endpoint, "sip:plain.test:5070") == ["udp:127.0.0.3:5070"]
+        async with answering(listening(mute)) as (endpoint, _):
+            with pytest.raises(OSError, match=r"no nameserver answered for .*plain\.test .* within 0.6 s"):
+                await endpoint.resolve(parse_uri("sip:plain.test"))
+
+
+async def test_the_limit_holds_for_all_questions_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resolve, "TOTAL_S", 0.5)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        async with answering(listening(f"127.0.0.1:{silent.getsockname()[1]}")) as (endpoint, _):
+            started_s = time.monotonic()
+            with pytest.raises(OSError, match=r"the DNS gave no answer for plain.test within 0.5 s"):
+                await endpoint.resolve(parse_uri("sip:plain.test"))
+            assert time.monotonic() - started_s < 1

@@ -99,14 +99,6 @@ class Agreed:
         return "sdes" if self.keys is not None else "dtls" if self.dtls is not None else "plain"
 
 
-def carried(terms: Terms) -> list[Codec]:
-    """The codecs of the terms that we can do, best first. Raises ValueError when there is none."""
-    codecs = [codec for codec in terms.codecs if codec in _CARRIED]
-    if not codecs:
-        raise ValueError(f"none of the codecs {', '.join(terms.codecs)} can be done")
-    return codecs
-
-
 def choose(
     offer: Description, ip: str, terms: Terms, wish: Direction = "sendrecv", past: Agreed | None = None
 ) -> tuple[int, Agreed]:
@@ -155,7 +147,7 @@ def agree(
     Raises SdpError when it has no c= line or (400) is no stream at all.
     """
     formats = _formats(stream)
-    wanted: list[Codec] = carried(terms)
+    wanted: list[Codec] = list(terms.codecs)
     if ours is not None:
         offered = [codec for _, codec in ours.codecs]
         wanted = [codec for codec in formats.codecs if codec in offered]

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from .agreement import OVER_DTLS, PLAIN, SECURE, Agreed, Security, agree, carried, choose, first_crypto
+from .agreement import OVER_DTLS, PLAIN, SECURE, Agreed, Security, agree, choose, first_crypto
 from .audioline import EVENT_TYPES, AudioLine, compose, refusal
 from .codecs import FORMATS, Codec
 from .description import Direction, SdpError, Setup, Stream, parse
@@ -23,7 +23,6 @@ def offer_line(terms: Terms, port: int, direction: Direction, *, past: Agreed | 
     """All that the terms allow, protected as it was before or else as the terms demand.
 
     SDES gets fresh keys, in a running session those in use (RFC 4568 section 7.1.4).
-    Raises ValueError when the terms name no codec that we can do.
     """
     codecs, events = _numbered(terms, past)
     security: Security = past.security if past is not None else _DEMANDED.get(terms.srtp, "plain")
@@ -58,7 +57,7 @@ def _numbered(terms: Terms, past: Agreed | None) -> tuple[tuple[tuple[int, Codec
         event = past.dtmf_payload_type if past.own_dtmf_payload_type is None else past.own_dtmf_payload_type
         if event is not None:
             events[event] = FORMATS[past.codec].clock_hz
-    for codec in carried(terms):
+    for codec in terms.codecs:
         form = FORMATS[codec]
         if codec not in codecs.values() and form.payload_type not in (codecs | events):
             codecs[form.payload_type] = codec

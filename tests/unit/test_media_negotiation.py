@@ -285,7 +285,9 @@ def test_we_hold_and_go_on() -> None:
     first.accept(second.answer(first.offer("sendonly")))
     assert (first.holding, first.held, second.held) == (True, False, True)
     assert "we hold" in first.describe()
-    settle(first, second)
+    first.accept(second.answer(first.offer()))
+    assert first.holding
+    first.accept(second.answer(first.offer("sendrecv")))
     assert (first.holding, second.held) == (False, False)
 
 
@@ -343,6 +345,25 @@ def test_both_sides_of_sdes_have_each_others_keys() -> None:
     assert yours is not None
     assert (mine.ours, mine.theirs, mine.suite) == (yours.theirs, yours.ours, yours.suite)
     assert "SRTP AES_CM_128_HMAC_SHA1_80" in first.describe()
+
+
+def test_all_codecs_are_offered_each_with_events_on_its_clock() -> None:
+    said = ours(Terms()).offer()
+    assert lines(said, "m=") == ["m=audio 20000 RTP/AVP 0 8 9 107 101 100"]
+    attributes = lines(said, "a=")
+    for attribute in ("rtpmap:9 G722/8000", "rtpmap:107 opus/48000/2", "rtpmap:100 telephone-event/48000"):
+        assert f"a={attribute}" in attributes
+
+
+def test_events_are_agreed_on_the_clock_of_the_codec() -> None:
+    first, second = ours(Terms(codecs=("opus",))), peer()
+    second.terms = Terms()
+    settle(first, second)
+    assert [(agreed.codec, agreed.dtmf_payload_type) for agreed in told(second)] == [("opus", 100)]
+    said = ours(Terms()).answer(
+        body("m=audio 4000 RTP/AVP 111 101", "a=rtpmap:111 opus/48000/2", "a=rtpmap:101 telephone-event/8000")
+    )
+    assert lines(said, "m=") == ["m=audio 20000 RTP/AVP 111"]
 
 
 def test_no_key_is_used_for_two_calls() -> None:

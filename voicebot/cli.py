@@ -16,6 +16,7 @@ COMMANDS = {
     "chat": "voicebot.commands.chat",
     "check": "voicebot.commands.check",
     "calls": "voicebot.commands.calls",
+    "trunk": "voicebot.commands.trunk",
     "bench": "voicebot.bench.latency",
     "models": "voicebot.models.command",
 }

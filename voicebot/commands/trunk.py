@@ -1,0 +1,229 @@
+"""``voicebot trunk``: the trunk doctor. What is wrong with trunks, routes and calls, why, and what to do about it."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime
+from pathlib import Path
+
+from telephony.doctor import ladder, legs, page, pcap, story
+from telephony.doctor.check import check
+from telephony.doctor.findings import Finding, sound, to_json
+from telephony.doctor.legs import CallTrace
+from telephony.doctor.probe import Probe
+from telephony.doctor.site import Site
+from telephony.routing.facts import CallFacts
+from telephony.routing.rules import Decision, Router
+from telephony.sip.sockets import Listening
+from telephony.trunk.load import load
+from telephony.trunk.model import Trunk
+from voicebot import config as configuration
+from voicebot.config import Config
+from voicebot.errors import VoicebotError
+from voicebot.paths import ROOT
+
+SERVER_S = 5.0
+"""How long the running server may take to answer."""
+MAX_ANSWER_BYTES = 64 << 20
+
+
+def register(sub: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command and its own commands to the parser."""
+    top = sub.add_parser("trunk", help="find out what is wrong with a trunk, a route or a call", description=__doc__)
+    commands = top.add_subparsers(title="commands", metavar="WHAT", required=True)
+
+    def add(name: str, run: Callable[[argparse.Namespace], int], words: str) -> argparse.ArgumentParser:
+        cmd = commands.add_parser(name, help=words, description=words[0].upper() + words[1:] + ".")
+        cmd.add_argument(
+            "-c", "--config", type=Path, default=ROOT / "voicebot.yaml", help="default: the checkout's own"
+        )
+        cmd.add_argument("--trunks", type=Path, metavar="FOLDER", help="instead of the configuration's")
+        cmd.add_argument("--routes", type=Path, metavar="FILE", help="instead of the configuration's")
+        cmd.add_argument("--json", action="store_true", help="machine-readable")
+        cmd.set_defaults(func=run)
+        return cmd
+
+    cmd = add("check", _check, "look through trunks, routes, certificates, ports, addresses and names")
+    cmd.add_argument("folder", nargs="?", type=Path, help="trunk files, as --trunks")
+    cmd = add("probe", _probe, "ask a trunk's servers, step by step: DNS, TCP, TLS, OPTIONS, REGISTER")
+    cmd.add_argument("name", help="of the trunk")
+    cmd.add_argument("--register", action="store_true", help="register for a moment, instead of only asking")
+    _route_arguments(add("route", _route, "say which rule takes a call, why, and what the dialog will see"))
+    for name, run, words in (
+        ("ladder", _ladder, "show a call's SIP messages and negotiation in words"),
+        ("pcap", _pcap, "write a call's messages as a capture for Wireshark"),
+    ):
+        cmd = add(name, run, words)
+        cmd.add_argument("call", help="id of the call, or a Call-ID")
+        cmd.add_argument("--url", help="of the running server; default: the configuration's http section")
+        if name == "ladder":
+            cmd.add_argument("--html", type=Path, metavar="FILE", help="write a page instead")
+        else:
+            cmd.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
+
+
+def _route_arguments(cmd: argparse.ArgumentParser) -> None:
+    cmd.add_argument("--to", required=True, help="called number or URI")
+    cmd.add_argument("--from", dest="from_", default="sip:anonymous@anonymous.invalid", help="calling number or URI")
+    cmd.add_argument("--trunk", default="", help="name of the trunk that the call comes by")
+    cmd.add_argument("--header", action="append", default=[], metavar="NAME: VALUE", help="may be given several times")
+    cmd.add_argument("--at", metavar="TIME", help="such as 2026-12-24T12:00, here or with an offset; default: now")
+
+
+# ── the commands ──
+
+
+def _check(args: argparse.Namespace) -> int:
+    found = asyncio.run(check(_site(args)))
+    wrong = sum(finding.level == "problem" for finding in found)
+    warnings = sum(finding.level == "warning" for finding in found)
+    return _report(args, found, f"{wrong} problem(s), {warnings} warning(s), {len(found)} things looked at")
+
+
+def _probe(args: argparse.Namespace) -> int:
+    site = _site(args)
+    trunk = _trunk(site, args.name)
+    steps = Probe(site.listening, trunk, register=args.register).run()
+    found = asyncio.run(_collect(args, steps))
+    return _report(args, found, "the trunk is in order" if sound(found) else "", shown=not args.json)
+
+
+def _route(args: argparse.Namespace) -> int:
+    site = _site(args)
+    router = Router.load(site.routes) if site.routes is not None else Router.always(_config(args).flow.stem)
+    trunks = load(site.trunks) if site.trunks is not None else {}
+    if args.trunk and site.trunks is not None and args.trunk not in trunks:
+        raise VoicebotError(f"there is no trunk {args.trunk!r}", f"there are: {', '.join(trunks) or 'none'}")
+    trunk = trunks.get(args.trunk)
+    headers = [_header(text) for text in args.header]
+    trusted, verstat = (trunk.trusted, trunk.verstat) if trunk is not None else (False, False)
+    facts = CallFacts.of(args.to, args.from_, headers, trunk=args.trunk, trusted=trusted, verstat=verstat)
+    decision = router.decide(facts, _time(args.at))
+    print(json.dumps(_decision_json(decision), indent=2, ensure_ascii=False) if args.json else _decision(decision))
+    return 0
+
+
+def _ladder(args: argparse.Namespace) -> int:
+    trace = _fetch(args)
+    told = story.tell(trace)
+    if args.html is not None:
+        args.html.write_text(page.page(told), encoding="utf-8")
+        print(f"{args.html}: {len(told.steps)} messages")
+    else:
+        print(json.dumps(legs.to_json(trace)) if args.json else ladder.text(told), end="")
+    return 0 if told.steps else 1
+
+
+def _pcap(args: argparse.Namespace) -> int:
+    trace = _fetch(args)
+    args.output.write_bytes(pcap.write(trace))
+    count = sum(bool(entry.data) for entry in trace.entries)
+    print(f"{args.output}: {count} messages, {len(trace.rtp)} RTP packets")
+    return 0 if count else 1
+
+
+# ── what they share ──
+
+
+async def _collect(args: argparse.Namespace, steps: AsyncIterator[Finding]) -> list[Finding]:
+    """Show each step as soon as it is done."""
+    found: list[Finding] = []
+    async for finding in steps:
+        found.append(finding)
+        if not args.json:
+            print(finding, flush=True)
+    return found
+
+
+def _report(args: argparse.Namespace, found: list[Finding], summary: str, shown: bool = False) -> int:
+    if args.json:
+        print(json.dumps(to_json(found), indent=2, ensure_ascii=False))
+    else:
+        for finding in () if shown else found:
+            print(finding)
+        if summary:
+            print(summary)
+    return 0 if sound(found) else 1
+
+
+def _config(args: argparse.Namespace) -> Config:
+    return configuration.load(args.config)
+
+
+def _site(args: argparse.Namespace) -> Site:
+    config = _config(args)
+    sip = config.sip
+    trunks: Path | None = getattr(args, "folder", None) or args.trunks or getattr(sip, "trunks", None)
+    routes: Path | None = args.routes or getattr(sip, "routes", None)
+    return Site(
+        listening=Listening((sip.listen,), sip.port, sip.advertise),
+        trunks=trunks,
+        routes=routes,
+        rtp=(config.rtp.first_port, config.rtp.last_port),
+        max_calls=sip.max_calls,
+        flows=frozenset(config.scripts),
+        targets=frozenset(config.handover.targets),
+    )
+
+
+def _trunk(site: Site, name: str) -> Trunk:
+    trunks = load(site.trunks) if site.trunks is not None else {}
+    if name not in trunks:
+        raise VoicebotError(f"there is no trunk {name!r}", f"there are: {', '.join(trunks) or 'none; give --trunks'}")
+    return trunks[name]
+
+
+def _header(text: str) -> tuple[str, str]:
+    name, colon, value = text.partition(":")
+    if not colon or not name.strip():
+        raise VoicebotError(f"--header {text!r} is no header", 'write --header "X-Customer: 42"')
+    return name.strip(), value.strip()
+
+
+def _time(text: str | None) -> datetime:
+    if text is None:
+        return datetime.now().astimezone()
+    try:
+        return datetime.fromisoformat(text).astimezone()
+    except ValueError:
+        raise VoicebotError(f"--at {text!r} is no time", "write 2026-12-24T12:00 or 2026-12-24T12:00+01:00") from None
+
+
+def _decision(decision: Decision) -> str:
+    lines = [str(outcome) for outcome in decision.why]
+    lines += [f"→ {decision.target} (rule {decision.rule})", "", "the dialog sees:"]
+    lines += [f"  {name} = {json.dumps(value, ensure_ascii=False)}" for name, value in decision.variables.items()]
+    return "\n".join(lines)
+
+
+def _decision_json(decision: Decision) -> dict[str, object]:
+    tried = [{"rule": o.rule, "line": o.line, "matched": o.matched, "words": o.words} for o in decision.why]
+    target = {"kind": decision.target.kind, "value": decision.target.value}
+    return {"rule": decision.rule, "target": target, "variables": decision.variables, "why": tried}
+
+
+def _fetch(args: argparse.Namespace) -> CallTrace:
+    """A call's messages from the running server."""
+    http = _config(args).http
+    base = args.url or f"http://{http.listen}:{http.port}"
+    if not base.startswith(("http://", "https://")):
+        raise VoicebotError(f"--url {base!r} is no address of a server", "write http://127.0.0.1:8080")
+    url = f"{base.rstrip('/')}/trunk/trace/{urllib.parse.quote(args.call, safe='')}"
+    try:
+        with urllib.request.urlopen(url, timeout=SERVER_S) as answer:
+            data = answer.read(MAX_ANSWER_BYTES)
+        return legs.from_json(json.loads(data))
+    except urllib.error.HTTPError as error:
+        if error.code == 404:
+            raise VoicebotError(f"the server knows no call {args.call!r}", "`voicebot calls` lists them; old ones are "
+                                "forgotten when the server needs the memory, or was restarted") from None  # fmt: skip
+        raise VoicebotError(f"the server answers {error.code} to {url}") from None
+    except (OSError, ValueError) as error:
+        why = getattr(error, "reason", None) or error
+        raise VoicebotError(f"no trace from {url}: {why}", "is the server running? name it with --url") from None

@@ -206,11 +206,20 @@ class Endpoint:
         self._do(self._transactions.dismiss(transaction, response))
 
     def request(self, request: Request, hop: Hop, listener: Listener | None) -> Transaction:
-        """Send a request; `listener` gets each response, or 408 or 503 when there was none."""
+        """Send a request; `listener` gets each response, or 408 or 503 when there was none (see `why`).
+
+        What is asked of a ``sips:`` URI never leaves but by TLS (RFC 5630 section 3): 503 for other hops.
+        """
         request.headers.set("User-Agent", self._name)
         transaction, outputs = self._transactions.request(request, hop, self._now())
         transaction.listener = listener
-        self._do(outputs)
+        if _would_undress(request, hop):
+            self._transactions.abandon(transaction)
+            self._transport.note_failure(hop, f"a sips: request is not sent by {hop.protocol.upper()}")
+            if listener is not None:
+                asyncio.get_running_loop().call_soon(listener, 503)
+        else:
+            self._do(outputs)
         return transaction
 
     def abandon(self, transaction: Transaction) -> None:
@@ -219,7 +228,10 @@ class Endpoint:
 
     def send_ack(self, ack: Request, hop: Hop) -> None:
         """Send the ACK to a 2xx, which has no transaction."""
-        self._send(encode(ack), hop)
+        if _would_undress(ack, hop):
+            log.warning("an ACK to a sips: URI is not sent", extra={"peer": str(hop)})
+        else:
+            self._send(encode(ack), hop)
 
     def invite_of(self, cancel: Request) -> Transaction | None:
         """The INVITE transaction that a CANCEL means."""
@@ -304,6 +316,7 @@ class Endpoint:
 
     def _judge(self, hop: Hop, response: Response) -> None:
         """A server that says 503 is tried last for as long as it asks (RFC 3261 section 21.5.4)."""
+        self._transport.note_success(hop)
         if response.code != 503:
             self._penalties.lift(hop)
             return
@@ -330,3 +343,7 @@ class Endpoint:
     @staticmethod
     def _now() -> float:
         return asyncio.get_running_loop().time()
+
+
+def _would_undress(request: Request, hop: Hop) -> bool:
+    return request.uri.scheme == "sips" and hop.protocol != "tls"

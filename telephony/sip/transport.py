@@ -212,7 +212,7 @@ class Transport:
             self._later_lost(hop, words)
             return
         connection.useful = True
-        self._failures.pop(hop.route, None)
+        self.note_success(hop)
         for data in self._dialling.pop(hop.route):
             if data == PING:
                 connection.ping()
@@ -229,10 +229,15 @@ class Transport:
         return context.get(asyncio.get_running_loop().time())
 
     def _later_lost(self, hop: Hop, words: str, quoted: bytes | None = None) -> None:
-        self._note_failure(hop, words)
+        self.note_failure(hop, words)
         asyncio.get_running_loop().call_soon(self._on_lost, hop, quoted)
 
-    def _note_failure(self, hop: Hop, words: str) -> None:
+    def note_success(self, hop: Hop) -> None:
+        """Nothing is known against `hop` any more."""
+        self._failures.pop(hop.route, None)
+
+    def note_failure(self, hop: Hop, words: str) -> None:
+        """Keep the reason for `why`."""
         self._failures[hop.route] = words
         self._failures.move_to_end(hop.route)
         if len(self._failures) > MAX_FAILURES:
@@ -297,7 +302,7 @@ class Transport:
             self._on_message(data, hop)
 
     def _unreachable(self, hop: Hop, quoted: bytes | None, words: str) -> None:
-        self._note_failure(hop, words)
+        self.note_failure(hop, words)
         self._on_lost(hop, quoted)
 
     async def _accept(self, listener: socket.socket, protocol: Stream) -> None:
@@ -389,7 +394,7 @@ class Transport:
             if not self._closed:
                 if connection.asked is not None:
                     failure = connection.failure
-                    self._note_failure(hop, tls.why(failure) if failure else "the peer closed the connection")
+                    self.note_failure(hop, tls.why(failure) if failure else "the peer closed the connection")
                 self._on_lost(hop, None)
         if not self._connections and not self._shaking:
             self._empty.set()

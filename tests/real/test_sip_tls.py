@@ -328,3 +328,16 @@ async def test_nothing_but_tls_answers_at_a_tls_hop(own: TlsServer) -> None:
         assert endpoint.why(hop) == "the peer does not speak TLS on this port"
         assert heard[0] == 0x16 and b"OPTIONS" not in heard
     server.close()
+
+
+@pytest.mark.parametrize("protocol", ["udp", "tcp"])
+async def test_a_request_for_a_sips_uri_never_leaves_by_anything_but_tls(protocol: str) -> None:
+    """Acceptance 31, whatever hop somebody puts together."""
+    async with answering() as (server, user), answering() as (endpoint, _):
+        hop = Hop("tcp" if protocol == "tcp" else "udp", "127.0.0.1", server.port)
+        assert await ask(endpoint, hop, "sips:bot@127.0.0.1") == 503
+        assert endpoint.why(hop) == f"a sips: request is not sent by {protocol.upper()}"
+        assert await ask(endpoint, hop, "sip:bot@127.0.0.1") == 200
+        assert [str(request.uri) for request, _ in user.requests] == ["sip:bot@127.0.0.1"]
+        assert endpoint.why(hop) == ""
+        assert not len(endpoint._transactions) or all(t.final for t in endpoint._transactions._live.values())

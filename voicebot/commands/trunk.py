@@ -21,6 +21,7 @@ from telephony.doctor.site import Site
 from telephony.routing.facts import CallFacts
 from telephony.routing.rules import Decision, Router
 from telephony.sip.sockets import Listening
+from telephony.sip.tls import TlsServer
 from telephony.trunk.load import load
 from telephony.trunk.model import Trunk
 from voicebot import config as configuration
@@ -159,12 +160,12 @@ def _config(args: argparse.Namespace) -> Config:
 def _site(args: argparse.Namespace) -> Site:
     config = _config(args)
     sip = config.sip
-    trunks: Path | None = getattr(args, "folder", None) or args.trunks or getattr(sip, "trunks", None)
-    routes: Path | None = args.routes or getattr(sip, "routes", None)
+    tls = TlsServer(sip.tls.cert, sip.tls.key, sip.tls.clients) if sip.tls is not None else None
+    tls_port = sip.tls.port if sip.tls is not None else 0
     return Site(
-        listening=Listening((sip.listen,), sip.port, sip.advertise),
-        trunks=trunks,
-        routes=routes,
+        listening=Listening(sip.addresses, sip.port, sip.advertise, tls, tls_port, tuple(sip.nameservers)),
+        trunks=getattr(args, "folder", None) or args.trunks or sip.trunks,
+        routes=args.routes or sip.routes,
         rtp=(config.rtp.first_port, config.rtp.last_port),
         max_calls=sip.max_calls,
         flows=frozenset(config.scripts),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -15,6 +16,8 @@ from telephony.engine import MediaEngine
 SCENARIOS = Path(__file__).parent / "sipp"
 FIRST_RTP, LAST_RTP = 21000, 21499
 SIPP_RTP = 21500
+_rtp_ports = itertools.cycle(range(SIPP_RTP, SIPP_RTP + 400, 8))
+"""Each sipp takes some, also when it sends nothing."""
 OnCall = Callable[[IncomingCall], Awaitable[None]]
 
 
@@ -53,21 +56,35 @@ class Sipp:
 
 @contextlib.asynccontextmanager
 async def sipp(
-    scenario: str, *, to: int | None = None, transport: str = "udp", calls: int = 1, rate: int = 10
+    scenario: str | Path,
+    *,
+    to: int | None = None,
+    transport: str = "udp",
+    calls: int = 1,
+    rate: int = 10,
+    options: Sequence[str] = (),
 ) -> AsyncIterator[Sipp]:
-    """Start sipp: with `to` as a caller of that port, without as a called party. Names in upper case are built in."""
+    """Start sipp: with `to` as a caller of that port, without as a called party.
+
+    Names in upper case are built in, a path is a scenario's own (see `sipscript`).
+    `options` are more words of the command line, such as ``-s USER``.
+    """
     port = _free_port()
-    what = ["-sn", scenario.lower()] if scenario.isupper() else ["-sf", str(SCENARIOS / f"{scenario}.xml")]
+    if isinstance(scenario, Path):
+        what = ["-sf", str(scenario)]
+    else:
+        what = ["-sn", scenario.lower()] if scenario.isupper() else ["-sf", str(SCENARIOS / f"{scenario}.xml")]
     process = await asyncio.create_subprocess_exec(
         *["sipp", *what, "-m", str(calls), "-r", str(rate), "-t", "t1" if transport == "tcp" else "u1", "-nostdin"],
-        *["-i", "127.0.0.1", "-p", str(port), "-mp", str(SIPP_RTP), "-recv_timeout", "8000", "-d", "300"],
+        *["-i", "127.0.0.1", "-p", str(port), "-mp", str(next(_rtp_ports)), "-recv_timeout", "8000", "-d", "300"],
+        *options,
         *([] if to is None else [f"127.0.0.1:{to}"]),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
     try:
         if to is None:
-            await _listening(port, transport)
+            await listening(port, transport)
         yield Sipp(process, port)
     finally:
         if process.returncode is None:
@@ -83,14 +100,14 @@ def _free_port() -> int:
         return int(udp.getsockname()[1])
 
 
-async def _listening(port: int, transport: str) -> None:
+async def listening(port: int, transport: str) -> None:
     """Wait until the kernel has that port open."""
     table = Path(f"/proc/net/{transport}")
     for _ in range(200):
         if f":{port:04X} " in await asyncio.to_thread(table.read_text):
             return
         await asyncio.sleep(0.02)
-    raise AssertionError("sipp does not listen")
+    raise AssertionError(f"nobody listens on port {port} ({transport})")
 
 
 class Wire(asyncio.DatagramProtocol):

@@ -1,0 +1,162 @@
+"""We register with Kamailio (SHA-256, Service-Route) by the example file, get calls through it and place some."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from pathlib import Path
+
+import pytest
+
+from telephony.agent import IncomingCall
+from telephony.leg import LegError
+from telephony.sip.message import parse_uri
+from telephony.trunk.book import Caller
+
+from .siprun import sipp
+from .trunkrun import crash, edit, example, provider, site
+
+pytestmark = pytest.mark.peer("kamailio", "sipp")
+
+
+@pytest.fixture
+def port() -> int:
+    """Free for UDP and TCP."""
+    while True:
+        with (
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
+            socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp,
+        ):
+            udp.bind(("127.0.0.1", 0))
+            number = int(udp.getsockname()[1])
+            try:
+                tcp.bind(("127.0.0.1", number))
+            except OSError:
+                continue
+            return number
+
+
+@pytest.fixture
+def trunk(tmp_path: Path, port: int, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The example of a provider, at our Kamailio; the second registrar is one where nobody listens."""
+    monkeypatch.setenv("ACME_PASSWORD", "secret")
+    changes = {
+        "- sip.example.net": "- 127.0.0.1:1",
+        "- sip-backup.example.net": f"- 127.0.0.1:{port}",
+        "domain: example.net": "domain: 127.0.0.1",
+    }
+    folder = tmp_path / "trunks"
+    folder.mkdir()
+    return example("provider", folder, changes)
+
+
+class Calls:
+    """Answers what comes."""
+
+    def __init__(self) -> None:
+        self.came: list[IncomingCall] = []
+
+    async def __call__(self, incoming: IncomingCall) -> None:
+        self.came.append(incoming)
+        leg = await incoming.answer()
+        await leg.closed
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+async def test_the_example_registers_takes_a_call_and_places_one(
+    trunk: Path, port: int, tmp_path: Path, transport: str
+) -> None:
+    edit(trunk, ("transport: udp", f"transport: {transport}"))
+    calls = Calls()
+    async with provider(tmp_path, port):
+        async with site(trunk.parent, calls) as place:
+            await place.until("registered")
+            assert "for 60 s" in place.book.states()[0].why, "asked for 600, granted 60"
+
+            async with sipp("UAC", to=port, options=["-s", "+49301234"]) as caller:
+                await caller.ended()
+            assert [incoming.trunk.name if incoming.trunk else "" for incoming in calls.came] == ["provider"]
+
+            leg = await place.agent.call("sip:+49301234@provider", ring_s=5)  # through the provider, to ourselves
+            came = calls.came[1]
+            assert came.from_uri == "sip:+49301234@127.0.0.1" and came.from_name == "Northwind"
+            assert came.trunk is not None and came.trunk.name == "provider"
+            await leg.hang_up()
+
+            with pytest.raises(LegError) as caught:
+                await place.agent.call("sip:+49309999@provider", ring_s=5)
+            assert caught.value.status == 404
+            with pytest.raises(LegError) as caught:
+                await place.agent.call("sip:+1900555@provider", ring_s=5)
+            assert caught.value.status == 403 and "destinations" in caught.value.reason
+        async with site(trunk.parent) as place:
+            await place.until("registered")
+            ways = await place.book.ways(place.book.get("provider"), parse_uri("sip:+49301234@provider"))
+            assert ways[0].hop.port == port and ways[0].routes == (f"<sip:127.0.0.1:{port};lr>",)
+            dress = place.book.dress(place.book.get("provider"), Caller(), ways[0].hop)
+            assert ("P-Asserted-Identity", '"Northwind" <sip:+49301234@127.0.0.1>') in dress.headers
+
+
+async def test_after_the_farewell_the_provider_knows_us_no_more(trunk: Path, port: int, tmp_path: Path) -> None:
+    async with provider(tmp_path, port):
+        async with site(trunk.parent) as place:
+            await place.until("registered")
+        assert place.states == ["registered", "unknown"]
+        edit(trunk, ("+49301234", "+49305555"))
+        async with site(trunk.parent) as place:
+            await place.until("registered")
+            with pytest.raises(LegError) as caught:
+                await place.agent.call("sip:+49301234@provider", ring_s=5)
+            assert caught.value.status == 404
+
+
+async def test_a_provider_who_restarts_has_us_again_within_seconds(trunk: Path, port: int, tmp_path: Path) -> None:
+    """Over TCP the lost connection is noticed, not the end of the registration."""
+    edit(trunk, ("transport: udp", "transport: tcp"))
+    async with provider(tmp_path, port) as process, site(trunk.parent) as place:
+        await place.until("registered")
+        await crash(process)
+        await place.until("registered", "down")
+        async with provider(tmp_path, port):
+            await place.until("registered", "down", "registered", patience_s=15)
+
+
+async def test_a_wrong_password_is_said_and_not_tried_on(
+    trunk: Path, port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ACME_PASSWORD", "wrong")
+    async with provider(tmp_path, port), site(trunk.parent) as place:
+        await place.until("refused")
+        standing = place.book.states()[0]
+        assert standing.registration == "refused" and "password" in standing.why
+        await asyncio.sleep(1)
+        assert place.states == ["refused"]
+
+
+async def test_files_are_read_again_without_touching_what_did_not_change(
+    trunk: Path, port: int, tmp_path: Path
+) -> None:
+    calls = Calls()
+    async with provider(tmp_path, port), site(trunk.parent, calls) as place:
+        await place.until("registered")
+        leg = await place.agent.call("sip:+49301234@provider", ring_s=5)
+        before = place.book.states()[0].why
+
+        edit(trunk, ("transport: udp", "transport: upd"))
+        await asyncio.sleep(0.3)
+        assert place.book.get("provider") is not None, "a wrong file is refused, the old trunks stay"
+        assert "'udp', 'tcp' or 'tls'" in str(place.book.reload()[0])
+
+        example("carrier", trunk.parent, {})
+        edit(trunk, ("transport: upd", "transport: udp"), ("max_calls: 2", "max_calls: 3\nptime_ms: 30"))
+        await asyncio.sleep(0.3)
+        changed = place.book.get("provider")
+        assert changed is not None and changed.max_calls == 3 and place.book.get("carrier") is not None
+        assert place.states == ["registered"] and place.book.states()[1].why == before
+        assert place.book.states()[1].calls == 2, "the live call has its place on the trunk still"
+        assert calls.came[0].terms.ptime_ms == 20 and not leg.closed.done()
+
+        await asyncio.to_thread(trunk.unlink)
+        await place.until("registered", "unknown")
+        assert place.book.get("provider") is None and not leg.closed.done()
+        await leg.hang_up()

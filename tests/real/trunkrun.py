@@ -1,0 +1,115 @@
+"""A user agent with trunks, and a provider to register with: Kamailio."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+
+from telephony.agent import AgentConfig, UserAgent
+from telephony.engine import MediaEngine
+from telephony.happenings import Happening, TrunkState
+from telephony.trunk import load as loading
+from telephony.trunk.book import TrunkBook
+
+from .siprun import OnCall, listening
+
+EXAMPLES = Path(loading.__file__).parent.parent / "trunks"
+FIRST_RTP, LAST_RTP = 23000, 23199
+
+
+class Site:
+    """A running agent, its trunks, and what it told."""
+
+    def __init__(self) -> None:
+        self.happenings: list[Happening] = []
+        self._changed = asyncio.Event()
+
+    agent: UserAgent
+    book: TrunkBook
+
+    def watch(self, happening: Happening) -> None:
+        self.happenings.append(happening)
+        self._changed.set()
+
+    @property
+    def states(self) -> list[str]:
+        """Of the trunks, as they came."""
+        return [one.state for one in self.happenings if isinstance(one, TrunkState)]
+
+    async def until(self, *states: str, patience_s: float = 10.0) -> None:
+        """Wait until the trunk's states were these and no others."""
+        try:
+            async with asyncio.timeout(patience_s):
+                while self.states != list(states):
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            raise AssertionError(f"wanted {states}, was told {self.happenings}") from None
+
+
+@contextlib.asynccontextmanager
+async def site(folder: Path, on_call: OnCall | None = None, config: AgentConfig | None = None) -> AsyncIterator[Site]:
+    """An agent on a free port with the trunks of a folder."""
+    engine = MediaEngine("127.0.0.1", FIRST_RTP, LAST_RTP)
+    engine.start()
+    place = Site()
+    place.book = TrunkBook(folder, watch=place.watch, poll_s=0.1)
+    place.agent = UserAgent(
+        config or AgentConfig(port=0, open=False), engine, on_call, trunks=place.book, watch=place.watch
+    )
+    await place.agent.start()
+    try:
+        yield place
+    finally:
+        await place.agent.stop()
+        engine.stop()
+
+
+def example(name: str, folder: Path, changes: Mapping[str, str]) -> Path:
+    """One of the example files with other addresses; each has to be there. Returns the new file."""
+    path = folder / f"{name}.yaml"
+    shutil.copy(EXAMPLES / path.name, path)
+    edit(path, *changes.items())
+    return path
+
+
+def edit(path: Path, *changes: tuple[str, str]) -> None:
+    """Replace words in a file; each has to be there."""
+    text = path.read_text(encoding="utf-8")
+    for old, new in changes:
+        assert old in text, f"{old!r} is not in {path}"
+        text = text.replace(old, new)
+    path.write_text(text, encoding="utf-8")
+
+
+@contextlib.asynccontextmanager
+async def provider(folder: Path, port: int) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Kamailio as `provider.cfg` describes it; `port` has to be free for UDP and TCP."""
+    shutil.copy(Path(__file__).with_name("provider.cfg"), folder / "kamailio.cfg")
+    edit(folder / "kamailio.cfg", ("PORT", str(port)))
+    words = ["-DD", "-E", "-m", "32", "-M", "4", "-Y", str(folder), "-f", str(folder / "kamailio.cfg")]
+    process = await asyncio.create_subprocess_exec(
+        *("kamailio", *words),
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+        cwd=folder,
+        start_new_session=True,
+    )
+    try:
+        for transport in ("udp", "tcp"):
+            await listening(port, transport)
+        yield process
+    finally:
+        await crash(process)
+
+
+async def crash(process: asyncio.subprocess.Process) -> None:
+    """End it and its children without a farewell."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    await process.wait()

@@ -8,10 +8,13 @@ import itertools
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from telephony.agent import AgentConfig, IncomingCall, UserAgent
 from telephony.engine import MediaEngine
+from telephony.happenings import Watch, unwatched
+from telephony.sip.gate import Gate
+from telephony.trunk.book import Trunks
 
 SCENARIOS = Path(__file__).parent / "sipp"
 FIRST_RTP, LAST_RTP = 21000, 21499
@@ -22,11 +25,20 @@ OnCall = Callable[[IncomingCall], Awaitable[None]]
 
 
 @contextlib.asynccontextmanager
-async def running_agent(on_call: OnCall | None, max_calls: int = 50) -> AsyncIterator[UserAgent]:
-    """A user agent with the real media engine on a free port."""
+async def running_agent(
+    on_call: OnCall | None,
+    max_calls: int = 50,
+    *,
+    trunks: Trunks | None = None,
+    gate: Gate | None = None,
+    watch: Watch = unwatched,
+    **config: Any,
+) -> AsyncIterator[UserAgent]:
+    """A user agent with the real media engine on a free port; `config` is more of its `AgentConfig`."""
     engine = MediaEngine("127.0.0.1", FIRST_RTP, LAST_RTP)
     engine.start()
-    agent = UserAgent(AgentConfig(port=0, max_calls=max_calls), engine, on_call)
+    settings = AgentConfig(port=0, max_calls=max_calls, **{"max_new_per_s": 10_000.0, **config})
+    agent = UserAgent(settings, engine, on_call, trunks=trunks, gate=gate, watch=watch)
     await agent.start()
     try:
         yield agent

@@ -1,0 +1,295 @@
+"""Calls that we place to sipp: early media, forks, PRACK, CANCEL at every moment, redirects, failover, late offer."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from telephony.agent import CallFailed, Progress, UserAgent
+from telephony.leg import LegError
+from telephony.sip.reason import Reason
+from telephony.terms import Terms
+
+from .siprun import running_agent, sipp
+from .sipscript import invite, ok, pause, reply, request, write
+
+pytestmark = pytest.mark.peer("sipp")
+
+RELIABLE = "Require: 100rel\nRSeq: 71"
+BYE = request("BYE") + ok()
+
+
+def uri(port: int, tail: str = "") -> str:
+    return f"sip:human@127.0.0.1:{port}{tail}"
+
+
+def assert_idle(agent: UserAgent) -> None:
+    """Nothing is left of the call."""
+    assert agent.active_calls == 0
+    assert not agent._dialogs._early
+
+
+async def test_early_media_are_heard_and_sent_before_the_answer(tmp_path: Path) -> None:
+    script = write(tmp_path, invite(), reply(183, sdp=True), pause(500), reply(200, sdp=True), request("ACK"), BYE)
+    heard: list[Progress] = []
+    async with running_agent(None) as agent, sipp(script, options=["-rtp_echo"]) as called:
+        dialling = agent.dial(uri(called.port))
+        dialling.on_progress = heard.append
+        early: list[int] = []
+        dialling.on_early_audio = lambda pcm: early.append(int(np.abs(pcm).max()))
+        dialling.play(np.full(8000, 3000, np.int16))
+        await asyncio.sleep(0.4)
+        assert dialling.early_audio and not dialling.done
+        assert max(early) > 2000, "our own audio comes back from the called party's media port"
+        leg = await dialling.answered()
+        await leg.hang_up()
+        await called.ended()
+        assert [(one.status, one.early_media) for one in heard] == [(183, True)]
+        assert_idle(agent)
+
+
+async def test_a_network_that_takes_no_early_audio_gets_none(tmp_path: Path) -> None:
+    """RFC 5009: sendonly is the called side's word for one way only."""
+    gated = reply(183, sdp=True, more="P-Early-Media: sendonly")
+    script = write(tmp_path, invite(), gated, pause(400), reply(200, sdp=True), request("ACK"), BYE)
+    async with running_agent(None) as agent, sipp(script, options=["-rtp_echo"]) as called:
+        dialling = agent.dial(uri(called.port))
+        await asyncio.sleep(0.3)
+        assert dialling.early_audio
+        assert dialling._order.media.stats().packets_sent == 0
+        leg = await dialling.answered()
+        await asyncio.sleep(0.2)
+        assert leg.stats().packets_sent > 3
+        await leg.hang_up()
+        await called.ended()
+
+
+async def test_reliable_responses_are_acknowledged_once_and_in_order(tmp_path: Path) -> None:
+    script = write(
+        tmp_path,
+        invite({"Supported": "100rel"}),
+        reply(180, more=RELIABLE),
+        request("PRACK", {"RAck": "71 1 INVITE"}),
+        ok(),
+        reply(180, more=RELIABLE),
+        reply(183, more="Require: 100rel\nRSeq: 73", sdp=True),
+        reply(183, more="Require: 100rel\nRSeq: 72", sdp=True),
+        request("PRACK", {"RAck": "72 1 INVITE", "CSeq": "3 PRACK"}),
+        ok(),
+        reply(200),
+        request("ACK", {"CSeq": "1 ACK"}),
+        request("BYE", {"CSeq": "4 BYE"}),
+        ok(),
+    )
+    async with running_agent(None) as agent, sipp(script) as called:
+        leg = await agent.call(uri(called.port))
+        await leg.hang_up()
+        await called.ended()
+        assert_idle(agent)
+
+
+async def test_an_offer_left_to_the_called_party_is_answered_in_ack(tmp_path: Path) -> None:
+    script = write(
+        tmp_path, invite({"Content-Length": "0"}), reply(180), reply(200, sdp=True), request("ACK", body="m=audio"), BYE
+    )
+    async with running_agent(None) as agent, sipp(script) as called:
+        leg = await agent.call(uri(called.port), late_offer=True)
+        assert leg.negotiation.agreed is not None
+        await leg.hang_up()
+        await called.ended()
+
+
+async def test_an_offer_left_to_the_called_party_is_answered_in_prack(tmp_path: Path) -> None:
+    script = write(
+        tmp_path,
+        invite({"Content-Length": "0"}),
+        reply(183, more=RELIABLE, sdp=True),
+        request("PRACK", body="m=audio"),
+        ok(),
+        reply(200),
+        request("ACK", {"Content-Length": "0"}),
+        BYE,
+    )
+    async with running_agent(None) as agent, sipp(script) as called:
+        leg = await agent.call(uri(called.port), late_offer=True)
+        await leg.hang_up()
+        await called.ended()
+
+
+async def test_of_forks_the_first_answer_wins_and_the_second_is_hung_up(tmp_path: Path) -> None:
+    script = write(
+        tmp_path,
+        invite(),
+        reply(180, "a"),
+        reply(183, "b", sdp=True),
+        reply(200, "a", sdp=True),
+        request("ACK", {"To": "tag=[0-9]+a"}),
+        reply(200, "b", sdp=True),
+        request("ACK", {"To": "tag=[0-9]+b"}),
+        request("BYE", {"To": "tag=[0-9]+b", "Reason": "answered|elsewhere|200"}),
+        ok(),
+        reply(200, "b", sdp=True),
+        request("ACK", {"To": "tag=[0-9]+b"}),
+        request("BYE", {"To": "tag=[0-9]+a"}),
+        ok(),
+    )
+    async with running_agent(None) as agent, sipp(script) as called:
+        leg = await agent.call(uri(called.port))
+        assert "a" in leg.dialog.remote_tag
+        await asyncio.sleep(0.4)
+        assert not leg.closed.done() and not leg.media.closed
+        await leg.hang_up()
+        await called.ended()
+        assert_idle(agent)
+
+
+# ── CANCEL ──
+
+
+async def test_a_call_given_up_before_any_response_is_cancelled_after_the_first(tmp_path: Path) -> None:
+    script = write(
+        tmp_path,
+        invite(),
+        pause(300),
+        reply(180),
+        request("CANCEL", {"Reason": "SIP ?;cause=480"}),
+        ok(),
+        reply(487),
+        request("ACK"),
+    )
+    async with running_agent(None) as agent, sipp(script) as called:
+        dialling = agent.dial(uri(called.port))
+        await asyncio.sleep(0.15)
+        dialling.give_up(Reason("SIP", 480, "caller left"))
+        with pytest.raises(LegError) as caught:
+            await dialling.answered()
+        assert caught.value.status == 487
+        await called.ended()
+        assert_idle(agent)
+
+
+async def test_a_call_given_up_before_a_200_without_ringing_is_acknowledged_and_hung_up(tmp_path: Path) -> None:
+    script = write(tmp_path, invite(), pause(300), reply(200, sdp=True), request("ACK"), BYE)
+    async with running_agent(None) as agent, sipp(script) as called:
+        dialling = agent.dial(uri(called.port))
+        await asyncio.sleep(0.15)
+        dialling.give_up()
+        await called.ended()
+        assert_idle(agent)
+
+
+async def test_a_call_given_up_in_early_media_is_cancelled(tmp_path: Path) -> None:
+    script = write(
+        tmp_path, invite(), reply(183, sdp=True), request("CANCEL"), ok(), reply(487), request("ACK"), pause(50)
+    )
+    async with running_agent(None) as agent, sipp(script) as called:
+        with pytest.raises(LegError) as caught:
+            await agent.call(uri(called.port), ring_s=0.3)
+        assert caught.value.status == 408
+        await called.ended()
+        assert_idle(agent)
+
+
+async def test_a_cancelled_call_that_gets_no_final_response_leaves_no_state(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("telephony.attempt.TIMEOUT_S", 0.3)
+    script = write(tmp_path, invite(), reply(180), request("CANCEL"), ok(), pause(100))
+    async with running_agent(None) as agent, sipp(script) as called:
+        with pytest.raises(LegError):
+            await agent.call(uri(called.port), ring_s=0.2)
+        await called.ended()
+        await asyncio.sleep(0.5)
+        left = [one for one in agent._endpoint._transactions._live.values() if one.request.method == "INVITE"]
+        assert not left
+
+
+# ── where the call goes ──
+
+
+async def test_a_refusal_says_why_in_the_words_of_the_network(tmp_path: Path) -> None:
+    busy = reply(503, more='Reason: Q.850;cause=34;text="No circuit available"')
+    script = write(tmp_path, invite(), busy, request("ACK"))
+    async with running_agent(None) as agent, sipp(script) as called:
+        with pytest.raises(CallFailed, match="No circuit available") as caught:
+            await agent.call(uri(called.port))
+        assert caught.value.status == 503
+        assert caught.value.reasons[0].cause == 34
+        await called.ended()
+
+
+async def test_a_redirect_is_followed_where_the_terms_allow_it_and_never_in_circles(tmp_path: Path) -> None:
+    answers = write(tmp_path, invite({"To": "human@"}), reply(200, sdp=True), request("ACK"), BYE)
+    async with running_agent(None) as agent, sipp(answers) as there:
+        contact = f"<sip:human@127.0.0.1:1;transport=nonsense>;q=0.9, <sip:b@127.0.0.1:{there.port}>;q=0.5"
+        moved = write(tmp_path, invite(), reply(302, contact=contact), request("ACK"))
+        async with sipp(moved) as here:
+            leg = await agent.call(uri(here.port), terms=Terms(redirects=1))
+            await leg.hang_up()
+            await here.ended()
+            await there.ended()
+        async with sipp(moved) as here:
+            with pytest.raises(LegError) as caught:
+                await agent.call(uri(here.port))
+            assert caught.value.status == 302
+            await here.ended()
+        circle = write(tmp_path, invite(), reply(302, contact="<sip:human@[local_ip]:[local_port]>"), request("ACK"))
+        async with sipp(circle) as here:
+            with pytest.raises(LegError) as caught:
+                await agent.call(uri(here.port), terms=Terms(redirects=5))
+            assert caught.value.status == 302
+            await here.ended()
+        assert_idle(agent)
+
+
+async def test_the_next_hop_is_tried_when_one_is_dead_or_says_503(
+    tmp_path: Path, unused_udp_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from telephony.sip.hop import Hop
+    from telephony.trunk.ways import Way
+
+    answers = write(tmp_path, invite(), reply(180), reply(200, sdp=True), request("ACK"), BYE)
+    refuses = write(tmp_path, invite(), reply(503), request("ACK"))
+    async with running_agent(None) as agent, sipp(refuses) as full, sipp(answers) as free:
+
+        async def ways(trunk: object, to: object) -> list[Way]:
+            hops = [Hop("tcp", "127.0.0.1", unused_udp_port), Hop("udp", "127.0.0.1", unused_udp_port)]
+            hops += [Hop("udp", "127.0.0.1", full.port), Hop("udp", "127.0.0.1", free.port)]
+            return [Way(to, hop) for hop in hops]  # type: ignore[arg-type]
+
+        monkeypatch.setattr(agent._trunks, "ways", ways)
+        began_s = asyncio.get_running_loop().time()
+        leg = await agent.call("sip:human@somewhere.invalid")
+        took_s = asyncio.get_running_loop().time() - began_s
+        print(f"third hop after {took_s * 1000:.0f} ms")
+        assert took_s < 1
+        await leg.hang_up()
+        await full.ended()
+        await free.ended()
+        assert_idle(agent)
+
+
+async def test_a_silent_hop_is_left_after_its_patience_and_cancelled_when_it_wakes_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from telephony.sip.hop import Hop
+    from telephony.trunk.ways import Way
+
+    monkeypatch.setattr("telephony.dialling.HOP_PATIENCE_S", 0.3)
+    late = write(
+        tmp_path, invite(), pause(600), reply(180), request("CANCEL"), ok(), reply(487), request("ACK"), pause(10)
+    )
+    answers = write(tmp_path, invite(), reply(200, sdp=True), request("ACK"), BYE)
+    async with running_agent(None) as agent, sipp(late) as sleepy, sipp(answers) as awake:
+
+        async def ways(trunk: object, to: object) -> list[Way]:
+            return [Way(to, Hop("udp", "127.0.0.1", one.port)) for one in (sleepy, awake)]  # type: ignore[arg-type]
+
+        monkeypatch.setattr(agent._trunks, "ways", ways)
+        leg = await agent.call("sip:human@somewhere.invalid")
+        await sleepy.ended()
+        await leg.hang_up()
+        await awake.ended()

@@ -23,6 +23,8 @@ from .secret import Secret, wrong
 
 _USER = re.compile(r"[A-Za-z0-9\-_.!~*'()&=+$,;?/%]{1,128}")
 _HOST = re.compile(r"[A-Za-z0-9.\-]{1,253}|\[[0-9A-Fa-f:.]+\]")
+_BARE = re.compile(r"(\[[^\]]*\]|[^:;\[]*)(:[0-9]+)?(;.*)?")
+"""A host without a scheme."""
 _DESTINATION = re.compile(r"[^\s\"<>]{1,256}")
 _SET_BY_US = frozenset(
     {"via", "from", "to", "call-id", "cseq", "contact", "max-forwards", "content-length", "content-type", "route"}
@@ -35,7 +37,7 @@ def _uri(value: Any) -> str:
     """A SIP URI, or a host with an optional port, as a SIP URI's text."""
     if not isinstance(value, str) or any(ch in value for ch in '\r\n\t <>"'):
         raise wrong("must be a SIP URI or a host", "such as sip:sbc.example.net:5060;transport=tcp or sbc.example.net")
-    text = value if re.match(r"[A-Za-z][A-Za-z0-9+.\-]*:[^0-9]", value) else f"sip:{value}"
+    text = f"sip:{value}" if _BARE.fullmatch(value) is not None else value
     try:
         uri = parse_uri(text)
     except SipError as error:

@@ -30,6 +30,7 @@ from voicebot.mouth.mouth import Mouth
 from voicebot.paths import models_dir
 from voicebot.record.records import Records
 from voicebot.scribe import Scribe
+from voicebot.web.doctor import Doctor
 from voicebot.web.server import Web
 
 THINKERS = 2
@@ -58,7 +59,13 @@ class App:
         self.media = MediaEngine(config.sip.addresses, config.rtp.first_port, config.rtp.last_port)
         self.edge = Edge(config, self.media, self._sip_call)
         self.agent = self.edge.agent
-        self.web = Web(config.http, on_browser_call=self._browser_call, ready=lambda: self.ready, status=self.status)
+        self.web = Web(
+            config.http,
+            on_browser_call=self._browser_call,
+            ready=lambda: self.ready,
+            status=self.status,
+            doctor=Doctor(lambda: self.edge),
+        )
         self.house = House(
             config=config,
             ears=ears.result(),
@@ -139,6 +146,7 @@ class App:
     ) -> None:
         call = uuid.uuid4().hex[:12]
         log.call_id.set(call)
+        self.edge.remember(call, leg.id)
         scribe = Scribe(
             self.records,
             call,
@@ -157,7 +165,9 @@ class App:
             metrics.calls_active.labels(channel).dec()
 
     async def _dial(self, uri: str, ring_s: float) -> Leg:
-        return await self.agent.call(uri, from_name=self.script.flow.name, ring_s=ring_s)
+        leg = await self.agent.call(uri, from_name=self.script.flow.name, ring_s=ring_s)
+        self.edge.remember(log.call_id.get(), leg.id)
+        return leg
 
     def _post_summary(self, summary: dict[str, Any]) -> None:
         url = self.config.handover.webhook

@@ -5,12 +5,17 @@ Labels of metrics are names from the configuration and small fixed sets only: no
 
 from __future__ import annotations
 
+import asyncio
+import dataclasses
 import time
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from telephony.agent import AgentConfig, IncomingCall, UserAgent
+from telephony.doctor.legs import CallTrace
 from telephony.engine import MediaEngine
 from telephony.happenings import Blocked, Happening, Over, Refused, SetUp, TrunkState
 from telephony.problems import Problem, SourceError
@@ -27,6 +32,8 @@ from voicebot import log, metrics
 from voicebot.config import Config
 
 NO_TRUNK = "none"
+REMEMBERED = 2000
+"""Calls whose legs can still be found by our own id."""
 LOOK_S = 2.0
 """How often the file of routes is looked at for changes."""
 _ENDS = frozenset({"caller", "local", "no-media", "session-expired", "transferred", "replaced"})
@@ -51,6 +58,7 @@ class Edge:
         sip = config.sip
         self._config = config
         self._on_call = on_call
+        self._legs_of: OrderedDict[str, list[str]] = OrderedDict()
         self._looked_s = 0.0
         self._changed_ns = 0
         self.trace = Trace(int(sip.trace_mb * 1_000_000)) if sip.trace_mb else None
@@ -98,7 +106,43 @@ class Edge:
         else:
             await self._on_call(incoming, decision)
 
+    # ── what the doctor is shown ──
+
+    def remember(self, call: str, leg: str) -> None:
+        """A leg belongs to a call: our id of the call, and the leg's Call-ID."""
+        self._legs_of.setdefault(call, []).append(leg)
+        if len(self._legs_of) > REMEMBERED:
+            self._legs_of.popitem(last=False)
+
+    def trace_of(self, call: str) -> CallTrace | None:
+        """The SIP messages of a call, by our id, by a leg's Call-ID, or ``last``; None when nothing is known."""
+        if self.trace is None:
+            return None
+        if call == "last" and self._legs_of:
+            call = next(reversed(self._legs_of))
+        ids = self._legs_of.get(call, [call])
+        found = {leg: entries for leg in ids if (entries := self.trace.of(leg))}
+        return CallTrace(call, found) if found else None
+
+    def state(self) -> dict[str, Any]:
+        """How trunks are doing, and who is blocked."""
+        now_s = asyncio.get_running_loop().time()
+        return {
+            "trunks": [dataclasses.asdict(standing) for standing in self.trunks.states()],
+            "blocked": [dataclasses.asdict(block) for block in self.gate.blocked(now_s)],
+            "calls": self.agent.active_calls,
+        }
+
     # ── the file of routes ──
+
+    def reload(self) -> list[Problem]:
+        """Read trunks and routes again now. Returns what is wrong; the old ones stay at work then."""
+        problems = self.trunks.reload()
+        try:
+            self.router = self._read_routes()
+        except SourceError as error:
+            problems += error.problems
+        return problems
 
     def _read_routes(self) -> Router:
         path = self._config.sip.routes

@@ -22,8 +22,9 @@ records_lost = Counter("voicebot_records_lost", "Entries of call records that co
 
 sip_calls = Counter("voicebot_sip_calls", "Calls set up or refused, by trunk", ["trunk", "direction", "status"])
 sip_setup = Histogram(
-    "voicebot_sip_setup_seconds", "INVITE to final response of answered calls", ["trunk", "direction"], buckets=_SECONDS
-)
+    "voicebot_sip_setup_seconds", "INVITE to final response of answered calls", ["trunk", "direction"],
+    buckets=(0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0),
+)  # fmt: skip
 sip_over = Counter("voicebot_sip_over", "Answered calls that have ended, by who or what ended them", ["trunk", "why"])
 sip_refused = Counter("voicebot_sip_refused", "Packets and requests turned away at the door", ["trunk", "why"])
 sip_blocked = Counter("voicebot_sip_blocked_sources", "Times that a source was blocked")

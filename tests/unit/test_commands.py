@@ -79,3 +79,16 @@ def test_the_demo_s_options_change_its_configuration(tmp_path: Path) -> None:
     assert settings.sip.port == 0
     assert set(settings.handover.targets.values()) == {"sip:me@127.0.0.1:5099"}
     assert settings.record.database == f"sqlite:///{tmp_path}/calls.db"
+
+
+def test_trunks_and_routes_of_the_configuration_are_checked_too(company: Path) -> None:
+    trunks = company.with_name("trunks")
+    trunks.mkdir()
+    (trunks / "pbx.yaml").write_text("title: PBX\npeers: [10.0.0.300]\n")
+    company.with_name("routes.yaml").write_text(
+        "routes:\n  - name: a\n    when: {to: '+49*'}\n    flow: sails\nelse: {flow: northwind}\n"
+    )
+    spoil(company, "sip:\n", "sip:\n  trunks: trunks\n  routes: routes.yaml\n")
+    found = [str(problem) for problem in check.look(company)[0]]
+    assert any("pbx.yaml:2:" in text for text in found)
+    assert any("routes.yaml:" in text and "sails" in text for text in found)

@@ -8,10 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from telephony.routing.rules import Router
+from telephony.trunk.load import load as load_trunks
 from voicebot import config as configuration
 from voicebot import models
 from voicebot.actions.catalog import Catalog
 from voicebot.config import Config
+from voicebot.edge import routing_problems
 from voicebot.errors import Problem, SourceError
 from voicebot.mind.flow import Flow
 from voicebot.paths import ROOT
@@ -47,6 +50,7 @@ def look(path: Path) -> tuple[list[Problem], str]:
     except SourceError as error:
         return error.problems, ""
     flows = [_look_at(found, config, path, *files) for files in config.scripts.values()]
+    found += _telephone(config)
     found += [Problem(str(path), 0, message, "run: voicebot models pull") for message in models.missing()]
     words = [
         f"{name}: {len(flow.programs)} tasks, {len(flow.intents)} intents, {len(flow.actions_used())} actions"
@@ -64,6 +68,17 @@ def _look_at(
     if flow is not None and catalog is not None:
         found += _fit(flow, catalog, config, path, flow_file, actions_file or flow_file.with_suffix(".actions.yaml"))
     return flow
+
+
+def _telephone(config: Config) -> list[Problem]:
+    """What is wrong in trunks and routes; `voicebot trunk check` looks at certificates, ports and names besides."""
+    found: list[Problem] = []
+    folder, file = config.sip.trunks, config.sip.routes
+    trunks = {} if folder is None else _try(found, lambda: load_trunks(folder)) or {}
+    router = None if file is None else _try(found, lambda: Router.load(file))
+    if router is not None:
+        found += [problem for problem in routing_problems(config, router, trunks.values()) if not problem.warning]
+    return found
 
 
 def _try(found: list[Problem], read: Callable[[], Read]) -> Read | None:

@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+from telephony.sip.hop import bracketed
 from voicebot import config as configuration
 from voicebot import log
 from voicebot.app import App
@@ -16,6 +17,7 @@ from voicebot.config import Config
 from voicebot.errors import VoicebotError
 from voicebot.record.redact import protect_logs
 
+_log = log.get(__name__)
 DRAIN_S = 60.0
 """SIGTERM: live calls get this long before they are hung up (acceptance.md, 24)."""
 SWITCH_S = 0.001
@@ -49,6 +51,7 @@ async def _serve(app: App, begun: float) -> int:
     told: asyncio.Queue[signal.Signals] = asyncio.Queue()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told.put_nowait, number)
+    loop.add_signal_handler(signal.SIGHUP, _reload, app)
     try:
         await app.start()
     except OSError as error:
@@ -67,17 +70,33 @@ async def _serve(app: App, begun: float) -> int:
     return 0
 
 
+def _reload(app: App) -> None:
+    """SIGHUP: trunks and routes anew, without touching live calls."""
+    problems = app.edge.reload()
+    for problem in problems:
+        _log.error("not reloaded", extra={"problem": str(problem)})
+    if not problems:
+        _log.info("trunks and routes were read again")
+
+
 def banner(app: App, seconds: float) -> str:
     """The lines that say what is listening, with which engines, and what to try."""
     config, house = app.config, app.house
+    phones = ", ".join(f"sip:{bracketed(host)}:{app.agent.port}" for host in config.sip.addresses) + " (UDP and TCP)"
+    if config.sip.tls is not None:
+        phones += f" and port {app.agent.tls_port} (TLS)"
     lines = [
         f"voicebot is ready after {seconds:.1f} s: flow {app.script.flow.name!r} from {config.flow.name}",
-        f"  phone    sip:{config.sip.listen}:{app.agent.port} (UDP and TCP), audio from port {config.rtp.first_port}",
+        f"  phone    {phones}, audio from port {config.rtp.first_port}",
         f"  browser  http://{config.http.listen}:{app.web.port}/",
         f"  engines  hears with {config.ears.engine}, speaks with {house.mouth.voice_name}",
     ]
     if house.mouth.advice:
         lines.append(f"           {house.mouth.advice}")
+    trunks = [trunk.name for trunk in app.edge.trunks.all()]
+    if trunks:
+        others = "others may call too" if config.sip.takes_strangers else "nobody else may call"
+        lines.insert(2, f"  trunks   {', '.join(trunks)}; {others}")
     if app.hints:
         lines.append("  try      " + "; ".join(app.hints))
     return "\n".join(lines)

@@ -43,7 +43,8 @@ async def secured(request: web.Request, handler: Handler) -> web.StreamResponse:
         answer.headers.update(HEADERS)
         answer.headers["Server"] = "voicebot"
         raise
-    response.headers.update(HEADERS)
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)  # a page with a stricter policy of its own keeps it
     response.headers["Server"] = "voicebot"
     return response
 

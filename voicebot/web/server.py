@@ -13,6 +13,7 @@ from aiohttp import web
 from telephony.webrtc import MAX_OFFER, WebRtcLeg
 from voicebot import log
 from voicebot.config import Http
+from voicebot.web.doctor import Doctor
 from voicebot.web.phone import MAX_CALLS, Phone
 from voicebot.web.security import secured
 
@@ -31,6 +32,7 @@ class Web:
         on_browser_call: runs one browser call, from its connected leg to its end.
         ready: whether calls are accepted now.
         status: what pages show about the server; ``hints`` is a list of things to say.
+        doctor: more handlers, under ``/trunk``.
         max_calls: browser calls at once; more get 503.
     """
 
@@ -41,9 +43,11 @@ class Web:
         on_browser_call: Callable[[WebRtcLeg], Awaitable[None]],
         ready: Callable[[], bool],
         status: Callable[[], dict[str, Any]],
+        doctor: Doctor | None = None,
         max_calls: int = MAX_CALLS,
     ) -> None:
         self._config, self._ready, self._status = config, ready, status
+        self._doctor = doctor
         self.phone = Phone(on_browser_call, ready, max_calls)
         self.port = config.port
         """The real one after `start`."""
@@ -57,6 +61,8 @@ class Web:
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/metrics", self._metrics)
+        if self._doctor is not None:
+            app.router.add_routes(self._doctor.routes())
         for path in sorted(STATIC.iterdir()):
             route = "/" if path.name == "index.html" else f"/{path.name}"
             app.router.add_get(route, _File(path).get)

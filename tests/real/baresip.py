@@ -78,10 +78,11 @@ def load(path: Path) -> Wave:
 
 
 class Baresip:
-    """One softphone with one call."""
+    """One softphone with one call. `config` is for more lines of its configuration."""
 
-    def __init__(self, folder: Path, user: str = "phone") -> None:
+    def __init__(self, folder: Path, user: str = "phone", config: str = "") -> None:
         self.folder = folder
+        self.config = config
         self.user = user
         self.sip_port, self._ctrl = free_ports()
         self.events: list[dict[str, str]] = []
@@ -96,6 +97,7 @@ class Baresip:
         rtp = 40000 + (self.sip_port % 9000) * 2
         (self.folder / "config").write_text(
             CONFIG.format(sip=self.sip_port, ctrl=self._ctrl, folder=self.folder, rtp=rtp, rtp_last=rtp + 40)
+            + self.config
         )
         mode = "auto" if answers else "manual"
         (self.folder / "accounts").write_text(

@@ -18,7 +18,7 @@ from tests.certificates import Authority
 
 from .answering import Polite, answering, ask, assert_answers, options
 from .siprun import wire
-from .test_sip_wire import assert_alive
+from .test_sip_wire import assert_alive, until
 
 
 @pytest.fixture(scope="module")
@@ -193,6 +193,21 @@ async def test_openssl_is_let_in_with_1_2_and_1_3_only(own: TlsServer, version: 
     async with tls_server(own) as (endpoint, _):
         output = await s_client(endpoint.tls_port, *version, "-cipher", "ALL:@SECLEVEL=0")
         assert words in output, output
+
+
+@pytest.mark.peer("openssl")
+async def test_a_caller_who_does_not_believe_us_is_in_the_log_with_his_reason(
+    own: TlsServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "telephony.sip.connection")
+    stranger = Authority(tmp_path, "Stranger")
+    async with tls_server(own) as (endpoint, _):
+        output = await s_client(endpoint.tls_port, "-CAfile", str(stranger.ca), "-verify_return_error")
+        assert "unable to get local issuer certificate" in output
+        await until(lambda: bool(caplog.records))
+    (record,) = caplog.records
+    assert vars(record)["why"] == "the peer does not know the authority of our certificate"
+    assert vars(record)["peer"] == "127.0.0.1"
 
 
 @pytest.mark.peer("openssl")

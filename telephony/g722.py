@@ -20,6 +20,8 @@ class Encoder:
         self._context.format = av.AudioFormat("s16")
         self._context.layout = av.AudioLayout("mono")
         self._context.time_base = Fraction(1, rate_hz)
+        # Frames of 10 ms, so that packets can be of any multiple of it.
+        self._context.options = {"frame_size": str(rate_hz // 100)}
 
     def encode(self, pcm: Pcm) -> bytes:
         """An even number of samples to half as many bytes."""

@@ -9,8 +9,12 @@ import numpy as np
 import pytest
 
 from telephony.agreement import Agreed
+from telephony.codecs import FORMATS, Codec, encode
+from telephony.coding import make_encoder
+from telephony.dtmf import tones
 from telephony.receiver import Receiver
 from telephony.rtp import pack
+from telephony.terms import Terms
 
 CALLER = ("192.0.2.1", 4000)
 STRANGER = ("198.51.100.66", 9999)
@@ -145,3 +149,115 @@ def test_ten_thousand_mutated_packets_do_not_end_the_call() -> None:
         receiver.datagram(talk(30_000 + index, ssrc=77), CALLER, now_ms)
         heard_again += sum(int((block == LOUD).sum()) for block in blocks(receiver, now_ms))
     assert heard_again >= 45 * 160
+
+
+# ── codecs, keys in the sound, silence ──
+
+
+def wide(codec: Codec, count: int, hertz: float = 300, ptime_ms: int = 20) -> list[bytes]:
+    """Payloads of a tone."""
+    rate_hz = FORMATS[codec].rate_hz
+    time_s = np.arange(rate_hz * ptime_ms * count // 1000) / rate_hz
+    pcm = (np.sin(2 * np.pi * hertz * time_s) * 8000).astype(np.int16)
+    encoder, size = make_encoder(codec), rate_hz * ptime_ms // 1000
+    pieces = [pcm[start : start + size] for start in range(0, len(pcm), size)]
+    return [encode(piece, codec) if encoder is None else encoder.encode(piece) for piece in pieces]
+
+
+def pitch(pcm: np.ndarray, rate_hz: int) -> float:
+    return float(np.abs(np.fft.rfft(pcm.astype(float))).argmax() * rate_hz / len(pcm))
+
+
+@pytest.mark.parametrize("rate_hz", [8000, 16000])
+@pytest.mark.parametrize("codec", ["PCMU", "PCMA", "G722", "opus"])
+def test_every_codec_is_heard_at_the_rate_of_the_leg(codec: Codec, rate_hz: int) -> None:
+    form = FORMATS[codec]
+    receiver = Receiver(Agreed(CALLER, codec, form.payload_type, 101, "sendrecv", 20), rate_hz=rate_hz)
+    heard = []
+    for index, payload in enumerate(wide(codec, 50)):
+        packet = pack(False, form.payload_type, index, index * form.clock_hz // 50, 1, payload)
+        receiver.datagram(packet, CALLER, 20.0 * index)
+        heard += blocks(receiver, 20.0 * index)
+    assert [len(block) for block in heard] == [rate_hz // 50] * 50
+    assert pitch(np.concatenate(heard)[rate_hz // 2 :], rate_hz) == pytest.approx(300, abs=2)
+
+
+@pytest.mark.parametrize("codec", ["PCMU", "PCMA", "G722", "opus"])
+def test_a_loss_is_concealed_in_every_codec(codec: Codec) -> None:
+    """A tone goes on as a tone: no silence where 20 ms are missing. (libopus itself takes Opus back to a fifth.)"""
+    form = FORMATS[codec]
+    receiver = Receiver(Agreed(CALLER, codec, form.payload_type, 101, "sendrecv", 20))
+    heard = []
+    for index, payload in enumerate(wide(codec, 60)):
+        if index not in (30, 45):
+            packet = pack(False, form.payload_type, index, index * form.clock_hz // 50, 1, payload)
+            receiver.datagram(packet, CALLER, 20.0 * index)
+        heard += blocks(receiver, 20.0 * index)
+    size = form.rate_hz // 50
+    assert [len(block) for block in heard[20:]] == [size] * len(heard[20:])
+    loudness = [float(block.std()) for block in heard[20:]]
+    assert min(loudness) > (0.05 if codec == "opus" else 0.6) * 8000 / 2**0.5
+    assert receiver.concealed_samples == 2 * size
+
+
+def test_another_codec_and_packet_length_in_mid_call_is_heard_at_once() -> None:
+    receiver = Receiver(Agreed(CALLER, "G722", 9, 101, "sendrecv", 20))
+    heard, time, sequence, now_ms = [], 0, 0, 0.0
+    for codec, ptime_ms in (("G722", 20), ("PCMA", 60), ("G722", 10), ("PCMU", 30)):
+        form = FORMATS[codec]
+        for payload in wide(codec, 600 // ptime_ms, ptime_ms=ptime_ms):
+            receiver.datagram(pack(False, form.payload_type, sequence, time, 1, payload), CALLER, now_ms)
+            heard += blocks(receiver, now_ms)
+            sequence, time, now_ms = sequence + 1, time + ptime_ms * 8, now_ms + ptime_ms
+    out = np.concatenate(heard)
+    assert len(out) == 4 * 600 * 16
+    assert pitch(out, 16000) == pytest.approx(300, abs=2)
+    assert receiver.concealed_samples == 0
+
+
+def test_keys_are_listened_for_only_where_no_events_can_come() -> None:
+    """So none counts twice."""
+    pcm = np.concatenate((np.zeros(400, np.int16), tones("42#")))
+    payloads = [encode(pcm[start : start + 160], "PCMU") for start in range(0, len(pcm), 160)]
+
+    def keys(events: int | None, terms: Terms) -> str:
+        receiver = Receiver(Agreed(CALLER, "PCMU", 0, events, "sendrecv", 20), None, terms)
+        heard: list[object] = []
+        for index, payload in enumerate(payloads):
+            receiver.datagram(talk(index, payload=payload), CALLER, 20.0 * index)
+            heard += receiver.take(20.0 * index)
+        count = len(payloads)
+        receiver.datagram(pack(True, 101, count, count * 160, 1, b"\x07\x0a\x00\xa0"), CALLER, 20.0 * count)
+        heard += receiver.take(20.0 * count)
+        return "".join(one for one in heard if isinstance(one, str))
+
+    assert keys(None, Terms()) == "42#"
+    assert keys(101, Terms()) == "7"
+    assert keys(101, Terms(keys="inband")) == "42#"
+    assert keys(None, Terms(keys="info")) == ""
+    assert keys(101, Terms(keys="rfc4733")) == "7"
+
+
+def test_comfort_noise_as_loud_as_speech_is_not_believed() -> None:
+    receiver = Receiver(AGREED)
+    receiver.datagram(talk(0), CALLER, 0)
+    receiver.datagram(talk(1, 13, b"\x00"), CALLER, 20)
+    heard = np.concatenate(blocks(receiver, 400))[160:]
+    assert 20 * np.log10(heard.astype(float).std() / 32768) < -29
+
+
+def test_after_comfort_noise_speech_is_heard_again_without_seam() -> None:
+    receiver = Receiver(AGREED)
+    for index in range(5):
+        receiver.datagram(talk(index), CALLER, 20.0 * index)
+    receiver.datagram(pack(False, 13, 5, 5 * 160, 1, b"\x46"), CALLER, 100)
+    heard = blocks(receiver, 100)
+    for now_ms in range(120, 1000, 20):
+        heard += blocks(receiver, now_ms)
+    for index in range(50, 60):
+        receiver.datagram(pack(index == 50, 0, index - 44, index * 160, 1, TALK), CALLER, 20.0 * index)
+        heard += blocks(receiver, 20.0 * index)
+    out = np.concatenate(heard)
+    assert len(out) == 60 * 160
+    assert int((out == LOUD).sum()) == 15 * 160
+    assert receiver.buffer.lost == 0

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from telephony.agreement import Agreed
-from telephony.codecs import decode
+from telephony.codecs import Codec, decode
+from telephony.coding import make_decoder
 from telephony.description import Direction
+from telephony.detector import Detector
 from telephony.rtp import RtpPacket, parse
 from telephony.sender import Sender
 from telephony.terms import Terms
@@ -156,3 +158,103 @@ def test_other_characters_are_refused_before_anything_is_sent() -> None:
     with pytest.raises(ValueError, match="keys"):
         source.press("12x")
     assert {packet.payload_type for packet in slots(source, 3)} == {0}
+
+
+# ── packets of other lengths, wideband, noise ──
+
+WIDE = {"G722": (9, 8000), "opus": (107, 48000)}
+
+
+def tone(rate_hz: int, seconds: float, hertz: float = 300) -> np.ndarray:
+    return (np.sin(2 * np.pi * hertz * np.arange(int(rate_hz * seconds)) / rate_hz) * 8000).astype(np.int16)
+
+
+@pytest.mark.parametrize("ptime_ms", [10, 20, 30])
+def test_packets_are_as_long_as_agreed(ptime_ms: int) -> None:
+    source = sender(agreed(ptime_ms=ptime_ms))
+    assert source.ptime_ms == ptime_ms
+    source.play(np.tile(TALK, 30))
+    packets = slots(source, 10)
+    assert {len(packet.payload) for packet in packets} == {ptime_ms * 8}
+    assert steps([packet.timestamp for packet in packets], 32) == {ptime_ms * 8}
+    assert source.played_samples == 10 * ptime_ms * 8
+
+
+@pytest.mark.parametrize("codec", ["G722", "opus"])
+@pytest.mark.parametrize("rate_hz", [8000, 16000])
+def test_a_wideband_codec_carries_a_leg_of_either_rate(codec: Codec, rate_hz: int) -> None:
+    payload_type, clock_hz = WIDE[codec]
+    source = sender(agreed(codec=codec, payload_type=payload_type), rate_hz=rate_hz)
+    assert source.rate_hz == rate_hz
+    source.play(tone(rate_hz, 1.0))
+    assert source.queued_samples == rate_hz
+    packets = slots(source, 50)
+    assert steps([packet.timestamp for packet in packets], 32) == {clock_hz // 50}
+    assert (source.queued_samples, source.played_samples) == (0, rate_hz)
+    decoder = make_decoder(codec)
+    heard = np.concatenate([decoder.decode(packet.payload) for packet in packets])
+    assert len(heard) == 16000
+    spectrum = np.abs(np.fft.rfft(heard[8000:].astype(float)))
+    assert abs(int(spectrum.argmax()) * 2 - 300) <= 2
+    assert heard[8000:].std() == pytest.approx(8000 / 2**0.5, rel=0.15)
+
+
+def test_a_leg_has_the_rate_of_its_first_codec_for_good() -> None:
+    assert sender(agreed(codec="G722", payload_type=9)).rate_hz == 16000
+    narrow = sender()
+    narrow.agree(agreed(codec="opus", payload_type=107))
+    assert narrow.rate_hz == 8000
+    early = Sender()
+    early.play(TALK)
+    early.agree(agreed(codec="G722", payload_type=9))
+    assert (early.rate_hz, early.queued_samples) == (8000, 160)
+
+
+def test_a_wideband_leg_goes_on_with_g711_and_back_and_counts_its_own_samples() -> None:
+    source = sender(agreed(codec="G722", payload_type=9))
+    source.play(tone(16000, 1.0))
+    slots(source, 10)
+    source.agree(agreed())
+    assert source.queued_samples == 16000 - 10 * 320
+    narrow = slots(source, 20)
+    assert {len(packet.payload) for packet in narrow} == {160}
+    heard = decode(b"".join(packet.payload for packet in narrow), "PCMU")[400:]
+    spectrum = np.abs(np.fft.rfft(heard.astype(float)))
+    assert abs(int(spectrum.argmax()) * 8000 / len(heard) - 300) <= 2
+    source.agree(agreed(codec="G722", payload_type=9))
+    slots(source, 20)
+    assert (source.queued_samples, source.played_samples) == (0, 16000)
+
+
+@pytest.mark.parametrize("codec", ["PCMU", "PCMA", "G722", "opus"])
+def test_a_line_on_which_nobody_speaks_sounds_of_noise_at_the_level_of_the_terms(codec: Codec) -> None:
+    payload_type = {"PCMU": 0, "PCMA": 8}.get(codec) or WIDE.get(codec, (0, 0))[0]
+    source = sender(agreed(codec=codec, payload_type=payload_type), Terms(comfort_noise_dbov=-50))
+    packets = slots(source, 100)
+    decoder = make_decoder(codec)
+    heard = np.concatenate([decoder.decode(packet.payload) for packet in packets])[1600:].astype(float)
+    assert 20 * np.log10(heard.std() / 32768) == pytest.approx(-50, abs=4 if codec == "opus" else 1)
+    assert len({packet.payload for packet in packets}) == 100
+    assert not any(packet.marker for packet in packets)
+    assert {packet.payload_type for packet in packets} == {payload_type}
+    assert source.played_samples == 0
+
+
+def test_noise_does_not_repeat_within_a_call_of_a_minute_by_the_same_packets() -> None:
+    packets = slots(sender(agreed(), Terms()), 3000)
+    assert len({packet.payload for packet in packets}) == 3000
+
+
+def test_keys_go_as_tones_when_the_terms_say_so() -> None:
+    source = sender(agreed(), Terms(keys="inband", comfort_noise_dbov=None))
+    source.press("7")
+    heard = decode(b"".join(packet.payload for packet in slots(source, 10)), "PCMU")
+    assert Detector(8000).feed(heard) == "7"
+
+
+def test_keys_are_counted_on_the_clock_of_the_codec() -> None:
+    source = sender(agreed(codec="opus", payload_type=107))
+    source.press("1")
+    packets = [packet for packet in slots(source, 11) if packet.payload_type == 101]
+    assert [int.from_bytes(packet.payload[2:4], "big") for packet in packets] == [960, 1920, 2880, 3840] + [4800] * 3
+    assert len({packet.timestamp for packet in packets}) == 1

@@ -1,0 +1,22 @@
+"""acceptance.md, 9, for a short while; ``python tests/real/flood.py`` runs the whole minute."""
+
+from __future__ import annotations
+
+import pytest
+
+from .flood import measure
+
+SECONDS = 6
+
+
+@pytest.mark.parametrize("source", ["127.0.0.66", "127.0.0.1"])
+def test_a_flood_of_invites_leaves_the_calls_that_are_up_alone(source: str) -> None:
+    """From elsewhere, and from the address of the calls themselves."""
+    figures = measure(SECONDS, 500, 20, source, first_port=23_000)
+    print(figures)
+    assert figures["gap_ms"]["p99"] <= 40
+    assert figures["packets"] >= 0.98 * figures["packets_expected"]
+    assert figures["calls_ended_by_server"] == 0
+    assert figures["calls_not_there_at_the_end"] == 0
+    assert figures["memory_growth_mb"] < 100
+    assert figures["answers"]["503"] > 100, "it never came to a flood"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from urllib.parse import unquote
 
 from .indialog import InDialog
 from .sip.grammar import NameAddr, split_list
 from .sip.message import REASONS, Request, SipError, parse_uri
+from .sip.replaces import Replaces
 from .sip.transaction import Transaction
 
 EXPIRES_S = 60
@@ -19,7 +19,7 @@ class Referral:
     def __init__(self, talk: InDialog, request: Request) -> None:
         """Raises SipError when it is no referral that could be followed."""
         self.uri, self.replaces = _target(request)
-        """Whom to call, without headers; and the Replaces value to call with, empty without one."""
+        """Whom to call, without headers; and the dialog to take the place of there, for the INVITE's Replaces."""
         self.referred_by = request.headers.get("Referred-By") or ""
         self._talk = talk
         self._id = request.head.seq
@@ -56,7 +56,7 @@ def on_refer(talk: InDialog, transaction: Transaction, handler: OnRefer | None) 
     referral.tell(100)
 
 
-def _target(request: Request) -> tuple[str, str]:
+def _target(request: Request) -> tuple[str, Replaces | None]:
     try:
         values = [item for value in request.headers.getlist("Refer-To") for item in split_list(value)]
         if len(values) != 1:
@@ -66,6 +66,4 @@ def _target(request: Request) -> tuple[str, str]:
         raise SipError(400, "Malformed Refer-To") from None
     if (parse_uri(uri).parameters.get("method") or "INVITE").upper() != "INVITE":
         raise SipError(403, "Only INVITE Can Be Referred To")
-    pairs = [part.partition("=") for part in headers.split("&")]
-    replaces = next((unquote(value) for name, _, value in pairs if name.lower() == "replaces"), "")
-    return uri, "".join(ch if ch.isprintable() else " " for ch in replaces)
+    return uri, Replaces.from_uri(headers)

@@ -17,6 +17,7 @@ from .leg import LegError
 from .sip.dialog import Dialog
 from .sip.grammar import NameAddr, parse_params
 from .sip.message import Request, Response, SipError, parse_uri
+from .sip.replaces import Replaces
 from .sip.transaction import Transaction
 
 NOTIFY_PATIENCE_S = 40.0
@@ -35,9 +36,9 @@ class Transferred:
     reason: str
 
 
-def replaces_of(dialog: Dialog) -> str:
-    """The Replaces value by which the peer of `dialog` finds it: the tags are named from its side (RFC 3891)."""
-    return f"{dialog.call_id};to-tag={dialog.remote_tag};from-tag={dialog.local_tag}"
+def replaces_of(dialog: Dialog) -> Replaces:
+    """How the peer of `dialog` finds it: the tags are named from its side (RFC 3891 section 3)."""
+    return Replaces(dialog.call_id, dialog.remote_tag or "0", dialog.local_tag)
 
 
 def refer_to(uri: str, replaces: Dialog | None) -> str:
@@ -49,7 +50,7 @@ def refer_to(uri: str, replaces: Dialog | None) -> str:
         raise ValueError(f"{uri!r} cannot be called: {error.reason}") from error
     if "?" in uri:
         raise ValueError(f"{uri!r} carries headers")
-    return f"<{uri}>" if replaces is None else f"<{uri}?Replaces={quote(replaces_of(replaces), safe='')}>"
+    return f"<{uri}>" if replaces is None else f"<{uri}?Replaces={quote(str(replaces_of(replaces)), safe='')}>"
 
 
 class Transfers:
@@ -166,5 +167,6 @@ class Transfers:
             self._result.set_result(Transferred(status, reason))
 
     def _fail(self, status: int, reason: str) -> None:
+        self.accepted = False
         if self._result is not None and not self._result.done():
             self._result.set_exception(LegError(status, reason))

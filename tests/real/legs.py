@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from telephony.capabilities import SDP_TYPE, capabilities
 from telephony.engine import MediaEngine
@@ -15,13 +15,23 @@ from telephony.sip.dialog import Dialog, Key
 from telephony.sip.digest import Credentials, Login
 from telephony.sip.endpoint import Endpoint
 from telephony.sip.hop import Hop
-from telephony.sip.sockets import Listening
 from telephony.sip.message import Request, Response, new_branch, new_tag, parse_uri, read_head, respond
+from telephony.sip.sockets import Listening
 from telephony.sip.transaction import Transaction
 from telephony.sipleg import SipLeg
 from telephony.terms import Terms
 
+from .siprun import Sipp
+
 FIRST_RTP, LAST_RTP = 22000, 22199
+
+
+async def until(condition: Callable[[], bool], patience_s: float = 5) -> None:
+    """Look every few milliseconds."""
+    end_s = asyncio.get_running_loop().time() + patience_s
+    while not condition():
+        assert asyncio.get_running_loop().time() < end_s
+        await asyncio.sleep(0.01)
 
 
 class Legs:
@@ -38,6 +48,14 @@ class Legs:
     @property
     def port(self) -> int:
         return self.endpoint.port
+
+    async def next(self, caller: Sipp) -> SipLeg:
+        """The leg of the next call; when none comes, the caller may say why."""
+        try:
+            return await asyncio.wait_for(self.new.get(), 5)
+        except TimeoutError:
+            await caller.ended(1)
+            raise
 
     def on_request(self, transaction: Transaction, request: Request, source: Hop, merged: bool) -> None:
         head = request.head
@@ -90,9 +108,9 @@ class Legs:
         for key in [key for key, one in self.all.items() if one is leg]:
             del self.all[key]
 
-    async def call(self, port: int, user: str = "human", host: str = "127.0.0.1") -> SipLeg:
-        """Call somebody who answers at once."""
-        hop, uri = Hop("udp", host, port), parse_uri(f"sip:{user}@{host}:{port}")
+    async def call(self, port: int, headers: Sequence[tuple[str, str]] = ()) -> SipLeg:
+        """Call somebody at 127.0.0.1 who answers soon."""
+        hop, uri = Hop("udp", "127.0.0.1", port), parse_uri(f"sip:human@127.0.0.1:{port}")
         negotiation, timer = self._negotiation(hop), SessionTimer(self._terms.timer)
         invite = Request("INVITE", uri, negotiation.offer())
         invite.headers.set("Via", f"SIP/2.0/{self.endpoint.via(hop)};rport;branch={new_branch()}")
@@ -101,7 +119,12 @@ class Legs:
         invite.headers.set("To", f"<{uri}>")
         invite.headers.set("Call-ID", secrets.token_hex(8))
         invite.headers.set("CSeq", "1 INVITE")
-        for name, value in [("Contact", self.endpoint.contact(hop)), *capabilities(), *timer.request_headers()]:
+        for name, value in [
+            ("Contact", self.endpoint.contact(hop)),
+            *capabilities(),
+            *timer.request_headers(),
+            *headers,
+        ]:
             invite.headers.add(name, value)
         invite.headers.set("Content-Type", SDP_TYPE)
         invite.head = read_head(invite.headers)

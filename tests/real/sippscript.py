@@ -71,7 +71,8 @@ class Script:
         if status < 300:
             self._tag = "[peer_tag_param]"
         self._steps.append('<recv response="100" optional="true"></recv>')
-        return self._receive(f'response="{status}"', header, body)
+        auth = ' auth="true"' if status in (401, 407) else ""  # sipp remembers the challenge for [authentication]
+        return self._receive(f'response="{status}"{auth}', header, body)
 
     def wanted(self, method: str, *, header: tuple[str, str] | None = None, body: str = "") -> Script:
         """A request."""

@@ -13,9 +13,9 @@ from telephony.sip.digest import Credentials
 from telephony.sipleg import SipLeg
 from telephony.terms import SessionTimer, Terms
 
-from .legs import legs
-from .siprun import sipp
+from .legs import legs, until
 from .sippscript import Script, sdp
+from .siprun import sipp
 
 pytestmark = pytest.mark.peer("sipp")
 
@@ -32,7 +32,7 @@ async def play(
 ) -> SipLeg:
     """Let sipp call and do what the script says, while `act` is done to our leg. Returns the leg."""
     async with legs(terms, credentials) as ours, sipp(script.write(folder), to=ours.port) as caller:
-        leg = await asyncio.wait_for(ours.new.get(), 5)
+        leg = await ours.next(caller)
         if act is not None:
             await act(leg)
         await caller.ended()
@@ -41,8 +41,7 @@ async def play(
 
 
 async def confirmed(leg: SipLeg) -> None:
-    while leg.state == "answered":
-        await asyncio.sleep(0.01)
+    await until(lambda: leg.state != "answered")
 
 
 # ── hold ──
@@ -93,11 +92,9 @@ async def test_both_sides_hold_and_each_resumes_for_itself(tmp_path: Path) -> No
     script.wanted("INVITE", body="a=sendrecv").reply("200 OK", sdp(5, "sendrecv")).wanted("ACK")
 
     async def act(leg: SipLeg) -> None:
-        while not leg.held:
-            await asyncio.sleep(0.01)
+        await until(lambda: leg.held)
         await leg.hold()
-        while leg.held:
-            await asyncio.sleep(0.01)
+        await until(lambda: not leg.held)
         assert leg.holding
         await leg.resume()
         assert not leg.holding

@@ -58,7 +58,7 @@ class Doorkeeper:
         strangers: whether callers without a trunk are taken.
         gate: is told of wrong and right passwords.
         watch: is told of refusals.
-        realm: of our challenges.
+        challenger: of callers who have to prove themselves.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Doorkeeper:
         strangers: bool,
         gate: Gate | None,
         watch: Watch,
-        realm: str,
+        challenger: Challenger,
     ) -> None:
         self._endpoint = endpoint
         self._trunks = trunks
@@ -80,7 +80,7 @@ class Doorkeeper:
         self._strangers = strangers
         self._gate = gate
         self._watch = watch
-        self._challenger = Challenger(realm)
+        self._challenger = challenger
         self._secret = secrets.token_bytes(16)
 
     def tag(self, request: Request) -> str:
@@ -104,7 +104,7 @@ class Doorkeeper:
         passwords = self._trunks.passwords(trunk)
         if not passwords:
             return ""
-        verdict = self._challenger.verify(request, "Authorization", passwords)
+        verdict = self._challenger.verify(request, "Authorization", passwords, trunk.digest)
         if verdict.ok:
             if self._gate is not None:
                 self._gate.proved(source.host, _now())
@@ -114,7 +114,7 @@ class Doorkeeper:
             if self._gate is not None:
                 self._gate.failed(source.host, _now())
         stale = verdict.result in ("stale", "replayed")
-        raise Refusal(401, self._challenger.challenge(stale), cheap=True)
+        raise Refusal(401, self._challenger.challenge(stale, algorithms=trunk.digest), cheap=True)
 
     def check(self, request: Request, source: Hop, terms: Terms) -> None:
         """Refuse at once what could not be answered later (RFC 3261 section 8.2). Raises SipError."""

@@ -86,8 +86,13 @@ class Challenger:
         """Nonce to its highest count, and the 64 counts up to it as bits."""
         self._forgotten_s = float("-inf")
 
-    def challenge(self, stale: bool = False, *, proxy: bool = False) -> list[tuple[str, str]]:
-        """The headers of a 401, or with `proxy` of a 407: one per algorithm, as RFC 8760 section 2.3 wants them."""
+    def challenge(
+        self, stale: bool = False, *, proxy: bool = False, algorithms: tuple[str, ...] = ()
+    ) -> list[tuple[str, str]]:
+        """The headers of a 401, or with `proxy` of a 407: one per algorithm, as RFC 8760 section 2.3 wants them.
+
+        `algorithms` are those for this peer, instead of all; some read nothing but the first header.
+        """
         name = "Proxy-Authenticate" if proxy else "WWW-Authenticate"
         nonce = self._nonce()
         tail = ", stale=true" if stale else ""
@@ -97,13 +102,15 @@ class Challenger:
                 f'Digest realm={quote(self.realm)}, nonce="{nonce}", opaque="{self._opaque}", '
                 f'algorithm={algorithm}, qop="auth"{tail}',
             )
-            for algorithm in self._algorithms
+            for algorithm in algorithms or self._algorithms
         ]
 
-    def verify(self, request: Request, header_name: str, passwords: Mapping[str, str]) -> Verdict:
+    def verify(
+        self, request: Request, header_name: str, passwords: Mapping[str, str], algorithms: tuple[str, ...] = ()
+    ) -> Verdict:
         """Judge a request's ``Authorization`` or ``Proxy-Authorization`` by the passwords of its users.
 
-        An unknown user costs the same time as a wrong password.
+        `algorithms` are those that this peer may use, instead of all. An unknown user costs the same time as a wrong password.
         """
         for value in request.headers.getlist(header_name)[:MAX_ANSWERS]:
             try:
@@ -111,13 +118,15 @@ class Challenger:
             except ValueError:
                 continue  # another scheme (RFC 4475 section 3.3.9), or no credentials at all
             if fields.get("realm") == self.realm:
-                return self._judge(request, fields, passwords)
+                return self._judge(request, fields, passwords, algorithms or self._algorithms)
         return Verdict("missing")
 
-    def _judge(self, request: Request, fields: Mapping[str, str], passwords: Mapping[str, str]) -> Verdict:
+    def _judge(
+        self, request: Request, fields: Mapping[str, str], passwords: Mapping[str, str], algorithms: tuple[str, ...]
+    ) -> Verdict:
         user = fields.get("username", "")
         password = passwords.get(user)
-        right = self._matches(request, fields, user, self._nobody if password is None else password)
+        right = self._matches(request, fields, user, self._nobody if password is None else password, algorithms)
         if not right or password is None:
             return Verdict("wrong", user)
         nonce = fields.get("nonce", "")
@@ -128,11 +137,13 @@ class Challenger:
             return Verdict("replayed", user)
         return Verdict("ok", user)
 
-    def _matches(self, request: Request, fields: Mapping[str, str], user: str, password: str) -> bool:
+    def _matches(
+        self, request: Request, fields: Mapping[str, str], user: str, password: str, algorithms: tuple[str, ...]
+    ) -> bool:
         """Whether the response is right; computed in full whatever is wrong, and compared in constant time."""
         name = fields.get("algorithm", "MD5").upper()
-        known = name in self._algorithms
-        digest: Hash = HASHES[name if known else self._algorithms[0]]
+        known = name in algorithms
+        digest: Hash = HASHES[name if known else algorithms[0]]
         uri, nonce, count = fields.get("uri", ""), fields.get("nonce", ""), fields.get("nc", "")
         secret = hashed(digest, user, self.realm, password)
         what = hashed(digest, request.method, uri)

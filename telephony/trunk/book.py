@@ -292,13 +292,14 @@ class TrunkBook:
         trunk = self.identify(source, request)
         if trunk is None or trunk.accept_registrations is None:
             return Answer(403)
-        verdict = self._challenger.verify(request, "Authorization", self.passwords(trunk))
+        verdict = self._challenger.verify(request, "Authorization", self.passwords(trunk), trunk.digest)
         if not verdict.ok:
             if verdict.result == "wrong" and self._gate is not None:
                 self._gate.failed(source.host, now_s)
             if verdict.result == "wrong":
                 self._watch(Refused("digest", source.host, trunk.name))
-            return Answer(401, tuple(self._challenger.challenge(verdict.result in ("stale", "replayed"))))
+            stale = verdict.result in ("stale", "replayed")
+            return Answer(401, tuple(self._challenger.challenge(stale, algorithms=trunk.digest)))
         answer = self._registrar.register(trunk.name, verdict.user, trunk.accept_registrations, request, source, now_s)
         if self._gate is not None and answer.status == 200:
             self._gate.proved(source.host, now_s)

@@ -182,6 +182,9 @@ class Trunk(Section):
     users: dict[User, Secret] = Field(default_factory=dict)
     """Name → password. Not empty: every caller has to answer a digest challenge as one of them. Without `peers` they
     may call from anywhere."""
+    digest: Annotated[tuple[Literal["SHA-256", "MD5"], ...], Field(min_length=1)] = ("SHA-256", "MD5")
+    """What `users` may prove themselves with, the preferred first. A peer that looks at the first challenge only and
+    knows no SHA-256 (chan_sip, sipp, old phones) needs ``[MD5]``."""
     accept_registrations: AcceptRegistrations | None = None
     trusted: bool = False
     """Believe the peer's P-Asserted-Identity, Diversion and other identity headers; otherwise they are removed."""

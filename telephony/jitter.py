@@ -103,7 +103,12 @@ class JitterBuffer:
     def wait_ms(self) -> float:
         """How long a missing packet is waited for: so long that the one after it can come, too."""
         wait_ms = MIN_WAIT_MS if self._spread is None else self._spread.wait_ms
-        return max(wait_ms, self._frame_units * 1000 / self.clock_hz + 5)
+        return max(wait_ms, self.packet_ms + 5)
+
+    @property
+    def packet_ms(self) -> float:
+        """Length of the last audio packet."""
+        return self._frame_units * 1000 / self.clock_hz
 
     @property
     def ssrc(self) -> int | None:

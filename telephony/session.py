@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import socket
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from . import quality
 from .agreement import Agreed
 from .codecs import Codec, Pcm
 from .dtls import Submit
@@ -149,12 +150,15 @@ class MediaSession:
             return MediaStats()
         buffer, reporter = receiver.buffer, self._reporter
         return MediaStats(
+            codec=sender.codec,
             packets_sent=sender.packets,
             bytes_sent=sender.bytes,
             packets_received=buffer.received,
             bytes_received=receiver.bytes,
             lost=buffer.lost,
             late=buffer.late,
+            reordered=buffer.reordered,
+            longest_burst=buffer.longest_burst,
             duplicates=buffer.duplicates,
             malformed=receiver.malformed,
             wrong_source=receiver.wrong_source,
@@ -164,6 +168,8 @@ class MediaSession:
             peer_lost_percent=reporter.peer_lost_percent,
             peer_jitter_ms=reporter.peer_jitter_ms,
             round_trip_ms=reporter.round_trip_ms,
+            mos=quality.heard(receiver.codec, buffer, reporter),
+            peer_mos=quality.told(sender, reporter),
             srtp=protection.suite or "",
             forged=protection.forged,
             replayed=protection.replayed,
@@ -202,14 +208,15 @@ class MediaSession:
         if self._screening:
             for component, datagram, address in self._protection.turn(now_ns / 1e6):
                 self._put(component, datagram, address, now_ns)
-        packet = self._sender.next_packet()
-        wire = packet if packet is None or not self._protection.demanded else self._protection.seal(packet)
+        packet = wire = self._sender.next_packet()
+        if packet is not None and self._screening and self._protection.demanded:
+            wire = self._protection.seal(packet)
         if packet is None or wire is None:
             self._last_sent_ns = 0
             return
         self._put(0, wire, receiver.lock.target, now_ns)
-        if self._last_sent_ns:
-            self._max_gap_ns = max(self._max_gap_ns, now_ns - self._last_sent_ns)
+        if self._last_sent_ns and now_ns - self._last_sent_ns > self._max_gap_ns:
+            self._max_gap_ns = now_ns - self._last_sent_ns
         self._last_sent_ns = now_ns
         if self.tap is not None and self._agreed is not None and packet[1] & 0x7F == self._agreed.payload_type:
             self.tap(True, now_ns, packet[_HEADER_BYTES:])
@@ -256,7 +263,7 @@ class MediaSession:
             return None
         return self._protection.open(data) if self._protection.demanded else data
 
-    def take(self, now_ns: int) -> list[Heard | None]:
+    def take(self, now_ns: int) -> Sequence[Heard | None]:
         """What has become ready for `deliver`."""
         now_ms = now_ns / 1e6
         if self._news is not None:
@@ -264,12 +271,13 @@ class MediaSession:
         receiver = self._receiver
         if receiver is None:
             return []
-        heard: list[Heard | None] = [*receiver.take(now_ms)]
-        if self._alive_ms is not None and not self._holding:
-            alive_ms = max(self._alive_ms, receiver.last_packet_ms or 0.0)
-            if now_ms - alive_ms > self.terms.no_media_s * 1000:
+        heard = receiver.take(now_ms)
+        limit_ms = self.terms.no_media_s * 1000
+        if self._alive_ms is not None and now_ms - self._alive_ms > limit_ms and not self._holding:
+            self._alive_ms = max(self._alive_ms, receiver.last_packet_ms or 0.0)
+            if now_ms - self._alive_ms > limit_ms:
                 self._alive_ms = None
-                heard.append(None)
+                return [*heard, None]
         return heard
 
     def read_rtcp(self, now_ns: int) -> None:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 class MediaStats:
     """Counters of a session since it was opened."""
 
+    codec: str = ""
+    """Of what we send: ``PCMU``, ``PCMA``, ``G722``, ``opus``."""
     packets_sent: int = 0
     bytes_sent: int = 0
     """Payload only, as `bytes_received`."""
@@ -18,6 +20,11 @@ class MediaStats:
     lost: int = 0
     """Given up waiting for; those that came later all the same are in `late`, too."""
     late: int = 0
+    """Came when their time was over."""
+    reordered: int = 0
+    """Came after a later one, and in time."""
+    longest_burst: int = 0
+    """Packets lost in one run, at most."""
     duplicates: int = 0
     malformed: int = 0
     """Datagrams that are no RTP, or of a payload type that was not agreed."""
@@ -32,6 +39,10 @@ class MediaStats:
     """Of our packets, as the peer last reported (RTCP); None when it never did."""
     peer_jitter_ms: float | None = None
     round_trip_ms: float | None = None
+    mos: float | None = None
+    """Mean opinion score of what we hear, 1 to 4.5, by the E-model (`telephony.quality`); None: too little came."""
+    peer_mos: float | None = None
+    """Of what the peer hears, by its reports; None when it sent none."""
     srtp: str = ""
     """The suite that protects the stream now; empty: it is plain, or the handshake is not done."""
     forged: int = 0

@@ -307,7 +307,7 @@ class Call:
                 await _end(music)
                 self._stop_listening()
                 self._scribe.joined(act, human)
-                self._scribe.parted(await bridge(self._leg, human))
+                self._scribe.parted(await bridge(self._leg, human, self._house.config.handover.release))
                 return []
             finally:
                 await human.hang_up()

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from telephony import yamlfile
+from telephony.sip.message import SipError, parse_uri
 from voicebot.paths import DIALOGS, ROOT
 
 Placed = TypeVar("Placed", bound=BaseModel)
@@ -112,6 +113,9 @@ class Handover(Section):
     """How long a target may ring before the caller gets words and another way."""
     queue_s: Annotated[float, Field(ge=0, le=7200)] = 300.0
     """How long a caller who was routed to a queue waits for a free human before the bot takes the call."""
+    release: bool = False
+    """Once caller and human talk, ask the caller's side to connect them without us (REFER with Replaces), so that a PBX
+    or carrier that can do it frees our ports. Where it cannot, the call goes on through us."""
     webhook: str | None = None
     """URL that gets the written summary as JSON (POST)."""
 
@@ -119,8 +123,12 @@ class Handover(Section):
     @classmethod
     def _uris(cls, value: dict[str, str]) -> dict[str, str]:
         for name, uri in value.items():
-            if not uri.startswith(("sip:", "sips:")) or any(c in uri for c in "\r\n <>"):
-                raise ValueError(f"{name}: must be a SIP URI such as sip:reception@10.0.0.5")
+            try:
+                parse_uri(uri)
+            except SipError:
+                raise ValueError(f"{name}: must be a SIP URI such as sip:reception@10.0.0.5") from None
+            if any(c in uri for c in "\r\n <>"):
+                raise ValueError(f"{name}: must be a SIP URI without blanks and brackets")
         return value
 
 

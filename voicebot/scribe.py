@@ -223,8 +223,8 @@ class Scribe:
         _log.info("handed over", extra={"target": act.target, "reason": act.reason})
 
     def parted(self, who: str) -> None:
-        """One of the two hung up."""
-        self._reason = f"{who} hung up"
+        """One of the two hung up, or they talk on without us."""
+        self._reason = "connected without us" if who == "released" else f"{who} hung up"
 
     def ended(self, snapshot: Snapshot, summary: str, leg: Leg) -> None:
         """The call is over: the last line of its record."""

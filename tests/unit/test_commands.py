@@ -92,3 +92,15 @@ def test_trunks_and_routes_of_the_configuration_are_checked_too(company: Path) -
     found = [str(problem) for problem in check.look(company)[0]]
     assert any("pbx.yaml:2:" in text for text in found)
     assert any("routes.yaml:" in text and "sails" in text for text in found)
+
+
+def test_a_handover_target_outside_a_trunk_s_destinations_is_found(company: Path) -> None:
+    """Acceptance 26."""
+    trunks = company.with_name("trunks")
+    trunks.mkdir()
+    (trunks / "acme.yaml").write_text("title: Acme\npeers: [10.0.0.3]\nto: 10.0.0.3\ndestinations: ['+49*']\n")
+    spoil(company, "sip:\n", "sip:\n  trunks: trunks\n")
+    spoil(company, "sip:reception@127.0.0.1:5070", "sip:+15551234@acme")
+    assert any("'reception'" in p.message and "may not be called" in p.message for p in check.look(company)[0])
+    spoil(company, "sip:+15551234@acme", "sip:+49301234@acme")
+    assert check.look(company)[0] == []

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from telephony.routing.rules import Router
+from telephony.sip.message import parse_uri
+from telephony.trunk.book import TrunkBook
 from telephony.trunk.load import load as load_trunks
 from voicebot import config as configuration
 from voicebot import models
@@ -50,7 +52,7 @@ def look(path: Path) -> tuple[list[Problem], str]:
     except SourceError as error:
         return error.problems, ""
     flows = [_look_at(found, config, path, *files) for files in config.scripts.values()]
-    found += _telephone(config)
+    found += _telephone(config, path)
     found += [Problem(str(path), 0, message, "run: voicebot models pull") for message in models.missing()]
     words = [
         f"{name}: {len(flow.programs)} tasks, {len(flow.intents)} intents, {len(flow.actions_used())} actions"
@@ -70,11 +72,18 @@ def _look_at(
     return flow
 
 
-def _telephone(config: Config) -> list[Problem]:
+def _telephone(config: Config, path: Path) -> list[Problem]:
     """What is wrong in trunks and routes; `voicebot trunk check` looks at certificates, ports and names besides."""
     found: list[Problem] = []
     folder, file = config.sip.trunks, config.sip.routes
     trunks = {} if folder is None else _try(found, lambda: load_trunks(folder)) or {}
+    book = TrunkBook(trunks=trunks)
+    for name, uri in config.handover.targets.items():
+        parsed = parse_uri(uri)
+        trunk = book.of_uri(parsed)
+        if trunk is not None and not book.allowed(trunk, parsed):
+            remedy = f"add it to destinations of trunk {trunk.name}, or name another target"
+            found.append(Problem(str(path), 0, f"handover target {name!r}: {uri} may not be called", remedy))
     router = None if file is None else _try(found, lambda: Router.load(file))
     if router is not None:
         found += [problem for problem in routing_problems(config, router, trunks.values()) if not problem.warning]

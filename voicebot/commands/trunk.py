@@ -17,6 +17,7 @@ from telephony.doctor.check import check
 from telephony.doctor.findings import Finding, sound, to_json
 from telephony.doctor.legs import CallTrace
 from telephony.doctor.probe import Probe
+from telephony.doctor.selftest import Selftest
 from telephony.doctor.site import Site
 from telephony.routing.facts import CallFacts
 from telephony.routing.rules import Decision, Router
@@ -55,6 +56,11 @@ def register(sub: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     cmd = add("probe", _probe, "ask a trunk's servers, step by step: DNS, TCP, TLS, OPTIONS, REGISTER")
     cmd.add_argument("name", help="of the trunk")
     cmd.add_argument("--register", action="store_true", help="register for a moment, instead of only asking")
+    cmd = add("selftest", _selftest, "call over a trunk and measure sound and key presses both ways")
+    cmd.add_argument("name", help="of the trunk")
+    cmd.add_argument("--to", required=True, metavar="NUMBER", help="a number that leads back to us, or an echo")
+    cmd.add_argument("--ladder", action="store_true", help="show the SIP messages, too")
+    cmd.add_argument("--pcap", type=Path, metavar="FILE", help="write them as a capture")
     _route_arguments(add("route", _route, "say which rule takes a call, why, and what the dialog will see"))
     for name, run, words in (
         ("ladder", _ladder, "show a call's SIP messages and negotiation in words"),
@@ -93,6 +99,18 @@ def _probe(args: argparse.Namespace) -> int:
     steps = Probe(site.listening, trunk, register=args.register).run()
     found = asyncio.run(_collect(args, steps))
     return _report(args, found, "the trunk is in order" if sound(found) else "", shown=not args.json)
+
+
+def _selftest(args: argparse.Namespace) -> int:
+    site = _site(args)
+    test = Selftest(site, _trunk(site, args.name), args.to)
+    found = asyncio.run(test.run())
+    status = _report(args, found, "the trunk carries sound and keys" if sound(found) else "")
+    if args.ladder and not args.json:
+        print(f"\n{ladder.text(story.tell(test.trace))}", end="")
+    if args.pcap is not None:
+        args.pcap.write_bytes(pcap.write(test.trace))
+    return status
 
 
 def _route(args: argparse.Namespace) -> int:

@@ -1,0 +1,219 @@
+"""``trunk selftest``: a call over the trunk, with tones and key presses, and what became of them.
+
+A number that leads back to us is answered by us, too, and both directions are measured by themselves; any other number
+should be an echo. When the server's own port is free, the test takes it and registers like the server; when it is not,
+the test calls from another port without registering, and a call that comes back goes to the server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import socket
+import time
+
+import numpy as np
+
+from telephony.agent import AgentConfig, IncomingCall, UserAgent
+from telephony.codecs import Pcm
+from telephony.engine import MediaEngine
+from telephony.happenings import Happening, TrunkState
+from telephony.leg import LegError
+from telephony.sip.sockets import family_of
+from telephony.sipleg import SipLeg
+from telephony.trace import Trace
+from telephony.trunk.book import TrunkBook
+from telephony.trunk.model import Trunk
+
+from .findings import Finding
+from .legs import CallTrace
+from .site import Site
+from .statuses import meaning
+from .tones import measure, tone
+from .verdict import End, Observed, judge
+
+NEAR_HZ, FAR_HZ = 1004.0, 620.0
+"""The tones of the two ends; the first is the one that lines are measured with (ITU-T O.6, away from 1000 Hz)."""
+LEVEL_DBM0 = -10.0
+TONE_S = 2.5
+KEYS = "159#"
+KEYS_S = 1.6
+SETTLE_S = 0.4
+RING_S = 30.0
+REGISTER_S = 6.0
+MARK = "X-Voicebot-Selftest"
+MAX_HEARD_S = 20.0
+
+
+class _Ear:
+    """Keeps what a leg hears."""
+
+    def __init__(self, leg: SipLeg) -> None:
+        self.leg = leg
+        self.keys = ""
+        self._blocks: list[Pcm] = []
+        self._left = round(MAX_HEARD_S * leg.rate_hz)
+        leg.on_audio = self._hear
+        leg.on_dtmf = self._press
+
+    def _hear(self, block: Pcm) -> None:
+        if self._left > 0:
+            self._blocks.append(block.copy())
+            self._left -= len(block)
+
+    def _press(self, key: str) -> None:
+        self.keys = (self.keys + key)[:64]
+
+    def end(self, tone_hz: float) -> End:
+        """What was heard, against the tone of the other end."""
+        heard = np.concatenate([np.zeros(0, np.int16), *self._blocks])
+        sound = measure(heard, tone_hz, self.leg.rate_hz)
+        media = self.leg.media
+        return End(media.stats(), media.codec, sound, self.keys, media.refused_security)
+
+
+class Selftest:
+    """One test call.
+
+    Args:
+        site: the server's configuration.
+        trunk: to be tested.
+        number: to call: a number, or a URI.
+    """
+
+    def __init__(self, site: Site, trunk: Trunk, number: str) -> None:
+        self._site = site
+        self._own_port = _free(site)
+        if not self._own_port:  # the server is up and registered; a second registration could take its calls away
+            targets = trunk.targets
+            changes = {"registration": None, "login": trunk.account, "to": targets, "options_every_s": 0}
+            trunk = trunk.model_copy(update=changes)
+        self._trunk = trunk
+        self._uri = number if number.startswith(("sip:", "sips:", "tel:")) else f"sip:{number}@{trunk.name}"
+        self._token = secrets.token_hex(8)
+        self._trace = Trace()
+        self._far: asyncio.Future[SipLeg] | None = None
+        self._calls: list[str] = []
+        self._told = asyncio.Event()
+        """The registration has succeeded or failed."""
+
+    @property
+    def trace(self) -> CallTrace:
+        """The messages of the call, and of its way back."""
+        return CallTrace("selftest", {call: self._trace.of(call) for call in self._calls})
+
+    async def run(self) -> list[Finding]:
+        """Call, measure, hang up. Raises OSError when no port can be opened."""
+        site, listening = self._site, self._site.listening
+        engine = MediaEngine(listening.hosts, *site.rtp)
+        engine.start()
+        config = AgentConfig(
+            listen=listening.hosts,
+            port=listening.port if self._own_port else 0,
+            advertise=listening.advertise,
+            user_agent="voicebot doctor",
+            tls=listening.tls if self._own_port else None,
+            tls_port=listening.tls_port,
+            nameservers=listening.nameservers,
+        )
+        book = TrunkBook(trunks={self._trunk.name: self._trunk}, watch=self._watch)
+        agent = UserAgent(config, engine, self._on_call, trunks=book, trace=self._trace)
+        self._far = asyncio.get_running_loop().create_future()
+        try:
+            await agent.start()
+            failure = await self._registered(book)
+            return [failure] if failure is not None else await self._call(agent)
+        finally:
+            await agent.stop()
+            engine.stop()
+            self._calls += [one.call_id for one in self._trace.calls() if b"INVITE" in one.first.encode()][:4]
+
+    async def _registered(self, book: TrunkBook) -> Finding | None:
+        if self._trunk.registration is None:
+            return None
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._told.wait(), REGISTER_S)
+        standing = book.states()[0]
+        if standing.registration == "registered":
+            return None
+        words = f"the registration is {standing.registration}: {standing.why}"
+        return Finding("problem", "register", words, f"see: voicebot trunk probe {self._trunk.name}")
+
+    def _watch(self, happening: Happening) -> None:
+        if isinstance(happening, TrunkState) and happening.state in ("registered", "refused", "down"):
+            self._told.set()
+
+    async def _call(self, agent: UserAgent) -> list[Finding]:
+        began_s = time.monotonic()
+        try:
+            near = await agent.call(
+                self._uri, trunk=self._trunk.name, ring_s=RING_S, headers={MARK: self._token}, from_name="selftest"
+            )
+        except LegError as error:
+            what, remedy = meaning(error.status)
+            words = f"not answered: {error.status} {error.reason}" + (f" ({what})" if what else "")
+            return [Finding("problem", "call", words, remedy, time.monotonic() - began_s)]
+        set_up_s = time.monotonic() - began_s
+        seen = await self._talk(near, set_up_s)
+        await near.hang_up()
+        return list(judge(seen))
+
+    async def _talk(self, near: SipLeg, set_up_s: float) -> Observed:
+        assert self._far is not None
+        near_ear = _Ear(near)
+        await asyncio.sleep(SETTLE_S)  # echo cancellers and latches settle; a loop's other end is confirmed
+        far = self._far.result() if self._far.done() else None
+        far_ear = _Ear(far) if far is not None else None
+        near.play(tone(NEAR_HZ, TONE_S, LEVEL_DBM0, near.rate_hz))
+        if far is not None:
+            far.play(tone(FAR_HZ, TONE_S, LEVEL_DBM0, far.rate_hz))
+        await self._wait(near, TONE_S + SETTLE_S)
+        near.send_dtmf(KEYS)
+        if far is not None:
+            far.send_dtmf(KEYS)
+        await self._wait(near, KEYS_S + SETTLE_S)
+        return Observed(
+            set_up_s=set_up_s,
+            near=near_ear.end(FAR_HZ if far_ear is not None else NEAR_HZ),
+            far=far_ear.end(NEAR_HZ) if far_ear is not None else None,
+            sent_dbm0=LEVEL_DBM0,
+            keys=KEYS,
+            wished=tuple(self._trunk.codecs),
+            ended=near.ended_by if near.closed.done() else "",
+        )
+
+    @staticmethod
+    async def _wait(leg: SipLeg, seconds: float) -> None:
+        await asyncio.wait([leg.closed], timeout=seconds)
+
+    async def _on_call(self, incoming: IncomingCall) -> None:
+        """Our own call that comes back; carriers may have taken our mark away. All others are not for a test."""
+        marks = incoming.headers.get(MARK, ())
+        if self._far is None or self._far.done() or (marks and self._token not in marks):
+            incoming.reject(480)
+            return
+        try:
+            leg = await incoming.answer()
+        except LegError:
+            return
+        if self._far.done():
+            await leg.hang_up()
+            return
+        self._far.set_result(leg)
+        await asyncio.wait([leg.closed])
+
+
+def _free(site: Site) -> bool:
+    """Whether the server's SIP port is free, so that calls to us come to the test."""
+    listening = site.listening
+    try:
+        for host in listening.hosts:
+            for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+                with socket.socket(family_of(host), kind) as one:
+                    if kind == socket.SOCK_STREAM:
+                        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    one.bind((host, listening.port))
+    except OSError:
+        return False
+    return True

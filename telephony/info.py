@@ -53,15 +53,11 @@ def keys_of(request: Request) -> str:
         raise InfoRefused(415, "", [("Accept", f"{RELAY_TYPE}, {DTMF_TYPE}")])
     if len(request.body) > MAX_BODY_BYTES:
         raise SipError(413, "")
-    text = request.body.decode("latin-1")
+    keys, most = request.body.decode("latin-1").strip().upper(), MAX_KEYS
     if kind == RELAY_TYPE:
-        match = _SIGNAL.search(text)
-        if match is None:
-            raise SipError(400, "No Signal In The Body")
-        text = match[1]
-    keys = text.strip().upper()
-    keys = _NUMBERED.get(keys, keys) if kind == RELAY_TYPE else keys
-    if not keys or len(keys) > MAX_KEYS or not KEYS.issuperset(keys):
+        match = _SIGNAL.search(keys)
+        keys, most = _NUMBERED.get(match[1], match[1]) if match is not None else "", 1
+    if not keys or len(keys) > most or not KEYS.issuperset(keys):
         raise SipError(400, "No Such Key")
     return keys
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from telephony.sip.dialog import Dialog
+from telephony.sip.dialog import Dialog, cancel_of
 from telephony.sip.hop import Hop
 from telephony.sip.message import Request, Response, SipError, encode, parse
 
@@ -121,3 +121,63 @@ def test_broken_or_endless_routes_are_refused(route: str) -> None:
 def test_escaped_line_ends_in_a_contact_stay_escaped() -> None:
     dialog = Dialog.as_server(invite(contact="<sip:a%0d%0aX-Evil:1@192.0.2.1;p=%0d%0ab>"), "mine", HOP)
     assert not any(line.startswith(("X-Evil", "b")) for line in lines(dialog.request("BYE", via=VIA)))
+
+
+@pytest.mark.parametrize(
+    ("contact", "hop", "wanted"),
+    [
+        ("<sip:ann@192.0.2.8:5080>", HOP, Hop("udp", "192.0.2.8", 5080)),
+        ("<sip:ann@192.0.2.8>", HOP, Hop("udp", "192.0.2.8", 5060)),
+        ("<sip:ann@192.0.2.8;transport=TCP>", HOP, Hop("tcp", "192.0.2.8", 5060)),
+        ("<sip:ann@phone.test>", HOP, HOP),
+        ("<sip:ann@[2001:db8::1]:5070>", HOP, Hop("udp", "2001:db8::1", 5070)),
+        ("<sip:ann@192.0.2.8>", Hop("tls", "192.0.2.1", 40000, 7), Hop("tls", "192.0.2.8", 5061, 7)),
+        ("<sips:ann@192.0.2.8>", Hop("tls", "192.0.2.1", 40000, 7), Hop("tls", "192.0.2.8", 5061, 7)),
+        ("<sip:ann@192.0.2.8;transport=udp>", Hop("tls", "192.0.2.1", 1, 7), Hop("tls", "192.0.2.8", 5061, 7)),
+    ],
+)
+def test_requests_go_to_the_contact_and_tls_stays_tls(contact: str, hop: Hop, wanted: Hop) -> None:
+    dialog = Dialog.as_server(invite(contact=contact), "mine", hop)
+    assert dialog.next_hop() == wanted
+
+
+def test_a_sips_contact_is_believed_over_tls_only() -> None:
+    with pytest.raises(SipError):
+        Dialog.as_server(invite(contact="<sips:ann@192.0.2.1>"), "mine", HOP)
+
+
+def test_a_refresh_keeps_the_route_set_and_what_we_know_of_the_way() -> None:
+    known = Hop("tls", "192.0.2.1", 5061, 3, "carrier.test", "profile", "198.51.100.1")
+    dialog = Dialog.as_server(invite(ROUTES), "mine", known)
+    routes = dialog.routes
+    dialog.refresh(invite("Record-Route: <sip:evil.test;lr>\r\n", "<sip:new@192.0.2.7>"), Hop("tls", "192.0.2.2", 9, 4))
+    assert dialog.routes == routes
+    assert dialog.hop == Hop("tls", "192.0.2.2", 9, 4, "carrier.test", "profile", "198.51.100.1")
+
+
+def test_a_broken_refresh_changes_nothing() -> None:
+    dialog = Dialog.as_server(invite(), "mine", HOP)
+    with pytest.raises(SipError):
+        dialog.refresh(invite(contact="*"), Hop("udp", "192.0.2.66", 1))
+    assert (str(dialog.target), dialog.hop) == ("sip:ann@192.0.2.1:5070", HOP)
+
+
+def test_what_the_peer_understands_is_kept_until_it_says_otherwise() -> None:
+    dialog = Dialog.as_server(invite("Allow: INVITE, update,(,\r\nSupported: Timer\r\n"), "mine", HOP)
+    assert (dialog.allows, dialog.supports) == ({"INVITE", "UPDATE"}, {"timer"})
+    dialog.learn(invite())
+    assert "UPDATE" in dialog.allows
+    dialog.learn(invite("Allow: INVITE\r\n"))
+    assert dialog.allows == {"INVITE"}
+    dialog.learn(invite(f"Allow: {', '.join(f'M{n}' for n in range(500))}\r\n"))
+    assert len(dialog.allows) == 64
+
+
+def test_a_cancel_is_its_invites_twin() -> None:
+    dialog = Dialog.as_client(invite(), ok(ROUTES), HOP)
+    request = dialog.request("INVITE", via=VIA)
+    cancel = cancel_of(request)
+    for name in ("Via", "From", "To", "Call-ID"):
+        assert cancel.headers[name] == request.headers[name]
+    assert cancel.headers.getlist("Route") == request.headers.getlist("Route")
+    assert cancel.headers["CSeq"] == "6 CANCEL"

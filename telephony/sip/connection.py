@@ -114,6 +114,8 @@ class Connection(asyncio.Protocol):
         plain = data if self.tunnel is None else self._through_tunnel(data)
         if plain and self.hop is not None:
             self._read(plain, self.hop)
+        if self.tunnel is not None and self.tunnel.ended:
+            self.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.failure = self.failure or exc
@@ -132,7 +134,11 @@ class Connection(asyncio.Protocol):
         elif self.tunnel is None:
             self._transport.write(data)
         else:
-            self.tunnel.send(data)
+            try:
+                self.tunnel.send(data)
+            except ssl.SSLError as error:
+                self.abort(tls.why(error))
+                return
             self._transport.write(self.tunnel.outgoing())
 
     def ping(self) -> None:
@@ -182,9 +188,6 @@ class Connection(asyncio.Protocol):
             return b""
         try:
             plain = self.tunnel.receive(data)
-        except ssl.SSLZeroReturnError:
-            self.close()
-            return b""
         except OSError as error:  # ssl.SSLError is one
             self.failure = error
             log.info("TLS failed", extra={"peer": self.peer[0], "why": tls.why(error)})

@@ -56,6 +56,11 @@ def family_of(host: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
+def is_any(host: str) -> bool:
+    """Whether a literal stands for all addresses of its family."""
+    return ipaddress.ip_address(host).is_unspecified
+
+
 def open_sockets(listening: Listening) -> Sockets:
     """Bind everything. Raises OSError with words when an address is no literal or a port is taken."""
     for host in listening.hosts:

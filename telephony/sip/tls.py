@@ -85,7 +85,7 @@ class Secured:
                 names_of(cert),
                 cert.not_valid_after_utc,
             )
-        except ValueError as error:
+        except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
             raise TlsError(f"the peer's certificate cannot be read: {error}") from error
 
     def speaks_for(self, wanted: str) -> bool:

@@ -22,7 +22,8 @@ from .connection import MAX_UNSENT_BYTES, Connection
 from .datagrams import Datagrams
 from .framing import PING
 from .hop import Hop, Route
-from .sockets import Listening, family_of, open_sockets
+from .ownaddresses import OwnAddresses
+from .sockets import Listening, family_of, is_any, open_sockets
 from .tls import Secured, TlsClient, TlsError
 from .tunnel import Tunnel
 
@@ -39,8 +40,6 @@ SWEEP_S = 1.0
 BREATH_S = 0.1
 """Pause of accepting when the system is out of descriptors."""
 CLOSING_S = 1.0
-ROUTE_S = 10.0
-MAX_ROUTES = 1024
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +84,7 @@ class Transport:
         """In the order in which they began."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._failures: OrderedDict[Route, str] = OrderedDict()
-        self._local: OrderedDict[str, tuple[float, str]] = OrderedDict()
+        self._own = OwnAddresses(listening.hosts)
         self._numbers = count(1)
         self._closed = False
         self._empty = asyncio.Event()
@@ -251,38 +250,14 @@ class Transport:
         if connection is not None and connection.local_host:
             return connection.local_host
         datagrams = self._udp.get(hop.connection) if hop.protocol == "udp" else None
-        if datagrams is not None and not _is_any(datagrams.host):
+        if datagrams is not None and not is_any(datagrams.host):
             return datagrams.host
-        hosts = [host for host in self.listening.hosts if family_of(host) == family_of(hop.host)]
-        if len(hosts) == 1 and not _is_any(hosts[0]):
-            return hosts[0]
-        routed = self._routed(hop.host)
-        if routed and (routed in hosts or any(_is_any(host) for host in hosts)):
-            return routed
-        return (hosts or list(self.listening.hosts))[0]
-
-    def _routed(self, host: str) -> str:
-        """Which of our addresses the system would use towards `host`; empty when it knows no way."""
-        now_s = asyncio.get_running_loop().time()
-        known = self._local.get(host)
-        if known is not None and known[0] > now_s:
-            return known[1]
-        with socket.socket(family_of(host), socket.SOCK_DGRAM) as probe:
-            try:
-                probe.connect((host, 9))  # sends nothing, asks the routing table
-                found = str(probe.getsockname()[0])
-            except OSError:
-                found = ""
-        self._local[host] = (now_s + ROUTE_S, found)
-        self._local.move_to_end(host)
-        if len(self._local) > MAX_ROUTES:
-            self._local.popitem(last=False)
-        return found
+        return self._own.towards(hop.host)
 
     def _local_end(self, hop: Hop) -> tuple[str, int] | None:
         """What a new connection is bound to: peers know us by the address that we listen on."""
         host = self.local_host(hop)
-        return (host, 0) if host in self.listening.hosts and not _is_any(host) else None
+        return (host, 0) if host in self.listening.hosts and not is_any(host) else None
 
     def _socket_for(self, hop: Hop) -> Datagrams | None:
         family = family_of(hop.host)
@@ -406,7 +381,3 @@ class Transport:
             if why:
                 connection.abort(why)
         self._sweep = loop.call_later(SWEEP_S, self._swept)
-
-
-def _is_any(host: str) -> bool:
-    return host in ("0.0.0.0", "::")

@@ -25,11 +25,13 @@ class Tunnel:
     def __init__(self, context: ssl.SSLContext, wanted: str | None) -> None:
         self.finished = False
         """Whether the handshake is through."""
+        self.ended = False
+        """Whether the peer has said that nothing more will come."""
         self._wanted = wanted
         self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
         try:
             self._tls = context.wrap_bio(self._in, self._out, wanted is None, wanted)
-        except ValueError as error:  # what cannot be written as a host name for SNI
+        except (ValueError, TypeError) as error:  # what cannot be written as a host name for SNI
             raise TlsError(f"no certificate can be for {wanted!r}") from error
 
     def outgoing(self) -> bytes:
@@ -43,8 +45,7 @@ class Tunnel:
     def receive(self, data: bytes) -> bytes:
         """Take bytes from the wire. Returns what the peer says inside.
 
-        Raises ssl.SSLError for anything that ends the connection, TlsError when a client's peer is somebody else, and
-        ssl.SSLZeroReturnError when the peer has closed in an orderly way.
+        Raises ssl.SSLError for anything that breaks the connection, TlsError when a client's peer is somebody else.
         """
         self._in.write(data)
         try:
@@ -75,12 +76,16 @@ class Tunnel:
             while True:
                 piece = self._tls.read(CHUNK_BYTES)
                 if not piece:
+                    self.ended = True
                     return bytes(found)
                 found += piece
         except ssl.SSLWantReadError:
             return bytes(found)
+        except ssl.SSLZeroReturnError:
+            self.ended = True
+            return bytes(found)
         except ssl.SSLError:
-            if found:  # an end that comes with the last words is met again without them
+            if found:  # a break that comes with the last words is met again without them
                 return bytes(found)
             raise
 

@@ -99,6 +99,11 @@ class Agreed:
         return "sdes" if self.keys is not None else "dtls" if self.dtls is not None else "plain"
 
 
+def carried(terms: Terms) -> list[Codec]:
+    """The codecs of the terms that this installation can do, best first."""
+    return [codec for codec in terms.codecs if codec in CODECS]
+
+
 def choose(
     offer: Description, ip: str, terms: Terms, wish: Direction = "sendrecv", past: Agreed | None = None
 ) -> tuple[int, Agreed]:
@@ -147,7 +152,7 @@ def agree(
     Raises SdpError when it has no c= line or (400) is no stream at all.
     """
     formats = _formats(stream)
-    wanted: list[Codec] = list(terms.codecs)
+    wanted: list[Codec] = carried(terms)
     if ours is not None:
         offered = [codec for _, codec in ours.codecs]
         wanted = [codec for codec in formats.codecs if codec in offered]

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from .agreement import OVER_DTLS, PLAIN, SECURE, Agreed, Security, agree, choose, first_crypto
+from .agreement import OVER_DTLS, PLAIN, SECURE, Agreed, Security, agree, carried, choose, first_crypto
 from .audioline import EVENT_TYPES, AudioLine, compose, refusal
 from .codecs import FORMATS, Codec
 from .description import Direction, SdpError, Setup, Stream, parse
@@ -57,7 +57,7 @@ def _numbered(terms: Terms, past: Agreed | None) -> tuple[tuple[tuple[int, Codec
         event = past.dtmf_payload_type if past.own_dtmf_payload_type is None else past.own_dtmf_payload_type
         if event is not None:
             events[event] = FORMATS[past.codec].clock_hz
-    for codec in terms.codecs:
+    for codec in carried(terms):
         form = FORMATS[codec]
         if codec not in codecs.values() and form.payload_type not in (codecs | events):
             codecs[form.payload_type] = codec

@@ -107,6 +107,9 @@ class LinuxUdp:
             header.name, header.name_length = names_at + index * self._name_length, self._name_length
             header.iov, header.iov_length = ctypes.addressof(iovec), 1
         self._vector = ctypes.addressof(self._messages)
+        self._data_view, self._names_view = memoryview(self._data), memoryview(self._names)
+        words = memoryview(self._messages).cast("B").cast("I")  # looking them up in the structures takes longer
+        self._lengths = words[_Message.received.offset // 4 :: ctypes.sizeof(_Message) // 4]
 
     def send(self, sock: socket.socket, data: bytes, address: Address) -> None:
         name = pack_address(address)
@@ -117,9 +120,8 @@ class LinuxUdp:
         datagrams: Datagrams = []
         for index in range(count):
             start, name = index * MAX_DATAGRAM_BYTES, index * self._name_length
-            data = bytes(self._data[start : start + self._messages[index].received])
-            source = unpack_address(bytes(self._names[name : name + self._name_length]))
-            datagrams.append((data, source))
+            data = bytes(self._data_view[start : start + self._lengths[index]])
+            datagrams.append((data, unpack_address(bytes(self._names_view[name : name + self._name_length]))))
         return datagrams
 
 

@@ -90,6 +90,7 @@ class Attempt:
                 first: set[asyncio.Future[object]] = {self.heard, self.result}  # type: ignore[arg-type]
                 await asyncio.wait(first, timeout=patience_s, return_when=asyncio.FIRST_COMPLETED)
                 if not self.heard.done() and not self.result.done():
+                    self._order.endpoint.penalise(self._hop)
                     raise CallFailed(408, f"{self._hop.host} does not answer")
             return await asyncio.shield(self.result)
         except (asyncio.CancelledError, CallFailed):

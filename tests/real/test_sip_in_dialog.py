@@ -1,0 +1,233 @@
+"""What happens in a call when messages get lost, come twice, late, crosswise or from nowhere: bare datagrams."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+from collections.abc import AsyncIterator
+
+import pytest
+
+from telephony import offers
+from telephony.leg import LegError
+from telephony.sipleg import SipLeg
+from telephony.terms import SessionTimer, Terms
+
+from .legs import Legs, legs, until
+from .siprun import OFFER, Wire, to_tag, wire
+
+HELD = OFFER + "a=sendonly\n"
+
+
+@contextlib.asynccontextmanager
+async def called(terms: Terms | None = None) -> AsyncIterator[tuple[Legs, Wire, SipLeg, str]]:
+    """A call from a bare socket: our endpoint, the socket, our leg, its tag."""
+    async with legs(terms) as ours, wire(ours.port) as peer:
+        peer.send(peer.request("INVITE", body=OFFER))
+        tag = to_tag(await peer.receive("SIP/2.0 200"))
+        peer.send(peer.request("ACK", branch="z9hG4bKack", to=tag))
+        leg = await ours.new.get()
+        await until(lambda: leg.state == "confirmed")
+        yield ours, peer, leg, tag
+
+
+def answer(request: str, status: str, body: str = "", extra: str = "") -> str:
+    """A response to a request that came in."""
+    kept = [line for line in request.split("\r\n") if re.match(r"(Via|From|To|Call-ID|CSeq):", line)]
+    kind = "Content-Type: application/sdp\n" if body else ""
+    length = len(body.replace("\n", "\r\n"))
+    head = f"SIP/2.0 {status}\n" + "\n".join(kept) + f"\n{extra}{kind}"
+    return f"{head}Contact: <sip:ann@127.0.0.1:9>\nContent-Length: {length}\n\n{body}"
+
+
+async def nothing(peer: Wire, start: str, seconds: float = 0.2) -> None:
+    with pytest.raises(TimeoutError):
+        await peer.receive(start, seconds)
+
+
+async def test_a_200_to_our_reinvite_that_comes_again_gets_the_same_ack_again() -> None:
+    async with called() as (_, peer, leg, _tag):
+        holding = asyncio.create_task(leg.hold())
+        invite = await peer.receive("INVITE ")
+        ok = answer(invite, "200 OK", OFFER + "a=recvonly\n").replace("ann@127.0.0.1:9", f"ann@127.0.0.1:{peer.port}")
+        acks = []
+        for _ in range(3):
+            peer.send(ok)
+            acks.append(await peer.receive("ACK "))
+        await holding
+        assert acks[0] == acks[1] == acks[2]
+        assert re.search(r"^CSeq: (\d+) ", acks[0], re.MULTILINE)[1] in invite  # type: ignore[index]
+        assert leg.holding
+
+
+async def test_an_ack_that_comes_late_again_or_for_nothing_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(offers, "T1_S", 0.05)
+    async with called() as (_, peer, leg, tag):
+        peer.send(peer.request("INVITE", branch="z9hG4bKr", seq="2", to=tag, body=HELD))
+        for _ in range(3):  # the ACK is late, so the 200 is repeated
+            assert "a=recvonly" in await peer.receive("SIP/2.0 200")
+        for n in range(3):
+            peer.send(peer.request("ACK", branch=f"z9hG4bKl{n}", seq="2", to=tag, body=OFFER))
+        peer.send(peer.request("ACK", branch="z9hG4bKm", seq="77", to=tag))
+        await asyncio.sleep(0.1)
+        while not peer.inbox.empty():
+            peer.inbox.get_nowait()
+        await nothing(peer, "SIP/2.0 200")
+        assert leg.held and leg.state == "confirmed"
+
+
+async def test_a_reinvite_whose_ack_was_lost_does_not_block_the_next_and_a_crowd_of_them_is_told_to_wait() -> None:
+    """RFC 5407 section 3.1: the offer and its answer were complete before the ACK."""
+    async with called() as (_, peer, leg, tag):
+        for n in range(2, 2 + offers.MAX_UNACKNOWLEDGED):
+            body = HELD.replace("o=u 1 1", f"o=u 1 {n}") if n % 2 else OFFER.replace("o=u 1 1", f"o=u 1 {n}")
+            peer.send(peer.request("INVITE", branch=f"z9hG4bKr{n}", seq=str(n), to=tag, body=body))
+            await peer.receive("SIP/2.0 200")
+        assert leg.held
+        peer.send(peer.request("INVITE", branch="z9hG4bKr99", seq="99", to=tag, body=OFFER))
+        assert "Retry-After: " in await peer.receive("SIP/2.0 500")
+        assert leg.state == "confirmed"
+
+
+async def test_our_late_offer_is_open_until_the_ack_and_collides_with_others() -> None:
+    async with called() as (_, peer, leg, tag):
+        peer.send(peer.request("INVITE", branch="z9hG4bKr", seq="2", to=tag))
+        await peer.receive("SIP/2.0 200")
+        peer.send(peer.request("UPDATE", branch="z9hG4bKs", seq="3", to=tag, body=OFFER))
+        await peer.receive("SIP/2.0 491")
+        holding = asyncio.create_task(leg.hold())  # ours waits for the ACK (RFC 3261 section 14.1)
+        await nothing(peer, "INVITE ")
+        peer.send(peer.request("ACK", branch="z9hG4bKt", seq="2", to=tag, body=OFFER))
+        invite = await peer.receive("INVITE ")
+        peer.send(answer(invite, "488 No"))
+        with pytest.raises(LegError, match="488"):
+            await holding
+
+
+@pytest.mark.parametrize("what", ["to", "from", "call"])
+async def test_a_request_with_a_wrong_tag_or_call_is_of_no_call(what: str) -> None:
+    async with called() as (_, peer, leg, tag):
+        bye = peer.request("BYE", branch="z9hG4bKw", seq="2", to=tag)
+        wrong = {"to": (tag, ";tag=wrong"), "from": (";tag=ann", ";tag=bob"), "call": ("call-1", "call-2")}[what]
+        peer.send(bye.replace(*wrong))
+        await peer.receive("SIP/2.0 481")
+        assert leg.state == "confirmed"
+
+
+async def test_byes_that_cross_end_the_call_once() -> None:
+    async with called() as (ours, peer, leg, tag):
+        hanging_up = asyncio.create_task(leg.hang_up())
+        bye = await peer.receive("BYE ")
+        peer.send(peer.request("BYE", branch="z9hG4bKw", seq="2", to=tag))
+        await peer.receive("SIP/2.0 200")
+        peer.send(answer(bye, "481 Gone"))
+        await hanging_up
+        assert leg.closed.result() == "local"
+        assert not ours.all
+        await nothing(peer, "BYE ")
+
+
+async def test_after_our_bye_every_request_but_bye_is_of_no_call() -> None:
+    async with called() as (_, peer, leg, tag):
+        leg.end("local")
+        await peer.receive("BYE ")
+        for n, method in enumerate(["INVITE", "UPDATE", "INFO", "OPTIONS", "NOTIFY", "REFER"]):
+            peer.send(peer.request(method, branch=f"z9hG4bKx{n}", seq=str(n + 2), to=tag))
+            await peer.receive("SIP/2.0 481")
+
+
+async def test_a_bye_while_our_reinvite_is_open_ends_the_wait_and_a_late_200_gets_its_ack() -> None:
+    async with called() as (_, peer, leg, tag):
+        holding = asyncio.create_task(leg.hold())
+        invite = await peer.receive("INVITE ")
+        peer.send(peer.request("BYE", branch="z9hG4bKw", seq="2", to=tag))
+        await peer.receive("SIP/2.0 200")
+        with pytest.raises(LegError, match="Over"):
+            await holding
+        peer.send(answer(invite, "200 OK", OFFER).replace("ann@127.0.0.1:9", f"ann@127.0.0.1:{peer.port}"))
+        await peer.receive("ACK ")
+        assert leg.closed.result() == "caller"
+
+
+async def test_we_may_hang_up_while_our_own_reinvite_is_open() -> None:
+    async with called() as (_, peer, leg, _tag):
+        holding = asyncio.create_task(leg.hold())
+        invite = await peer.receive("INVITE ")
+        hanging_up = asyncio.create_task(leg.hang_up())
+        bye = await peer.receive("BYE ")
+        peer.send(answer(invite, "487 Terminated"))
+        await peer.receive("ACK ")
+        peer.send(answer(bye, "200 OK"))
+        await hanging_up
+        with pytest.raises(LegError, match="Over"):
+            await holding
+
+
+async def test_a_reinvite_that_only_rings_is_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(offers, "PATIENCE_S", 0.3)
+    async with called() as (_, peer, leg, _tag):
+        holding = asyncio.create_task(leg.hold())
+        invite = await peer.receive("INVITE ")
+        peer.send(answer(invite, "180 Ringing"))
+        cancel = await peer.receive("CANCEL ")
+        assert re.findall(r"branch=\S+", cancel) == re.findall(r"branch=\S+", invite)
+        peer.send(answer(cancel, "200 OK"))
+        peer.send(answer(invite, "487 Request Terminated"))
+        await peer.receive("ACK ")
+        with pytest.raises(LegError, match="487"):
+            await holding
+        assert not leg.holding and leg.state == "confirmed"
+
+
+async def test_an_answer_that_cannot_be_used_leaves_the_session_as_it_was() -> None:
+    async with called() as (_, peer, leg, _tag):
+        before = leg.negotiation.agreed
+        holding = asyncio.create_task(leg.hold())
+        invite = await peer.receive("INVITE ")
+        peer.send(
+            answer(invite, "200 OK", OFFER.replace("21600", "0")).replace("127.0.0.1:9>", f"127.0.0.1:{peer.port}>")
+        )
+        await peer.receive("ACK ")
+        with pytest.raises(LegError):
+            await holding
+        assert leg.negotiation.agreed == before and not leg.holding
+
+
+async def test_a_moved_contact_is_followed() -> None:
+    async with called() as (_, peer, leg, tag), wire(1) as elsewhere:
+        update = peer.request("UPDATE", branch="z9hG4bKu", seq="2", to=tag)
+        peer.send(update.replace(f"Contact: <sip:ann@127.0.0.1:{peer.port}>", "Contact: <sip:new@127.0.0.1:1>"))
+        await peer.receive("SIP/2.0 200")
+        assert (str(leg.dialog.target), leg.dialog.next_hop().port) == ("sip:new@127.0.0.1:1", 1)
+        assert elsewhere.port
+
+
+async def test_two_sides_that_hold_at_the_same_moment_both_succeed() -> None:
+    """Both get 491 and wait: the one that placed the call 2.1 to 4 s, the other 0 to 2 s."""
+    async with legs() as one, legs() as other:
+        caller = await one.call(other.port)
+        callee = await other.new.get()
+        await until(lambda: callee.state == "confirmed")
+        began_s = asyncio.get_running_loop().time()
+        await asyncio.gather(caller.hold(), callee.hold())
+        assert 2.1 <= asyncio.get_running_loop().time() - began_s < 5
+        assert caller.holding and caller.held and callee.holding and callee.held
+        await caller.resume()
+        assert not caller.holding and caller.held
+        await callee.resume()
+        assert not caller.held and not callee.held
+        await caller.hang_up()
+
+
+@pytest.mark.parametrize("expires_s", [3, 4])
+async def test_sessions_are_kept_alive_between_ours_and_end_when_the_other_side_is_gone(expires_s: int) -> None:
+    async with legs(Terms(timer=SessionTimer(expires_s, 1))) as one, legs(Terms(timer=SessionTimer(3, 1))) as other:
+        caller = await one.call(other.port)
+        callee = await other.new.get()
+        await asyncio.sleep(3.5)
+        assert caller.timer.ours and caller.timer.interval_s == 3
+        assert caller.state == callee.state == "confirmed"
+        one.all.clear()  # the caller's machine has forgotten everything
+        caller.drop()
+        assert await asyncio.wait_for(callee.closed, 3) == "failed: session expired"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import random
 import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -72,9 +75,20 @@ DICTIONARY = [
 ]
 
 
-def mutated(chance: random.Random, data: bytes) -> bytes:
+@contextlib.contextmanager
+def heap_set_aside() -> Iterator[None]:
+    """What other tests have left behind is not looked through again by the garbage collector in the meantime."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+
+
+def mutated(chance: random.Random, data: bytes, most: int = 8) -> bytes:
     changed = bytearray(data)
-    for _ in range(chance.randint(1, 8)):
+    for _ in range(chance.randint(1, most)):
         at = chance.randrange(len(changed) + 1)
         match chance.randrange(5):
             case 0:
@@ -103,14 +117,16 @@ def test_mutated_datagrams_raise_only_what_is_documented_and_quickly() -> None:
     chance = random.Random(SEED)
     transactions = Transactions(limit=200)
     understood = slowest_s = 0.0
-    for number in range(ROUNDS):
-        data = datagram(chance, number)
-        began_s = time.perf_counter()
-        understood += handle(data, transactions, number / 100)
-        slowest_s = max(slowest_s, time.perf_counter() - began_s)
-        transactions.poll(number / 100)
+    with heap_set_aside():
+        for number in range(ROUNDS):
+            data = datagram(chance, number)
+            began_s = time.thread_time()
+            understood += handle(data, transactions, number / 100)
+            slowest_s = max(slowest_s, time.thread_time() - began_s)
+            transactions.poll(number / 100)
     assert understood > ROUNDS / 20, "the mutations leave nothing to test behind the parser"
-    assert slowest_s < 0.05 * 10, "acceptance: 50 ms each, with room for a busy machine"
+    print(f"{ROUNDS} datagrams, slowest {1000 * slowest_s:.1f} ms of the processor's time")
+    assert slowest_s < 0.05
 
 
 def handle(data: bytes, transactions: Transactions, now_s: float) -> bool:

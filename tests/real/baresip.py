@@ -91,8 +91,11 @@ class Baresip:
         self._listened = 0
 
     @contextlib.asynccontextmanager
-    async def running(self, *, answers: bool = False, busy: bool = False) -> AsyncIterator[Baresip]:
-        """Start the program; `answers` makes it take every call, `busy` refuse every call."""
+    async def running(self, *, answers: bool = False, busy: bool = False, account: str = "") -> AsyncIterator[Baresip]:
+        """Start the program; `answers` makes it take every call, `busy` refuse every call.
+
+        `account` are more parameters of its account, such as ``;mediaenc=srtp-mand``.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         rtp = 40000 + (self.sip_port % 9000) * 2
         (self.folder / "config").write_text(
@@ -101,7 +104,7 @@ class Baresip:
         )
         mode = "auto" if answers else "manual"
         (self.folder / "accounts").write_text(
-            f"<sip:{self.user}@127.0.0.1>;regint=0;audio_codecs=PCMU;answermode={mode}\n"
+            f"<sip:{self.user}@127.0.0.1>;regint=0;audio_codecs=PCMU;answermode={mode}{account}\n"
         )
         (self.folder / "contacts").write_text("")
         soundfile.write(self.folder / "silence.wav", np.zeros(RATE_HZ * TAIL_S, np.int16), RATE_HZ)
@@ -166,6 +169,10 @@ class Baresip:
         self._listened = len(self.heard())
         await self._command("ausrc", f"aufile,{path}")
         await asyncio.sleep(len(wave) / RATE_HZ + 0.1)
+
+    async def echo(self) -> None:
+        """Send back what comes in, from now on."""
+        await self._command("ausrc", f"aubridge,{self.folder}")
 
     async def press(self, keys: str) -> None:
         """Press keys (RFC 4733), one every 300 ms."""

@@ -26,6 +26,7 @@ from .negotiation import Negotiation, SdpError
 from .order import CallFailed, Progress
 from .pickup import find_replaced
 from .placing import Placing, Wishes
+from .sip.challenge import Challenger
 from .sip.dialog import Dialog
 from .sip.digest import Credentials
 from .sip.endpoint import RETRY_AFTER_S, Endpoint, Trace
@@ -101,7 +102,7 @@ class UserAgent:
             strangers=config.open,
             gate=gate,
             watch=watch,
-            realm=config.realm,
+            challenger=Challenger(config.realm),
         )
         self._dialogs = Dialogs(self._changed.set)
         self._account = Account(watch)

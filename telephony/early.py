@@ -90,8 +90,10 @@ class EarlyDialog:
     def _prack(self, request: Request) -> tuple[int, Headers, bytes]:
         """RFC 3262 section 3 and 5: it may bring the answer to an offer of ours, or a second offer."""
         negotiation = self.negotiation
-        if self._on_prack is None or not self._on_prack(request) or negotiation is None:
+        if self._on_prack is None or not self._on_prack(request):
             return 481, [], b""
+        if negotiation is None:
+            return 200, [], b""
         if negotiation.offering:
             if request.body:
                 negotiation.accept(request.body)

@@ -10,6 +10,9 @@ SDP = (
     "m=audio [media_port] RTP/AVP 0 101\na=rtpmap:0 PCMU/8000\na=rtpmap:101 telephone-event/8000\na={direction}\n"
 )
 
+KEPT = 900
+"""Variable of the last RSeq."""
+
 
 def sdp(version: int = 1, direction: str = "sendrecv", address: str = "[media_ip]") -> str:
     """A body."""
@@ -26,6 +29,7 @@ class Script:
         self._matches = 0
         self._tag = ""
         self._extra = extra
+        self._kept = False
 
     def answered(self) -> Script:
         """INVITE, 200, ACK."""
@@ -43,6 +47,18 @@ class Script:
         seq, step = self._invite
         branch = f"[branch-{len(self._steps) - step}]" if refused else "[branch]"
         return self._request("ACK", seq, branch, body, "", "application/sdp")
+
+    def cancel(self) -> Script:
+        """Give up the last INVITE."""
+        seq, step = self._invite
+        tag, self._tag = self._tag, ""
+        self._request("CANCEL", seq, f"[branch-{len(self._steps) - step}]", "", "", "")
+        self._tag = tag
+        return self
+
+    def prack(self, body: str = "") -> Script:
+        """Acknowledge the response that `expect` was told to keep the RSeq of, and get a 200."""
+        return self.send("PRACK", body, f"RAck: [${KEPT}] {self._invite[0]} INVITE").expect(200)
 
     def _request(self, method: str, seq: int, branch: str, body: str, extra: str, kind: str) -> Script:
         lines = [
@@ -66,20 +82,25 @@ class Script:
         self._steps.append(f"<send><![CDATA[\n{text}\n]]></send>")
         return self
 
-    def expect(self, status: int, *, header: tuple[str, str] | None = None, body: str = "") -> Script:
-        """A response; `header` and `body` are expressions that have to be found in it."""
+    def expect(
+        self, status: int, *, header: tuple[str, str] | None = None, body: str = "", keep: bool = False
+    ) -> Script:
+        """A response; `header` and `body` are expressions that have to be found in it, `keep` keeps its RSeq."""
         if status < 300:
             self._tag = "[peer_tag_param]"
         self._steps.append('<recv response="100" optional="true"></recv>')
         auth = ' auth="true"' if status in (401, 407) else ""  # sipp remembers the challenge for [authentication]
-        return self._receive(f'response="{status}"{auth}', header, body)
+        return self._receive(f'response="{status}"{auth}', header, body, keep)
 
     def wanted(self, method: str, *, header: tuple[str, str] | None = None, body: str = "") -> Script:
         """A request."""
         return self._receive(f'request="{method}"', header, body)
 
-    def _receive(self, what: str, header: tuple[str, str] | None, body: str) -> Script:
+    def _receive(self, what: str, header: tuple[str, str] | None, body: str, keep: bool = False) -> Script:
         actions = ""
+        if keep:
+            self._kept = True
+            actions += f'<ereg regexp="[0-9]+" search_in="hdr" header="RSeq:" check_it="true" assign_to="{KEPT}"/>'
         if header is not None:
             actions += self._match(f'search_in="hdr" header={quoteattr(header[0] + ":")}', header[1])
         if body:
@@ -112,7 +133,7 @@ class Script:
 
     def write(self, folder: Path) -> str:
         """Make a file of it. Returns the name for `siprun.sipp`."""
-        used = ",".join(str(number) for number in range(1, self._matches + 1))
+        used = ",".join(str(number) for number in [*range(1, self._matches + 1), *([KEPT] if self._kept else [])])
         reference = f'<Reference variables="{used}"/>' if used else ""
         path = folder / "scenario.xml"
         text = f'<scenario name="{escape(path.stem)}">\n' + "\n".join(self._steps) + f"\n{reference}</scenario>\n"

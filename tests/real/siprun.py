@@ -68,7 +68,7 @@ class Sipp:
 
 @contextlib.asynccontextmanager
 async def sipp(
-    scenario: str | Path,
+    scenario: str,
     *,
     to: int | None = None,
     transport: str = "udp",
@@ -78,14 +78,11 @@ async def sipp(
 ) -> AsyncIterator[Sipp]:
     """Start sipp: with `to` as a caller of that port, without as a called party.
 
-    Names in upper case are built in, a path is a scenario's own (see `sipscript`).
+    Names in upper case are built in, others are ours, or a path without ``.xml`` (see `sippscript`).
     `options` are more words of the command line, such as ``-s USER``.
     """
     port = _free_port()
-    if isinstance(scenario, Path):
-        what = ["-sf", str(scenario)]
-    else:
-        what = ["-sn", scenario.lower()] if scenario.isupper() else ["-sf", str(SCENARIOS / f"{scenario}.xml")]
+    what = ["-sn", scenario.lower()] if scenario.isupper() else ["-sf", str(SCENARIOS / f"{scenario}.xml")]
     process = await asyncio.create_subprocess_exec(
         *["sipp", *what, "-m", str(calls), "-r", str(rate), "-t", "t1" if transport == "tcp" else "u1", "-nostdin"],
         *["-i", "127.0.0.1", "-p", str(port), "-mp", str(next(_rtp_ports)), "-recv_timeout", "8000", "-d", "300"],
@@ -168,10 +165,12 @@ OFFER = "v=0\no=u 1 1 IN IP4 127.0.0.1\ns=-\nc=IN IP4 127.0.0.1\nt=0 0\nm=audio 
 
 
 @contextlib.asynccontextmanager
-async def wire(port: int) -> AsyncIterator[Wire]:
-    """A socket connected to the agent."""
+async def wire(port: int, host: str = "127.0.0.1") -> AsyncIterator[Wire]:
+    """A socket connected to the agent, with the agent's own address or another of this machine's."""
     loop = asyncio.get_running_loop()
-    transport, protocol = await loop.create_datagram_endpoint(Wire, remote_addr=("127.0.0.1", port))
+    transport, protocol = await loop.create_datagram_endpoint(
+        Wire, remote_addr=("127.0.0.1", port), local_addr=(host, 0)
+    )
     try:
         yield protocol
     finally:

@@ -13,8 +13,9 @@ from telephony.leg import LegError
 from telephony.sip.reason import Reason
 from telephony.terms import Terms
 
+from .sippcalled import invite, ok, pause, reply, request, write
+from .sippscript import sdp
 from .siprun import running_agent, sipp
-from .sipscript import invite, ok, pause, reply, request, write
 
 pytestmark = pytest.mark.peer("sipp")
 
@@ -33,7 +34,7 @@ def assert_idle(agent: UserAgent) -> None:
 
 
 async def test_early_media_are_heard_and_sent_before_the_answer(tmp_path: Path) -> None:
-    script = write(tmp_path, invite(), reply(183, sdp=True), pause(500), reply(200, sdp=True), request("ACK"), BYE)
+    script = write(tmp_path, invite(), reply(183, body=sdp()), pause(500), reply(200, body=sdp()), request("ACK"), BYE)
     heard: list[Progress] = []
     async with running_agent(None) as agent, sipp(script, options=["-rtp_echo"]) as called:
         dialling = agent.dial(uri(called.port))
@@ -53,8 +54,8 @@ async def test_early_media_are_heard_and_sent_before_the_answer(tmp_path: Path) 
 
 async def test_a_network_that_takes_no_early_audio_gets_none(tmp_path: Path) -> None:
     """RFC 5009: sendonly is the called side's word for one way only."""
-    gated = reply(183, sdp=True, more="P-Early-Media: sendonly")
-    script = write(tmp_path, invite(), gated, pause(400), reply(200, sdp=True), request("ACK"), BYE)
+    gated = reply(183, body=sdp(), more="P-Early-Media: sendonly")
+    script = write(tmp_path, invite(), gated, pause(400), reply(200, body=sdp()), request("ACK"), BYE)
     async with running_agent(None) as agent, sipp(script, options=["-rtp_echo"]) as called:
         dialling = agent.dial(uri(called.port))
         await asyncio.sleep(0.3)
@@ -75,8 +76,8 @@ async def test_reliable_responses_are_acknowledged_once_and_in_order(tmp_path: P
         request("PRACK", {"RAck": "71 1 INVITE"}),
         ok(),
         reply(180, more=RELIABLE),
-        reply(183, more="Require: 100rel\nRSeq: 73", sdp=True),
-        reply(183, more="Require: 100rel\nRSeq: 72", sdp=True),
+        reply(183, more="Require: 100rel\nRSeq: 73", body=sdp()),
+        reply(183, more="Require: 100rel\nRSeq: 72", body=sdp()),
         request("PRACK", {"RAck": "72 1 INVITE", "CSeq": "3 PRACK"}),
         ok(),
         reply(200),
@@ -93,7 +94,12 @@ async def test_reliable_responses_are_acknowledged_once_and_in_order(tmp_path: P
 
 async def test_an_offer_left_to_the_called_party_is_answered_in_ack(tmp_path: Path) -> None:
     script = write(
-        tmp_path, invite({"Content-Length": "0"}), reply(180), reply(200, sdp=True), request("ACK", body="m=audio"), BYE
+        tmp_path,
+        invite({"Content-Length": "0"}),
+        reply(180),
+        reply(200, body=sdp()),
+        request("ACK", body="m=audio"),
+        BYE,
     )
     async with running_agent(None) as agent, sipp(script) as called:
         leg = await agent.call(uri(called.port), late_offer=True)
@@ -106,7 +112,7 @@ async def test_an_offer_left_to_the_called_party_is_answered_in_prack(tmp_path: 
     script = write(
         tmp_path,
         invite({"Content-Length": "0"}),
-        reply(183, more=RELIABLE, sdp=True),
+        reply(183, more=RELIABLE, body=sdp()),
         request("PRACK", body="m=audio"),
         ok(),
         reply(200),
@@ -124,14 +130,14 @@ async def test_of_forks_the_first_answer_wins_and_the_second_is_hung_up(tmp_path
         tmp_path,
         invite(),
         reply(180, "a"),
-        reply(183, "b", sdp=True),
-        reply(200, "a", sdp=True),
+        reply(183, "b", body=sdp()),
+        reply(200, "a", body=sdp()),
         request("ACK", {"To": "tag=[0-9]+a"}),
-        reply(200, "b", sdp=True),
+        reply(200, "b", body=sdp()),
         request("ACK", {"To": "tag=[0-9]+b"}),
         request("BYE", {"To": "tag=[0-9]+b", "Reason": "answered|elsewhere|200"}),
         ok(),
-        reply(200, "b", sdp=True),
+        reply(200, "b", body=sdp()),
         request("ACK", {"To": "tag=[0-9]+b"}),
         request("BYE", {"To": "tag=[0-9]+a"}),
         ok(),
@@ -172,7 +178,7 @@ async def test_a_call_given_up_before_any_response_is_cancelled_after_the_first(
 
 
 async def test_a_call_given_up_before_a_200_without_ringing_is_acknowledged_and_hung_up(tmp_path: Path) -> None:
-    script = write(tmp_path, invite(), pause(300), reply(200, sdp=True), request("ACK"), BYE)
+    script = write(tmp_path, invite(), pause(300), reply(200, body=sdp()), request("ACK"), BYE)
     async with running_agent(None) as agent, sipp(script) as called:
         dialling = agent.dial(uri(called.port))
         await asyncio.sleep(0.15)
@@ -183,7 +189,7 @@ async def test_a_call_given_up_before_a_200_without_ringing_is_acknowledged_and_
 
 async def test_a_call_given_up_in_early_media_is_cancelled(tmp_path: Path) -> None:
     script = write(
-        tmp_path, invite(), reply(183, sdp=True), request("CANCEL"), ok(), reply(487), request("ACK"), pause(50)
+        tmp_path, invite(), reply(183, body=sdp()), request("CANCEL"), ok(), reply(487), request("ACK"), pause(50)
     )
     async with running_agent(None) as agent, sipp(script) as called:
         with pytest.raises(LegError) as caught:
@@ -222,7 +228,7 @@ async def test_a_refusal_says_why_in_the_words_of_the_network(tmp_path: Path) ->
 
 
 async def test_a_redirect_is_followed_where_the_terms_allow_it_and_never_in_circles(tmp_path: Path) -> None:
-    answers = write(tmp_path, invite({"To": "human@"}), reply(200, sdp=True), request("ACK"), BYE)
+    answers = write(tmp_path, invite({"To": "human@"}), reply(200, body=sdp()), request("ACK"), BYE)
     async with running_agent(None) as agent, sipp(answers) as there:
         contact = f"<sip:human@127.0.0.1:1;transport=nonsense>;q=0.9, <sip:b@127.0.0.1:{there.port}>;q=0.5"
         moved = write(tmp_path, invite(), reply(302, contact=contact), request("ACK"))
@@ -251,7 +257,7 @@ async def test_the_next_hop_is_tried_when_one_is_dead_or_says_503(
     from telephony.sip.hop import Hop
     from telephony.trunk.ways import Way
 
-    answers = write(tmp_path, invite(), reply(180), reply(200, sdp=True), request("ACK"), BYE)
+    answers = write(tmp_path, invite(), reply(180), reply(200, body=sdp()), request("ACK"), BYE)
     refuses = write(tmp_path, invite(), reply(503), request("ACK"))
     async with running_agent(None) as agent, sipp(refuses) as full, sipp(answers) as free:
 
@@ -282,7 +288,7 @@ async def test_a_silent_hop_is_left_after_its_patience_and_cancelled_when_it_wak
     late = write(
         tmp_path, invite(), pause(600), reply(180), request("CANCEL"), ok(), reply(487), request("ACK"), pause(10)
     )
-    answers = write(tmp_path, invite(), reply(200, sdp=True), request("ACK"), BYE)
+    answers = write(tmp_path, invite(), reply(200, body=sdp()), request("ACK"), BYE)
     async with running_agent(None) as agent, sipp(late) as sleepy, sipp(answers) as awake:
 
         async def ways(trunk: object, to: object) -> list[Way]:

@@ -1,0 +1,392 @@
+"""Calls that sipp places to us: early media, PRACK, UPDATE, CANCEL at every moment, Replaces, and who is let in."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from telephony.agent import IncomingCall, SipLeg, UserAgent
+from telephony.happenings import Happening, Over, Refused, SetUp
+from telephony.leg import LegError
+from telephony.terms import SessionTimer
+from telephony.trunk.book import TrunkBook
+from telephony.trunk.model import Trunk
+
+from .sippscript import Script, sdp
+from .siprun import OFFER, Wire, running_agent, sipp, to_tag, wire
+
+OnCall = Callable[[IncomingCall], Coroutine[Any, Any, None]]
+peer_sipp = pytest.mark.peer("sipp")
+SUPPORTED = "Supported: 100rel"
+OURS = "m=audio [1-9]"
+"""A description of ours."""
+
+
+def book(**fields: Any) -> TrunkBook:
+    """One trunk named line, for callers on this machine."""
+    return TrunkBook(trunks={"line": Trunk(name="line", **fields)})
+
+
+async def play_then_answer(incoming: IncomingCall) -> None:
+    """An announcement before the answer."""
+    media = await incoming.early_media()
+    if media is not None:
+        media.play(np.full(4000, 2000, np.int16))
+    await asyncio.sleep(0.3)
+    leg = await incoming.answer()
+    await leg.closed
+
+
+async def answer(incoming: IncomingCall) -> None:
+    incoming.ring()
+    leg = await incoming.answer()
+    await leg.closed
+
+
+async def play_for_ever(incoming: IncomingCall) -> None:
+    await incoming.early_media()
+    await incoming.cancelled
+
+
+def assert_idle(agent: UserAgent) -> None:
+    """Nothing is left of the calls, no port and no dialog."""
+    assert agent.active_calls == 0
+    assert not len(agent._dialogs) and not agent._dialogs._early and not agent._pending
+    assert not agent._account._ringing
+
+
+def early(status: int = 183, body: str = "") -> Script:
+    """A call whose provisional response has to be reliable."""
+    script = Script().send("INVITE", body, SUPPORTED)
+    return script.expect(status, header=("Require", "100rel"), keep=True, body=OURS if status == 183 else "")
+
+
+CALLS: dict[str, tuple[OnCall, Script]] = {
+    "early media, the same description in the 200": (
+        play_then_answer,
+        Script().send("INVITE", sdp()).expect(183, body=OURS).expect(200, body=OURS).ack().bye(),
+    ),
+    "reliable early media, nothing more in the 200": (
+        play_then_answer,
+        early(body=sdp()).prack().expect(200, header=("Content-Length", "0")).ack().bye(),
+    ),
+    "our offer in the 183, the answer in the PRACK": (
+        play_then_answer,
+        early().prack(sdp()).expect(200, header=("Content-Length", "0")).ack().bye(),
+    ),
+    "our offer in the 200 where the caller has no 100rel": (
+        play_then_answer,
+        Script().send("INVITE").expect(183, header=("Content-Length", "0")).expect(200, body=OURS).ack(sdp()).bye(),
+    ),
+    "UPDATE before the answer": (
+        play_then_answer,
+        early(body=sdp()).prack().send("UPDATE", sdp(2)).expect(200, body=OURS).expect(200).ack().bye(),
+    ),
+    "a caller who demands 100rel": (
+        answer,
+        Script()
+        .send("INVITE", sdp(), "Require: 100rel")
+        .expect(180, header=("Require", "100rel"), keep=True)
+        .prack()
+        .expect(200, body=OURS)
+        .ack()
+        .bye(),
+    ),
+    "CANCEL in early media": (
+        play_for_ever,
+        Script().send("INVITE", sdp()).expect(183).cancel().expect(200).expect(487).ack(refused=True).pause(50),
+    ),
+    "CANCEL before the PRACK": (
+        play_for_ever,
+        early(body=sdp()).cancel().expect(200).expect(487).ack(refused=True).pause(50),
+    ),
+    "BYE in early media": (
+        play_for_ever,
+        early(body=sdp()).prack().bye().expect(487).ack(refused=True).pause(50),
+    ),
+}
+
+
+@peer_sipp
+@pytest.mark.parametrize("name", CALLS)
+async def test_a_caller_gets_what_the_scenario_wants(name: str, tmp_path: Path) -> None:
+    on_call, script = CALLS[name]
+    async with running_agent(on_call) as agent, sipp(script.write(tmp_path), to=agent.port) as caller:
+        await caller.ended()
+        await asyncio.sleep(0.05)
+        assert_idle(agent)
+
+
+@peer_sipp
+async def test_a_caller_is_sent_elsewhere(tmp_path: Path) -> None:
+    async def send_on(incoming: IncomingCall) -> None:
+        incoming.redirect(["sip:b@192.0.2.1", "sip:c@192.0.2.2"])
+
+    script = Script().send("INVITE", sdp()).expect(302, header=("Contact", "sip:b@192.0.2.1>;q=1")).ack(refused=True)
+    async with running_agent(send_on) as agent, sipp(script.write(tmp_path), to=agent.port) as caller:
+        await caller.ended()
+        assert_idle(agent)
+
+
+# ── on the wire ──
+
+
+def refusal(text: str) -> str:
+    """The status line's number."""
+    return text[8:11]
+
+
+async def final(peer: Wire) -> str:
+    """The next final response."""
+    while True:
+        text = await peer.receive("SIP/2.0")
+        if not text.startswith("SIP/2.0 1"):
+            return text
+
+
+async def test_a_reliable_response_is_repeated_until_prack_and_504_ends_the_call_without_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("telephony.reliable.T1_S", 0.02)
+    monkeypatch.setattr("telephony.reliable.TIMEOUT_S", 1.28)
+    statuses: list[int] = []
+
+    async def play(incoming: IncomingCall) -> None:
+        await incoming.early_media()
+        with pytest.raises(LegError):
+            await incoming.answer()
+
+    def note(happening: Happening) -> None:
+        if isinstance(happening, SetUp):
+            statuses.append(happening.status)
+
+    async with running_agent(play, watch=note) as agent, wire(agent.port) as peer:
+        peer.send(peer.request("INVITE", body=OFFER, extra="Supported: 100rel\n"))
+        rseqs = {(await peer.receive("SIP/2.0 183")).partition("RSeq: ")[2][:6] for _ in range(6)}
+        assert len(rseqs) == 1
+        await peer.receive("SIP/2.0 504")
+        assert statuses == [504]
+        assert_idle(agent)
+
+
+async def test_a_prack_for_nothing_gets_481() -> None:
+    async with running_agent(play_for_ever) as agent, wire(agent.port) as peer:
+        peer.send(peer.request("INVITE", body=OFFER, extra="Supported: 100rel\n"))
+        early = await peer.receive("SIP/2.0 183")
+        peer.send(peer.request("PRACK", branch="z9hG4bKp", seq="2", to=to_tag(early), extra="RAck: 1 1 INVITE\n"))
+        await peer.receive("SIP/2.0 481")
+        peer.send(peer.request("INVITE", branch="z9hG4bKq", seq="3", to=to_tag(early), body=OFFER))
+        assert "Retry-After: " in await peer.receive("SIP/2.0 500")
+        peer.send(peer.request("CANCEL"))
+        await peer.receive("SIP/2.0 487")
+
+
+async def test_a_trunk_that_demands_100rel_refuses_callers_without_it() -> None:
+    trunks = book(peers="127.0.0.1", reliable="required")
+    async with running_agent(answer, trunks=trunks) as agent, wire(agent.port) as peer:
+        peer.send(peer.request("INVITE", body=OFFER))
+        assert "Require: 100rel" in await peer.receive("SIP/2.0 421")
+
+
+async def test_too_short_a_session_interval_gets_422() -> None:
+    trunks = book(peers="127.0.0.1", session_timer=SessionTimer(min_s=120))
+    async with running_agent(answer, trunks=trunks) as agent, wire(agent.port) as peer:
+        peer.send(peer.request("INVITE", body=OFFER, extra="Supported: timer\nSession-Expires: 90\n"))
+        assert "Min-SE: 120" in await peer.receive("SIP/2.0 422")
+
+
+# ── Replaces ──
+
+
+async def talk(peer: Wire, name: str) -> str:
+    """Place a call from the socket; returns the To tag parameter of its answer."""
+    peer.send(peer.request("INVITE", branch=f"z9hG4bK{name}", call=name, body=OFFER))
+    tag = to_tag(await peer.receive("SIP/2.0 200"))
+    peer.send(peer.request("ACK", branch=f"z9hG4bK{name}a", call=name, to=tag))
+    return tag
+
+
+def replaces(tag: str, call_id: str, tail: str = "") -> str:
+    return f"Replaces: {call_id};to-tag={tag.removeprefix(';tag=')};from-tag=ann{tail}\n"
+
+
+async def test_an_invite_with_replaces_takes_over_the_leg_and_the_old_party_gets_bye() -> None:
+    legs: list[SipLeg] = []
+
+    async def keep(incoming: IncomingCall) -> None:
+        legs.append(await incoming.answer())
+        await legs[-1].closed
+
+    async with running_agent(keep) as agent, wire(agent.port) as old, wire(agent.port) as new:
+        tag = await talk(old, "first")
+        extra = "Require: replaces\n" + replaces(tag, "first")
+        new.send(new.request("INVITE", branch="z9hG4bKr", call="second", body=OFFER, extra=extra))
+        taken = to_tag(await new.receive("SIP/2.0 200"))
+        new.send(new.request("ACK", branch="z9hG4bKra", call="second", to=taken))
+        bye = await old.receive("BYE ")
+        old.send(bye.replace("\r\n", "\n").replace(bye.split("\r\n")[0], "SIP/2.0 200 OK"))
+        assert len(legs) == 1 and agent.active_calls == 1
+        assert legs[0].dialog.call_id == "second"
+        old.send(old.request("BYE", branch="z9hG4bKo", call="first", seq="9", to=tag))
+        await old.receive("SIP/2.0 481")
+        assert not legs[0].closed.done()
+        new.send(new.request("BYE", branch="z9hG4bKrb", call="second", seq="2", to=taken))
+        assert await asyncio.wait_for(legs[0].closed, 2) == "caller"
+        assert_idle(agent)
+
+
+async def test_replaces_is_refused_as_rfc_3891_says() -> None:
+    async with running_agent(answer) as agent, wire(agent.port) as peer:
+        tag = await talk(peer, "first")
+        cases = {
+            "nobody": (replaces(";tag=nobody", "first"), "481"),
+            "early": (replaces(tag, "first", ";early-only"), "486"),
+            "twice": (replaces(tag, "first") * 2, "400"),
+            "broken": ("Replaces: first;to-tag\n", "400"),
+            "join": (replaces(tag, "first") + "Join: first;to-tag=a;from-tag=b\n", "400"),
+        }
+        for name, (extra, status) in cases.items():
+            peer.send(peer.request("INVITE", branch=f"z9hG4bK{name}", call=name, body=OFFER, extra=extra))
+            assert refusal(await final(peer)) == status, name
+        assert agent.active_calls == 1
+        peer.send(peer.request("BYE", branch="z9hG4bKb", call="first", seq="2", to=tag))
+        await peer.receive("SIP/2.0 200")
+        peer.send(peer.request("INVITE", branch="z9hG4bKl", call="late", body=OFFER, extra=replaces(tag, "first")))
+        assert refusal(await final(peer)) == "603"
+
+
+async def test_replaces_from_another_trunk_gets_403() -> None:
+    trunks = book(peers="127.0.0.2")
+    async with (
+        running_agent(answer, trunks=trunks) as agent,
+        wire(agent.port) as stranger,
+        wire(agent.port, "127.0.0.2") as known,
+    ):
+        tag = await talk(stranger, "first")
+        known.send(known.request("INVITE", branch="z9hG4bKr", call="second", body=OFFER, extra=replaces(tag, "first")))
+        assert refusal(await final(known)) == "403"
+
+
+# ── who is let in ──
+
+
+async def test_a_stranger_gets_the_same_403_whoever_he_calls() -> None:
+    refused: list[Happening] = []
+    async with (
+        running_agent(answer, open=False, trunks=book(peers="192.0.2.0/24"), watch=refused.append) as agent,
+        wire(agent.port) as peer,
+    ):
+        seen = set()
+        for n, user in enumerate(["bot", "1000", "nobody", "admin"]):
+            peer.send(
+                peer.request("INVITE", branch=f"z9hG4bK{n}", call=f"c{n}", uri=f"sip:{user}@127.0.0.1", body=OFFER)
+            )
+            text = await peer.receive("SIP/2.0")
+            seen.add((text.split("\r\n")[0], tuple(sorted(line.partition(":")[0] for line in text.split("\r\n")[1:]))))
+        assert len(seen) == 1 and "403" in next(iter(seen))[0]
+        assert [one for one in refused if isinstance(one, Refused)] == [Refused("unlisted", "127.0.0.1")] * 4
+        assert not len(agent._endpoint._transactions), "a refusal at the door keeps no state"
+
+
+@peer_sipp
+async def test_callers_on_a_trunk_with_users_have_to_answer_a_challenge(tmp_path: Path) -> None:
+    """sipp computes the digest itself."""
+    trunks = book(peers="127.0.0.1", users={"ann": "open-sesame"}, digest=("MD5",))
+    users: list[str] = []
+
+    async def note(incoming: IncomingCall) -> None:
+        users.append(incoming.user)
+        await (await incoming.answer()).closed
+
+    async with running_agent(note, trunks=trunks) as agent:
+        for password, status in (("wrong", 401), ("open-sesame", 200)):
+            proof = f'[authentication username="ann" password="{password}"]'
+            script = Script().send("INVITE", sdp()).expect(401).ack(refused=True).send("INVITE", sdp(), proof)
+            script = script.expect(401).ack(refused=True) if status == 401 else script.expect(200).ack().bye()
+            uri = ["-auth_uri", f"bot@127.0.0.1:{agent.port}"]
+            async with sipp(script.write(tmp_path), to=agent.port, options=uri) as caller:
+                await caller.ended()
+        assert users == ["ann"]
+
+
+async def test_a_trunk_takes_no_more_calls_than_it_may() -> None:
+    told: list[Happening] = []
+    trunks = book(peers="127.0.0.1", max_calls=1)
+    async with running_agent(answer, trunks=trunks, watch=told.append) as agent, wire(agent.port) as peer:
+        tag = await talk(peer, "first")
+        peer.send(peer.request("INVITE", branch="z9hG4bK2", call="second", body=OFFER))
+        assert "Retry-After: 5" in await peer.receive("SIP/2.0 503")
+        peer.send(peer.request("BYE", branch="z9hG4bKb", call="first", seq="2", to=tag))
+        await peer.receive("SIP/2.0 200")
+        await talk(peer, "third")
+        assert Refused("calls", "127.0.0.1", "line") in told
+        over = next(one for one in told if isinstance(one, Over))
+        assert (over.trunk, over.incoming, over.why) == ("line", True, "caller")
+        assert [(one.trunk, one.status) for one in told if isinstance(one, SetUp)] == [("line", 200)] * 2
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+async def test_identity_headers_come_through_from_trusted_trunks_only(trusted: bool) -> None:
+    """Acceptance 8: white space before the colon changes nothing, and what is not believed is not there."""
+    calls: list[IncomingCall] = []
+
+    async def note(incoming: IncomingCall) -> None:
+        calls.append(incoming)
+
+    extra = (
+        "P-Asserted-Identity : <sip:+4930123@carrier;verstat=TN-Validation-Passed>\nDiversion: <sip:a@b>\nX-Vip: yes\n"
+        "Subject: hello\nP-asserted-IDENTITY: <tel:+4930124>\n"
+    )
+    trunks = book(peers="127.0.0.1", trusted=trusted)
+    async with running_agent(note, trunks=trunks) as agent, wire(agent.port) as peer:
+        from_ = "<sip:+49301;verstat=TN-Validation-Passed@127.0.0.1>"
+        peer.send(peer.request("INVITE", body=OFFER, extra=extra, from_=from_))
+        await final(peer)
+    (incoming,) = calls
+    assert incoming.trusted is trusted
+    assert incoming.headers["subject"] == ("hello",)
+    assert ("x-vip" in incoming.headers) is trusted
+    assert len(incoming.headers.get("P-Asserted-Identity", ())) == (2 if trusted else 0)
+    assert ("verstat" in incoming.from_uri) is trusted
+
+
+async def test_draining_refuses_calls_and_pings_with_503_and_lets_live_calls_go_on() -> None:
+    async with running_agent(answer) as agent, wire(agent.port) as peer:
+        await talk(peer, "first")
+        agent.drain()
+        for method in ("OPTIONS", "INVITE"):
+            peer.send(peer.request(method, branch=f"z9hG4bK{method}", call=method, body=OFFER))
+            assert "Retry-After: " in await peer.receive("SIP/2.0 503")
+        assert agent.active_calls == 1 and not agent.accepting
+
+
+async def test_over_the_limit_503_comes_at_once_also_under_a_flood() -> None:
+    """Acceptance 10: 500 new calls per second, each refused within 200 ms, and no state kept of any."""
+    loop = asyncio.get_running_loop()
+    async with running_agent(answer, max_calls=1) as agent, wire(agent.port) as peer:
+        await talk(peer, "first")
+        sent: dict[str, float] = {}
+        took: list[float] = []
+        for n in range(1000):
+            sent[f"f{n}"] = loop.time()
+            peer.send(peer.request("INVITE", branch=f"z9hG4bKf{n}", call=f"f{n}", body=OFFER))
+            await asyncio.sleep(0.002)
+            while not peer.inbox.empty():
+                _took(peer.inbox.get_nowait().decode(), sent, took, loop.time())
+        while len(took) < 1000:
+            _took(await peer.receive("SIP/2.0 503"), sent, took, loop.time())
+        took.sort()
+        print(f"503 after p50 {took[500] * 1e3:.1f} ms, p99 {took[990] * 1e3:.1f} ms, at most {took[-1] * 1e3:.1f} ms")
+        assert took[-1] < 0.2
+        assert len(agent._endpoint._transactions) < 5
+
+
+def _took(text: str, sent: dict[str, float], took: list[float], now_s: float) -> None:
+    assert text.startswith("SIP/2.0 503") and "Retry-After: " in text
+    name = text.partition("Call-ID: ")[2].partition("\r\n")[0]
+    took.append(now_s - sent[name])

@@ -74,7 +74,7 @@ class Agreed:
     payload_type: int
     """Of what we send."""
     dtmf_payload_type: int | None
-    """Of telephone-event on the codec's clock, as we send it; None when the peer has none."""
+    """Of telephone-event, as we send it; None when the peer has none."""
     direction: Direction
     """Ours: with ``recvonly`` and ``inactive`` we send nothing (the peer holds)."""
     ptime_ms: int
@@ -92,6 +92,8 @@ class Agreed:
     """Of SRTP by SDES."""
     dtls: Handshake | None = None
     """Of DTLS-SRTP. With neither, RTP is plain."""
+    dtmf_clock_hz: int | None = None
+    """Of telephone-event, when that is not the codec's: many phones know events at 8000 Hz only, also beside Opus."""
 
     @property
     def security(self) -> Security:
@@ -175,21 +177,23 @@ def agree(
     direction = _lesser(wish, _allowed_direction(stream))
     rtcp = None if stream.rtcp_port is None else (stream.connection, stream.rtcp_port)
     clock_hz = FORMATS[codec].clock_hz
-    own, own_event = _own(ours, codec, clock_hz)
+    event_clock_hz = clock_hz if clock_hz in formats.events or 8000 not in formats.events else 8000
+    own, own_event = _own(ours, codec, event_clock_hz)
     return Agreed(
         (stream.connection, stream.port),
         codec,
         formats.codecs[codec],
-        formats.events.get(clock_hz),
+        formats.events.get(event_clock_hz),
         direction,
         _packet_time(stream, terms, codec),
         rtcp,
         own if own != formats.codecs[codec] else None,
-        own_event if own_event != formats.events.get(clock_hz) else None,
+        own_event if own_event != formats.events.get(event_clock_hz) else None,
         formats.comfort_noise and clock_hz == 8000,
         stream.rtcp_mux and (ours is None or ours.rtcp_mux),
         _keys(stream, ours, past) if security == "sdes" else None,
         _handshake(stream, ours, past) if security == "dtls" else None,
+        event_clock_hz if event_clock_hz != clock_hz else None,
     )
 
 
@@ -278,13 +282,13 @@ def _allowed_direction(stream: Stream) -> Direction:
     return _MIRRORED[stream.direction or "sendrecv"]
 
 
-def _own(ours: AudioLine | None, codec: Codec, clock_hz: int) -> tuple[int | None, int | None]:
+def _own(ours: AudioLine | None, codec: Codec, event_clock_hz: int) -> tuple[int | None, int | None]:
     """Our numbers for the codec and its events, in our offer."""
     if ours is None:
         return None, None
     codecs = {name: payload_type for payload_type, name in ours.codecs}
     events = {clock: payload_type for payload_type, clock in ours.events}
-    return codecs.get(codec), events.get(clock_hz)
+    return codecs.get(codec), events.get(event_clock_hz)
 
 
 def _lesser(first: Direction, second: Direction) -> Direction:

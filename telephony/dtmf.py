@@ -78,7 +78,7 @@ class EventSlot(NamedTuple):
     payload: bytes
     marker: bool
     offset_units: int
-    """Distance back from the media clock to the event's beginning, whose timestamp all its packets carry."""
+    """Distance back to the event's beginning, whose timestamp all its packets carry; on the clock of events."""
 
 
 class DtmfSender:

@@ -56,13 +56,13 @@ def _numbered(terms: Terms, past: Agreed | None) -> tuple[tuple[tuple[int, Codec
         codecs[past.payload_type if past.own_payload_type is None else past.own_payload_type] = past.codec
         event = past.dtmf_payload_type if past.own_dtmf_payload_type is None else past.own_dtmf_payload_type
         if event is not None:
-            events[event] = FORMATS[past.codec].clock_hz
+            events[event] = past.dtmf_clock_hz or FORMATS[past.codec].clock_hz
     for codec in carried(terms):
         form = FORMATS[codec]
         if codec not in codecs.values() and form.payload_type not in (codecs | events):
             codecs[form.payload_type] = codec
-    for codec in codecs.values():
-        clock_hz = FORMATS[codec].clock_hz
+    # Beside Opus, events at 8000 Hz, too: many phones know no other.
+    for clock_hz in (*(FORMATS[codec].clock_hz for codec in codecs.values()), FORMATS["PCMU"].clock_hz):
         if clock_hz not in events.values() and EVENT_TYPES[clock_hz] not in (codecs | events):
             events[EVENT_TYPES[clock_hz]] = clock_hz
     return tuple(codecs.items()), tuple(events.items())
@@ -70,7 +70,8 @@ def _numbered(terms: Terms, past: Agreed | None) -> tuple[tuple[tuple[int, Codec
 
 def answer_line(stream: Stream, agreed: Agreed, port: int) -> AudioLine:
     """To the offered stream, with the offerer's numbers."""
-    events = () if agreed.dtmf_payload_type is None else ((agreed.dtmf_payload_type, FORMATS[agreed.codec].clock_hz),)
+    clock_hz = agreed.dtmf_clock_hz or FORMATS[agreed.codec].clock_hz
+    events = () if agreed.dtmf_payload_type is None else ((agreed.dtmf_payload_type, clock_hz),)
     crypto: tuple[Crypto, ...] = ()
     if agreed.keys is not None:
         theirs = first_crypto(stream)

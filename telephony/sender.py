@@ -77,6 +77,7 @@ class Sender:
         self._way = _Way("PCMU", None, None, (rate_hz or RATE_HZ) == RATE_HZ)
         self._payload_type = 0
         self._dtmf_payload_type: int | None = None
+        self._dtmf_clock_hz = RATE_HZ
         self._sending = False
         self._noise = Noise()
         self._noise_dbov: float | None = None
@@ -117,6 +118,7 @@ class Sender:
                 self._change(agreed.codec, self._rate_hz)
             self.ptime_ms = agreed.ptime_ms
             self._payload_type = agreed.payload_type
+            self._dtmf_clock_hz = agreed.dtmf_clock_hz or FORMATS[agreed.codec].clock_hz
             self._dtmf_payload_type = None if terms.keys == "inband" else agreed.dtmf_payload_type
             self._sending = agreed.direction in ("sendrecv", "sendonly")
             self._noise_dbov = terms.comfort_noise_dbov
@@ -155,13 +157,14 @@ class Sender:
                 self._talking = False
                 return None
             event_type = self._dtmf_payload_type if self._keys else None
-            event = None if event_type is None else self._keys.next(self.ptime_ms, self.clock_hz)
+            event = None if event_type is None else self._keys.next(self.ptime_ms, self._dtmf_clock_hz)
             due = self._due(event_type is not None)
             payload_type, marker = self._payload_type, due.talking and not self._talking
             self._talking = due.talking
         if event is not None and event_type is not None:
             payload_type, marker, payload = event_type, event.marker, event.payload
-            timestamp = (timestamp - event.offset_units) & 0xFFFFFFFF
+            back = event.offset_units * self.clock_hz // self._dtmf_clock_hz
+            timestamp = (timestamp - back) & 0xFFFFFFFF
         else:
             payload = due.way.payload(due.samples)
         self._sequence = (self._sequence + 1) & 0xFFFF

@@ -355,7 +355,7 @@ def test_all_codecs_are_offered_each_with_events_on_its_clock() -> None:
         assert f"a={attribute}" in attributes
 
 
-def test_events_are_agreed_on_the_clock_of_the_codec() -> None:
+def test_events_are_agreed_on_the_clock_of_the_codec_or_else_at_8000_hz() -> None:
     first, second = ours(Terms(codecs=("opus",))), peer()
     second.terms = Terms()
     settle(first, second)
@@ -363,7 +363,7 @@ def test_events_are_agreed_on_the_clock_of_the_codec() -> None:
     said = ours(Terms()).answer(
         body("m=audio 4000 RTP/AVP 111 101", "a=rtpmap:111 opus/48000/2", "a=rtpmap:101 telephone-event/8000")
     )
-    assert lines(said, "m=") == ["m=audio 20000 RTP/AVP 111"]
+    assert lines(said, "m=") == ["m=audio 20000 RTP/AVP 111 101"]
 
 
 def test_no_key_is_used_for_two_calls() -> None:

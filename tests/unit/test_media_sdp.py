@@ -266,3 +266,18 @@ def test_mutated_bodies_are_answered_cleanly_or_refused() -> None:
         assert all(row[1] == "=" and row.isprintable() for row in text.split("\r\n")[:-1])
         assert read_answer(answered).codec == agreed.codec
     assert min(outcomes.values()) > 100
+
+
+@pytest.mark.parametrize(
+    ("maps", "events", "clock_hz"),
+    [
+        (("a=rtpmap:97 telephone-event/48000", "a=rtpmap:98 telephone-event/8000"), 97, None),
+        (("a=rtpmap:98 telephone-event/8000",), 98, 8000),
+    ],
+)
+def test_beside_opus_events_are_taken_on_its_clock_or_else_at_8000_hz(
+    maps: tuple[str, ...], events: int, clock_hz: int | None
+) -> None:
+    lines, agreed = reply(offer("m=audio 4000 RTP/AVP 96 97 98", "a=rtpmap:96 opus/48000/2", *maps))
+    assert (agreed.codec, agreed.dtmf_payload_type, agreed.dtmf_clock_hz) == ("opus", events, clock_hz)
+    assert f"a=rtpmap:{events} telephone-event/{clock_hz or 48000}" in lines

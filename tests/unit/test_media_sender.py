@@ -258,3 +258,11 @@ def test_keys_are_counted_on_the_clock_of_the_codec() -> None:
     packets = [packet for packet in slots(source, 11) if packet.payload_type == 101]
     assert [int.from_bytes(packet.payload[2:4], "big") for packet in packets] == [960, 1920, 2880, 3840] + [4800] * 3
     assert len({packet.timestamp for packet in packets}) == 1
+
+
+def test_beside_opus_events_may_have_a_clock_of_their_own() -> None:
+    source = sender(agreed(codec="opus", payload_type=107, dtmf_clock_hz=8000))
+    source.press("1")
+    packets = [packet for packet in slots(source, 11) if packet.payload_type == 101]
+    assert [int.from_bytes(packet.payload[2:4], "big") for packet in packets] == [160, 320, 480, 640] + [800] * 3
+    assert len({packet.timestamp for packet in packets}) == 1

@@ -37,6 +37,8 @@ module g711.so
 module aufile.so
 module aubridge.so
 module sndfile.so
+module srtp.so
+module dtls_srtp.so
 module_tmp account.so
 module_app menu.so
 module_app ctrl_tcp.so
@@ -122,6 +124,8 @@ class Baresip:
                     await asyncio.wait_for(process.wait(), 3)
                 listening.cancel()
                 self._writer.close()
+                with contextlib.suppress(ConnectionError):
+                    await self._writer.wait_closed()
         finally:
             if process.returncode is None:
                 process.kill()
@@ -157,8 +161,12 @@ class Baresip:
 
     async def dial(self, uri: str) -> None:
         """Place the call and wait until it is answered."""
-        await self._command("dial", uri)
+        await self.try_dial(uri)
         await self.until("CALL_ESTABLISHED")
+
+    async def try_dial(self, uri: str) -> None:
+        """Place a call that may be refused."""
+        await self._command("dial", uri)
 
     async def say(self, wave: Wave) -> None:
         """Speak into the call."""
@@ -169,10 +177,6 @@ class Baresip:
         self._listened = len(self.heard())
         await self._command("ausrc", f"aufile,{path}")
         await asyncio.sleep(len(wave) / RATE_HZ + 0.1)
-
-    async def echo(self) -> None:
-        """Send back what comes in, from now on."""
-        await self._command("ausrc", f"aubridge,{self.folder}")
 
     async def press(self, keys: str) -> None:
         """Press keys (RFC 4733), one every 300 ms."""

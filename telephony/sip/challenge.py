@@ -110,7 +110,8 @@ class Challenger:
     ) -> Verdict:
         """Judge a request's ``Authorization`` or ``Proxy-Authorization`` by the passwords of its users.
 
-        `algorithms` are those that this peer may use, instead of all. An unknown user costs the same time as a wrong password.
+        `algorithms` are those that this peer may use, instead of all. An unknown user costs the same time as a wrong
+        password.
         """
         for value in request.headers.getlist(header_name)[:MAX_ANSWERS]:
             try:

@@ -9,8 +9,8 @@ used by one source while nobody else wants it, and by the others as soon as they
     not empty                sources within their share that have proved themselves: an answered call, a right digest
 
 Messages of dialogs, responses, ACK and CANCEL come out of another, larger bucket, so a flood of INVITEs from the
-address of a live call does not end that call. Trusted networks (our trunks) have large buckets of their own and are
-never blocked.
+address of a live call does not end that call. Trusted networks (our trunks) have large buckets of their own. Too many
+wrong digests block a source, whoever it is, for what it wants to open; what it has open goes on.
 """
 
 from __future__ import annotations
@@ -159,14 +159,13 @@ class Gate:
         else:
             self._sources.move_to_end(key)
         head = data[:PEEK_BYTES].lower()
-        if source.trusted:
-            return self._take(source.following, None, 0.0, now_s) or self._refuse("rate", host, source, now_s)
         if _follows(head):  # of a blocked source too: its live calls go on
-            return self._take(source.following, self._following, 0.0, now_s) or self._refuse(
-                "rate", host, source, now_s
-            )
+            common = None if source.trusted else self._following
+            return _take(source.following, common, now_s) or self._refuse("rate", host, source, now_s)
         if self._blocks and self._is_blocked(key, now_s):
             return self._refuse("blocked", host, source, now_s)
+        if source.trusted:
+            return _take(source.opening, None, now_s) or self._refuse("rate", host, source, now_s)
         if any(name in head for name in _SCANNERS):
             self.failed(host, now_s, "it is a scanner")
             return self._refuse("scanner", host, source, now_s)
@@ -188,10 +187,9 @@ class Gate:
         (self._sources.get(key) or self._meet(key, host, now_s)).proved = True
 
     def failed(self, host: str, now_s: float, why: str = "wrong digests") -> None:
-        """A wrong digest came from this source; too many in too short a time block it, unless it is trusted."""
+        """A wrong digest came from this source; too many in too short a time block it, a trusted one too."""
         key = _key(host)
-        source = self._sources.get(key) or self._meet(key, host, now_s)
-        if source.trusted or self._is_blocked(key, now_s):
+        if self._is_blocked(key, now_s):
             return
         number, began_s = self._failures.pop(key, (0, now_s))
         if now_s - began_s > self.rates.failures_s:
@@ -251,21 +249,22 @@ class Gate:
         block = self._blocks.get(key)
         return block is not None and block.until_s > now_s
 
-    @staticmethod
-    def _take(own: _Bucket, common: _Bucket | None, keep: float, now_s: float) -> bool:
-        if own.fill(now_s) < 1.0 or (common is not None and common.fill(now_s) < keep + 1.0):
-            return False
-        own.level -= 1.0
-        if common is not None:
-            common.level -= 1.0
-        return True
-
     def _refuse(self, why: str, host: str, source: _Source, now_s: float) -> bool:
         self.refused[why] += 1
         if now_s - source.told_s >= TELL_EVERY_S:
             source.told_s = now_s
             self._watch(Refused("rate" if why == "rate" else "blocked", host))
         return False
+
+
+def _take(own: _Bucket, common: _Bucket | None, now_s: float) -> bool:
+    """Take a token of each, or none."""
+    if own.fill(now_s) < 1.0 or (common is not None and common.fill(now_s) < 1.0):
+        return False
+    own.level -= 1.0
+    if common is not None:
+        common.level -= 1.0
+    return True
 
 
 def _follows(head: bytes) -> bool:

@@ -50,6 +50,7 @@ _LOOKS_LIKE_REQUEST = re.compile(r"([A-Za-z0-9\-.!%*_+`'~]{1,64})\s.*SIP/[0-9]",
 _HEADER = re.compile(r"([A-Za-z0-9\-.!%*_+`'~]+)[ \t]*:[ \t]*(.*)", re.DOTALL)
 _CSEQ = re.compile(r"([0-9]{1,10})\s+([A-Za-z0-9\-.!%*_+`'~]{1,64})", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_BLANK = re.compile(r"[\x00-\x20\x7f]")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):")
 _NOWHERE = URI("sip", "invalid.invalid")
 
@@ -287,12 +288,13 @@ def respond(
 
 
 def encode(message: sipmessage.Request | sipmessage.Response) -> bytes:
-    """Write a message. Control characters in values become spaces, so no value can make a header or end one.
+    """Write a message. Control characters in values become spaces, so no value can make a header or end one; from the
+    Request-URI they go, and blanks too.
 
     Content-Length is set. Raises ValueError for a header name that is no token (a mistake of ours).
     """
     if isinstance(message, sipmessage.Request):
-        lines = [f"{message.method} {message.uri} SIP/2.0"]
+        lines = [f"{message.method} {_BLANK.sub('', str(message.uri))} SIP/2.0"]
     else:
         lines = [f"SIP/2.0 {message.code} {_CONTROL.sub(' ', message.phrase)}"]
     for name in message.headers.keys():  # noqa: SIM118 - not a mapping

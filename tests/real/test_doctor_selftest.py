@@ -127,12 +127,9 @@ Content-Length: 0
 
 async def echo(folder: Path) -> list[Finding]:
     """At a baresip that returns what it hears."""
-    async with Baresip(folder).running(answers=True) as phone:
-        test = selftest(folder, peer(phone.sip_port, "codecs: [PCMU]\n"), phone.user, place=1)
-        testing = asyncio.create_task(test.run())
-        await phone.until("CALL_ESTABLISHED")
-        await phone.echo()
-        return await testing
+    bridged = ";audio_source=aubridge,echo;audio_player=aubridge,echo"
+    async with Baresip(folder).running(answers=True, account=bridged) as phone:
+        return await selftest(folder, peer(phone.sip_port, "codecs: [PCMU]\n"), phone.user, place=1).run()
 
 
 async def quiet(folder: Path) -> list[Finding]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from telephony.agent import IncomingCall
-from telephony.happenings import Refused, SetUp
+from telephony.happenings import SetUp
 from telephony.leg import LegError
 from telephony.sip.message import parse_uri
 
@@ -102,7 +102,7 @@ async def test_the_pbx_of_the_example_calls_us_with_its_password(pbx: Path, tmp_
         async with sipp(script(tmp_path, "caller", steps), to=port, options=digest_uri) as caller:
             await caller.ended()
         assert [one.trunk for one in place.happenings if isinstance(one, SetUp)] == ["pbx"]
-        assert not [one for one in place.happenings if isinstance(one, Refused)]
+        assert not place.refusals
 
 
 async def test_the_pbx_of_the_example_is_called_with_our_password(pbx: Path) -> None:
@@ -126,13 +126,13 @@ async def test_a_full_trunk_says_503_with_retry_after_and_others_are_not_known(t
     async with site(folder, hang_up_after) as place:
         async with sipp("refused", to=place.agent.port) as caller:
             await caller.ended()
-        assert [one.why for one in place.happenings if isinstance(one, Refused)] == ["calls"]
+        assert place.refusals == ["calls"]
     folder = written(tmp_path, "peers: 192.0.2.1\n")
     stranger = Script().send("INVITE", sdp()).expect(403).ack(refused=True)
     async with site(folder, hang_up_after) as place:
         async with sipp(script(tmp_path, "stranger", stranger), to=place.agent.port) as caller:
             await caller.ended()
-        assert [one.why for one in place.happenings if isinstance(one, Refused)] == ["unlisted"]
+        assert place.refusals == ["unlisted"]
 
 
 async def test_options_find_out_which_server_is_dead_and_404_counts_as_alive(

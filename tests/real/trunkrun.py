@@ -7,12 +7,12 @@ import contextlib
 import os
 import shutil
 import signal
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 
 from telephony.agent import AgentConfig, UserAgent
 from telephony.engine import MediaEngine
-from telephony.happenings import Happening, TrunkState
+from telephony.happenings import Happening, Refused, TrunkState
 from telephony.trunk import load as loading
 from telephony.trunk.book import TrunkBook
 
@@ -41,15 +41,24 @@ class Site:
         """Of the trunks, as they came."""
         return [one.state for one in self.happenings if isinstance(one, TrunkState)]
 
+    @property
+    def refusals(self) -> list[str]:
+        """Why callers were turned away."""
+        return [one.why for one in self.happenings if isinstance(one, Refused)]
+
     async def until(self, *states: str, patience_s: float = 10.0) -> None:
         """Wait until the trunk's states were these and no others."""
+        await self.wait(lambda: self.states == list(states), patience_s)
+
+    async def wait(self, condition: Callable[[], bool], patience_s: float = 10.0) -> None:
+        """Wait until what was told makes it true."""
         try:
             async with asyncio.timeout(patience_s):
-                while self.states != list(states):
+                while not condition():
                     self._changed.clear()
                     await self._changed.wait()
         except TimeoutError:
-            raise AssertionError(f"wanted {states}, was told {self.happenings}") from None
+            raise AssertionError(f"was told {self.happenings}") from None
 
 
 @contextlib.asynccontextmanager

@@ -56,9 +56,8 @@ class Account:
     def _talk(self, leg: SipLeg, ticket: Ticket, *, incoming: bool) -> None:
         began_s = time.monotonic()
 
-        def over(_: object) -> None:
+        def over(why: str) -> None:
             ticket.release()
-            why = leg.closed.result()
             self._watch(Over(leg.terms.trunk, incoming, why, time.monotonic() - began_s, leg.stats()))
 
-        leg.closed.add_done_callback(over)
+        leg.when_closed(over)

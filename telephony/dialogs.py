@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 
 from .early import EarlyDialog
-from .sip.dialog import Key
+from .sip.dialog import Key, key_of
 from .sip.message import Request
 from .sip.replaces import Replaces
 from .sipleg import SipLeg
@@ -50,7 +50,7 @@ class Dialogs:
     def add(self, leg: SipLeg) -> None:
         """A call was answered."""
         self._legs[leg.dialog.key] = leg
-        leg.closed.add_done_callback(lambda _: self._on_change())
+        leg.when_closed(lambda _: self._on_change())
 
     def add_early(self, early: EarlyDialog) -> None:
         """A call is being set up."""
@@ -89,9 +89,3 @@ class Dialogs:
         self._ended[key] = None
         if len(self._ended) > MAX_ENDED:
             self._ended.popitem(last=False)
-
-
-def key_of(request: Request) -> Key:
-    """What a request says of its dialog."""
-    head = request.head
-    return (head.call_id, head.to.tag, head.from_.tag)

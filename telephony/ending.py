@@ -1,6 +1,9 @@
-"""What our BYE says about the end of a call (RFC 3326)."""
+"""The end of a leg: told once to whoever waits for it, and in our BYE to the peer (RFC 3326)."""
 
 from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
 
 from .sip.reason import Reason
 
@@ -21,3 +24,40 @@ def reason_of(why: str) -> Reason:
     if why.startswith("failed: "):
         return Reason("SIP", 500, why.removeprefix("failed: "))
     return NORMAL
+
+
+class Ending:
+    """That a leg is over, and why."""
+
+    def __init__(self) -> None:
+        self.why = ""
+        """Empty while the leg lives."""
+        self._callbacks: list[Callable[[str], None]] = []
+        self._future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    @property
+    def future(self) -> asyncio.Future[str]:
+        """Gets the reason; a new one when somebody's time limit has cancelled the last."""
+        if self._future.cancelled():
+            self._future = asyncio.get_running_loop().create_future()
+            if self.why:
+                self._future.set_result(self.why)
+        return self._future
+
+    def add(self, callback: Callable[[str], None]) -> None:
+        """Have it called with the reason, at once or when the time comes."""
+        if self.why:
+            callback(self.why)
+        else:
+            self._callbacks.append(callback)
+
+    def tell(self, why: str) -> None:
+        """It is over. Does nothing the second time."""
+        if self.why:
+            return
+        self.why = why
+        if not self.future.done():
+            self.future.set_result(why)
+        callbacks, self._callbacks = self._callbacks, []
+        for callback in callbacks:
+            callback(why)

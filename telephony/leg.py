@@ -49,8 +49,14 @@ class Leg(Protocol):
     on_dtmf: DtmfHandler | None
     """Called once a key press with one of ``0-9*#A-D``."""
 
-    closed: asyncio.Future[str]
-    """Done when the leg is over, with who ended it or why: ``caller``, ``local``, ``no-media``, ``failed: …``."""
+    @property
+    def closed(self) -> asyncio.Future[str]:
+        """Done when the leg is over, with who ended it or why.
+
+        ``caller``, ``local``, ``no-media``, ``transferred``, ``failed: …``. Whoever waits under a time limit cancels
+        it, for the others too; ask for it anew then.
+        """
+        ...
 
     @property
     def rate_hz(self) -> int:

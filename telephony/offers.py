@@ -136,11 +136,10 @@ class Offers:
         cannot be answered; nothing has been sent or changed then.
         """
         negotiation, invite = self._negotiation, request.method == "INVITE"
-        if body is None:
-            if request.body:
-                body = negotiation.answer(request.body)
-            else:  # late offer (RFC 3261 section 13.2.1): ours goes out now, the answer comes in the ACK
-                body = negotiation.offer() if invite else b""
+        if body is None and request.body:
+            body = negotiation.answer(request.body)
+        elif body is None:  # late offer (RFC 3261 section 13.2.1): ours goes out now, the answer comes in the ACK
+            body = negotiation.offer() if invite else b""
         more = [("Contact", self._talk.contact()), *capabilities(), *headers]
         more += [("Record-Route", value) for value in request.headers.getlist("Record-Route")]
         more += self._timer.response_headers(request, _now())

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Literal, cast
 
 from .capabilities import ALLOW, SDP_TYPE, capabilities
-from .ending import EXPIRED, REPLACED, reason_of
+from .ending import EXPIRED, REPLACED, Ending, reason_of
 from .indialog import InDialog
 from .info import DTMF_TYPE, RELAY_TYPE, InfoKeys, InfoRefused, keys_of
 from .keeper import Keeper
@@ -23,7 +23,7 @@ from .offers import Offers
 from .referral import OnRefer, on_refer
 from .session import MediaSession
 from .session_timer import SessionTimer
-from .sip.dialog import Dialog, Key
+from .sip.dialog import Dialog, key_of
 from .sip.digest import Login
 from .sip.endpoint import Endpoint
 from .sip.hop import Hop
@@ -76,7 +76,7 @@ class SipLeg(Voice):
         self.peer = peer
         self.endpoint = endpoint
         self.terms = terms
-        self.closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._ending = Ending()
         self.ended_by = ""
         """When closed: why, in words, with what the peer's BYE said (``caller: Q.850 16 Normal call clearing``)."""
         self.reasons: list[Reason] = []
@@ -96,7 +96,7 @@ class SipLeg(Voice):
         self.negotiation = negotiation
         self.timer = timer
         self._talk = InDialog(self.endpoint, dialog, self.end, login)
-        self._offers = Offers(self._talk, negotiation, timer, self._refreshed, self._fail)
+        self._offers = Offers(self._talk, negotiation, timer, lambda: self._keeper.set(), self._fail)
         self._keeper = Keeper(timer, self._offers.refresh, lambda: self.end(EXPIRED))
         self._transfers = Transfers(self._talk)
         self._keys = InfoKeys(self._talk, self.media.send_dtmf)
@@ -107,7 +107,7 @@ class SipLeg(Voice):
         """Press keys, as the terms say. Raises ValueError for characters that are none."""
         if self.terms.keys != "info":
             self.media.send_dtmf(keys)
-        elif not self.closed.done():
+        elif not self._ended:
             self._keys.press(keys)
 
     async def hang_up(self, reason: str = "local") -> None:
@@ -116,12 +116,25 @@ class SipLeg(Voice):
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(asyncio.shield(self._told), BYE_PATIENCE_S)
 
+    @property
+    def closed(self) -> asyncio.Future[str]:
+        """See `Leg`."""
+        return self._ending.future
+
     # ── what SIP can do beyond that ──
+
+    def when_closed(self, callback: Callable[[str], None]) -> None:
+        """Have it called with the reason when the leg is closed; unlike `closed`, nobody can cancel that."""
+        self._ending.add(callback)
+
+    @property
+    def _ended(self) -> bool:
+        return bool(self._ending.why)
 
     @property
     def state(self) -> Literal["answered", "confirmed", "closed"]:
         """``answered`` until the ACK."""
-        return "closed" if self.closed.done() else "confirmed" if self._offers.confirmed else "answered"
+        return "closed" if self._ended else "confirmed" if self._offers.confirmed else "answered"
 
     @property
     def held(self) -> bool:
@@ -220,11 +233,6 @@ class SipLeg(Voice):
             self.end(f"failed: {problem}")
             raise problem
 
-    def refuse(self, response: Response, invite: Request | None = None) -> None:
-        """Acknowledge an answer that nobody wants any more, and hang up."""
-        self._confirm(response, invite)
-        self.end("local")
-
     def acknowledge(self) -> None:
         """The 2xx to our INVITE came again: so does the ACK (RFC 3261 section 13.2.2.4)."""
         if self._ack is not None:
@@ -250,7 +258,7 @@ class SipLeg(Voice):
         `negotiation` is new and has this leg's session. The INVITE is answered with 200 and the old dialog gets BYE.
         Raises SdpError when the offer cannot be answered, LegError 481 when the call is over; all is as it was then.
         """
-        if self.closed.done():
+        if self._ended:
             raise LegError(481, "The Call Is Over")
         body = negotiation.answer(request.body) if request.body else None
         left = self._talk
@@ -260,20 +268,17 @@ class SipLeg(Voice):
         self.peer = request.head.from_.uri
         left.send("BYE", _ignore, [("Reason", str(REPLACED))])
 
-    def _refreshed(self) -> None:
-        self._keeper.set()
-
     def on_ack(self, request: Request) -> None:
         """The ACK to a 2xx of ours."""
         waited = self._offers.unacknowledged
-        if _key(request) == self.dialog.key:
+        if key_of(request) == self.dialog.key:
             self._offers.on_ack(request)
-        if waited and self.closed.done() and not self._offers.unacknowledged:
+        if waited and self._ended and not self._offers.unacknowledged:
             self._send_bye()
 
     def on_request(self, transaction: Transaction, request: Request, source: Hop) -> None:
         """A request inside this dialog, or inside one that `adopt` has left."""
-        if _key(request) != self.dialog.key:
+        if key_of(request) != self.dialog.key:
             self._talk.reply(transaction, 200 if request.method == "BYE" else 481)
             return
         try:
@@ -281,7 +286,7 @@ class SipLeg(Voice):
                 self.dialog.check(request)
             elif request.head.seq < self.dialog.remote_seq:
                 raise SipError(500, "CSeq Out Of Order")
-            if self.closed.done() and request.method != "BYE":
+            if self._ended and request.method != "BYE":
                 raise SipError(481, "")
             self._do(transaction, request, source)
         except InfoRefused as refused:
@@ -326,7 +331,7 @@ class SipLeg(Voice):
 
     def end(self, reason: str) -> None:
         """End the call from our side; the BYE waits for the ACK of the first 2xx (RFC 3261 section 15)."""
-        if self.closed.done():
+        if self._ended:
             return
         self._finish(reason)
         if self._offers.confirmed:
@@ -342,20 +347,20 @@ class SipLeg(Voice):
 
     def _fail(self, reason: str) -> None:
         """A 2xx was never acknowledged, or its ACK brought no usable answer."""
-        if not self.closed.done():
+        if not self._ended:
             self.end(reason)
         elif not self._offers.unacknowledged:
             self._send_bye()
 
     def _finish(self, reason: str) -> None:
-        if self.closed.done():
+        if self._ended:
             return
         words = ", ".join(one.words for one in self.reasons)
         self.ended_by = f"{reason}: {words}" if words else reason
-        self.closed.set_result(reason)
         self.media.close()
         self._leave(ended=True)
         log.info("leg closed", extra={"sip_call_id": self.id, "why": self.ended_by})
+        self._ending.tell(reason)
 
     def _leave(self, *, ended: bool = False) -> None:
         """Done with the dialog but for its BYE; a 2xx that awaits its ACK goes on doing so when the call has ended."""
@@ -368,7 +373,7 @@ class SipLeg(Voice):
         self._keeper.stop()
 
     def _send_bye(self) -> None:
-        reason = reason_of(self.closed.result())
+        reason = reason_of(self._ending.why)
         self._talk.send("BYE", self._on_bye_answered, [("Reason", str(reason))])
 
     def _on_bye_answered(self, event: Response | int) -> None:
@@ -381,11 +386,6 @@ class SipLeg(Voice):
         if not self._over:
             self._over = True
             self._on_over(self)
-
-
-def _key(request: Request) -> Key:
-    head = request.head
-    return (head.call_id, head.to.tag, head.from_.tag)
 
 
 def _ignore(event: Response | int) -> None:

@@ -45,10 +45,6 @@ class Voice:
         """Handed to the network so far."""
         return self.media.played_samples
 
-    @played_samples.setter
-    def played_samples(self, value: int) -> None:
-        raise AttributeError("counted by the media session")
-
     @property
     def queued_samples(self) -> int:
         """Given to `play` and not sent yet."""

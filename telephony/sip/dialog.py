@@ -174,6 +174,12 @@ class Dialog:
         return first, (*self.routes[1:], f"<{self.target}>")
 
 
+def key_of(request: Request) -> Key:
+    """What a request that comes in says of its dialog."""
+    head = request.head
+    return (head.call_id, head.to.tag, head.from_.tag)
+
+
 def cancel_of(invite: Request) -> Request:
     """The CANCEL of an INVITE of ours: its own branch, number and route (section 9.1)."""
     cancel = Request("CANCEL", invite.uri)

@@ -231,3 +231,17 @@ async def test_sessions_are_kept_alive_between_ours_and_end_when_the_other_side_
         one.all.clear()  # the caller's machine has forgotten everything
         caller.drop()
         assert await asyncio.wait_for(callee.closed, 3) == "failed: session expired"
+
+
+async def test_a_time_limit_on_closed_hurts_neither_the_call_nor_others_who_wait() -> None:
+    async with called() as (_, peer, leg, tag):
+        told: list[str] = []
+        leg.when_closed(told.append)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(leg.closed, 0.05)
+        waiting = asyncio.create_task(asyncio.wait([leg.closed]))
+        await asyncio.sleep(0)
+        peer.send(peer.request("BYE", branch="z9hG4bKw", seq="2", to=tag))
+        await peer.receive("SIP/2.0 200")
+        await asyncio.wait_for(waiting, 2)
+        assert (leg.closed.result(), told) == ("caller", ["caller"])

@@ -23,7 +23,7 @@ from ..sip.message import Request
 from ..sip.tls import TlsClient
 from ..terms import Terms
 from .dress import Caller, Dress, allowed, dress
-from .identify import identify
+from .identify import Callers
 from .limits import Limits, Refusal, Ticket
 from .line import Line
 from .load import load, signature
@@ -130,6 +130,7 @@ class TrunkBook:
         self._folder = folder
         self._trunks: Mapping[str, Trunk] = load(folder) if folder is not None else dict(trunks or {})
         self._signature = signature(folder) if folder is not None else ()
+        self._callers = Callers(self._trunks)
         self._gate = gate
         self._watch = watch
         self._poll_s = poll_s
@@ -172,6 +173,7 @@ class TrunkBook:
             return error.problems
         if trunks != self._trunks:
             self._trunks = trunks
+            self._callers = Callers(trunks)
             self._apply(trunks)
             log.info("trunks read again", extra={"trunks": ", ".join(trunks)})
         return []
@@ -198,16 +200,21 @@ class TrunkBook:
         )
         for name in list(self._lines.keys() - trunks.keys()):
             self._change(self._lines.pop(name), None)
+            endpoint.profiles.pop(name, None)
         for name, trunk in trunks.items():
             line = self._lines.get(name)
             if line is not None and line.same(trunk):
                 line.trunk = trunk
+                self._callers.learn(name, line.addresses)
                 continue
-            self._lines[name] = Line(trunk, endpoint, self._watch, self._dice)
+            self._lines[name] = Line(trunk, endpoint, self._watch, self._learn, self._dice)
             self._change(line, self._lines[name])
         for name in self._limits.keys() - trunks.keys():
             if not self._limits[name].live:
                 del self._limits[name]
+
+    def _learn(self, name: str, addresses: Mapping[str, frozenset[str]]) -> None:
+        self._callers.learn(name, addresses)
 
     def _change(self, old: Line | None, new: Line | None) -> None:
         """One after the other: to end the old registration later would end the new one with it."""
@@ -240,15 +247,8 @@ class TrunkBook:
 
     def identify(self, source: Hop, request: Request) -> Trunk | None:
         """See `Trunks`."""
-        now_s = asyncio.get_running_loop().time()
-        return identify(
-            self._trunks,
-            source,
-            request,
-            registered=self._registrar.trunk_at(source, now_s),
-            lines={line.token: name for name, line in self._lines.items() if line.token},
-            addresses={name: line.addresses for name, line in self._lines.items()},
-        )
+        registered = self._registrar.trunk_at(source, asyncio.get_running_loop().time())
+        return self._callers.find(source, request, registered)
 
     def passwords(self, trunk: Trunk) -> Mapping[str, str]:
         """See `Trunks`."""

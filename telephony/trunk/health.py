@@ -46,10 +46,6 @@ class Health:
         states = {state for state, _ in self._known.values()}
         return "up" if "up" in states else "down" if states == {"down"} else "unknown"
 
-    def sorted(self, hops: list[Hop]) -> list[Hop]:
-        """In the given order, those that are down last: they are still tried when nothing else is left."""
-        return sorted(hops, key=lambda hop: self.of(hop) == "down")
-
 
 def place(hop: Hop) -> Place:
     """What makes two hops the same server."""

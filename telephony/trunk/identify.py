@@ -8,12 +8,16 @@ In this order; the first that fits decides:
 4. the addresses of a provider with whom we register; of several trunks there the one whose `contact_user` or `user` is
    the called one, else the first by name;
 5. trunks with `users` and without `peers`: the one that has the user who answers a challenge, else the first by name.
+
+Asked for every call that knocks, so the time does not grow with the number of trunks.
 """
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from ..sip.digest import parameters
 from ..sip.hop import Hop
@@ -23,94 +27,133 @@ from .peer import Peer
 
 MAX_CREDENTIALS = 4
 
-
-def identify(
-    trunks: Mapping[str, Trunk],
-    source: Hop,
-    request: Request,
-    *,
-    registered: str,
-    lines: Mapping[str, str],
-    addresses: Mapping[str, Mapping[str, frozenset[str]]],
-) -> Trunk | None:
-    """The trunk of a request, None for a stranger.
-
-    Args:
-        trunks: all by name, in order of names.
-        registered: name of the trunk that a device at `source` is registered on, or empty.
-        lines: token → trunk of our own registrations.
-        addresses: trunk → host name → the addresses it has now.
-    """
-    name = registered or lines.get(request.uri.parameters.get("line") or "", "")
-    if name in trunks:
-        return trunks[name]
-    return (
-        _by_peer(trunks, source, addresses)
-        or _by_provider(trunks, source, request, addresses)
-        or _by_user(trunks, request)
-    )
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
-def _by_peer(
-    trunks: Mapping[str, Trunk], source: Hop, addresses: Mapping[str, Mapping[str, frozenset[str]]]
-) -> Trunk | None:
-    best: tuple[tuple[int, bool, bool], Trunk] | None = None
-    for trunk in trunks.values():
-        for peer in trunk.peers:
-            length = _matched(peer, source, addresses.get(trunk.name, {}))
-            rank = (length, peer.port is not None, peer.transport is not None)
-            if length >= 0 and (best is None or rank > best[0]):
-                best = rank, trunk
-    return best[1] if best else None
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """One of a trunk's peers, at one network."""
+
+    peer: Peer
+    trunk: Trunk
+
+    def fits(self, source: Hop) -> bool:
+        return self.peer.transport in (None, source.protocol) and self.peer.port in (None, source.port)
+
+    @property
+    def rank(self) -> tuple[bool, bool]:
+        return (self.peer.port is not None, self.peer.transport is not None)
 
 
-def _matched(peer: Peer, source: Hop, addresses: Mapping[str, frozenset[str]]) -> int:
-    """Bits of the mask that matched, or -1."""
-    if peer.transport not in (None, source.protocol) or peer.port not in (None, source.port):
-        return -1
-    address = ipaddress.ip_address(source.host.partition("%")[0])
-    if peer.network is None:
-        return address.max_prefixlen if source.host in addresses.get(peer.name, ()) else -1
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    return peer.network.prefixlen if address in peer.network else -1
+class Callers:
+    """Who may call over which trunk; made anew when a file changes. Of equals the first in `trunks` wins."""
+
+    def __init__(self, trunks: Mapping[str, Trunk]) -> None:
+        self._trunks = trunks
+        self._lines = {token_of(trunk): trunk for trunk in trunks.values() if trunk.registration is not None}
+        self._open = [trunk for trunk in trunks.values() if trunk.users and not trunk.peers]
+        self._users: dict[str, Trunk] = {}
+        for trunk in self._open:
+            for user in trunk.users:
+                self._users.setdefault(user, trunk)
+        self._networks: dict[tuple[int, int], dict[int, list[_Entry]]] = {}
+        """IP version and mask length → network → those who listed it."""
+        self._names: dict[str, list[_Entry]] = {}
+        for trunk in trunks.values():
+            for peer in trunk.peers:
+                self._add(_Entry(peer, trunk))
+        self._lengths = sorted(self._networks, reverse=True)
+        self._addresses: dict[str, Mapping[str, frozenset[str]]] = {}
+        self._named: dict[str, list[_Entry]] = {}
+        self._providers: dict[str, list[Trunk]] = {}
+
+    def _add(self, entry: _Entry) -> None:
+        network = entry.peer.network
+        if network is None:
+            self._names.setdefault(entry.peer.name, []).append(entry)
+            return
+        place = self._networks.setdefault((network.version, network.prefixlen), {})
+        place.setdefault(int(network.network_address), []).append(entry)
+
+    def learn(self, trunk: str, addresses: Mapping[str, frozenset[str]]) -> None:
+        """The names in a trunk's file have these addresses now."""
+        self._addresses[trunk] = addresses
+        self._named, self._providers = {}, {}
+        for name, one in self._trunks.items():
+            for host, known in self._addresses.get(name, {}).items():
+                for address in sorted(known):
+                    listed = [entry for entry in self._names.get(host, ()) if entry.trunk is one]
+                    self._named.setdefault(address, []).extend(listed)
+                    if one.registration is not None and one not in self._providers.setdefault(address, []):
+                        self._providers[address].append(one)
+
+    def find(self, source: Hop, request: Request, registered: str = "") -> Trunk | None:
+        """The trunk of a request, None for a stranger. `registered` is the trunk of a device at `source`."""
+        return (
+            self._trunks.get(registered)
+            or self._lines.get(request.uri.parameters.get("line") or "")
+            or self._by_peer(source)
+            or self._by_provider(source, request)
+            or self._by_user(request)
+        )
+
+    def _by_peer(self, source: Hop) -> Trunk | None:
+        address = _address(source.host)
+        best = _best(entry for entry in self._named.get(str(address), ()) if entry.fits(source))
+        if best is not None:
+            return best
+        for version, length in self._lengths:
+            if version == address.version:
+                network = int(address) >> (address.max_prefixlen - length) << (address.max_prefixlen - length)
+                listed = self._networks[(version, length)].get(network, ())
+                best = _best(entry for entry in listed if entry.fits(source))
+                if best is not None:
+                    return best
+        return None
+
+    def _by_provider(self, source: Hop, request: Request) -> Trunk | None:
+        found = self._providers.get(str(_address(source.host)), [])
+        if len(found) < 2:
+            return found[0] if found else None
+        called = {request.uri.user or "", _user_of(request.head.to.uri)} - {""}
+        for trunk in found:
+            registration = trunk.registration
+            if registration is not None and called & {registration.contact_user, registration.user}:
+                return trunk
+        return found[0]
+
+    def _by_user(self, request: Request) -> Trunk | None:
+        if not self._open:
+            return None
+        for header in ("Authorization", "Proxy-Authorization"):
+            for value in request.headers.getlist(header)[:MAX_CREDENTIALS]:
+                try:
+                    trunk = self._users.get(parameters(value).get("username", ""))
+                except ValueError:
+                    continue
+                if trunk is not None:
+                    return trunk
+        return self._open[0]
 
 
-def _by_provider(
-    trunks: Mapping[str, Trunk],
-    source: Hop,
-    request: Request,
-    addresses: Mapping[str, Mapping[str, frozenset[str]]],
-) -> Trunk | None:
-    found = [
-        trunk
-        for trunk in trunks.values()
-        if trunk.registration is not None
-        and any(source.host in known for known in addresses.get(trunk.name, {}).values())
-    ]
-    if len(found) < 2:
-        return found[0] if found else None
-    called = {request.uri.user or "", _user_of(request.head.to.uri)} - {""}
-    for trunk in found:
-        registration = trunk.registration
-        if registration is not None and called & {registration.contact_user or registration.user, registration.user}:
-            return trunk
-    return found[0]
+def token_of(trunk: Trunk) -> str:
+    """What names us in our Contact: the same after a restart, so that no second binding is left, and known to nobody
+    else, because the password is in it."""
+    if trunk.registration is None:
+        return ""
+    key = hashlib.sha256(trunk.registration.password.reveal().encode()).digest()
+    return hashlib.blake2s(trunk.name.encode(), key=key, digest_size=8).hexdigest()
 
 
-def _by_user(trunks: Mapping[str, Trunk], request: Request) -> Trunk | None:
-    open_ = [trunk for trunk in trunks.values() if trunk.users and not trunk.peers]
-    names = set()
-    for header in ("Authorization", "Proxy-Authorization"):
-        for value in request.headers.getlist(header)[:MAX_CREDENTIALS]:
-            try:
-                names.add(parameters(value).get("username", ""))
-            except ValueError:
-                continue
-    for trunk in open_:
-        if names & trunk.users.keys():
-            return trunk
-    return open_[0] if open_ else None
+def _best(entries: Iterable[_Entry]) -> Trunk | None:
+    best = max(entries, key=lambda entry: entry.rank, default=None)
+    return best.trunk if best is not None else None
+
+
+def _address(host: str) -> Address:
+    address = ipaddress.ip_address(host.partition("%")[0])
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return mapped or address
 
 
 def _user_of(uri: str) -> str:

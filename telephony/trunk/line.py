@@ -6,10 +6,9 @@ Belongs to the event loop. What is decided is in `registration` and `health`; he
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import random
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 
 from sipmessage import URI
 
@@ -20,6 +19,7 @@ from ..sip.hop import Hop
 from ..sip.keepalive import KeepAlive
 from ..sip.message import Request, Response, new_branch, new_tag, read_head
 from .health import Health
+from .identify import token_of
 from .model import Trunk
 from .registration import Ask, Find, Output, Registration, Seen, State, Told
 from .ways import Way, find, settled, with_transport
@@ -34,6 +34,9 @@ FAREWELL_S = 1.5
 """How long `stop` waits for the registrar."""
 KEEPALIVE_S = {"udp": 25, "tcp": 120, "tls": 120}
 
+Learn = Callable[[str, Mapping[str, frozenset[str]]], None]
+"""As `Callers.learn`."""
+
 log = logging.getLogger(__name__)
 
 
@@ -44,10 +47,11 @@ class Line:
         trunk: its file.
         endpoint: listening already.
         watch: is told when registration or health change.
+        learn: gets the addresses of the names in the trunk's file, whenever they have changed.
         dice: spreads requests over time.
     """
 
-    def __init__(self, trunk: Trunk, endpoint: Endpoint, watch: Watch, dice: random.Random) -> None:
+    def __init__(self, trunk: Trunk, endpoint: Endpoint, watch: Watch, learn: Learn, dice: random.Random) -> None:
         self.trunk = trunk
         self.health = Health()
         self.token = ""
@@ -56,6 +60,7 @@ class Line:
         """Host name in the trunk's file → the addresses that it has now."""
         self._endpoint = endpoint
         self._watch = watch
+        self._learn = learn
         self._dice = dice
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
@@ -109,8 +114,8 @@ class Line:
         if not ways:
             raise problem or OSError(f"trunk {self.trunk.name} leads nowhere: its file has no `to`")
         home = registration.hop if registration is not None and registration.state == "registered" else None
-        order = {hop: i for i, hop in enumerate(self.health.sorted([way.hop for way in ways]))}
-        return sorted(ways, key=lambda way: (home is None or way.hop.route != home.route, order[way.hop]))
+        down = {way.hop for way in ways if self.health.of(way.hop) == "down"}
+        return sorted(ways, key=lambda way: (way.hop in down, home is None or way.hop.route != home.route))
 
     # ── registration ──
 
@@ -267,24 +272,26 @@ class Line:
         """What has to be looked up so that a caller's address tells the trunk."""
         names = {peer.name for peer in self.trunk.peers if peer.name}
         if self.trunk.registration is not None:
-            names.update(self.trunk.registrars)
-            names.update(filter(None, [self.trunk.outbound_proxy]))
+            names.update([self.trunk.outbound_proxy] if self.trunk.outbound_proxy else self.trunk.registrars)
         return names
 
     async def _look_up_names(self) -> None:
+        missing: set[str] = set()
         while True:
-            found: dict[str, frozenset[str]] = dict(self.addresses)
-            failed = False
+            found = dict(self.addresses)
+            failed: dict[str, str] = {}
             for name in sorted(self._names()):
                 uri = with_transport(self.trunk, name) if ":" in name else URI("sip", name)
                 try:
-                    hops = await self._endpoint.resolve(uri)
+                    found[name] = frozenset(hop.host for hop in await self._endpoint.resolve(uri))
                 except OSError as error:
-                    failed = True
-                    log.warning("a name of the trunk is not found", extra={"trunk": self.trunk.name, "why": str(error)})
-                    continue  # what it had stays
-                found[name] = frozenset(hop.host for hop in hops)
-            self.addresses = found
+                    failed[name] = str(error)  # what it had stays
+            for name in failed.keys() - missing:
+                log.warning("a name is not found", extra={"trunk": self.trunk.name, "why": failed[name]})
+            missing = set(failed)
+            if found != self.addresses:
+                self.addresses = found
+                self._learn(self.trunk.name, found)
             await asyncio.sleep(LOOK_UP_AGAIN_S if failed else LOOK_UP_S)
 
     # ── both ──
@@ -308,12 +315,3 @@ def _work(trunk: Trunk) -> tuple[object, ...]:
         *(trunk.registration, trunk.to, trunk.transport, trunk.outbound_proxy, trunk.advertise, trunk.tls),
         *(trunk.keepalive_s, trunk.options_every_s, tuple(peer.name for peer in trunk.peers)),
     )
-
-
-def token_of(trunk: Trunk) -> str:
-    """What names us in our Contact: the same after a restart, so that no second binding is left, and known to nobody
-    else, because the password is in it."""
-    if trunk.registration is None:
-        return ""
-    key = hashlib.sha256(trunk.registration.password.reveal().encode()).digest()
-    return hashlib.blake2s(trunk.name.encode(), key=key, digest_size=8).hexdigest()

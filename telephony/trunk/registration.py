@@ -154,10 +154,11 @@ class Registration:
 
     def stop(self, now_s: float) -> list[Output]:
         """End the registration; it is over when the state says so."""
-        if self.state == "registered" and self.hop is not None:
+        hop = self._asking or (self.hop if self.state == "registered" else None)
+        if hop is not None:
             self._due_s = None
             self._expires_s = 0
-            self._ask(self.hop, now_s)
+            self._ask(hop, now_s)
         else:
             self._over("stopped")
         return self._flush()

@@ -348,6 +348,15 @@ def test_a_farewell_without_answer_ends_too(answer: str | None) -> None:
     assert world.state == "over"
 
 
+def test_a_registration_under_way_is_taken_back() -> None:
+    world = World(lambda request, hop: None)
+    world.start()
+    world.serve = granting()
+    world.stop()
+    assert world.state == "over"
+    assert [request.headers["Expires"] for _, _, request in world.asked] == ["600", "0"]
+
+
 def test_an_unregistered_one_is_over_at_once() -> None:
     world = World(saying(403))
     world.start()

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import os
 import re
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -18,9 +20,11 @@ from telephony.trunk.book import Trunks
 
 SCENARIOS = Path(__file__).parent / "sipp"
 FIRST_RTP, LAST_RTP = 21000, 21499
-SIPP_RTP = 21500
-_rtp_ports = itertools.cycle(range(SIPP_RTP, SIPP_RTP + 400, 8))
-"""Each sipp takes some, also when it sends nothing."""
+_RTP_PORTS = range(21500, 21996, 8)
+_rtp_ports = itertools.cycle(
+    [*_RTP_PORTS[os.getpid() % len(_RTP_PORTS) :], *_RTP_PORTS[: os.getpid() % len(_RTP_PORTS)]]
+)
+"""Each sipp takes some, also when it sends nothing; two test runs at once begin at different ones."""
 OnCall = Callable[[IncomingCall], Awaitable[None]]
 
 
@@ -102,11 +106,19 @@ async def sipp(
 
 
 def _free_port() -> int:
-    import socket
-
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-        udp.bind(("127.0.0.1", 0))
-        return int(udp.getsockname()[1])
+    """A port that neither UDP nor TCP uses now."""
+    while True:
+        with (
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
+            socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp,
+        ):
+            udp.bind(("127.0.0.1", 0))
+            port = int(udp.getsockname()[1])
+            try:
+                tcp.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 async def listening(port: int, transport: str) -> None:

@@ -28,15 +28,17 @@ async def sip_ports(listening: Listening) -> list[Finding]:
     if listening.tls is not None:
         wanted.append(("TLS", listening.tls_port, socket.SOCK_STREAM))
     for host in listening.hosts:
+        server: str | None = None
         for what, port, kind in wanted:
             if port == 0:
                 continue
             subject = f"{what} {bracketed(host)}:{port}"
-            error = _bind(host, port, kind)
+            error = bind(host, port, kind)
             if error is None:
                 found.append(Finding("ok", subject, "is free"))
             elif error.errno == errno.EADDRINUSE:
-                found.append(await _taken(subject, host, port, kind))
+                server = await _who(host, listening.port) if server is None else server
+                found.append(_taken(subject, server, port))
             elif error.errno == errno.EADDRNOTAVAIL:
                 words = "this machine has no such address"
                 found.append(Finding("problem", subject, words, "listen on one of `ip address`, and set advertise"))
@@ -56,7 +58,7 @@ def voice_ports(site: Site) -> Iterator[Finding]:
         return
     step = max(2, (last - first) // TRIED_PORTS // 2 * 2)
     tried = range(first + first % 2, last, step)[:TRIED_PORTS]
-    taken = [port for port in tried if _bind(site.listening.hosts[0], port, socket.SOCK_DGRAM) is not None]
+    taken = [port for port in tried if bind(site.listening.hosts[0], port, socket.SOCK_DGRAM) is not None]
     if len(taken) > len(tried) // 2:
         words = f"{len(taken)} of {len(tried)} ports that were tried are in use"
         yield Finding("problem", subject, words, "take a range that no other program uses")
@@ -65,7 +67,8 @@ def voice_ports(site: Site) -> Iterator[Finding]:
         yield Finding("ok", subject, f"has room for {pairs} calls{used}; the firewall has to let UDP in there")
 
 
-def _bind(host: str, port: int, kind: socket.SocketKind) -> OSError | None:
+def bind(host: str, port: int, kind: socket.SocketKind) -> OSError | None:
+    """Why that port cannot be had now; None: it can."""
     with socket.socket(family_of(host), kind) as one:
         if kind == socket.SOCK_STREAM:
             one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -78,12 +81,13 @@ def _bind(host: str, port: int, kind: socket.SocketKind) -> OSError | None:
     return None
 
 
-async def _taken(subject: str, host: str, port: int, kind: socket.SocketKind) -> Finding:
-    name = await _who(host, port) if kind == socket.SOCK_DGRAM else ""
-    if name:
-        words = f"is taken by a SIP server that calls itself {name}"
-        return Finding("ok" if name.startswith("voicebot") else "problem", subject, words,
-                       "" if name.startswith("voicebot") else "stop it, or take another sip.port")  # fmt: skip
+def _taken(subject: str, server: str, port: int) -> Finding:
+    """`server` is what answers SIP there, by UDP."""
+    if server.startswith("voicebot"):
+        return Finding("ok", subject, f"is taken by a running {server}")
+    if server:
+        words = f"is taken by a SIP server that calls itself {server}"
+        return Finding("problem", subject, words, "stop it, or take another sip.port")
     words = "is taken: by the running server, or by another program"
     return Finding("warning", subject, words, f"see whose it is with: ss -lpn | grep :{port}")
 

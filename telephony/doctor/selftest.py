@@ -20,14 +20,15 @@ from telephony.codecs import Pcm
 from telephony.engine import MediaEngine
 from telephony.happenings import Happening, TrunkState
 from telephony.leg import LegError
-from telephony.sip.sockets import family_of
 from telephony.sipleg import SipLeg
-from telephony.trace import Trace
+from telephony.trace import Entry, Trace
 from telephony.trunk.book import TrunkBook
 from telephony.trunk.model import Trunk
 
 from .findings import Finding
 from .legs import CallTrace
+from .ports import bind
+from .rtp import packets
 from .site import Site
 from .statuses import meaning
 from .tones import measure, tone
@@ -44,6 +45,8 @@ RING_S = 30.0
 REGISTER_S = 6.0
 MARK = "X-Voicebot-Selftest"
 MAX_HEARD_S = 20.0
+KEPT_PACKETS = 3000
+"""Of RTP and RTCP, of each end, for `trace`."""
 
 
 class _Ear:
@@ -95,18 +98,19 @@ class Selftest:
         self._trace = Trace()
         self._far: asyncio.Future[SipLeg] | None = None
         self._calls: list[str] = []
+        self._rtp: list[Entry] = []
         self._told = asyncio.Event()
         """The registration has succeeded or failed."""
 
     @property
     def trace(self) -> CallTrace:
         """The messages of the call, and of its way back."""
-        return CallTrace("selftest", {call: self._trace.of(call) for call in self._calls})
+        return CallTrace("selftest", {call: self._trace.of(call) for call in self._calls}, self._rtp)
 
     async def run(self) -> list[Finding]:
         """Call, measure, hang up. Raises OSError when no port can be opened."""
         site, listening = self._site, self._site.listening
-        engine = MediaEngine(listening.hosts, *site.rtp)
+        engine = MediaEngine(listening.hosts, *site.rtp, capture=KEPT_PACKETS)
         engine.start()
         config = AgentConfig(
             listen=listening.hosts,
@@ -151,13 +155,20 @@ class Selftest:
                 self._uri, trunk=self._trunk.name, ring_s=RING_S, headers={MARK: self._token}, from_name="selftest"
             )
         except LegError as error:
-            what, remedy = meaning(error.status)
-            words = f"not answered: {error.status} {error.reason}" + (f" ({what})" if what else "")
-            return [Finding("problem", "call", words, remedy, time.monotonic() - began_s)]
+            return [self._unanswered(error, time.monotonic() - began_s)]
         set_up_s = time.monotonic() - began_s
         seen = await self._talk(near, set_up_s)
         await near.hang_up()
         return list(judge(seen))
+
+    def _unanswered(self, error: LegError, seconds: float) -> Finding:
+        words = f"not answered: {error.status} {error.reason}"
+        if any(not entry.outgoing for call in self._trace.calls() for entry in self._trace.of(call.call_id)):
+            what, remedy = meaning(error.status)
+            return Finding("problem", "call", words + (f" ({what})" if what else ""), remedy, seconds)
+        name = self._trunk.name
+        allowed = f"see `destinations` of the trunk, and: voicebot trunk probe {name}"
+        return Finding("problem", "call", f"{words}; the peer said nothing", allowed, seconds)
 
     async def _talk(self, near: SipLeg, set_up_s: float) -> Observed:
         assert self._far is not None
@@ -173,6 +184,7 @@ class Selftest:
         if far is not None:
             far.send_dtmf(KEYS)
         await self._wait(near, KEYS_S + SETTLE_S)
+        self._keep_rtp(near, far)
         return Observed(
             set_up_s=set_up_s,
             near=near_ear.end(FAR_HZ if far_ear is not None else NEAR_HZ),
@@ -182,6 +194,14 @@ class Selftest:
             wished=tuple(self._trunk.codecs),
             ended=near.ended_by if near.closed.done() else "",
         )
+
+    def _keep_rtp(self, *legs: SipLeg | None) -> None:
+        """Where no server stands between both ends, each packet is seen twice and kept once."""
+        found: dict[tuple[frozenset[str], bytes], Entry] = {}
+        for leg in filter(None, legs):
+            for packet in packets(leg.media, leg.endpoint.local_host(leg.dialog.hop)):
+                found.setdefault((frozenset((packet.local, packet.remote)), packet.data), packet)
+        self._rtp = list(found.values())
 
     @staticmethod
     async def _wait(leg: SipLeg, seconds: float) -> None:
@@ -207,13 +227,5 @@ class Selftest:
 def _free(site: Site) -> bool:
     """Whether the server's SIP port is free, so that calls to us come to the test."""
     listening = site.listening
-    try:
-        for host in listening.hosts:
-            for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
-                with socket.socket(family_of(host), kind) as one:
-                    if kind == socket.SOCK_STREAM:
-                        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                    one.bind((host, listening.port))
-    except OSError:
-        return False
-    return True
+    kinds = (socket.SOCK_DGRAM, socket.SOCK_STREAM)
+    return all(bind(host, listening.port, kind) is None for host in listening.hosts for kind in kinds)

@@ -143,7 +143,7 @@ def _meets(test: HeaderTest, value: str) -> bool:
 def _wanted(test: HeaderTest) -> str:
     for word in ("equals", "contains", "pattern"):
         if getattr(test, word) is not None:
-            return f"{word} {getattr(test, word)!r}"
+            return f"{word} “{getattr(test, word)}”"
     return "present"
 
 

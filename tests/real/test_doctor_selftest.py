@@ -70,6 +70,10 @@ async def test_a_number_that_leads_back_to_us_is_measured_both_ways(tmp_path: Pa
     words_ = ["tshark", "-r", str(capture), "-Y", "sip.Method == INVITE"]
     run = await asyncio.to_thread(subprocess.run, words_, capture_output=True, text=True, check=True)
     assert len(run.stdout.splitlines()) >= 2  # out and back
+    words_ = ["tshark", "-r", str(capture), "-o", "rtp.heuristic_rtp:TRUE", "-q", "-z", "rtp,streams"]
+    run = await asyncio.to_thread(subprocess.run, words_, capture_output=True, text=True, check=True)
+    streams = [line for line in run.stdout.splitlines() if "g722" in line]
+    assert len(streams) == 2 and all(" 0 (0.0%)" in line for line in streams), run.stdout  # each way once, none missing
 
 
 @contextlib.asynccontextmanager

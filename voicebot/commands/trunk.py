@@ -9,7 +9,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import AsyncIterator, Callable
-from datetime import datetime
+from datetime import datetime, tzinfo
 from pathlib import Path
 
 from telephony.doctor import ladder, legs, page, pcap, story
@@ -20,6 +20,7 @@ from telephony.doctor.probe import Probe
 from telephony.doctor.selftest import Selftest
 from telephony.doctor.site import Site
 from telephony.routing.facts import CallFacts
+from telephony.routing.hours import zone_of
 from telephony.routing.rules import Decision, Router
 from telephony.sip.sockets import Listening
 from telephony.sip.tls import TlsServer
@@ -80,7 +81,11 @@ def _route_arguments(cmd: argparse.ArgumentParser) -> None:
     cmd.add_argument("--from", dest="from_", default="sip:anonymous@anonymous.invalid", help="calling number or URI")
     cmd.add_argument("--trunk", default="", help="name of the trunk that the call comes by")
     cmd.add_argument("--header", action="append", default=[], metavar="NAME: VALUE", help="may be given several times")
-    cmd.add_argument("--at", metavar="TIME", help="such as 2026-12-24T12:00, here or with an offset; default: now")
+    cmd.add_argument(
+        "--at",
+        metavar="TIME",
+        help="such as 2026-12-24T12:00, in the zone of the routes, or with an offset; default: now",
+    )
 
 
 # ── the commands ──
@@ -123,7 +128,7 @@ def _route(args: argparse.Namespace) -> int:
     headers = [_header(text) for text in args.header]
     trusted, verstat = (trunk.trusted, trunk.verstat) if trunk is not None else (False, False)
     facts = CallFacts.of(args.to, args.from_, headers, trunk=args.trunk, trusted=trusted, verstat=verstat)
-    decision = router.decide(facts, _time(args.at))
+    decision = router.decide(facts, _time(args.at, zone_of(router.model.zone)))
     print(json.dumps(_decision_json(decision), indent=2, ensure_ascii=False) if args.json else _decision(decision))
     return 0
 
@@ -205,13 +210,15 @@ def _header(text: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
-def _time(text: str | None) -> datetime:
+def _time(text: str | None, zone: tzinfo) -> datetime:
+    """The time meant; one without an offset is of the routes' own zone."""
     if text is None:
-        return datetime.now().astimezone()
+        return datetime.now(zone)
     try:
-        return datetime.fromisoformat(text).astimezone()
+        time = datetime.fromisoformat(text)
     except ValueError:
         raise VoicebotError(f"--at {text!r} is no time", "write 2026-12-24T12:00 or 2026-12-24T12:00+01:00") from None
+    return time if time.tzinfo is not None else time.replace(tzinfo=zone)
 
 
 def _decision(decision: Decision) -> str:

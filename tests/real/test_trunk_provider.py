@@ -160,3 +160,13 @@ async def test_files_are_read_again_without_touching_what_did_not_change(
         await place.until("registered", "unknown")
         assert place.book.get("provider") is None and not leg.closed.done()
         await leg.hang_up()
+
+
+async def test_the_log_says_what_to_advertise_when_the_provider_sees_us_elsewhere(
+    trunk: Path, port: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    edit(trunk, ("# advertise: 203.0.113.20 ", "advertise: 203.0.113.20 "))
+    async with provider(tmp_path, port), site(trunk.parent) as place:
+        await place.until("registered")
+    told = [record.getMessage() for record in caplog.records if "sees us" in record.getMessage()]
+    assert len(told) == 1 and "at 127.0.0.1:" in told[0] and "set `advertise: 127.0.0.1`" in told[0]

@@ -238,3 +238,12 @@ def test_the_examples_are_right(monkeypatch: pytest.MonkeyPatch) -> None:
     folder = Path(module.__file__).parent.parent / "trunks"
     trunks = load(folder)
     assert list(trunks) == ["carrier", "pbx", "provider"]
+
+
+def test_the_documentation_names_every_field() -> None:
+    from telephony.trunk import model
+
+    text = (Path(__file__).parents[2] / "docs" / "trunks.md").read_text(encoding="utf-8")
+    sections = (model.Trunk, model.Register, model.Account, model.AcceptRegistrations, model.CallerId, model.Tls)
+    names = {field.alias or name for section in sections for name, field in section.model_fields.items()}
+    assert {name for name in names if f"`{name}`" not in text} == set()

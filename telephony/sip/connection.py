@@ -86,6 +86,11 @@ class Connection(asyncio.Protocol):
         return "tcp" if self.tunnel is None else "tls"
 
     @property
+    def closing(self) -> bool:
+        """Nothing more can be sent."""
+        return self._transport is None or self._transport.is_closing()
+
+    @property
     def local_host(self) -> str:
         """Our address on it."""
         address = self._transport.get_extra_info("sockname") if self._transport is not None else None
@@ -108,7 +113,7 @@ class Connection(asyncio.Protocol):
             self._through_tunnel(b"")
 
     def data_received(self, data: bytes) -> None:
-        if self._transport is None or self._transport.is_closing():
+        if self.closing:
             return
         self.last_s = self._loop.time()
         plain = data if self.tunnel is None else self._through_tunnel(data)
@@ -127,7 +132,7 @@ class Connection(asyncio.Protocol):
 
     def write(self, data: bytes) -> None:
         """Send, unless it is closing; a peer that takes nothing loses the connection."""
-        if self._transport is None or self._transport.is_closing():
+        if self._transport is None or self.closing:
             return
         if self._transport.get_write_buffer_size() > MAX_UNSENT_BYTES:
             self.abort("the peer takes nothing any more")
@@ -148,7 +153,7 @@ class Connection(asyncio.Protocol):
 
     def close(self) -> None:
         """Close it when all is sent."""
-        if self._transport is None or self._transport.is_closing():
+        if self._transport is None or self.closing:
             return
         if self.tunnel is not None:
             self.tunnel.close()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import random
+import re
 import socket
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ Lookup = Callable[[str, Kind], Awaitable[list[Any]]]
 Protocol = Literal["udp", "tcp", "tls"]
 
 _SERVICES: dict[str, Protocol] = {"SIP+D2U": "udp", "SIP+D2T": "tcp", "SIPS+D2T": "tls"}
+_SERVICE = re.compile(r"^_\w+\._\w+\.")
 _SRV: dict[Protocol, str] = {"udp": "_sip._udp", "tcp": "_sip._tcp", "tls": "_sips._tcp"}
 
 
@@ -214,7 +216,7 @@ def by_weight(records: list[Any], chance: random.Random) -> list[Any]:
 class Dns:
     """The look-up of the real DNS: the system's nameservers or our own, answers kept as long as their TTL says.
 
-    Addresses in /etc/hosts come first when the system's nameservers are used.
+    A name in /etc/hosts has the addresses given there, and no services, when the system's nameservers are used.
 
     Args:
         nameservers: ``host``, ``host:port`` or ``[v6]:port``; empty for the system's. Raises ValueError for others.
@@ -235,8 +237,8 @@ class Dns:
 
     async def __call__(self, name: str, kind: Kind) -> list[Any]:
         """Records of a name; see `Lookup`."""
-        if self._use_hosts and kind in ("A", "AAAA"):
-            listed = _listed(name, kind)
+        if self._use_hosts:
+            listed = _listed(_SERVICE.sub("", name), kind)
             if listed is not None:
                 return listed
         try:
@@ -260,7 +262,7 @@ class _Address:
 
 
 def _listed(name: str, kind: Kind) -> list[Any] | None:
-    """Addresses of a name in the hosts file; None when it is not there."""
+    """Addresses of a name in the hosts file, [] for records of other kinds; None when it is not there."""
     try:
         with HOSTS_FILE.open(encoding="utf-8", errors="replace") as file:
             lines = file.read(MAX_HOSTS_BYTES).splitlines()
@@ -270,7 +272,8 @@ def _listed(name: str, kind: Kind) -> list[Any] | None:
     addresses = [entry[0] for entry in entries if name.lower().rstrip(".") in map(str.lower, entry[1:])]
     if not addresses:
         return None
-    return [_Address(address) for address in filter(_literal, addresses) if (":" in address) == (kind == "AAAA")]
+    wanted = {"A": False, "AAAA": True}.get(kind)
+    return [_Address(address) for address in filter(_literal, addresses) if (":" in address) is wanted]
 
 
 def _nameserver(text: str) -> tuple[str, int]:

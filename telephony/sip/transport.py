@@ -32,7 +32,7 @@ MAX_CONNECTIONS = 1024
 MAX_PER_SOURCE = 512
 """Of them from one address: above it this source's own quietest is closed."""
 MAX_HANDSHAKES = 128
-"""TLS handshakes of callers at one time; above it the oldest is cut off."""
+"""TLS handshakes of callers at one time; above it the oldest of the source that has most of them is cut off."""
 CONNECT_S = 4.0
 """Our own connection, TLS handshake included."""
 MAX_FAILURES = 256
@@ -167,9 +167,9 @@ class Transport:
         if hop.protocol == "udp":
             return None
         own = self._connections.get(hop.connection)
-        if own is not None and own.protocol == hop.protocol:
-            return own
-        return self._connections.get(self._by_route.get(hop.route, 0))
+        if own is None or own.protocol != hop.protocol or own.closing:
+            own = self._connections.get(self._by_route.get(hop.route, 0))
+        return own if own is not None and not own.closing else None
 
     def secured(self, hop: Hop) -> Secured | None:
         """Who is at the other end of a TLS connection that is up. None for others. Raises TlsError."""
@@ -191,32 +191,40 @@ class Transport:
             waiting.append(data)
 
     async def _dial(self, hop: Hop) -> None:
-        loop = asyncio.get_running_loop()
+        try:
+            connection = await self._connect(hop)
+        except OSError as error:
+            words = tls.why(error)
+            log.info("SIP connection failed", extra={"peer": str(hop), "why": words})
+            self._later_lost(hop, words)
+            return
+        finally:
+            waiting = self._dialling.pop(hop.route)
+        connection.useful = True
+        self.note_success(hop)
+        for data in waiting:
+            if data == PING:
+                connection.ping()
+            else:
+                connection.write(data)
+
+    async def _connect(self, hop: Hop) -> Connection:
+        """A connection that can be used. Raises OSError, TlsError when the peer is not who was asked for."""
+        tunnel = Tunnel(self._client_context(hop), hop.name or hop.host) if hop.protocol == "tls" else None
         connection: Connection | None = None
         try:
-            tunnel = Tunnel(self._client_context(hop), hop.name or hop.host) if hop.protocol == "tls" else None
             async with asyncio.timeout(CONNECT_S):
-                _, connection = await loop.create_connection(
+                _, connection = await asyncio.get_running_loop().create_connection(
                     lambda: Connection(self, hop, tunnel), hop.host, hop.port, local_addr=self._local_end(hop)
                 )
                 await connection.ready
             if connection.hop is None:
                 raise connection.failure or ConnectionResetError()
-        except OSError as error:
-            words = tls.why(error)
+        except BaseException:
             if connection is not None:
                 connection.abort()
-            log.info("SIP connection failed", extra={"peer": str(hop), "why": words})
-            del self._dialling[hop.route]
-            self._later_lost(hop, words)
-            return
-        connection.useful = True
-        self.note_success(hop)
-        for data in self._dialling.pop(hop.route):
-            if data == PING:
-                connection.ping()
-            else:
-                connection.write(data)
+            raise
+        return connection
 
     def _client_context(self, hop: Hop) -> ssl.SSLContext:
         profile = self.profiles.get(hop.profile)
@@ -321,8 +329,10 @@ class Transport:
         self._shaking[connection] = None
         callers = [one for one in self._shaking if one.asked is None]
         if len(callers) > MAX_HANDSHAKES:
-            del self._shaking[callers[0]]
-            callers[0].abort("too many TLS handshakes at one time")
+            busiest, _ = Counter(one.peer[0] for one in callers).most_common(1)[0]
+            oldest = next(one for one in callers if one.peer[0] == busiest)
+            del self._shaking[oldest]
+            oldest.abort("too many TLS handshakes at one time")
 
     def joined(self, connection: Connection) -> Hop:
         """A connection can be used: count it."""

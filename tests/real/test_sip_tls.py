@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -121,15 +122,43 @@ async def test_handshakes_that_do_not_end_are_cut_off_and_keep_nobody_out(
         hanging = [await asyncio.open_connection("127.0.0.1", endpoint.tls_port) for _ in range(300)]
         for _, writer in hanging[:100]:
             writer.write(b"\x16\x03\x01\x02\x00\x01")  # a ClientHello that goes no further
+        polite = await asyncio.open_connection("127.0.0.1", endpoint.tls_port, local_addr=("127.0.0.8", 0))
+        more = [await asyncio.open_connection("127.0.0.1", endpoint.tls_port) for _ in range(150)]
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        await polite[1].start_tls(context)  # begun before 150 others, and still not cut off for them
+        hanging += [*more, polite]
         reader, writer = await stream(endpoint.tls_port)
         writer.write(options(1))
         await assert_answers(reader, range(1, 2))
+        polite[1].close()
         for hung, one in hanging:
             with contextlib.suppress(ConnectionError):
                 assert await asyncio.wait_for(hung.read(), 3) == b""
             one.close()
         assert not endpoint._transport._shaking
         writer.close()
+
+
+async def test_closing_in_the_middle_of_handshakes_leaves_nothing(own: TlsServer) -> None:
+    """Of callers, and our own to a server that says nothing."""
+    before = set(os.listdir("/proc/self/fd"))
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        async with tls_server(own) as (endpoint, _):
+            hanging = [await asyncio.open_connection("127.0.0.1", endpoint.tls_port) for _ in range(5)]
+            hanging[0][1].write(b"\x16\x03\x01\x02\x00\x01")
+            asking = asyncio.create_task(ask(endpoint, Hop("tls", *silent.getsockname()), patience_s=0.3))
+            await until(lambda: len(endpoint._transport._shaking) == 6)
+        for reader, writer in hanging:
+            with contextlib.suppress(ConnectionError):
+                assert await asyncio.wait_for(reader.read(), 2) == b""
+            writer.close()
+        with pytest.raises(TimeoutError):
+            await asking
+        await until(lambda: len(asyncio.all_tasks()) == 1)
+    assert set(os.listdir("/proc/self/fd")) == before
 
 
 async def test_plain_sip_on_the_tls_port_and_garbage_harm_nobody(own: TlsServer) -> None:

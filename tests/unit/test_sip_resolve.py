@@ -182,6 +182,8 @@ async def test_the_hosts_file_comes_before_the_dns(tmp_path: Path, monkeypatch: 
     assert [record.address for record in await look_up("pbx.example", "A")] == ["192.0.2.7"]
     assert [record.address for record in await look_up("pbx", "AAAA")] == ["2001:db8::7"]
     assert await look_up("pbx.example", "AAAA") == []
+    assert await look_up("pbx.example", "NAPTR") == []
+    assert await look_up("_sip._udp.pbx.example", "SRV") == []
 
 
 # ── penalties ──

@@ -35,9 +35,9 @@ class _Cipher:
             self.before = self.unprotector
             self.unprotector = Unprotector(keys.suite, keys.theirs)
 
-    def open(self, datagram: bytes, rtcp: bool) -> bytes | Literal["forged", "replayed"]:
+    def open(self, datagram: bytes, rtcp: bool) -> bytes | Literal["forged", "replayed", "early"]:
         if self.unprotector is None:
-            return "forged"
+            return "early"
         opened = self.unprotector.rtcp(datagram) if rtcp else self.unprotector.rtp(datagram)
         if self.before is not None:
             if isinstance(opened, bytes):
@@ -111,9 +111,13 @@ class Protection:
         sent: list[tuple[Component, bytes, Address]] = []
         for component, association in self._associations.items():
             sent += [(component, datagram, address) for datagram, address in association.turn(now_ms)]
+        self._take_keys()
+        return sent
+
+    def _take_keys(self) -> None:
+        for component, association in self._associations.items():
             if association.keys is not None:
                 self._ciphers[component].take(association.keys)
-        return sent
 
     def seal(self, packet: bytes) -> bytes | None:
         """An RTP packet as it may leave; None when it may not."""
@@ -127,17 +131,17 @@ class Protection:
 
     def open(self, datagram: bytes) -> bytes | None:
         """The peer's RTP packet; None, and counted, when it is not the peer's or came before."""
+        if self._ciphers[0].unprotector is None:
+            self._take_keys()  # the handshake may be done since the last turn
         return self._checked(self._ciphers[0].open(datagram, rtcp=False))
 
     def open_rtcp(self, datagram: bytes) -> bytes | None:
         """The peer's RTCP packet, likewise."""
         return self._checked(self._ciphers[1].open(datagram, rtcp=True))
 
-    def _checked(self, opened: bytes | Literal["forged", "replayed"]) -> bytes | None:
+    def _checked(self, opened: bytes | Literal["forged", "replayed", "early"]) -> bytes | None:
         if isinstance(opened, bytes):
             return opened
-        if opened == "forged":
-            self.forged += 1
-        else:
-            self.replayed += 1
+        self.forged += opened == "forged"
+        self.replayed += opened == "replayed"
         return None

@@ -33,7 +33,7 @@ def advertised(listening: Listening, trunk: Trunk, hosts: list[str]) -> Iterator
         if said is None:
             words = f"peer {far} is IPv{far.version}, but we listen on no IPv{far.version} address"
             yield Finding("problem", subject, words, f"add an IPv{far.version} address to sip.listen")
-            continue
+            return
         finding = _judge(subject, said, how, far)
         if finding is not None:
             yield finding

@@ -156,6 +156,24 @@ async def test_an_address_of_a_family_that_we_do_not_have_fails_in_words() -> No
         assert "refused" in endpoint.why(refused) or "Connect call failed" in endpoint.why(refused)
 
 
+@pytest.mark.parametrize(
+    ("retry_after", "still_s"), [("Retry-After: 300 (maintenance)\r\n", 299), ("", 59), ("Retry-After: x\r\n", 59)]
+)
+async def test_a_server_that_says_503_is_tried_last_for_as_long_as_it_asks(retry_after: str, still_s: int) -> None:
+    async with answering() as (endpoint, _), wire(endpoint.port) as busy:
+        hop, other = Hop("udp", "127.0.0.1", busy.port), Hop("udp", "127.0.0.1", 9)
+        for status, order in ((503, [other, hop]), (200, [hop, other])):
+            asking = asyncio.create_task(ask(endpoint, hop))
+            request = await busy.receive("OPTIONS")
+            response = request.replace(request.split("\r\n")[0], f"SIP/2.0 {status} Words").replace("User-Agent", "X")
+            busy.send(response.replace("Max-Forwards: 70\r\n", retry_after).encode())
+            assert await asking == status
+            now_s = asyncio.get_running_loop().time()
+            assert endpoint._penalties.order([hop, other], now_s) == order
+            assert endpoint._penalties.order([hop, other], now_s + still_s) == order
+            assert endpoint._penalties.order([hop, other], now_s + still_s + 2) == [hop, other]
+
+
 # ── connections ──
 
 

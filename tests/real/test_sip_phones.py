@@ -126,15 +126,20 @@ async def test_linphone_and_we_press_keys_by_info(tmp_path: Path) -> None:
 
 
 @pytest.mark.peer("linphonec")
-async def test_linphone_refreshed_by_us_stays_in_the_call(tmp_path: Path) -> None:
-    """We are the refresher of a call that we placed: UPDATE every 2 s."""
+@pytest.mark.parametrize("refresher", ["uac", "uas"])
+async def test_a_session_with_linphone_is_refreshed_by_the_side_that_it_chooses(refresher: str, tmp_path: Path) -> None:
+    """We placed the call: uac is us, with an UPDATE every 2 s."""
+    choice = {"session_expires_min_value": 2, "session_expires_refresher_value": 2 if refresher == "uac" else 1}
+    timed = {"session_expires_enabled": 1, "session_expires_value": 4, **choice}
     terms = Terms(timer=SessionTimer(4, 1))
-    async with legs(terms) as ours, phone(tmp_path / "b", "-a", session_expires_enabled=1) as (_, port):
+    async with legs(terms) as ours, phone(tmp_path / "b", "-a", **timed) as (_, port):
         leg = await ours.call(port)
-        began = leg.dialog.local_seq
-        if leg.timer.interval_s:
-            assert leg.timer.ours
-            await until(lambda: leg.dialog.local_seq >= began + 2, 8)
+        assert (leg.timer.interval_s, leg.timer.ours) == (4, refresher == "uac")
+        ours_first, theirs_first = leg.dialog.local_seq, leg.dialog.remote_seq or 0
+        if refresher == "uac":
+            await until(lambda: leg.dialog.local_seq >= ours_first + 2, 6)
+        else:
+            await until(lambda: (leg.dialog.remote_seq or 0) > theirs_first, 6)
         assert leg.state == "confirmed"
         await leg.hang_up()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import cached_property
 
 import av
 import numpy as np
@@ -32,13 +33,18 @@ class Encoder:
 
 
 class Decoder:
-    """One stream from a peer; any byte means something."""
+    """One stream from a peer; any byte means something. Costs nothing before its first payload."""
 
     def __init__(self, rate_hz: int) -> None:
-        self._context = av.AudioCodecContext.create("g722", "r")
-        self._context.sample_rate = rate_hz
-        self._context.format = av.AudioFormat("s16")
-        self._context.layout = av.AudioLayout("mono")
+        self._rate_hz = rate_hz
+
+    @cached_property
+    def _context(self) -> av.AudioCodecContext:
+        context = av.AudioCodecContext.create("g722", "r")
+        context.sample_rate = self._rate_hz
+        context.format = av.AudioFormat("s16")
+        context.layout = av.AudioLayout("mono")
+        return context
 
     def units(self, payload: bytes) -> int:
         """Its clock counts 8000 for 16000 samples (RFC 3551 section 4.5.2)."""

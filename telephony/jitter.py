@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from .arrivals import Arrivals
 from .rtp import RtpPacket
 from .spread import MAX_WAIT_MS, MIN_WAIT_MS, Spread
 
-__all__ = ["MAX_HOLE_MS", "MAX_WAIT_MS", "MIN_WAIT_MS", "Frame", "JitterBuffer", "Played"]
+__all__ = ["MAX_HOLE_MS", "MAX_WAIT_MS", "MIN_WAIT_MS", "Cut", "Frame", "JitterBuffer"]
 
 MAX_HOLE_MS = 1000
 """A longer hole is a new beginning, not silence to be made up."""
@@ -28,23 +29,23 @@ _CLOCK_JUMP_MS = 500.0
 _STABLE_LATE = 3
 
 
-class Played(NamedTuple):
-    """A packet in its order."""
+class Cut(NamedTuple):
+    """A packet in its order whose beginning is over: it was handed on as a hole already."""
 
     packet: RtpPacket
-    skip: int = 0
-    """Clock units at its beginning whose time is over: they were handed on as a hole already."""
+    skip: int
+    """Clock units."""
 
 
-Frame = Played | int
+Frame = RtpPacket | Cut | int
 """What comes out: a packet, or the number of clock units missing before the next one."""
 
 
 class _Held(NamedTuple):
     packet: RtpPacket
     units: int
-    clock_hz: int
     arrived_ms: float
+    clock_hz: int
 
 
 class JitterBuffer:
@@ -69,23 +70,15 @@ class JitterBuffer:
         """Runs of lost packets."""
         self.longest_burst = 0
         """Packets lost in one run, at most."""
-        self.jitter_ms = 0.0
-        """Interarrival jitter of RFC 3550 §6.4.1."""
+        self.arrivals = Arrivals()
         self.clock_hz = 8000
         """Of the timestamps of the audio packet that was handed on last."""
-        self.beginnings = 0
-        """Sources and restarts so far."""
-        self.arrived = 0
-        """Packets since the last beginning, late ones and duplicates too (RFC 3550 appendix A.3)."""
-        self.expected = 0
-        """Of them, by their sequence numbers."""
         self._ready: list[Frame] = []
         self._held: dict[int, _Held] = {}
         self._missing: dict[int, None] = {}
         self._ssrc: int | None = None
         self._next = 0
         """Sequence number, extended beyond 16 bits, that is due."""
-        self._base = 0
         self._suspect: tuple[int, int] | None = None
         self._burst = 0
         self._burst_end = -1
@@ -94,31 +87,27 @@ class JitterBuffer:
     def _forget_clock(self) -> None:
         self._spread: Spread | None = None
         self._next_time = 0
-        self._frame_units = self.clock_hz // 50
-        self._transit_ms = 0.0
+        self._unit_ms = 1000 / self.clock_hz
+        self._set_frame(self.clock_hz // 50)
         self._late_run = 0
         self._late_transit_ms = 0.0
 
-    @property
-    def wait_ms(self) -> float:
-        """How long a missing packet is waited for: so long that the one after it can come, too."""
-        wait_ms = MIN_WAIT_MS if self._spread is None else self._spread.wait_ms
-        return max(wait_ms, self.packet_ms + 5)
+    def _set_frame(self, units: int) -> None:
+        self._frame_units = units
+        self.packet_ms = units * self._unit_ms
+        """Length of the last audio packet."""
+        self._floor_ms = self.packet_ms + 5
+        """So long is waited at least: the packet after a lost one can come, too, and may help (FEC)."""
 
     @property
-    def packet_ms(self) -> float:
-        """Length of the last audio packet."""
-        return self._frame_units * 1000 / self.clock_hz
+    def wait_ms(self) -> float:
+        """How long a missing packet is waited for."""
+        return max(MIN_WAIT_MS if self._spread is None else self._spread.wait_ms, self._floor_ms)
 
     @property
     def ssrc(self) -> int | None:
         """Of the stream that is being received."""
         return self._ssrc
-
-    @property
-    def highest_sequence(self) -> int:
-        """Extended by the number of its wraps, 32 bits (for receiver reports)."""
-        return (self._base + self.expected - 1) & 0xFFFFFFFF
 
     def put(self, packet: RtpPacket, units: int, now_ms: float, clock_hz: int = 8000) -> None:
         """Take a packet in.
@@ -129,6 +118,14 @@ class JitterBuffer:
             now_ms: when it came.
             clock_hz: of its timestamps, when it is audio.
         """
+        if not self._held and packet.ssrc == self._ssrc and packet.sequence == self._next & 0xFFFF:
+            # By far the most: the next one, and nothing is missing.
+            self._suspect = None
+            self.arrivals.count(self._next)
+            if units:
+                self.arrivals.measure(packet.timestamp, now_ms, clock_hz)
+            self._release(packet, units, now_ms, clock_hz)
+            return
         if packet.ssrc != self._ssrc:
             if self._ssrc is not None and not self._is_restart(packet):
                 return
@@ -140,22 +137,20 @@ class JitterBuffer:
             self._begin(packet)
             distance = 0
         sequence = self._next + distance
-        self.arrived += 1
-        if sequence - self._base >= self.expected:
-            self.expected = sequence - self._base + 1
-        elif distance >= 0 and sequence not in self._held:
+        if self.arrivals.count(sequence) and distance >= 0 and sequence not in self._held:
             self.reordered += 1
+        if units:
+            self.arrivals.measure(packet.timestamp, now_ms, clock_hz)
         if distance == 0:
             self._suspect = None
-            self._release(_Held(packet, units, clock_hz, now_ms))
-            if self._held:
-                self._release_held()
+            self._release(packet, units, now_ms, clock_hz)
+            self._release_held()
         elif distance < 0:
             self._count_old(sequence)
         elif sequence in self._held:
             self.duplicates += 1
         else:
-            self._held[sequence] = _Held(packet, units, clock_hz, now_ms)
+            self._held[sequence] = _Held(packet, units, now_ms, clock_hz)
             if len(self._held) > _MAX_HELD or (units and self._is_due(packet, clock_hz)):
                 self._skip()
 
@@ -163,9 +158,12 @@ class JitterBuffer:
         """What is ready, in order."""
         while self._held and now_ms - next(iter(self._held.values())).arrived_ms >= self.wait_ms:
             self._skip()
-        overdue_ms = self._overdue_ms(now_ms)
-        if overdue_ms > 0:
-            self._fill(int(overdue_ms * self.clock_hz / 1000) // self._frame_units + 1)
+        if self._spread is not None:
+            wait_ms = self._spread.wait_ms if self._spread.wait_ms > self._floor_ms else self._floor_ms
+            # How long ago the next packet should have been here at the latest.
+            overdue_ms = now_ms - wait_ms - self._spread.least_ms - self._next_time * self._unit_ms
+            if overdue_ms > 0:
+                self._fill(int(overdue_ms / self._unit_ms) // self._frame_units + 1)
         ready, self._ready = self._ready, []
         return ready
 
@@ -178,10 +176,9 @@ class JitterBuffer:
 
     def _begin(self, packet: RtpPacket) -> None:
         self._ssrc = packet.ssrc
-        self._next = self._base = packet.sequence
+        self._next = packet.sequence
+        self.arrivals.begin(packet.sequence)
         self._burst_end = -1
-        self.beginnings += 1
-        self.arrived = self.expected = 0
         self._suspect = None
         self._held.clear()
         self._missing.clear()
@@ -220,15 +217,14 @@ class JitterBuffer:
 
     def _release_held(self) -> None:
         while (entry := self._held.pop(self._next, None)) is not None:
-            self._release(entry)
+            self._release(*entry)
 
-    def _release(self, held: _Held) -> None:
+    def _release(self, packet: RtpPacket, units: int, arrived_ms: float, clock_hz: int) -> None:
         """Pass the packet on that is next in sequence, and put it on the sender's clock."""
-        packet, units, clock_hz, arrived_ms = held
         self._next += 1
         self.received += 1
         if units == 0:
-            self._ready.append(Played(packet))
+            self._ready.append(packet)
             return
         if clock_hz != self.clock_hz:
             self.clock_hz = clock_hz
@@ -236,12 +232,11 @@ class JitterBuffer:
         spread = self._spread
         if spread is None:
             self._next_time = packet.timestamp
-            self._transit_ms = arrived_ms - packet.timestamp * 1000 / clock_hz
-            spread = self._spread = Spread(self._transit_ms, arrived_ms)
+            spread = self._spread = Spread(arrived_ms - packet.timestamp * self._unit_ms, arrived_ms)
         # Timestamps wrap at 32 bits; the nearest value to what is expected is meant.
         hole = ((packet.timestamp - self._next_time + 0x80000000) & 0xFFFFFFFF) - 0x80000000
         time = self._next_time + hole
-        transit_ms = arrived_ms - time * 1000 / clock_hz
+        transit_ms = arrived_ms - time * self._unit_ms
         skip = 0
         if hole:
             if spread.least_ms - transit_ms > _CLOCK_JUMP_MS or hole > MAX_HOLE_MS * clock_hz // 1000:
@@ -253,12 +248,11 @@ class JitterBuffer:
             elif not self._is_played_late(spread, packet, units, transit_ms, arrived_ms):
                 return
         self._late_run = 0
-        self.jitter_ms += (abs(transit_ms - self._transit_ms) - self.jitter_ms) / 16
-        self._transit_ms = transit_ms
         spread.add(transit_ms, arrived_ms)
         self._next_time = time + units
-        self._frame_units = units
-        self._ready.append(Played(packet, skip))
+        if units != self._frame_units:
+            self._set_frame(units)
+        self._ready.append(Cut(packet, skip) if skip else packet)
 
     def _is_played_late(
         self, spread: Spread, packet: RtpPacket, units: int, transit_ms: float, arrived_ms: float
@@ -268,7 +262,7 @@ class JitterBuffer:
         It is when the sender's clock stood still while it was silent (which RFC 3550 §5.1 forbids, and happens): its
         packets then stay late by the same amount, while those of a stalled network catch up with each one.
         """
-        if self._late_run == 0 or transit_ms < self._late_transit_ms - self._late_run * units * 500 / self.clock_hz:
+        if self._late_run == 0 or transit_ms < self._late_transit_ms - self._late_run * units * self._unit_ms / 2:
             self._late_run, self._late_transit_ms = 0, transit_ms
         self._late_run += 1
         if packet.marker or self._late_run >= _STABLE_LATE:
@@ -278,12 +272,6 @@ class JitterBuffer:
         self.discarded += 1
         spread.add(transit_ms, arrived_ms)
         return False
-
-    def _overdue_ms(self, now_ms: float) -> float:
-        """How long ago the next packet should have been here at the latest."""
-        if self._spread is None:
-            return 0.0
-        return now_ms - self.wait_ms - self._spread.least_ms - self._next_time * 1000 / self.clock_hz
 
     def _fill(self, frames: int) -> None:
         """Let time go on where so many frames are overdue, but not beyond a later packet that is here already."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import ctypes.util
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -97,19 +97,26 @@ class Encoder:
 
 
 class Decoder:
-    """One stream from a peer, mono or stereo as it likes; comes out as mono."""
+    """One stream from a peer, mono or stereo as it likes; comes out as mono. Costs nothing before its first payload."""
 
     def __init__(self, rate_hz: int) -> None:
-        self._library = _library()
         self._rate_hz = rate_hz
-        self._state = self._library.opus_decoder_create(ctypes.c_int32(rate_hz), 1, None)
-        if not self._state:
+        self._library = _library()
+
+    @cached_property
+    def _state(self) -> int:
+        state: int | None = self._library.opus_decoder_create(ctypes.c_int32(self._rate_hz), 1, None)
+        if state is None:
             raise MemoryError("no Opus decoder")
-        self._pcm = np.empty(rate_hz * MAX_PACKET_MS // 1000, np.int16)
-        self._at = self._pcm.ctypes.data
+        return state
+
+    @cached_property
+    def _pcm(self) -> Pcm:
+        """Room for the longest packet."""
+        return np.empty(self._rate_hz * MAX_PACKET_MS // 1000, np.int16)
 
     def __del__(self) -> None:
-        if getattr(self, "_state", None):
+        if "_state" in self.__dict__:
             self._library.opus_decoder_destroy(self._state)
 
     def units(self, payload: bytes) -> int:
@@ -139,7 +146,7 @@ class Decoder:
 
     def _decode(self, payload: bytes | None, most: int, *, fec: bool) -> Pcm:
         size = 0 if payload is None else len(payload)
-        count = self._library.opus_decode(self._state, payload, size, self._at, most, int(fec))
+        count = self._library.opus_decode(self._state, payload, size, self._pcm.ctypes.data, most, int(fec))
         return self._pcm[: max(count, 0)].copy()
 
 

@@ -71,7 +71,9 @@ def heard(codec: Codec, buffer: JitterBuffer, reporter: Reporter) -> float | Non
     lost = unheard / expected
     # In random loss, runs are 1 / (1 - p) long in the mean (G.107 section 7.5).
     ratio = buffer.lost / buffer.bursts * (1 - lost) if buffer.bursts else 1.0
-    return mean_opinion(rating(codec, 100 * lost, _delay_ms(reporter, buffer.jitter_ms, buffer.packet_ms), ratio))
+    return mean_opinion(
+        rating(codec, 100 * lost, _delay_ms(reporter, buffer.arrivals.jitter_ms, buffer.packet_ms), ratio)
+    )
 
 
 def told(sender: Sender, reporter: Reporter) -> float | None:

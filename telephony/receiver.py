@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
 from . import rtp
 from .agreement import Agreed
-from .codecs import FORMATS, Codec, Format, Pcm
+from .codecs import FORMATS, Codec, Pcm
 from .coding import CODECS, Decoder, make_decoder
 from .conceal import Concealer
 from .detector import Detector
 from .dtmf import DtmfReceiver
-from .jitter import Frame, JitterBuffer, Played
+from .jitter import Cut, Frame, JitterBuffer
 from .noise import Noise
 from .resample import Resampler, make_resampler
 from .terms import Terms
@@ -33,8 +34,11 @@ class _Line(NamedTuple):
     """From payloads of one codec to the leg's samples."""
 
     codec: Codec
-    form: Format
     decoder: Decoder
+    units: Callable[[bytes], int]
+    """Of the decoder."""
+    clock_hz: int
+    rate_hz: int
     resampler: Resampler | None
 
     def pcm(self, samples: Pcm) -> Pcm:
@@ -77,8 +81,9 @@ class Receiver:
         self._events = DtmfReceiver()
         self._event_types: frozenset[int] = frozenset()
         self._detector: Detector | None = None
-        self._codecs: dict[int, Codec] = {}
-        self._lines: dict[Codec, _Line] = {}
+        self._lines: dict[int, _Line] = {}
+        """By payload type."""
+        self._made: dict[Codec, _Line] = {}
         self._listening = True
         self.agree(agreed, source_host, terms)
 
@@ -93,7 +98,11 @@ class Receiver:
         for number in (agreed.payload_type, agreed.own_payload_type):
             if number is not None:
                 codecs[number] = agreed.codec
-        self._codecs = {number: codec for number, codec in codecs.items() if number not in self._event_types}
+        self._lines = {
+            number: self._made.get(codec) or self._make_line(codec)
+            for number, codec in codecs.items()
+            if number not in self._event_types
+        }
         self._listening = agreed.direction in ("sendrecv", "recvonly")
         # Tones are looked for only where no events can come, so that no key counts twice.
         if terms.keys == "inband" or (terms.keys == "auto" and not self._event_types):
@@ -107,17 +116,13 @@ class Receiver:
         if packet is None:
             self.malformed += 1
             return None
-        codec = self._codecs.get(packet.payload_type)
-        if codec is None and packet.payload_type != COMFORT_NOISE and packet.payload_type not in self._event_types:
+        line = self._lines.get(packet.payload_type)
+        units = 0 if line is None else line.units(packet.payload)
+        if units == 0 and not (
+            line is None and (packet.payload_type == COMFORT_NOISE or packet.payload_type in self._event_types)
+        ):
             self.malformed += 1
             return None
-        units, clock_hz = 0, self.buffer.clock_hz
-        if codec is not None:
-            line = self._lines.get(codec) or self._make_line(codec)
-            units, clock_hz = line.decoder.units(packet.payload), line.form.clock_hz
-            if units == 0:
-                self.malformed += 1
-                return None
         if not self.lock.accepts(source, packet.sequence, now_ms):
             self.wrong_source += 1
             return None
@@ -125,8 +130,11 @@ class Receiver:
         self.bytes += len(packet.payload)
         if not self._listening:
             return None
-        self.buffer.put(packet, units, now_ms, clock_hz)
-        return None if codec is None else packet.payload
+        if line is None:
+            self.buffer.put(packet, 0, now_ms)
+            return None
+        self.buffer.put(packet, units, now_ms, line.clock_hz)
+        return packet.payload
 
     def take(self, now_ms: float) -> list[Heard]:
         """What can be handed on now. To be called every 20 ms also when nothing came, so that time goes on."""
@@ -138,23 +146,28 @@ class Receiver:
             if isinstance(frame, int):
                 self._hear(self._hole(frame, frames[index + 1] if index + 1 < len(frames) else None), heard)
                 continue
-            codec = self._codecs.get(frame.packet.payload_type)
-            if codec is not None:
-                self._hear(self._audio(codec, frame), heard)
-                continue
-            self._concealer.forget()
-            if frame.packet.payload_type == COMFORT_NOISE:
-                self._noise_dbov = min(-float(frame.packet.payload[0] & 0x7F), LOUDEST_NOISE_DBOV)
-                continue
-            key = self._events.packet(frame.packet.timestamp, frame.packet.payload)
-            if key is not None and self._detector is None:
-                heard.append(key)
+            packet, skip = frame if isinstance(frame, Cut) else (frame, 0)
+            line = self._lines.get(packet.payload_type)
+            if line is not None:
+                self._hear(self._audio(line, packet.payload, skip), heard)
+            else:
+                self._signal(packet, heard)
         return heard
 
+    def _signal(self, packet: rtp.RtpPacket, heard: list[Heard]) -> None:
+        """Comfort noise, or an event."""
+        self._concealer.forget()
+        if packet.payload_type == COMFORT_NOISE:
+            self._noise_dbov = min(-float(packet.payload[0] & 0x7F), LOUDEST_NOISE_DBOV)
+            return
+        key = self._events.packet(packet.timestamp, packet.payload)
+        if key is not None and self._detector is None:
+            heard.append(key)
+
     def _make_line(self, codec: Codec) -> _Line:
-        form = FORMATS[codec]
-        line = _Line(codec, form, make_decoder(codec), make_resampler(form.rate_hz, self.rate_hz))
-        self._lines[codec] = line
+        form, decoder = FORMATS[codec], make_decoder(codec)
+        resampler = make_resampler(form.rate_hz, self.rate_hz)
+        line = self._made[codec] = _Line(codec, decoder, decoder.units, form.clock_hz, form.rate_hz, resampler)
         return line
 
     def _hear(self, pcm: Pcm, heard: list[Heard]) -> None:
@@ -164,16 +177,14 @@ class Receiver:
         if self._detector is not None:
             heard.extend(self._detector.feed(pcm))
 
-    def _audio(self, codec: Codec, played: Played) -> Pcm:
-        line = self._lines.get(codec) or self._make_line(codec)
-        payload, form = played.packet.payload, line.form
+    def _audio(self, line: _Line, payload: bytes, skip: int) -> Pcm:
         samples = line.decoder.decode(payload)
-        promised = line.decoder.units(payload) * form.rate_hz // form.clock_hz
-        if len(samples) < promised:
-            return self._hole(line.decoder.units(payload) - played.skip, None)
-        if played.skip:
-            samples = samples[played.skip * form.rate_hz // form.clock_hz :]
-        self.codec = codec
+        units = line.units(payload)
+        if len(samples) * line.clock_hz < units * line.rate_hz:  # broken within
+            return self._hole(units - skip, None)
+        if skip:
+            samples = samples[skip * line.rate_hz // line.clock_hz :]
+        self.codec = line.codec
         self._noise_dbov = None
         return self._concealer.heard(line.pcm(samples))
 
@@ -183,12 +194,12 @@ class Receiver:
         if self._noise_dbov is not None:
             return self._noise.heard(count, self._noise_dbov)
         self.concealed_samples += count
-        line = self._lines.get(self.codec)
+        line = self._made.get(self.codec)
         if line is not None and count:
-            next_payload = None
-            if isinstance(following, Played) and self._codecs.get(following.packet.payload_type) == self.codec:
-                next_payload = following.packet.payload
-            own = line.decoder.conceal(count * line.form.rate_hz // self.rate_hz, next_payload)
+            payload = None
+            if isinstance(following, rtp.RtpPacket) and self._lines.get(following.payload_type) is line:
+                payload = following.payload
+            own = line.decoder.conceal(count * line.rate_hz // self.rate_hz, payload)
             if own is not None:
                 made = line.pcm(own)
                 return np.concatenate((np.zeros(count - len(made), np.int16), made)) if len(made) < count else made

@@ -163,7 +163,7 @@ class MediaSession:
             malformed=receiver.malformed,
             wrong_source=receiver.wrong_source,
             concealed_ms=receiver.concealed_samples * 1000 / self.rate_hz,
-            jitter_ms=buffer.jitter_ms,
+            jitter_ms=buffer.arrivals.jitter_ms,
             max_gap_out_ms=self._max_gap_ns / 1e6,
             peer_lost_percent=reporter.peer_lost_percent,
             peer_jitter_ms=reporter.peer_jitter_ms,

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from pathlib import Path
 
 import pytest
 
-from telephony.agent import IncomingCall
+from telephony.agent import AgentConfig, IncomingCall
 from telephony.leg import LegError
 from telephony.sip.message import parse_uri
+from telephony.sip.tls import TlsServer
 from telephony.trunk.book import Caller
+from tests.certificates import Authority
 
 from .siprun import sipp
+from .test_sip_dns import dnsmasq
 from .trunkrun import crash, edit, example, provider, site
 
 pytestmark = pytest.mark.peer("kamailio", "sipp")
 
 
-@pytest.fixture
-def port() -> int:
-    """Free for UDP and TCP."""
+def free_port() -> int:
+    """For UDP and TCP."""
     while True:
         with (
             socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
@@ -34,6 +37,11 @@ def port() -> int:
             except OSError:
                 continue
             return number
+
+
+@pytest.fixture
+def port() -> int:
+    return free_port()
 
 
 @pytest.fixture
@@ -95,6 +103,61 @@ async def test_the_example_registers_takes_a_call_and_places_one(
             assert ways[0].hop.port == port and ways[0].routes == (f"<sip:127.0.0.1:{port};lr>",)
             dress = place.book.dress(place.book.get("provider"), Caller(), ways[0].hop)
             assert ("P-Asserted-Identity", '"Northwind" <sip:+49301234@127.0.0.1>') in dress.headers
+
+
+async def test_it_registers_over_tls_and_is_called_on_that_connection(trunk: Path, port: int, tmp_path: Path) -> None:
+    authority = Authority(tmp_path / "ca")
+    tls_port = free_port()
+    own = TlsServer(*authority.issue("bot", ips=["127.0.0.1"]))
+    tls = f"transport: tls\ntls:\n  ca: {authority.ca}\n  name: sip.p.test"
+    edit(trunk, (f"127.0.0.1:{port}", f"127.0.0.1:{tls_port}"), ("transport: udp", tls))
+    calls = Calls()
+    config = AgentConfig(port=0, tls=own, tls_port=0, open=False)
+    theirs = authority.issue("kamailio", dns=["sip.p.test"])
+    async with provider(tmp_path, port, (tls_port, *theirs)), site(trunk.parent, calls, config) as place:
+        await place.until("registered")
+        leg = await place.agent.call("sip:+49301234@provider", ring_s=5)
+        assert calls.came[0].trunk is not None and calls.came[0].trunk.name == "provider"
+        await leg.hang_up()
+
+
+@pytest.mark.peer("dnsmasq")
+async def test_a_name_leads_by_srv_past_a_dead_server_and_tells_whose_call_it_is(
+    trunk: Path, port: int, tmp_path: Path
+) -> None:
+    records = [
+        f"--srv-host=_sip._udp.p.test,dead.p.test,{port},10,10",
+        f"--srv-host=_sip._udp.p.test,live.p.test,{port},20,10",
+        "--host-record=dead.p.test,127.0.0.9",
+        "--host-record=live.p.test,127.0.0.1",
+        "--host-record=peer.p.test,127.0.0.1",
+    ]
+    edit(trunk, ("    - 127.0.0.1:1\n", ""), (f"- 127.0.0.1:{port}", "- p.test"))
+    other = trunk.with_name("other.yaml")
+    await asyncio.to_thread(other.write_text, "peers: peer.p.test\n")
+    calls = Calls()
+    async with contextlib.AsyncExitStack() as stack:
+        dns = await stack.enter_async_context(dnsmasq(*records))
+        await stack.enter_async_context(provider(tmp_path, port))
+        config = AgentConfig(port=0, open=False, nameservers=(dns,))
+        place = await stack.enter_async_context(site(trunk.parent, calls, config))
+        await place.until("registered")
+        standing = next(one for one in place.book.states() if one.trunk == "provider")
+        assert f"udp:127.0.0.1:{port}" in standing.why
+        leg = await place.agent.call("sip:+49301234@provider", ring_s=5)
+        assert [one.trunk.name for one in calls.came if one.trunk] == ["provider"], "its Contact says whose it is"
+        await leg.hang_up()
+        async with sipp("UAC", to=place.agent.port) as caller:
+            await caller.ended()
+        assert [one.trunk.name for one in calls.came if one.trunk] == ["provider", "other"]
+
+
+async def test_it_registers_over_ipv6(trunk: Path, port: int, tmp_path: Path) -> None:
+    edit(trunk, (f"- 127.0.0.1:{port}", f"- '[::1]:{port}'"))
+    config = AgentConfig(("127.0.0.1", "::1"), 0, open=False)
+    async with provider(tmp_path, port), site(trunk.parent, None, config) as place:
+        await place.until("registered")
+        assert f"at udp:[::1]:{port}" in place.book.states()[0].why
 
 
 async def test_after_the_farewell_the_provider_knows_us_no_more(trunk: Path, port: int, tmp_path: Path) -> None:

@@ -97,11 +97,22 @@ def edit(path: Path, *changes: tuple[str, str]) -> None:
 
 
 @contextlib.asynccontextmanager
-async def provider(folder: Path, port: int) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Kamailio as `provider.cfg` describes it; `port` has to be free for UDP and TCP."""
+async def provider(
+    folder: Path, port: int, tls: tuple[int, Path, Path] | None = None
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Kamailio as `provider.cfg` describes it.
+
+    Args:
+        folder: for its files.
+        port: has to be free for UDP and TCP.
+        tls: another port, certificate and key.
+    """
     shutil.copy(Path(__file__).with_name("provider.cfg"), folder / "kamailio.cfg")
     edit(folder / "kamailio.cfg", ("PORT", str(port)))
+    if tls is not None:
+        edit(folder / "kamailio.cfg", *zip(("TLSP", "CERTIFICATE", "KEYFILE"), map(str, tls), strict=True))
     words = ["-DD", "-E", "-m", "32", "-M", "4", "-Y", str(folder), "-f", str(folder / "kamailio.cfg")]
+    words += [] if tls is None else ["-A", "WITH_TLS"]
     process = await asyncio.create_subprocess_exec(
         *("kamailio", *words),
         stdout=asyncio.subprocess.DEVNULL,

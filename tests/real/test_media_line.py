@@ -1,0 +1,94 @@
+"""A bad line between a peer and the engine, seen by tshark, too: both find the same loss, order and jitter."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import socket
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from telephony.agreement import Agreed
+from telephony.engine import MediaEngine
+from telephony.rtp import pack
+
+SECONDS = 8
+LOSS, DUPLICATES, JITTER_MS = 0.02, 0.01, 60.0
+
+
+async def capture(port: int, path: Path) -> asyncio.subprocess.Process:
+    """tshark at the loopback interface; returns when it captures."""
+    shark = await asyncio.create_subprocess_exec(
+        *("tshark", "-i", "lo", "-f", f"udp dst port {port}", "-w", str(path), "-a", f"duration:{SECONDS + 3}", "-q"),
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert shark.stderr is not None
+    async with asyncio.timeout(20):
+        while b"Capturing on" not in await shark.stderr.readline():
+            pass
+    await asyncio.sleep(0.5)
+    return shark
+
+
+async def play(peer: socket.socket, port: int) -> int:
+    """Packets of a caller, some lost, some doubled, all shaken; returns how many were sent."""
+    dice = random.Random(16)
+    payload = np.random.default_rng(1).integers(0, 256, 160, np.uint8).tobytes()
+    arrivals = []
+    for index in range(SECONDS * 50):
+        packet = pack(index == 0, 0, (65_400 + index) & 0xFFFF, index * 160, 0xCA11, payload)
+        copies = 0 if index and dice.random() < LOSS else 2 if dice.random() < DUPLICATES else 1
+        arrivals += [(0.02 * index + dice.uniform(0, JITTER_MS if index else 0) / 1000, packet) for _ in range(copies)]
+    arrivals.sort()
+    began_s = time.monotonic()
+    for at_s, packet in arrivals:
+        await asyncio.sleep(max(began_s + at_s - time.monotonic(), 0))
+        peer.sendto(packet, ("127.0.0.1", port))
+    return len(arrivals)
+
+
+async def streams(path: Path, port: int) -> list[str]:
+    """The line of ``-z rtp,streams`` for our port, as words."""
+    reader = await asyncio.create_subprocess_exec(
+        *("tshark", "-r", str(path), "-q", "-d", f"udp.port=={port},rtp", "-z", "rtp,streams"),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    text = (await reader.communicate())[0].decode()
+    (line,) = [line for line in text.splitlines() if f" {port} " in line]
+    return line.split()
+
+
+@pytest.mark.peer("tshark")
+async def test_tshark_and_we_agree_on_loss_and_jitter(tmp_path: Path) -> None:
+    engine = MediaEngine("127.0.0.1", 23600, 23699)
+    engine.start()
+    session = engine.open()
+    heard: list[int] = []
+    session.on_audio = lambda pcm: heard.append(len(pcm))
+    shark = await capture(session.port, tmp_path / "line.pcap")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+        peer.bind(("127.0.0.1", 0))
+        session.connect(Agreed(peer.getsockname(), "PCMU", 0, 101, "sendrecv", 20))
+        sent = await play(peer, session.port)
+        await asyncio.sleep(0.3)
+        stats, samples = session.stats(), sum(heard)
+    await shark.communicate()
+    words = await streams(tmp_path / "line.pcap", session.port)
+    engine.stop()
+    packets, lost, mean_ms, most_ms = int(words[8]), int(words[9]), float(words[-3]), float(words[-2])
+    assert sent == packets == stats.packets_received + stats.duplicates
+    # tshark takes duplicates for packets that were expected, as the reports of RFC 3550 do.
+    assert lost == stats.lost - stats.duplicates
+    assert stats.lost > 3
+    assert stats.reordered > 50
+    assert stats.late == 0
+    assert abs(stats.jitter_ms - mean_ms) < 8
+    assert stats.jitter_ms < most_ms + 3
+    # Each 20 ms once, and at the end up to the longest wait of what was made up.
+    assert SECONDS * 8000 - 160 <= samples <= SECONDS * 8000 + 8 * 300
+    assert stats.mos is not None
+    assert 3.9 < stats.mos < 4.4

@@ -61,7 +61,7 @@ class Negotiation:
         """Ours, as said last."""
         self._settled: tuple[Direction, list[list[str]], audioline.AudioLine | None] = "sendrecv", [], None
         """Wish, streams and line of the last exchange that came to something."""
-        self._heard = b""
+        self._heard: bytes | None = None
         """The peer's last body, when `_said` answers it."""
 
     @property
@@ -80,7 +80,7 @@ class Negotiation:
         streams = [audioline.refusal(stream) for stream in self._streams] or [[]]
         streams[self._index] = self._line.lines()
         self.offering = True
-        self._heard = b""
+        self._heard = None
         return self._say(streams)
 
     def again(self) -> bytes:
@@ -94,7 +94,7 @@ class Negotiation:
         if not streams:
             return self.offer(self._wish)
         self.offering = True
-        self._heard = b""
+        self._heard = None
         return self._say(streams)
 
     def accept(self, answer: bytes, *, early: bool = False) -> Agreed:

@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-from .agreement import OVER_DTLS, PLAIN, SECURE, Agreed, Security, agree, carried, choose, first_crypto
-from .audioline import EVENT_TYPES, AudioLine, compose, refusal
+from .agreement import OVER_DTLS, PLAIN, SECURE, Agreed, Security, carried, first_crypto
+from .audioline import EVENT_TYPES, AudioLine
 from .codecs import FORMATS, Codec
-from .description import Direction, SdpError, Setup, Stream, parse
+from .description import Direction, SdpError, Setup, Stream
 from .dtls import identity
 from .srtp import SDES_SUITES, Crypto, new_key
 from .terms import Terms
@@ -92,32 +92,3 @@ def answer_line(stream: Stream, agreed: Agreed, port: int) -> AudioLine:
         setup,
         "" if agreed.dtls is None else identity().fingerprint,
     )
-
-
-# ── for those who have not moved to `negotiation` yet ──
-
-_PLAIN_TERMS = Terms(srtp="off")
-
-
-def make_offer(ip: str, port: int, *, session_id: int, version: int) -> bytes:
-    """Offer all codecs, sendrecv, 20 ms. Raises ValueError when `ip` or `port` is none."""
-    return compose(ip, session_id, version, "0 0", [offer_line(_PLAIN_TERMS, port, "sendrecv").lines()])
-
-
-def answer(offer: bytes, ip: str, port: int, *, session_id: int, version: int) -> tuple[bytes, Agreed]:
-    """Answer the best audio stream, refuse all others in order. Raises SdpError."""
-    description = parse(offer)
-    index, agreed = choose(description, ip, _PLAIN_TERMS)
-    streams = [refusal(stream) for stream in description.streams]
-    streams[index] = answer_line(description.streams[index], agreed, port).lines()
-    return compose(ip, session_id, version, description.time, streams), agreed
-
-
-def read_answer(body: bytes) -> Agreed:
-    """What the peer made of `make_offer`. Raises SdpError; 488 when it refused the stream."""
-    ours = offer_line(_PLAIN_TERMS, 9, "sendrecv")  # plain, so that its keys do not matter
-    for stream in parse(body).streams:
-        agreed = agree(stream, _PLAIN_TERMS, None, "sendrecv", ours=ours)
-        if agreed is not None:
-            return agreed
-    raise SdpError(488, "the answer has no audio stream that was offered")

@@ -3,12 +3,36 @@
 from __future__ import annotations
 
 import random
+import re
 
 import pytest
 
-from telephony.sdp import Agreed, SdpError, answer, make_offer, read_answer
+from telephony.agreement import Agreed
+from telephony.description import parse
+from telephony.negotiation import Negotiation, SdpError
+from telephony.terms import Terms
 
 OURS = ("192.0.2.9", 20000)
+G711 = Terms(codecs=("PCMU", "PCMA"))
+
+
+class Media:
+    """A session that is not there."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.terms = Terms()
+
+    def connect(self, agreed: Agreed, source_host: str | None = None) -> None:
+        assert 0 < agreed.remote[1] < 65536
+
+
+def negotiation(address: tuple[str, int] = OURS, terms: Terms = G711) -> Negotiation:
+    return Negotiation(Media(address[1]), address[0], terms)
+
+
+def make_offer(ip: str, port: int) -> bytes:
+    return negotiation((ip, port)).offer()
 
 
 def body(*lines: str) -> bytes:
@@ -19,10 +43,12 @@ def offer(*media: str, session: tuple[str, ...] = ("c=IN IP4 192.0.2.1",)) -> by
     return body("v=0", "o=alice 1 1 IN IP4 192.0.2.1", "s=-", *session, "t=0 0", *media)
 
 
-def reply(offered: bytes, ip: str = OURS[0]) -> tuple[list[str], Agreed]:
-    answered, agreed = answer(offered, ip, OURS[1], session_id=7, version=1)
+def reply(offered: bytes, ip: str = OURS[0], terms: Terms = G711) -> tuple[list[str], Agreed]:
+    ours = negotiation((ip, OURS[1]), terms)
+    answered = ours.answer(offered)
     assert answered.endswith(b"\r\n")
-    return answered.decode().split("\r\n")[:-1], agreed
+    assert ours.agreed is not None
+    return answered.decode().split("\r\n")[:-1], ours.agreed
 
 
 def streams(lines: list[str]) -> list[str]:
@@ -31,14 +57,14 @@ def streams(lines: list[str]) -> list[str]:
 
 def refused(offered: bytes) -> int:
     with pytest.raises(SdpError) as caught:
-        answer(offered, *OURS, session_id=7, version=1)
+        negotiation().answer(offered)
     return caught.value.status
 
 
 def test_an_offer_names_all_codecs_and_events_on_their_clocks() -> None:
-    lines = make_offer("192.0.2.9", 20000, session_id=5, version=2).decode().split("\r\n")
+    lines = negotiation(terms=Terms()).offer().decode().split("\r\n")
     assert lines[0] == "v=0"
-    assert "o=- 5 2 IN IP4 192.0.2.9" in lines
+    assert re.fullmatch(r"o=- [0-9]+ 1 IN IP4 192\.0\.2\.9", lines[1])
     assert "m=audio 20000 RTP/AVP 0 8 9 107 101 100" in lines
     assert "a=rtpmap:101 telephone-event/8000" in lines
     assert "a=ptime:20" in lines
@@ -46,9 +72,10 @@ def test_an_offer_names_all_codecs_and_events_on_their_clocks() -> None:
 
 
 def test_our_own_offer_and_answer_agree() -> None:
-    lines, agreed = reply(make_offer("192.0.2.1", 30000, session_id=5, version=2))
+    theirs = negotiation(("192.0.2.1", 30000))
+    lines, agreed = reply(theirs.offer())
     assert agreed == Agreed(("192.0.2.1", 30000), "PCMU", 0, 101, "sendrecv", 20)
-    back = read_answer("\r\n".join(lines).encode())
+    back = theirs.accept("\r\n".join(lines).encode())
     assert back == Agreed(OURS, "PCMU", 0, 101, "sendrecv", 20)
 
 
@@ -63,6 +90,22 @@ def test_a_codec_and_events_on_dynamic_types_are_understood() -> None:
         offer("m=audio 4000 RTP/AVP 110 111", "a=rtpmap:110 pcmu/8000/1", "a=rtpmap:111 Telephone-Event/8000")
     )
     assert (agreed.codec, agreed.payload_type, agreed.dtmf_payload_type) == ("PCMU", 110, 111)
+
+
+def test_mutated_answers_are_accepted_or_refused_and_nothing_else() -> None:
+    dice = random.Random(3264)
+    outcomes = {200: 0, 400: 0, 488: 0}
+    for _ in range(3000):
+        ours = negotiation()
+        reply_to_it, _ = reply(ours.offer())
+        try:
+            ours.accept(mutate("\r\n".join(reply_to_it).encode(), dice))
+        except SdpError as error:
+            outcomes[error.status] += 1
+            assert ours.agreed is None
+        else:
+            outcomes[200] += 1
+    assert min(outcomes.values()) > 30
 
 
 def test_events_at_another_rate_are_not_ours() -> None:
@@ -197,24 +240,39 @@ def test_bodies_without_anything_in_common_are_not_acceptable(useless: bytes) ->
 
 
 def test_an_answer_that_refuses_the_stream_is_not_acceptable() -> None:
+    ours = negotiation()
+    ours.offer()
     with pytest.raises(SdpError) as caught:
-        read_answer(offer("m=audio 0 RTP/AVP 0"))
+        ours.accept(offer("m=audio 0 RTP/AVP 0"))
     assert caught.value.status == 488
 
 
 def test_what_is_not_an_address_or_port_of_ours_is_our_mistake() -> None:
     with pytest.raises(ValueError, match="address"):
-        make_offer("192.0.2.1\r\na=evil", 20000, session_id=1, version=1)
+        make_offer("192.0.2.1\r\na=evil", 20000)
     with pytest.raises(ValueError, match="port"):
-        make_offer("192.0.2.1", 0, session_id=1, version=1)
+        make_offer("192.0.2.1", 0)
 
 
 SEEDS = (
-    make_offer("192.0.2.1", 30000, session_id=5, version=2),
+    make_offer("192.0.2.1", 30000),
     offer(
         "m=video 5000 RTP/AVP 31", "m=audio 4000/2 RTP/AVP 96 8 101", "a=rtpmap:101 telephone-event/8000", "a=ptime:30"
     ),
     offer("m=audio 4000 RTP/AVP 0", "c=IN IP4 0.0.0.0", "a=sendonly", "a=rtcp:4001"),
+    offer(
+        "m=audio 4000 RTP/SAVP 111 8",
+        "a=rtpmap:111 opus/48000/2",
+        f"a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:{'A' * 40}|2^20",
+        f"a=crypto:2 AES_256_CM_HMAC_SHA1_80 inline:{'A' * 62}== WSH=64",
+    ),
+    offer(
+        "m=audio 4000 UDP/TLS/RTP/SAVPF 0",
+        "a=rtcp-mux",
+        "a=maxptime:10",
+        "a=setup:actpass",
+        f"a=fingerprint:sha-256 {':'.join(['AB'] * 32)}",
+    ),
 )
 SPLICES = (
     b"\r",
@@ -250,21 +308,22 @@ def mutate(seed: bytes, dice: random.Random) -> bytes:
 
 
 def test_mutated_bodies_are_answered_cleanly_or_refused() -> None:
-    """5,000 bodies: a well-formed answer, or 400 or 488, and nothing else."""
+    """5,000 bodies: a well-formed answer and later offer, or 400 or 488, and nothing else."""
     dice = random.Random(20261121)
     outcomes = {200: 0, 400: 0, 488: 0}
     for _ in range(5000):
         mutated = mutate(dice.choice(SEEDS), dice)
+        ours = negotiation()
         try:
-            answered, agreed = answer(mutated, *OURS, session_id=7, version=1)
+            answered = ours.answer(mutated)
         except SdpError as error:
             outcomes[error.status] += 1
             continue
         outcomes[200] += 1
-        assert 0 < agreed.remote[1] < 65536
         text = answered.decode("ascii")
         assert all(row[1] == "=" and row.isprintable() for row in text.split("\r\n")[:-1])
-        assert read_answer(answered).codec == agreed.codec
+        assert parse(answered).streams
+        assert len(ours.offer("sendonly")) < 4000
     assert min(outcomes.values()) > 100
 
 
@@ -278,6 +337,7 @@ def test_mutated_bodies_are_answered_cleanly_or_refused() -> None:
 def test_beside_opus_events_are_taken_on_its_clock_or_else_at_8000_hz(
     maps: tuple[str, ...], events: int, clock_hz: int | None
 ) -> None:
-    lines, agreed = reply(offer("m=audio 4000 RTP/AVP 96 97 98", "a=rtpmap:96 opus/48000/2", *maps))
+    offered = offer("m=audio 4000 RTP/AVP 96 97 98", "a=rtpmap:96 opus/48000/2", *maps)
+    lines, agreed = reply(offered, terms=Terms())
     assert (agreed.codec, agreed.dtmf_payload_type, agreed.dtmf_clock_hz) == ("opus", events, clock_hz)
     assert f"a=rtpmap:{events} telephone-event/{clock_hz or 48000}" in lines

@@ -54,10 +54,10 @@ class Account:
         dialling.on_done(done)
 
     def _talk(self, leg: SipLeg, ticket: Ticket, *, incoming: bool) -> None:
-        began_s = time.monotonic()
+        began_s, trunk = time.monotonic(), leg.terms.trunk  # the leg may go on with another party's terms
 
         def over(why: str) -> None:
             ticket.release()
-            self._watch(Over(leg.terms.trunk, incoming, why, time.monotonic() - began_s, leg.stats()))
+            self._watch(Over(trunk, incoming, why, time.monotonic() - began_s, leg.stats()))
 
         leg.when_closed(over)

@@ -12,6 +12,7 @@ from .sip.dialog import Dialog, cancel_of
 from .sip.digest import Login
 from .sip.endpoint import Endpoint
 from .sip.message import Request, Response, respond
+from .sip.table import TIMEOUT_S
 from .sip.transaction import Transaction
 
 MAX_CHALLENGES = 3
@@ -33,6 +34,7 @@ class Sent:
         self.request = request
         self.listener = listener
         self.tries = 1
+        self.transaction: Transaction | None = None
 
 
 class InDialog:
@@ -58,7 +60,7 @@ class InDialog:
 
     def contact(self) -> str:
         """Ours towards this peer."""
-        return self.endpoint.contact(self.dialog.hop)
+        return self.endpoint.contact(self.dialog.hop, self.dialog.user, secure=self.dialog.secure)
 
     # ── requests of ours ──
 
@@ -133,8 +135,10 @@ class InDialog:
         self.endpoint.send_ack(ack, self.dialog.next_hop())
 
     def cancel(self, sent: Sent) -> None:
-        """Cancel an INVITE of ours that got a provisional response."""
+        """Cancel an INVITE of ours that got a provisional response; one that is not even answered then is forgotten."""
         self.endpoint.request(cancel_of(sent.request), self.dialog.next_hop(), None)
+        if sent.transaction is not None:  # section 9.1
+            asyncio.get_running_loop().call_later(TIMEOUT_S, self.endpoint.abandon, sent.transaction)
 
     def close(self) -> None:
         """The call is over: whoever waits is told so."""
@@ -150,7 +154,8 @@ class InDialog:
         return request
 
     def _dispatch(self, sent: Sent) -> None:
-        self.endpoint.request(sent.request, self.dialog.next_hop(), lambda event: self._on_event(sent, event))
+        hop = self.dialog.next_hop()
+        sent.transaction = self.endpoint.request(sent.request, hop, lambda event: self._on_event(sent, event))
 
     def _on_event(self, sent: Sent, event: Response | int) -> None:
         if isinstance(event, Response) and event.code in (401, 407) and self._again(sent, event):

@@ -220,6 +220,8 @@ class Offers:
 
         Raises LegError with the peer's status, 408 when it did not make up its mind, 481 when the call is over.
         """
+        if "UPDATE" not in self._talk.dialog.allows:
+            method = "INVITE"
         await self._carry(method, lambda _: self._negotiation.offer(direction))
 
     async def refresh(self) -> None:

@@ -19,13 +19,14 @@ from .info import DTMF_TYPE, RELAY_TYPE, InfoKeys, InfoRefused, keys_of
 from .keeper import Keeper
 from .leg import LegError
 from .negotiation import Negotiation, SdpError
-from .offers import Offers
+from .offers import Method, Offers
 from .referral import OnRefer, on_refer
 from .session import MediaSession
 from .session_timer import SessionTimer
 from .sip.dialog import Dialog, key_of
 from .sip.digest import Login
 from .sip.endpoint import Endpoint
+from .sip.grammar import is_token
 from .sip.hop import Hop
 from .sip.message import Request, Response, SipError
 from .sip.reason import Reason
@@ -146,18 +147,19 @@ class SipLeg(Voice):
         """We do not want to hear the peer now."""
         return self.negotiation.holding
 
-    async def hold(self, *, silent: bool = False) -> None:
+    async def hold(self, *, silent: bool = False, method: Method = "INVITE") -> None:
         """Put the peer on hold: it hears what we play (``sendonly``), or nothing when `silent` (``inactive``).
 
         What the peer holds at the same time does not matter (RFC 6337 section 5.3): each side says what it wants.
+        UPDATE is quicker, for peers that know it; a human there cannot be asked (RFC 3311 section 5.1).
         Raises LegError when the peer refuses; the call goes on as it was.
         """
-        await self._offers.change("inactive" if silent else "sendonly")
+        await self._offers.change("inactive" if silent else "sendonly", method)
 
-    async def resume(self) -> None:
+    async def resume(self, *, method: Method = "INVITE") -> None:
         """Talk again; the peer may still hold us. Raises LegError as `hold` does."""
         if self.holding:
-            await self._offers.change("sendrecv")
+            await self._offers.change("sendrecv", method)
 
     async def refresh(self) -> None:
         """Say that the call is still on (UPDATE, or re-INVITE that changes nothing). Raises LegError."""
@@ -175,7 +177,7 @@ class SipLeg(Voice):
         Raises LegError: 408 no answer (the call ends), 503 unreachable, 481 the call is over; ValueError for the
         methods that the leg sends by itself.
         """
-        if method in _OWN_METHODS:
+        if method in _OWN_METHODS or not is_token(method):
             raise ValueError(f"{method} cannot be sent this way")
         return await self._talk.request(method, headers, body, content_type)
 
@@ -263,6 +265,7 @@ class SipLeg(Voice):
         body = negotiation.answer(request.body) if request.body else None
         left = self._talk
         self._leave()
+        self.terms = negotiation.terms
         self._enter(dialog, negotiation, None, SessionTimer(self.terms.timer))
         self._offers.answer(transaction, request, body, headers)
         self.peer = request.head.from_.uri

@@ -43,6 +43,10 @@ class Dialog:
     """The peer's Contact is the address that his Via got wrong: only the way back to the source reaches him."""
     owner: bool = False
     """We made the Call-ID; after glare the owner waits longer (section 14.1)."""
+    user: str = ""
+    """Of our Contact."""
+    secure: bool = False
+    """Our Contact is a sips: one (section 12.1.1, RFC 5630 section 3.1.4)."""
     allows: frozenset[str] = frozenset()
     """Methods that the peer last said it understands, in upper case; empty when it never did."""
     supports: frozenset[str] = frozenset()
@@ -68,6 +72,7 @@ class Dialog:
             routes,
             hop,
             remote_seq=head.seq,
+            secure=request.uri.scheme == "sips",
             behind_nat=not routes and sent_by != hop.host and target.host.lower() == sent_by,
         )
         dialog.learn(request)
@@ -77,6 +82,7 @@ class Dialog:
     def as_client(cls, request: Request, response: Response, hop: Hop) -> Dialog:
         """The dialog that a response to our INVITE makes (section 12.1.2). Raises SipError 400."""
         head = response.head
+        ours = contact_of(request, replace(hop, protocol="tls"))
         dialog = cls(
             head.call_id,
             request.headers["From"],
@@ -88,6 +94,8 @@ class Dialog:
             hop,
             local_seq=request.head.seq,
             owner=True,
+            user=ours.user or "",
+            secure=ours.scheme == "sips",
         )
         dialog.learn(response)
         return dialog

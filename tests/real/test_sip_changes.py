@@ -84,6 +84,40 @@ async def test_we_hold_and_resume(tmp_path: Path) -> None:
     assert states == [(True, False), (False, False), (True, False)]
 
 
+async def test_we_hold_by_update_where_the_peer_knows_it_and_fall_back_where_it_does_not(tmp_path: Path) -> None:
+    script = Script("Allow: INVITE, ACK, BYE, CANCEL, UPDATE").answered()
+    script.wanted("UPDATE", body="a=sendonly").reply("200 OK", sdp(2, "recvonly"))
+    script.wanted("UPDATE", body="a=sendrecv").reply("491 Request Pending")
+    script.wanted("UPDATE", body="a=sendrecv").reply("405 Method Not Allowed")
+    script.wanted("INVITE", body="a=sendrecv").reply("200 OK", sdp(3), "Allow: INVITE, ACK, BYE").wanted("ACK")
+    script.wanted("INVITE", body="a=sendonly").reply("200 OK", sdp(4, "recvonly")).wanted("ACK")
+
+    async def act(leg: SipLeg) -> None:
+        await leg.hold(method="UPDATE")
+        assert leg.holding
+        await leg.resume(method="UPDATE")
+        assert not leg.holding
+        await leg.hold(method="UPDATE")
+
+    await play(script.bye(), tmp_path, act)
+
+
+async def test_a_call_without_media_ends_but_not_while_either_side_holds(tmp_path: Path) -> None:
+    script = Script().answered().wanted("INVITE").reply("200 OK", sdp(2, "recvonly")).wanted("ACK").pause(900)
+    script.send("INVITE", sdp(3, "sendonly")).expect(200, body="a=inactive").ack()
+    script.wanted("INVITE").reply("200 OK", sdp(4, "sendonly")).wanted("ACK").pause(900)
+    script.send("INVITE", sdp(5, "sendrecv")).expect(200, body="a=sendrecv").ack()
+    script.wanted("BYE", header=("Reason", "Q.850;cause=102")).reply("200 OK")
+
+    async def act(leg: SipLeg) -> None:
+        await leg.hold()
+        await until(lambda: leg.held)
+        await leg.resume()
+
+    leg = await play(script, tmp_path, act, Terms(no_media_s=0.6))
+    assert leg.closed.result() == "no-media"
+
+
 async def test_both_sides_hold_and_each_resumes_for_itself(tmp_path: Path) -> None:
     script = Script().answered()
     script.send("INVITE", sdp(2, "sendonly")).expect(200, body="a=recvonly").ack()

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from sipmessage import URI
 
@@ -29,12 +28,22 @@ from .line import Line
 from .load import load, signature
 from .model import Trunk
 from .peer import Network
+from .protocol import Trunks
 from .registrar import Answer, Registrar
 from .ways import NotRegistered, Way
 
 __all__ = [
-    *("Answer", "Caller", "Dress", "NotRegistered", "Refusal", "Standing"),
-    *("Ticket", "Trunk", "TrunkBook", "Trunks", "Way"),
+    "Answer",
+    "Caller",
+    "Dress",
+    "NotRegistered",
+    "Refusal",
+    "Standing",
+    "Ticket",
+    "Trunk",
+    "TrunkBook",
+    "Trunks",
+    "Way",
 ]
 
 MIN_TRUSTED_BITS = {4: 8, 6: 16}
@@ -58,49 +67,6 @@ class Standing:
     """Now, both directions."""
     devices: int
     """Registered with us on this trunk."""
-
-
-class Trunks(Protocol):
-    """What the user agent asks about trunks. Times are in seconds of the event loop's clock."""
-
-    async def start(self, endpoint: Endpoint) -> None:
-        """Register, watch health; called once the endpoint listens."""
-
-    async def stop(self) -> None:
-        """Unregister; the endpoint still works. Ends within 2 s."""
-
-    def get(self, name: str) -> Trunk | None:
-        """The trunk of that name."""
-
-    def of_uri(self, uri: URI) -> Trunk | None:
-        """The trunk that a URI to call names in its host part: ``sip:+4930123@acme`` is trunk acme."""
-
-    def identify(self, source: Hop, request: Request) -> Trunk | None:
-        """The trunk that a request out of the blue comes over, None when it comes over none."""
-
-    def passwords(self, trunk: Trunk) -> Mapping[str, str]:
-        """User name → password of callers on this trunk; not empty: the caller has to answer a challenge."""
-
-    def admit(self, trunk: Trunk, now_s: float) -> Ticket | Refusal:
-        """A place for one more call, incoming or outgoing; release the ticket when it is over."""
-
-    def terms(self, trunk: Trunk | None) -> Terms:
-        """The wishes for its calls; a live call keeps those it began with."""
-
-    def allowed(self, trunk: Trunk, uri: URI) -> bool:
-        """Whether this may be called over the trunk, by us, by a transfer or by a redirect; otherwise 403."""
-
-    async def ways(self, trunk: Trunk | None, uri: URI) -> list[Way]:
-        """How to reach a URI over the trunk, in order of preference, never empty. Raises OSError with words."""
-
-    def dress(self, trunk: Trunk | None, caller: Caller, hop: Hop) -> Dress:
-        """From, identity headers and credentials for an INVITE of ours."""
-
-    def register(self, request: Request, source: Hop, now_s: float) -> Answer:
-        """Deal with a REGISTER; the caller sends the answer."""
-
-    def reload(self) -> list[Problem]:
-        """Read the folder again; with problems the trunks stay as they are."""
 
 
 class TrunkBook:
@@ -141,6 +107,7 @@ class TrunkBook:
         self._endpoint: Endpoint | None = None
         self._poller: asyncio.Task[None] | None = None
         self._changes: set[asyncio.Task[None]] = set()
+        self._turns: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._dice = random.SystemRandom()
 
     # ── life ──
@@ -199,8 +166,7 @@ class TrunkBook:
             frozenset((t.name, user) for t in trunks.values() if t.accept_registrations for user in t.users)
         )
         for name in list(self._lines.keys() - trunks.keys()):
-            self._change(self._lines.pop(name), None)
-            endpoint.profiles.pop(name, None)
+            self._change(name, self._lines.pop(name), None)
         for name, trunk in trunks.items():
             line = self._lines.get(name)
             if line is not None and line.same(trunk):
@@ -208,7 +174,7 @@ class TrunkBook:
                 self._callers.learn(name, line.addresses)
                 continue
             self._lines[name] = Line(trunk, endpoint, self._watch, self._learn, self._dice)
-            self._change(line, self._lines[name])
+            self._change(name, line, self._lines[name])
         for name in self._limits.keys() - trunks.keys():
             if not self._limits[name].live:
                 del self._limits[name]
@@ -216,20 +182,20 @@ class TrunkBook:
     def _learn(self, name: str, addresses: Mapping[str, frozenset[str]]) -> None:
         self._callers.learn(name, addresses)
 
-    def _change(self, old: Line | None, new: Line | None) -> None:
-        """One after the other: to end the old registration later would end the new one with it."""
-        if old is None:
-            if new is not None:
-                new.start()
-            return
-        task = asyncio.get_running_loop().create_task(self._exchange(old, new))
+    def _change(self, name: str, old: Line | None, new: Line | None) -> None:
+        task = asyncio.get_running_loop().create_task(self._exchange(name, old, new))
         self._changes.add(task)
         task.add_done_callback(self._changes.discard)
 
-    async def _exchange(self, old: Line, new: Line | None) -> None:
-        await old.stop()
-        if new is not None and new in self._lines.values():
-            new.start()
+    async def _exchange(self, name: str, old: Line | None, new: Line | None) -> None:
+        """In turn: an old registration that is ended later would take the new one with it."""
+        async with self._turns[name]:
+            if old is not None:
+                await old.stop()
+            if new is not None and self._lines.get(name) is new:
+                new.start()
+            elif name not in self._trunks and self._endpoint is not None:
+                self._endpoint.profiles.pop(name, None)
 
     # ── questions ──
 
@@ -292,14 +258,17 @@ class TrunkBook:
         trunk = self.identify(source, request)
         if trunk is None or trunk.accept_registrations is None:
             return Answer(403)
-        verdict = self._challenger.verify(request, "Authorization", self.passwords(trunk), trunk.digest)
+        passwords = self.passwords(trunk)
+        verdict = self._challenger.verify(request, "Authorization", passwords, trunk.digest, source=source.host)
         if not verdict.ok:
-            if verdict.result == "wrong" and self._gate is not None:
-                self._gate.failed(source.host, now_s)
             if verdict.result == "wrong":
                 self._watch(Refused("digest", source.host, trunk.name))
+                certain = verdict.solicited or source.reliable
+                if self._gate is not None and self._gate.failed(source.host, now_s, certain=certain):
+                    return Answer(403)
             stale = verdict.result in ("stale", "replayed")
-            return Answer(401, tuple(self._challenger.challenge(stale, algorithms=trunk.digest)))
+            challenge = self._challenger.challenge(stale, algorithms=trunk.digest, source=source.host)
+            return Answer(401, tuple(challenge))
         answer = self._registrar.register(trunk.name, verdict.user, trunk.accept_registrations, request, source, now_s)
         if self._gate is not None and answer.status == 200:
             self._gate.proved(source.host, now_s)

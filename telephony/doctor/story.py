@@ -59,7 +59,7 @@ def tell(trace: CallTrace) -> Story:
     for entry in entries:
         teller.take(entry)
     began = entries[0].wall_s if entries else 0.0
-    facts = [line for call_id in trace.legs for line in teller.facts(call_id, len(trace.legs) > 1)]
+    facts = teller.facts()
     parties = list(dict.fromkeys(clean(entry.remote, 60) for entry in entries if entry.data))
     local = next((clean(entry.local, 60) for entry in entries if entry.data), "")
     return Story(clean(trace.call), began, teller.steps, facts, parties, local)
@@ -93,7 +93,10 @@ class _Teller:
     def __init__(self, entries: Sequence[Entry]) -> None:
         self.steps: list[Step] = []
         self._start_s = entries[0].at_s if entries else 0.0
-        self._legs: dict[str, _Leg] = {}
+        self._legs: dict[tuple[str, bool], _Leg] = {}
+        """By Call-ID and whether we are the caller."""
+        self._callers: dict[str, str] = {}
+        """Call-ID → tag of who called."""
         self._seen: dict[tuple[bool, bytes], tuple[float, int]] = {}
 
     def take(self, entry: Entry) -> None:
@@ -112,7 +115,7 @@ class _Teller:
             step.notes.append(f"cannot be read: {clean(str(error))}")
             step.failure = True
             return
-        leg = self._legs.setdefault(message.head.call_id, _Leg())
+        leg = self._leg(message, entry.outgoing)
         step.label = _label(message, first)
         if self._repeated(step, entry, leg):
             return
@@ -122,6 +125,13 @@ class _Teller:
             self._response(step, message, leg)
         if message.body and "sdp" in (message.headers.get("Content-Type") or "").lower():
             self._describe(step, message, leg)
+
+    def _leg(self, message: Request | Response, outgoing: bool) -> _Leg:
+        """A call that comes back through a proxy has one Call-ID for both of its legs; in one we are the caller."""
+        head = message.head
+        caller = self._callers.setdefault(head.call_id, head.from_.tag)
+        asked_by_us = outgoing if isinstance(message, Request) else not outgoing
+        return self._legs.setdefault((head.call_id, (head.from_.tag == caller) == asked_by_us), _Leg())
 
     def _repeated(self, step: Step, entry: Entry, leg: _Leg) -> bool:
         key = (entry.outgoing, entry.data)
@@ -215,38 +225,41 @@ class _Teller:
             step.notes += [f"offer: {stream}" for stream in streams]
             step.notes += description.changes(before, streams) if before else []
 
-    def facts(self, call_id: str, several: bool) -> list[str]:
-        """Timings and outcome of one leg."""
-        leg = self._legs.get(call_id)
-        if leg is None or leg.invited_s is None:
-            return []
-        found = (
-            [f"leg {clean(call_id, 80)} ({'to' if leg.invited_by_us else 'from'} the other side)"] if several else []
-        )
-        if leg.ringing_s is not None:
-            found.append(f"first sign of ringing ({leg.ringing}) after {_ms(leg.ringing_s - leg.invited_s)}"
-                         " (post-dial delay)")  # fmt: skip
-        if leg.answered_s is not None:
-            found.append(f"answered after {_ms(leg.answered_s - leg.invited_s)} (set-up time)")
-            if not leg.acked:
-                found.append(
-                    "the answer was never confirmed: no ACK came; look at Contact, Record-Route and the firewall"
-                )
-        elif leg.cancelled:
-            found.append(f"not answered: {leg.cancelled}")
-        elif leg.refused:
-            found.append(f"not answered: {leg.refused}")
-        else:
-            found.append("not answered yet, and not refused: no final response is in the trace")
-        if leg.answered_s is not None and leg.ended_s is not None:
-            found.append(f"{leg.ended}, after {leg.ended_s - leg.answered_s:.1f} s of talk")
-        elif leg.answered_s is not None:
-            found.append("no BYE is in the trace: the call goes on, or its end was lost")
-        if leg.retransmissions:
-            found.append(
-                f"{leg.retransmissions} message(s) came more than once: packets are lost, or answers come late"
-            )
+    def facts(self) -> list[str]:
+        """Timings and outcome of each leg."""
+        legs = [(key, leg) for key, leg in self._legs.items() if leg.invited_s is not None]
+        found = []
+        for (call_id, ours), leg in legs:
+            lines = _facts(leg, leg.invited_s or 0.0)
+            if len(legs) > 1:
+                found.append(f"{'we called' if ours else 'we were called'}, Call-ID {clean(call_id, 80)}:")
+                lines = [f"  {line}" for line in lines]
+            found += lines
         return found
+
+
+def _facts(leg: _Leg, invited_s: float) -> list[str]:
+    found = []
+    if leg.ringing_s is not None:
+        found.append(f"first sign of ringing ({leg.ringing}) after {_ms(leg.ringing_s - invited_s)}"
+                     " (post-dial delay)")  # fmt: skip
+    if leg.answered_s is not None:
+        found.append(f"answered after {_ms(leg.answered_s - invited_s)} (set-up time)")
+        if not leg.acked:
+            found.append("the answer was never confirmed: no ACK came; look at Contact, Record-Route and the firewall")
+    elif leg.cancelled:
+        found.append(f"not answered: {leg.cancelled}")
+    elif leg.refused:
+        found.append(f"not answered: {leg.refused}")
+    else:
+        found.append("not answered yet, and not refused: no final response is in the trace")
+    if leg.answered_s is not None and leg.ended_s is not None:
+        found.append(f"{leg.ended}, after {leg.ended_s - leg.answered_s:.1f} s of talk")
+    elif leg.answered_s is not None:
+        found.append("no BYE is in the trace: the call goes on, or its end was lost")
+    if leg.retransmissions:
+        found.append(f"{leg.retransmissions} message(s) came more than once: packets are lost, or answers come late")
+    return found
 
 
 def _ms(seconds: float) -> str:

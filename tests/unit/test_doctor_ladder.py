@@ -34,6 +34,11 @@ def message(start: str, seq: str = "1 INVITE", extra: str = "", body: str = "", 
     ).encode()
 
 
+def back(octets: bytes) -> bytes:
+    """The same from the called side."""
+    return octets.replace(b"From: ", b"Fro: ").replace(b"To: ", b"From: ").replace(b"Fro: ", b"To: ")
+
+
 class Clock:
     """Goes on by what it is told."""
 
@@ -61,10 +66,10 @@ RINGING = message("SIP/2.0 180 Ringing")
 OK = message("SIP/2.0 200 OK", body=ANSWER)
 ACK = message("ACK sip:bot@192.0.2.1 SIP/2.0", "1 ACK")
 HOLD = message("INVITE sip:bot@192.0.2.1 SIP/2.0", "2 INVITE", body=HELD)
-BYE = message("BYE sip:ann@192.0.2.9 SIP/2.0", "3 BYE", 'Reason: Q.850;cause=16;text="done"\r\n')
+BYE = back(message("BYE sip:ann@192.0.2.9 SIP/2.0", "3 BYE", 'Reason: Q.850;cause=16;text="done"\r\n'))
 CALL = traced(
     (0, False, INVITE), (0.15, True, RINGING), (1.85, True, OK), (0.5, True, OK), (0.02, False, ACK),
-    "SDP agreed: PCMA, 20 ms", (3, False, HOLD), (4, True, BYE), (0.1, False, message("SIP/2.0 200 OK", "3 BYE")),
+    "SDP agreed: PCMA, 20 ms", (3, False, HOLD), (4, True, BYE), (0.1, False, back(message("SIP/2.0 200 OK", "3 BYE"))),
 )  # fmt: skip
 
 
@@ -124,6 +129,17 @@ def test_the_text_has_an_arrow_for_each_message() -> None:
     assert "   0.000 |-- INVITE sip:bot@192.0.2.1 " in text and "   0.150 |<- 180 Ringing -" in text
     assert max(map(len, text.split("\n"))) < 160
     assert ladder.text(story.tell(CallTrace("x", {}))) == "nothing is known of call x\n"
+
+
+def test_a_call_that_comes_back_with_one_call_id_has_two_legs() -> None:
+    there_and_back = [(INVITE, True), (INVITE, False), (OK, True), (OK, False), (ACK, True), (ACK, False)]
+    said = [(0.1, ours, octets) for octets, ours in [*there_and_back, (BYE, True), (BYE, False)]]
+    told = story.tell(traced(*said))
+    assert [fact.partition(",")[0] for fact in told.facts] == [
+        "we called", "  answered after 300 ms (set-up time)", "  the other side hung up: Q.850;cause=16;text=\"done\"",
+        "we were called", "  answered after 100 ms (set-up time)", "  we hung up: Q.850;cause=16;text=\"done\"",
+    ]  # fmt: skip
+    assert all(step.repeated == 0 for step in told.steps)
 
 
 def test_two_legs_stand_left_and_right_of_us() -> None:

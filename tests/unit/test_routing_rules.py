@@ -12,6 +12,7 @@ from telephony.routing.lint import lint
 from telephony.routing.numbers import NumberTest, normalise
 from telephony.routing.patterns import PatternError, compile_pattern
 from telephony.routing.rules import Decision, Router
+from voicebot.paths import DIALOGS
 
 FILE = """\
 country: DE
@@ -261,3 +262,11 @@ def test_usual_patterns_are_taken() -> None:
     assert compile_pattern(r".*sales.*").fullmatch("x" * 100 + "SALES")
     assert compile_pattern(r"[A-Za-z0-9\-]+@example\.(com|net)").fullmatch("a-b@example.net")
     assert compile_pattern(r"(?:\d{3}-)*x").fullmatch("123-456-x")
+
+
+def test_the_example_file_is_sound() -> None:
+    router = Router.load(DIALOGS / "northwind.routes.yaml")
+    assert lint(router, ["northwind"], ["reception"], ["carrier"], ["carrier"]) == []
+    open_at = datetime(2026, 12, 28, 10, 59, tzinfo=UTC)
+    assert router.decide(CallFacts.of("sip:030-123425@x", "+4917012345"), open_at).rule == "workshop"
+    assert router.decide(CallFacts.of("sip:030-123425@x", "+4917012345"), open_at.replace(hour=11)).rule == "else"

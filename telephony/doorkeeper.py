@@ -104,17 +104,19 @@ class Doorkeeper:
         passwords = self._trunks.passwords(trunk)
         if not passwords:
             return ""
-        verdict = self._challenger.verify(request, "Authorization", passwords, trunk.digest)
+        verdict = self._challenger.verify(request, "Authorization", passwords, trunk.digest, source=source.host)
         if verdict.ok:
             if self._gate is not None:
                 self._gate.proved(source.host, _now())
             return verdict.user
         if verdict.result == "wrong":
             self._watch(Refused("digest", source.host, trunk.name))
-            if self._gate is not None:
-                self._gate.failed(source.host, _now())
+            certain = verdict.solicited or source.reliable
+            if self._gate is not None and self._gate.failed(source.host, _now(), certain=certain):
+                raise Refusal(403, cheap=True)
         stale = verdict.result in ("stale", "replayed")
-        raise Refusal(401, self._challenger.challenge(stale, algorithms=trunk.digest), cheap=True)
+        challenge = self._challenger.challenge(stale, algorithms=trunk.digest, source=source.host)
+        raise Refusal(401, challenge, cheap=True)
 
     def check(self, request: Request, source: Hop, terms: Terms) -> None:
         """Refuse at once what could not be answered later (RFC 3261 section 8.2). Raises SipError."""

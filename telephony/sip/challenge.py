@@ -50,6 +50,8 @@ class Verdict:
     this use of the nonce has been seen: challenge with stale=true."""
     user: str = ""
     """Who it says it is; believed only with ``ok``."""
+    solicited: bool = False
+    """It answers a challenge that we sent to this address: the address is no forgery."""
 
     @property
     def ok(self) -> bool:
@@ -82,19 +84,20 @@ class Challenger:
         self._key = secrets.token_bytes(32)
         self._opaque = secrets.token_hex(8)
         self._nobody = secrets.token_hex(16)
-        self._used: OrderedDict[str, tuple[int, int]] = OrderedDict()
-        """Nonce to its highest count, and the 64 counts up to it as bits."""
+        self._used: OrderedDict[str, tuple[int, int, float]] = OrderedDict()
+        """Nonce to its highest count, the 64 counts up to it as bits, and when it was issued."""
         self._forgotten_s = float("-inf")
 
     def challenge(
-        self, stale: bool = False, *, proxy: bool = False, algorithms: tuple[str, ...] = ()
+        self, stale: bool = False, *, proxy: bool = False, algorithms: tuple[str, ...] = (), source: str = ""
     ) -> list[tuple[str, str]]:
         """The headers of a 401, or with `proxy` of a 407: one per algorithm, as RFC 8760 section 2.3 wants them.
 
-        `algorithms` are those for this peer, instead of all; some read nothing but the first header.
+        `algorithms` are those for this peer, instead of all; some read nothing but the first header. `source` is the
+        address that this goes to: only from there can it be answered.
         """
         name = "Proxy-Authenticate" if proxy else "WWW-Authenticate"
-        nonce = self._nonce()
+        nonce = self._nonce(source)
         tail = ", stale=true" if stale else ""
         return [
             (
@@ -106,12 +109,18 @@ class Challenger:
         ]
 
     def verify(
-        self, request: Request, header_name: str, passwords: Mapping[str, str], algorithms: tuple[str, ...] = ()
+        self,
+        request: Request,
+        header_name: str,
+        passwords: Mapping[str, str],
+        algorithms: tuple[str, ...] = (),
+        *,
+        source: str = "",
     ) -> Verdict:
         """Judge a request's ``Authorization`` or ``Proxy-Authorization`` by the passwords of its users.
 
-        `algorithms` are those that this peer may use, instead of all. An unknown user costs the same time as a wrong
-        password.
+        `algorithms` are those that this peer may use, instead of all; `source` is the address that it came from. An
+        unknown user costs the same time as a wrong password.
         """
         for value in request.headers.getlist(header_name)[:MAX_ANSWERS]:
             try:
@@ -119,24 +128,30 @@ class Challenger:
             except ValueError:
                 continue  # another scheme (RFC 4475 section 3.3.9), or no credentials at all
             if fields.get("realm") == self.realm:
-                return self._judge(request, fields, passwords, algorithms or self._algorithms)
+                return self._judge(request, fields, passwords, algorithms or self._algorithms, source)
         return Verdict("missing")
 
     def _judge(
-        self, request: Request, fields: Mapping[str, str], passwords: Mapping[str, str], algorithms: tuple[str, ...]
+        self,
+        request: Request,
+        fields: Mapping[str, str],
+        passwords: Mapping[str, str],
+        algorithms: tuple[str, ...],
+        source: str,
     ) -> Verdict:
         user = fields.get("username", "")
         password = passwords.get(user)
         right = self._matches(request, fields, user, self._nobody if password is None else password, algorithms)
-        if not right or password is None:
-            return Verdict("wrong", user)
         nonce = fields.get("nonce", "")
-        issued_s = self._issued_s(nonce)
+        issued_s = self._issued_s(nonce, source)
+        solicited = issued_s is not None
+        if not right or password is None:
+            return Verdict("wrong", user, solicited)
         if issued_s is None or not 0 <= self._clock() - issued_s <= self._lifetime_s or issued_s <= self._forgotten_s:
-            return Verdict("stale", user)
+            return Verdict("stale", user, solicited)
         if not self._use(nonce, issued_s, int(fields["nc"], 16) if "qop" in fields else 0):
-            return Verdict("replayed", user)
-        return Verdict("ok", user)
+            return Verdict("replayed", user, solicited)
+        return Verdict("ok", user, solicited)
 
     def _matches(
         self, request: Request, fields: Mapping[str, str], user: str, password: str, algorithms: tuple[str, ...]
@@ -172,27 +187,27 @@ class Challenger:
             to_host = ""
         return uri.host.lower() in (wanted.host.lower(), self.realm.lower(), to_host)
 
-    def _nonce(self) -> str:
+    def _nonce(self, source: str) -> str:
         stamp = _STAMP.pack(self._clock(), secrets.token_bytes(8))
-        return urlsafe_b64encode(stamp + self._sign(stamp)).decode()
+        return urlsafe_b64encode(stamp + self._sign(stamp, source)).decode()
 
-    def _sign(self, stamp: bytes) -> bytes:
-        return hmac.digest(self._key, stamp, hashlib.sha256)[:_SIGNATURE_BYTES]
+    def _sign(self, stamp: bytes, source: str) -> bytes:
+        return hmac.digest(self._key, stamp + source.encode(), hashlib.sha256)[:_SIGNATURE_BYTES]
 
-    def _issued_s(self, nonce: str) -> float | None:
-        """When we made this nonce; None when we did not."""
+    def _issued_s(self, nonce: str, source: str) -> float | None:
+        """When we made this nonce for this address; None when we did not."""
         try:
             data = urlsafe_b64decode(nonce.encode("ascii"))
         except (UnicodeEncodeError, Base64Error):
             return None
         stamp, signature = data[: _STAMP.size], data[_STAMP.size :]
-        if len(stamp) != _STAMP.size or not hmac.compare_digest(signature, self._sign(stamp)):
+        if len(stamp) != _STAMP.size or not hmac.compare_digest(signature, self._sign(stamp, source)):
             return None
         return float(_STAMP.unpack(stamp)[0])
 
     def _use(self, nonce: str, issued_s: float, count: int) -> bool:
         """Mark a count of a nonce as used. Returns whether it was new."""
-        highest, seen = self._used.get(nonce, (-1, 0))
+        highest, seen, _ = self._used.get(nonce, (-1, 0, issued_s))
         if count > highest:
             seen = ((seen << min(count - highest, _WINDOW)) | 1) & ((1 << _WINDOW) - 1)
             highest = count
@@ -201,11 +216,11 @@ class Challenger:
             if count <= highest - _WINDOW or seen & bit:
                 return False
             seen |= bit
-        self._used[nonce] = (highest, seen)
+        self._used[nonce] = (highest, seen, issued_s)
         self._used.move_to_end(nonce)
         if len(self._used) > MAX_NONCES:
-            forgotten, _ = self._used.popitem(last=False)
-            self._forgotten_s = max(self._forgotten_s, self._issued_s(forgotten) or 0.0)
+            _, forgotten = self._used.popitem(last=False)
+            self._forgotten_s = max(self._forgotten_s, forgotten[2])
         return True
 
 

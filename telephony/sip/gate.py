@@ -4,13 +4,13 @@ Every request that opens something (INVITE, REGISTER, OPTIONS … outside a dial
 all sources and a small one for each. The common bucket is shared out by how full it is, so that its whole rate can be
 used by one source while nobody else wants it, and by the others as soon as they do:
 
-    more than half full      anyone
-    more than a quarter      sources within their own share
-    not empty                sources within their share that have proved themselves: an answered call, a right digest
+    more than a quarter full     anyone
+    more than an eighth          sources within their own share
+    not empty                    sources within it that have proved themselves: an answered call, a right digest
 
 Messages of dialogs, responses, ACK and CANCEL come out of another, larger bucket, so a flood of INVITEs from the
 address of a live call does not end that call. Trusted networks (our trunks) have large buckets of their own. Too many
-wrong digests block a source, whoever it is, for what it wants to open; what it has open goes on.
+wrong digests block a source for what it wants to open; what it has open goes on.
 """
 
 from __future__ import annotations
@@ -48,12 +48,13 @@ Key = str | bytes
 class Rates:
     """How much is let in. Rates are messages per second, bursts are messages."""
 
-    opening: float = 400.0
-    """Requests outside a dialog, of all sources that are not trusted together."""
-    opening_burst: float = 800.0
-    share: float = 50.0
+    opening: float = 600.0
+    """Requests outside a dialog, of all sources that are not trusted together: half of what a core can refuse while it
+    carries 50 calls."""
+    opening_burst: float = 3000.0
+    share: float = 100.0
     """Of them, what one source has a right to while others want in too."""
-    share_burst: float = 100.0
+    share_burst: float = 200.0
     following: float = 2000.0
     """Messages of dialogs, and responses."""
     following_burst: float = 4000.0
@@ -133,6 +134,9 @@ class Gate:
         self._watch = watch
         self._sources: OrderedDict[Key, _Source] = OrderedDict()
         self._failures: OrderedDict[Key, tuple[int, float]] = OrderedDict()
+        """How many wrong digests since when."""
+        self._doubted: OrderedDict[Key, tuple[int, float]] = OrderedDict()
+        """The same of those that may not have come from the trusted source that they name."""
         self._blocks: OrderedDict[Key, Block] = OrderedDict()
         self._opening = _Bucket(self.rates.opening, self.rates.opening_burst, 0.0)
         self._following = _Bucket(self.rates.following, self.rates.following_burst, 0.0)
@@ -171,12 +175,12 @@ class Gate:
             return self._refuse("scanner", host, source, now_s)
         level = self._opening.fill(now_s)
         if source.opening.fill(now_s) >= 1.0:
-            keep = 0.0 if source.proved else self._opening.burst / 4
+            keep = 0.0 if source.proved else self._opening.burst / 8
             if level >= keep + 1.0:
                 source.opening.level -= 1.0
                 self._opening.level -= 1.0
                 return True
-        elif level >= self._opening.burst / 2 + 1.0:
+        elif level >= self._opening.burst / 4 + 1.0:
             self._opening.level -= 1.0
             return True
         return self._refuse("rate", host, source, now_s)
@@ -186,20 +190,31 @@ class Gate:
         key = _key(host)
         (self._sources.get(key) or self._meet(key, host, now_s)).proved = True
 
-    def failed(self, host: str, now_s: float, why: str = "wrong digests") -> None:
-        """A wrong digest came from this source; too many in too short a time block it, a trusted one too."""
+    def failed(self, host: str, now_s: float, why: str = "wrong digests", *, certain: bool = True) -> bool:
+        """A wrong digest came from this source; too many in too short a time block it.
+
+        `certain`: its address is no forgery (a connection, or the answer to a challenge that we sent there). What is
+        not certain does not block a trusted source, or anybody could keep our trunks out.
+
+        Returns whether this one is to be refused outright, instead of challenged again.
+        """
         key = _key(host)
+        source = self._sources.get(key) or self._meet(key, host, now_s)
         if self._is_blocked(key, now_s):
-            return
-        number, began_s = self._failures.pop(key, (0, now_s))
+            return True
+        doubted = source.trusted and not certain
+        tally = self._doubted if doubted else self._failures
+        number, began_s = tally.pop(key, (0, now_s))
         if now_s - began_s > self.rates.failures_s:
             number, began_s = 0, now_s
-        if number + 1 >= self.rates.failures:
+        outright = number + 1 >= self.rates.failures
+        if outright and not doubted:
             self.block(host, now_s, why=why)
-            return
-        self._failures[key] = (number + 1, began_s)
-        if len(self._failures) > MAX_SOURCES:
-            self._failures.popitem(last=False)
+            return True
+        tally[key] = (number + 1, began_s)
+        if len(tally) > MAX_SOURCES:
+            tally.popitem(last=False)
+        return outright
 
     def block(self, host: str, now_s: float, seconds: float | None = None, why: str = "by an operator") -> Block:
         """Keep a source out; `seconds` None: for longer each time."""

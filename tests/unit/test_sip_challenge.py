@@ -57,7 +57,18 @@ def verdict(by: Challenger, value: str, **how: str) -> str:
 def test_the_right_password_opens(algorithm: str) -> None:
     by = challenger()
     value = answered(challenged(by, algorithm))
-    assert by.verify(request(value), "Authorization", PASSWORDS) == Verdict("ok", "alice")
+    assert by.verify(request(value), "Authorization", PASSWORDS) == Verdict("ok", "alice", solicited=True)
+
+
+def test_an_answer_is_good_only_from_the_address_that_was_challenged() -> None:
+    by = challenger()
+    nonce = Challenge.parse(by.challenge(source="192.0.2.1")[0][1])
+    for credentials, expected in ((ALICE, "stale"), (Credentials("alice", "guess"), "wrong")):
+        elsewhere = by.verify(request(answered(nonce, credentials)), "Authorization", PASSWORDS, source="192.0.2.9")
+        assert (elsewhere.result, elsewhere.solicited) == (expected, False)
+    guess = answered(nonce, Credentials("alice", "guess"))
+    assert by.verify(request(guess), "Authorization", PASSWORDS, source="192.0.2.1").solicited
+    assert by.verify(request(answered(nonce)), "Authorization", PASSWORDS, source="192.0.2.1").ok
 
 
 def test_both_algorithms_are_offered_and_the_better_one_is_chosen() -> None:

@@ -70,7 +70,8 @@ class Sender:
         self.ptime_ms = 20
         """`next_packet` is to be called this often: 10, 20 or 30."""
         self._rate_hz = rate_hz
-        self._sequence = random.getrandbits(16)
+        self._sequence = random.getrandbits(15)
+        """At first in the lower half: SRTP counts its wraps, and both sides must agree from where (RFC 4568 §6.4)."""
         self._timestamp = random.getrandbits(32)
         self._lock = threading.Lock()
         self._queue = bytearray()
@@ -79,6 +80,8 @@ class Sender:
         self._dtmf_payload_type: int | None = None
         self._dtmf_clock_hz = RATE_HZ
         self._sending = False
+        self._units = self._wanted = 160
+        """Of one packet: units of the media clock, and samples at the leg's rate."""
         self._noise = Noise()
         self._noise_dbov: float | None = None
         self._keys = DtmfSender()
@@ -117,6 +120,8 @@ class Sender:
             if agreed.codec != self._way.codec or self._way.coded != self._is_coded(agreed.codec):
                 self._change(agreed.codec, self._rate_hz)
             self.ptime_ms = agreed.ptime_ms
+            self._units = self.clock_hz * self.ptime_ms // 1000
+            self._wanted = self.rate_hz * self.ptime_ms // 1000
             self._payload_type = agreed.payload_type
             self._dtmf_clock_hz = agreed.dtmf_clock_hz or FORMATS[agreed.codec].clock_hz
             self._dtmf_payload_type = None if terms.keys == "inband" else agreed.dtmf_payload_type
@@ -152,7 +157,7 @@ class Sender:
         """The packet of this time; None while nothing may be sent. What is queued waits during a hold and a key."""
         with self._lock:
             timestamp = self._timestamp
-            self._advance(1)
+            self._timestamp = (timestamp + self._units) & 0xFFFFFFFF
             if not self._sending:
                 self._talking = False
                 return None
@@ -174,17 +179,14 @@ class Sender:
 
     def skip(self, slots: int) -> None:
         """Let packet times pass that could not be used (a stalled machine): the clock goes on, the audio waits."""
-        self._advance(slots)
+        self._timestamp = (self._timestamp + slots * self._units) & 0xFFFFFFFF
         self._talking = False
-
-    def _advance(self, slots: int) -> None:
-        self._timestamp = (self._timestamp + slots * self.ptime_ms * self.clock_hz // 1000) & 0xFFFFFFFF
 
     def _due(self, keying: bool) -> _Due:
         """This packet's samples: of the queue, but not while a key is sent, and where that ends comfort noise."""
         way, queue = self._way, self._queue
         width = 1 if way.coded else 2
-        wanted = self.rate_hz * self.ptime_ms // 1000
+        wanted = self._wanted
         if not queue or keying:
             return _Due(self._quiet(wanted), way, False)
         samples = bytes(queue[: wanted * width])

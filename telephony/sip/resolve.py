@@ -1,46 +1,31 @@
-"""Where a URI leads (RFC 3263): NAPTR, SRV and addresses, in order of preference.
-
-`Dns` asks and caches; `Resolver` decides, over any look-up.
-"""
+"""Where a URI leads (RFC 3263): NAPTR, SRV and addresses, in order of preference, over any look-up."""
 
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import random
-import re
 import socket
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
-import dns.asyncresolver
-import dns.exception
 import dns.name
-import dns.resolver
 from sipmessage import URI
 
 from .hop import DEFAULT_PORT, DEFAULT_TLS_PORT, Hop
+from .lookup import Dns, Kind, Lookup, literal
+from .sockets import family_of
+
+__all__ = ["Dns", "Kind", "Lookup", "Resolver", "Target"]
 
 TOTAL_S = 6.0
 """One resolution, all its questions together."""
-QUESTION_S = 2.5
-"""One question, all nameservers together; one nameserver gets half of it."""
-CACHED_ANSWERS = 2048
 MAX_HOPS = 16
 MAX_RECORDS = 10
 """NAPTR or SRV records of one answer that are followed."""
-HOSTS_FILE = Path("/etc/hosts")
-MAX_HOSTS_BYTES = 1 << 20
-
-Kind = Literal["NAPTR", "SRV", "A", "AAAA"]
-Lookup = Callable[[str, Kind], Awaitable[list[Any]]]
-"""Records of a name, [] when there are none. Raises OSError when the question was not answered."""
 Protocol = Literal["udp", "tcp", "tls"]
 
 _SERVICES: dict[str, Protocol] = {"SIP+D2U": "udp", "SIP+D2T": "tcp", "SIPS+D2T": "tls"}
-_SERVICE = re.compile(r"^_\w+\._\w+\.")
 _SRV: dict[Protocol, str] = {"udp": "_sip._udp", "tcp": "_sip._tcp", "tls": "_sips._tcp"}
 
 
@@ -118,7 +103,7 @@ class Resolver:
     async def _find(self, target: Target) -> list[tuple[Protocol, str, int]]:
         plain = target.protocols[0]
         default = DEFAULT_TLS_PORT if plain == "tls" else DEFAULT_PORT
-        if _literal(target.host):
+        if literal(target.host):
             return [(plain, host, target.port or default) for host in await self._addresses(target.host)]
         if target.port is None:
             services = await self._services(target)
@@ -182,10 +167,9 @@ class Resolver:
 
     async def _addresses(self, host: str) -> list[str]:
         """Addresses of the families that we listen on. Raises OSError when none could be asked for."""
-        literal = _literal(host)
-        if literal:
-            family = socket.AF_INET6 if ":" in literal else socket.AF_INET
-            return [literal] if family in self._families else []
+        address = literal(host)
+        if address:
+            return [address] if family_of(address) in self._families else []
         kinds: list[Kind] = ["AAAA" if family == socket.AF_INET6 else "A" for family in self._families]
         answers = await asyncio.gather(*(self._lookup(host, kind) for kind in kinds), return_exceptions=True)
         found: list[str] = []
@@ -213,93 +197,6 @@ def by_weight(records: list[Any], chance: random.Random) -> list[Any]:
     return ordered
 
 
-class Dns:
-    """The look-up of the real DNS: the system's nameservers or our own, answers kept as long as their TTL says.
-
-    A name in /etc/hosts has the addresses given there, and no services, when the system's nameservers are used.
-
-    Args:
-        nameservers: ``host``, ``host:port`` or ``[v6]:port``; empty for the system's. Raises ValueError for others.
-    """
-
-    def __init__(self, nameservers: Iterable[str] = ()) -> None:
-        own = [_nameserver(text) for text in nameservers]
-        self._use_hosts = not own
-        try:
-            self._resolver = dns.asyncresolver.Resolver(configure=not own)
-        except dns.resolver.NoResolverConfiguration:
-            self._resolver = dns.asyncresolver.Resolver(configure=False)
-        if own:
-            self._resolver.nameservers = [dns.nameserver.Do53Nameserver(host, port) for host, port in own]
-        self._resolver.lifetime = QUESTION_S
-        self._resolver.timeout = QUESTION_S / 2
-        self._resolver.cache = dns.resolver.LRUCache(CACHED_ANSWERS)
-
-    async def __call__(self, name: str, kind: Kind) -> list[Any]:
-        """Records of a name; see `Lookup`."""
-        if self._use_hosts:
-            listed = _listed(_SERVICE.sub("", name), kind)
-            if listed is not None:
-                return listed
-        try:
-            answer = await self._resolver.resolve(name, kind, search="." not in name)
-        except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
-            return []
-        except dns.resolver.NoNameservers as error:
-            raise OSError(f"no nameserver answers for {name} ({kind}): {error}") from error
-        except dns.resolver.LifetimeTimeout as error:
-            raise OSError(f"no nameserver answered for {name} ({kind}) within {QUESTION_S:g} s") from error
-        except dns.exception.DNSException as error:
-            raise OSError(f"{name} ({kind}) cannot be looked up: {error}") from error
-        return list(answer)
-
-
-@dataclass(frozen=True, slots=True)
-class _Address:
-    """A line of the hosts file as if it were a record."""
-
-    address: str
-
-
-def _listed(name: str, kind: Kind) -> list[Any] | None:
-    """Addresses of a name in the hosts file, [] for records of other kinds; None when it is not there."""
-    try:
-        with HOSTS_FILE.open(encoding="utf-8", errors="replace") as file:
-            lines = file.read(MAX_HOSTS_BYTES).splitlines()
-    except OSError:
-        return None
-    entries = [line.partition("#")[0].split() for line in lines]
-    addresses = [entry[0] for entry in entries if name.lower().rstrip(".") in map(str.lower, entry[1:])]
-    if not addresses:
-        return None
-    wanted = {"A": False, "AAAA": True}.get(kind)
-    return [_Address(address) for address in filter(_literal, addresses) if (":" in address) is wanted]
-
-
-def _nameserver(text: str) -> tuple[str, int]:
-    host, colon, port = text.rpartition(":")
-    v6 = text.count(":") > 1
-    if not colon or (v6 and not text.startswith("[")) or text.endswith("]"):
-        host, port = text, "53"
-    host = host.strip("[]")
-    try:
-        ipaddress.ip_address(host)
-        number = int(port)
-        if not 0 < number < 65536:
-            raise ValueError
-    except ValueError:
-        raise ValueError(f"{text!r} is no nameserver; write its address, with :port if it is not 53") from None
-    return host, number
-
-
-def _literal(host: str) -> str:
-    """The address that `host` is, in its usual spelling; empty for a name."""
-    try:
-        return str(ipaddress.ip_address(host))
-    except ValueError:
-        return ""
-
-
 def _named(host: str) -> str:
     """Whom a certificate has to name: the domain of the URI, not what its SRV records lead to (RFC 5922 section 4)."""
-    return "" if _literal(host) else host
+    return "" if literal(host) else host

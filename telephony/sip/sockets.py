@@ -6,6 +6,7 @@ import errno
 import ipaddress
 import socket
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from .tls import TlsServer
 
@@ -56,6 +57,7 @@ def family_of(host: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
+@lru_cache(256)
 def is_any(host: str) -> bool:
     """Whether a literal stands for all addresses of its family."""
     return ipaddress.ip_address(host).is_unspecified

@@ -7,10 +7,14 @@ import contextlib
 import socket
 import time
 from collections.abc import AsyncIterator
+from typing import cast
 
+import dns.message
+import dns.rdatatype
+import dns.rrset
 import pytest
 
-from telephony.sip import resolve
+from telephony.sip import lookup, resolve
 from telephony.sip.endpoint import Endpoint, Listening
 from telephony.sip.message import parse_uri
 
@@ -64,7 +68,7 @@ async def hops(endpoint: Endpoint, uri: str) -> list[str]:
 
 
 async def test_naptr_srv_and_both_families_lead_to_hops_in_order() -> None:
-    async with dnsmasq(*RECORDS) as dns, answering(listening(dns)) as (endpoint, _):
+    async with dnsmasq(*RECORDS) as server, answering(listening(server)) as (endpoint, _):
         assert await hops(endpoint, "sip:bot@carrier.test") == [
             "tls:127.0.0.1:5081",
             "tls:[::1]:5081",
@@ -81,10 +85,10 @@ async def test_naptr_srv_and_both_families_lead_to_hops_in_order() -> None:
 
 
 async def test_ipv6_comes_first_where_we_listen_on_it_first_and_not_at_all_where_we_do_not() -> None:
-    async with dnsmasq(*RECORDS) as dns:
-        async with answering(listening(dns, hosts=("::1", "127.0.0.1"))) as (endpoint, _):
+    async with dnsmasq(*RECORDS) as server:
+        async with answering(listening(server, hosts=("::1", "127.0.0.1"))) as (endpoint, _):
             assert (await hops(endpoint, "sips:carrier.test"))[0] == "tls:[::1]:5081"
-        async with answering(listening(dns, hosts=("127.0.0.1",))) as (endpoint, _):
+        async with answering(listening(server, hosts=("127.0.0.1",))) as (endpoint, _):
             assert await hops(endpoint, "sips:carrier.test") == ["tls:127.0.0.1:5081"]
 
 
@@ -96,7 +100,7 @@ async def test_the_second_server_of_srv_is_asked_when_the_first_is_dead_and_firs
             f"--srv-host=_sip._udp.pair.test,a.pair.test,{alive.port},20,10",
             "--host-record=a.pair.test,127.0.0.1",
         ]
-        async with dnsmasq(*records) as dns, answering(listening(dns)) as (endpoint, _):
+        async with dnsmasq(*records) as server, answering(listening(server)) as (endpoint, _):
             started_s = time.monotonic()
             first, second = await endpoint.resolve(parse_uri("sip:pair.test;transport=udp"))
             assert (first.port, second.port) == (dead, alive.port)
@@ -106,16 +110,16 @@ async def test_the_second_server_of_srv_is_asked_when_the_first_is_dead_and_firs
 
 
 async def test_answers_are_kept_as_long_as_their_ttl_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resolve, "QUESTION_S", 0.4)
+    monkeypatch.setattr(lookup, "QUESTION_S", 0.4)
     async with contextlib.AsyncExitStack() as stack:
-        dns = await stack.enter_async_context(dnsmasq(*RECORDS, ttl_s=60))
-        async with answering(listening(dns)) as (endpoint, _):
+        server = await stack.enter_async_context(dnsmasq(*RECORDS, ttl_s=60))
+        async with answering(listening(server)) as (endpoint, _):
             before = await hops(endpoint, "sip:carrier.test")
             await stack.aclose()
             assert await hops(endpoint, "sip:carrier.test") == before
     async with contextlib.AsyncExitStack() as stack:
-        dns = await stack.enter_async_context(dnsmasq(*RECORDS, ttl_s=0))
-        async with answering(listening(dns)) as (endpoint, _):
+        server = await stack.enter_async_context(dnsmasq(*RECORDS, ttl_s=0))
+        async with answering(listening(server)) as (endpoint, _):
             await hops(endpoint, "sip:carrier.test")
             await stack.aclose()
             with pytest.raises(OSError, match=r"no nameserver|within"):
@@ -123,18 +127,52 @@ async def test_answers_are_kept_as_long_as_their_ttl_says(monkeypatch: pytest.Mo
 
 
 async def test_a_dead_nameserver_is_passed_over_and_a_silent_one_ends_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resolve, "QUESTION_S", 0.6)
+    monkeypatch.setattr(lookup, "QUESTION_S", 0.6)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
         silent.bind(("127.0.0.1", 0))
         mute = f"127.0.0.1:{silent.getsockname()[1]}"
-        async with dnsmasq(*RECORDS) as dns:
-            async with answering(listening(f"127.0.0.1:{_free_port()}", dns)) as (endpoint, _):
+        async with dnsmasq(*RECORDS) as server:
+            async with answering(listening(f"127.0.0.1:{_free_port()}", server)) as (endpoint, _):
                 assert await hops(endpoint, "sip:plain.test:5070") == ["udp:127.0.0.3:5070"]
-            async with answering(listening(mute, dns)) as (endpoint, _):
+            async with answering(listening(mute, server)) as (endpoint, _):
                 assert await hops(endpoint, "sip:plain.test:5070") == ["udp:127.0.0.3:5070"]
         async with answering(listening(mute)) as (endpoint, _):
             with pytest.raises(OSError, match=r"no nameserver answered for .*plain\.test .* within 0.6 s"):
                 await endpoint.resolve(parse_uri("sip:plain.test"))
+
+
+class NoNaptr(asyncio.DatagramProtocol):
+    """A forwarder that drops NAPTR questions, and knows one address for everything."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.DatagramTransport", transport)
+        self.dropped = 0
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        query = dns.message.from_wire(data)
+        kind = query.question[0].rdtype
+        if kind == dns.rdatatype.NAPTR:
+            self.dropped += 1
+            return
+        answer = dns.message.make_response(query)
+        if kind == dns.rdatatype.A:
+            answer.answer.append(dns.rrset.from_text(query.question[0].name, 0, "IN", "A", "127.0.0.5"))
+        self.transport.sendto(answer.to_wire(), addr)
+
+
+async def test_a_forwarder_that_drops_naptr_costs_time_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lookup, "QUESTION_S", 0.3)
+    loop = asyncio.get_running_loop()
+    transport, forwarder = await loop.create_datagram_endpoint(NoNaptr, local_addr=("127.0.0.1", 0))
+    async with answering(listening(f"127.0.0.1:{transport.get_extra_info('sockname')[1]}")) as (endpoint, _):
+        assert await hops(endpoint, "sip:plain.test") == ["udp:127.0.0.5:5060"]
+        asked = forwarder.dropped
+        assert asked
+        started_s = time.monotonic()
+        assert await hops(endpoint, "sip:plain.test") == ["udp:127.0.0.5:5060"]
+        assert time.monotonic() - started_s < 0.3
+        assert forwarder.dropped == asked
+    transport.close()
 
 
 async def test_the_limit_holds_for_all_questions_together(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ import dns.rdataclass
 import dns.rdatatype
 import pytest
 
-from telephony.sip import resolve
+from telephony.sip import lookup, resolve
 from telephony.sip.hop import Hop
 from telephony.sip.message import parse_uri
 from telephony.sip.penalties import MAX_PENALTIES, PENALTY_S, Penalties
@@ -50,7 +50,7 @@ ZONE = {
 }
 
 
-async def lookup(name: str, kind: Kind) -> list[Any]:
+async def look_up(name: str, kind: Kind) -> list[Any]:
     if name.startswith("broken") or name.endswith("broken.example"):
         raise OSError(f"no nameserver answers for {name}")
     texts = ZONE.get(f"{name} {kind}", [])
@@ -58,7 +58,7 @@ async def lookup(name: str, kind: Kind) -> list[Any]:
 
 
 async def hops(uri: str, families: tuple[socket.AddressFamily, ...] = (IPV4,), **more: str) -> list[str]:
-    found = await Resolver(lookup, families, random.Random(1)).hops(parse_uri(uri), **more)
+    found = await Resolver(look_up, families, random.Random(1)).hops(parse_uri(uri), **more)
     return [str(hop) for hop in found]
 
 
@@ -128,7 +128,7 @@ async def test_the_family_that_we_listen_on_first_is_preferred() -> None:
 
 async def test_a_tls_hop_wants_the_domain_that_was_asked_for_and_not_what_srv_names() -> None:
     """RFC 5922 section 4."""
-    resolver = Resolver(lookup, (IPV4,))
+    resolver = Resolver(look_up, (IPV4,))
     (hop,) = await resolver.hops(parse_uri("sips:SRV.example"), "carrier")
     assert hop == Hop("tls", "192.0.2.10", 5061, name="srv.example", profile="carrier")
     (hop,) = await resolver.hops(parse_uri("sips:srv.example"), name="sbc.example")
@@ -165,7 +165,7 @@ def test_weights_share_the_calls_and_priorities_order_them() -> None:
     ],
 )
 def test_nameservers_are_written_as_addresses_with_or_without_port(text: str, expected: tuple[str, int]) -> None:
-    assert resolve._nameserver(text) == expected
+    assert lookup._nameserver(text) == expected
 
 
 @pytest.mark.parametrize("text", ["dns.example", "192.0.2.53:0", "192.0.2.53:x", ":53", ""])
@@ -177,13 +177,13 @@ def test_other_nameservers_are_refused(text: str) -> None:
 async def test_the_hosts_file_comes_before_the_dns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hosts = tmp_path / "hosts"
     hosts.write_text("192.0.2.7 pbx PBX.example # ours\n2001:db8::7 pbx\nrubbish pbx\n")
-    monkeypatch.setattr(resolve, "HOSTS_FILE", hosts)
-    look_up = Dns()
-    assert [record.address for record in await look_up("pbx.example", "A")] == ["192.0.2.7"]
-    assert [record.address for record in await look_up("pbx", "AAAA")] == ["2001:db8::7"]
-    assert await look_up("pbx.example", "AAAA") == []
-    assert await look_up("pbx.example", "NAPTR") == []
-    assert await look_up("_sip._udp.pbx.example", "SRV") == []
+    monkeypatch.setattr(lookup, "HOSTS_FILE", hosts)
+    system = Dns()
+    assert [record.address for record in await system("pbx.example", "A")] == ["192.0.2.7"]
+    assert [record.address for record in await system("pbx", "AAAA")] == ["2001:db8::7"]
+    assert await system("pbx.example", "AAAA") == []
+    assert await system("pbx.example", "NAPTR") == []
+    assert await system("_sip._udp.pbx.example", "SRV") == []
 
 
 # ── penalties ──

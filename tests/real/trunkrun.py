@@ -96,6 +96,14 @@ def edit(path: Path, *changes: tuple[str, str]) -> None:
     path.write_text(text, encoding="utf-8")
 
 
+def kamailio(folder: Path, address: str, port: int) -> list[str]:
+    """The command that runs `provider.cfg` in the foreground."""
+    config = folder / "kamailio.cfg"
+    shutil.copy(Path(__file__).with_name("provider.cfg"), config)
+    edit(config, ("ADDRESS", address), ("PORT", str(port)))
+    return ["kamailio", "-DD", "-E", "-m", "32", "-M", "4", "-Y", str(folder), "-f", str(config)]
+
+
 @contextlib.asynccontextmanager
 async def provider(
     folder: Path, port: int, tls: tuple[int, Path, Path] | None = None
@@ -107,14 +115,12 @@ async def provider(
         port: has to be free for UDP and TCP.
         tls: another port, certificate and key.
     """
-    shutil.copy(Path(__file__).with_name("provider.cfg"), folder / "kamailio.cfg")
-    edit(folder / "kamailio.cfg", ("PORT", str(port)))
+    words = [*kamailio(folder, "127.0.0.1", port), "-A", "WITH_IPV6"]
     if tls is not None:
         edit(folder / "kamailio.cfg", *zip(("TLSP", "CERTIFICATE", "KEYFILE"), map(str, tls), strict=True))
-    words = ["-DD", "-E", "-m", "32", "-M", "4", "-Y", str(folder), "-f", str(folder / "kamailio.cfg")]
-    words += [] if tls is None else ["-A", "WITH_TLS"]
+        words += ["-A", "WITH_TLS"]
     process = await asyncio.create_subprocess_exec(
-        *("kamailio", *words),
+        *words,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
         cwd=folder,

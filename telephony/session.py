@@ -322,7 +322,8 @@ class MediaSession:
                 self._put(0, report, (host, port), now_ns)
             elif report is not None:
                 self._put(1, report, self._agreed.rtcp_remote or (host, min(port + 1, 65535)), now_ns)
-        self._report_due_ns = now_ns + INTERVAL_NS
+        # The first comes sooner (RFC 3550 section 6.2), so that short calls have a round trip, too.
+        self._report_due_ns = now_ns + (INTERVAL_NS if self._report_due_ns else INTERVAL_NS // 2)
 
     def _agree(self, now_ms: float) -> None:
         news, self._news = self._news, None

@@ -36,8 +36,6 @@ from .terms import Terms
 from .transfer import NOTIFY_PATIENCE_S, OnProgress, Transferred, Transfers
 from .voice import Voice
 
-__all__ = ["ALLOW", "SDP_TYPE", "SipLeg"]
-
 BYE_PATIENCE_S = 2.0
 """How long `hang_up` waits for the peer to confirm; the BYE is retransmitted longer than that by itself."""
 MAX_REASONS = 4

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 import re
 from collections.abc import AsyncIterator
 
@@ -245,3 +246,67 @@ async def test_a_time_limit_on_closed_hurts_neither_the_call_nor_others_who_wait
         await peer.receive("SIP/2.0 200")
         await asyncio.wait_for(waiting, 2)
         assert (leg.closed.result(), told) == ("caller", ["caller"])
+
+
+MUTABLE = [
+    ("INFO", "Content-Type: application/dtmf-relay\n", "Signal=5\nDuration=160\n"),
+    ("INFO", "Content-Type: application/dtmf\nInfo-Package: x\n", "5"),
+    (
+        "NOTIFY",
+        "Event: refer;id=2\nSubscription-State: active;expires=60\nContent-Type: message/sipfrag\n",
+        "SIP/2.0 180 R\n",
+    ),
+    ("REFER", "Refer-To: <sip:x@127.0.0.1?Replaces=a%3Bto-tag%3Db%3Bfrom-tag%3Dc>\nReferred-By: <sip:a@b>\n", ""),
+    ("UPDATE", "Session-Expires: 1800;refresher=uac\nMin-SE: 90\nSupported: timer\nAllow: UPDATE\n", ""),
+    ("UPDATE", "Content-Type: application/sdp\nSession-Expires: 90\n", OFFER),
+    ("INVITE", "Content-Type: application/sdp\nSupported: timer\n", OFFER + "a=sendonly\na=ptime:30\n"),
+    ("OPTIONS", 'Reason: Q.850;cause=16;text="x"\n', ""),
+]
+
+
+def acknowledge(peer: Wire, tag: str) -> int:
+    """ACK each 200 to INVITE that has come. Returns how many messages of any kind there were."""
+    count = peer.inbox.qsize()
+    for _ in range(count):
+        text = peer.inbox.get_nowait().decode()
+        seq = re.search(r"^CSeq: (\d+) INVITE", text, re.MULTILINE)
+        if seq is not None and text.startswith("SIP/2.0 200"):
+            peer.send(peer.request("ACK", branch=f"z9hG4bKy{seq[1]}", seq=seq[1], to=tag))
+    return count
+
+
+async def test_mutated_requests_inside_a_call_raise_nothing_and_the_call_can_still_be_ended() -> None:
+    """3,000 with a fixed seed: octets of headers and bodies changed, doubled, cut and moved."""
+    failures: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context))
+    chance, answers = random.Random(4028), 0
+    async with called(Terms(refer_in=True)) as (_, peer, leg, tag):
+        leg.on_refer = lambda referral: chance.random() < 0.5
+        for n in range(3000):
+            method, headers, body = chance.choice(MUTABLE)
+            tail = bytearray((headers + f"Content-Length: {len(body)}\n\n{body}").encode())
+            for _ in range(chance.randint(1, 4)):
+                at = chance.randrange(len(tail))
+                match chance.randrange(4):
+                    case 0:
+                        tail[at] = chance.randrange(256)
+                    case 1:
+                        tail[at:at] = tail[at : at + chance.randint(1, 30)] * chance.randint(1, 20)
+                    case 2:
+                        del tail[at : at + chance.randint(1, 10)]
+                    case 3:
+                        tail[at:at] = chance.choice([b";", b",", b'"', b"<", b"%", b"\xff", b"=", b":", b"9" * 12])
+                tail = tail or bytearray(b" ")
+            start = peer.request(method, branch=f"z9hG4bKz{n}", seq=str(n + 2), to=tag).partition("Content-Length:")[0]
+            peer.send((start.encode() + tail).replace(b"\n", b"\r\n"))
+            if n % 5 == 0:
+                await asyncio.sleep(0.001)
+                answers += acknowledge(peer, tag)
+        await asyncio.sleep(0.2)
+        answers += acknowledge(peer, tag)
+        assert not failures
+        assert answers > 2000
+        if leg.state == "confirmed":
+            peer.send(peer.request("BYE", branch="z9hG4bKbye", seq="9999", to=tag))
+            await peer.receive("SIP/2.0 200")
+        assert leg.state == "closed"

@@ -240,9 +240,7 @@ class UserAgent:
                 self._reply(transaction, 200, headers=[*contact, *capabilities(), *more])
             case "REGISTER":
                 answer = self._trunks.register(request, source, _now())
-                if answer.status == 405:
-                    raise Refusal(405, [("Allow", ALLOW)])
-                self._reply(transaction, answer.status, answer.reason, list(answer.headers))
+                self._reply(transaction, answer.status, answer.reason, list(answer.headers), cheap=True)
             case "BYE" | "PRACK" | "UPDATE" | "INFO" | "NOTIFY":
                 raise SipError(481, "")
             case "REFER":

@@ -118,7 +118,8 @@ class Attempt:
         if self._way.routes:
             headers.setlist("Route", list(self._way.routes))
         headers.set("From", f"{self._dress.from_};tag={order.tag}")
-        headers.set("To", f"<{order.uri}>")
+        order.to = order.to or f"<{self._way.uri}>"
+        headers.set("To", order.to)
         headers.set("Call-ID", order.call_id)
         headers.set("CSeq", f"{order.seq} INVITE")
         secure = self._way.uri.scheme == "sips"

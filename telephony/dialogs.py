@@ -25,11 +25,12 @@ class Dialogs:
     def __init__(self, on_change: Callable[[], None]) -> None:
         self._on_change = on_change
         self._legs: dict[Key, SipLeg] = {}
+        self._open: set[SipLeg] = set()
         self._early: dict[Key, EarlyDialog] = {}
         self._ended: OrderedDict[Key, None] = OrderedDict()
 
     def __iter__(self) -> Iterator[SipLeg]:
-        return iter(list(dict.fromkeys(self._legs.values())))
+        return iter(list(self._legs.values()))
 
     def __len__(self) -> int:
         return len(self._legs)
@@ -37,7 +38,7 @@ class Dialogs:
     @property
     def talking(self) -> int:
         """Legs that are not closed."""
-        return sum(not leg.closed.done() for leg in self)
+        return len(self._open)
 
     def leg_of(self, request: Request) -> SipLeg | None:
         """The leg that a request belongs to."""
@@ -50,7 +51,12 @@ class Dialogs:
     def add(self, leg: SipLeg) -> None:
         """A call was answered."""
         self._legs[leg.dialog.key] = leg
-        leg.when_closed(lambda _: self._on_change())
+        self._open.add(leg)
+        leg.when_closed(lambda _: self._closed(leg))
+
+    def _closed(self, leg: SipLeg) -> None:
+        self._open.discard(leg)
+        self._on_change()
 
     def add_early(self, early: EarlyDialog) -> None:
         """A call is being set up."""
@@ -68,7 +74,8 @@ class Dialogs:
 
     def remove(self, leg: SipLeg) -> None:
         """Nothing more can come for it."""
-        for key in [key for key, one in self._legs.items() if one is leg]:
+        key = leg.dialog.key
+        if self._legs.get(key) is leg:
             del self._legs[key]
             self._remember(key)
         self._on_change()

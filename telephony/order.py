@@ -55,7 +55,7 @@ class Order:
     dialogs: Dialogs
     media: MediaSession
     uri: URI
-    """To, and the Request-URI unless the way names another."""
+    """Whom to call, in the application's words: its host may be a trunk's name."""
     terms: Terms
     call_id: str
     headers: tuple[tuple[str, str], ...] = ()
@@ -64,4 +64,6 @@ class Order:
     on_progress: Callable[[Progress], None] = lambda _: None
     on_over: Callable[[SipLeg], None] = lambda _: None
     tag: str = field(default_factory=new_tag)
+    to: str = ""
+    """The same in all tries (RFC 3261 section 8.1.3.4): the Request-URI of the first one."""
     seq: int = 0

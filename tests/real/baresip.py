@@ -96,7 +96,7 @@ class Baresip:
     async def running(self, *, answers: bool = False, busy: bool = False, account: str = "") -> AsyncIterator[Baresip]:
         """Start the program; `answers` makes it take every call, `busy` refuse every call.
 
-        `account` are more parameters of its account, such as ``;mediaenc=srtp-mand``.
+        `account` are more parameters of its account, such as ``;mediaenc=srtp-mand`` or ``;answermode=early``.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         rtp = 40000 + (self.sip_port % 9000) * 2
@@ -106,7 +106,7 @@ class Baresip:
         )
         mode = "auto" if answers else "manual"
         (self.folder / "accounts").write_text(
-            f"<sip:{self.user}@127.0.0.1>;regint=0;audio_codecs=PCMU;answermode={mode}{account}\n"
+            f"<sip:{self.user}@127.0.0.1>;regint=0;audio_codecs=PCMU{account};answermode={mode}\n"
         )
         (self.folder / "contacts").write_text("")
         soundfile.write(self.folder / "silence.wav", np.zeros(RATE_HZ * TAIL_S, np.int16), RATE_HZ)
@@ -185,6 +185,10 @@ class Baresip:
             self._writer.write(b"")
             await self._command("sndcode", key)
             await asyncio.sleep(0.3)
+
+    async def accept(self) -> None:
+        """Take the call that rings."""
+        await self._command("accept")
 
     async def hang_up(self) -> None:
         """End the call."""

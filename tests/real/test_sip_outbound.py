@@ -13,6 +13,7 @@ from telephony.leg import LegError
 from telephony.sip.reason import Reason
 from telephony.terms import Terms
 
+from .baresip import Baresip
 from .sippcalled import invite, ok, pause, reply, request, write
 from .sippscript import sdp
 from .siprun import running_agent, sipp
@@ -299,3 +300,24 @@ async def test_a_silent_hop_is_left_after_its_patience_and_cancelled_when_it_wak
         await sleepy.ended()
         await leg.hang_up()
         await awake.ended()
+
+
+# ── a softphone ──
+
+
+@pytest.mark.peer("baresip")
+async def test_baresip_hears_us_before_it_answers_and_after(tmp_path: Path) -> None:
+    """Its early mode sends 183 with a description; it says when sound arrives, but sends none yet."""
+    tone = (8000 * np.sin(2 * np.pi * 440 * np.arange(16000) / 8000)).astype(np.int16)
+    async with running_agent(None) as agent, Baresip(tmp_path).running(account=";answermode=early") as phone:
+        dialling = agent.dial(f"sip:phone@127.0.0.1:{phone.sip_port}")
+        dialling.play(tone)
+        await phone.until("CALL_RTPESTAB")
+        assert dialling.early_audio and dialling.ringing and not dialling.done
+        await phone.accept()
+        leg = await asyncio.wait_for(dialling.answered(), 5)
+        await asyncio.sleep(0.5)
+        assert np.abs(phone.heard()).max() > 5000
+        assert leg.stats().packets_received > 10
+        await leg.hang_up()
+        assert_idle(agent)

@@ -49,8 +49,8 @@ class Rates:
     """How much is let in. Rates are messages per second, bursts are messages."""
 
     opening: float = 600.0
-    """Requests outside a dialog, of all sources that are not trusted together: half of what a core can refuse while it
-    carries 50 calls."""
+    """Requests outside a dialog, of all sources that are not trusted together; to refuse so many takes a sixth of a
+    core."""
     opening_burst: float = 3000.0
     share: float = 100.0
     """Of them, what one source has a right to while others want in too."""

@@ -1,6 +1,6 @@
 """Load on the media engine: N calls with a peer in its own process, while the event loop is held now and then.
 
-    python tests/real/media_load.py --calls 200 --seconds 10 --hold-ms 100
+    python tests/real/media_load.py --calls 200 --seconds 10 --hold-ms 100 [--srtp]
 
 Prints JSON: the gaps between outgoing packets as the peer's kernel stamped them, and CPU time per second of call, of
 the engine's thread and of the event loop (without the holding).
@@ -22,14 +22,16 @@ from typing import Any
 
 import numpy as np
 
+from telephony.agreement import Agreed
 from telephony.engine import MediaEngine
 from telephony.rtp import pack
-from telephony.sdp import Agreed
+from telephony.srtp import Keys, Protector, Suite, new_key
 
 _TIMESPEC = struct.Struct("@qq")
 _SO_TIMESTAMPNS = 35
 """Of Linux; the socket module has no name for it."""
 _WARM_UP_S = 1.0
+SUITE: Suite = "AES_CM_128_HMAC_SHA1_80"
 
 
 def peer(connection: Connection) -> None:
@@ -40,27 +42,30 @@ def peer(connection: Connection) -> None:
     sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
     sock.setblocking(False)
     connection.send(sock.getsockname())
-    ports: list[int] = connection.recv()
+    ports: list[int]
+    key: bytes
+    ports, key = connection.recv()
+    seal = {port: Protector(SUITE, key).rtp if key else bytes for port in ports}
     seen_ns: dict[int, list[int]] = {port: [] for port in ports}
     payload = bytes(range(160))
     sequence, due_s = 0, time.monotonic()
     while not connection.poll():
         for quarter in range(4):
             for port in ports[quarter::4]:
-                sock.sendto(pack(False, 0, sequence & 0xFFFF, sequence * 160, port, payload), ("127.0.0.1", port))
+                packet = pack(False, 0, sequence & 0xFFFF, sequence * 160, port, payload)
+                sock.sendto(seal[port](packet) or b"", ("127.0.0.1", port))
             due_s += 0.005
-            while (left_s := due_s - time.monotonic()) > 0:
-                if select.select([sock], [], [], left_s)[0]:
-                    _, ancillary, _, source = sock.recvmsg(2048, 64)
-                    seconds, ns = _TIMESPEC.unpack(ancillary[0][2])
-                    seen_ns[source[1]].append(seconds * 1_000_000_000 + ns)
+            while select.select([sock], [], [], max(due_s - time.monotonic(), 0))[0]:
+                _, ancillary, _, source = sock.recvmsg(2048, 64)
+                seconds, ns = _TIMESPEC.unpack(ancillary[0][2])
+                seen_ns[source[1]].append(seconds * 1_000_000_000 + ns)
         sequence += 1
     connection.recv()
     sock.close()
     connection.send(seen_ns)
 
 
-async def measure(calls: int, seconds: float, hold_ms: float, ports: range) -> dict[str, Any]:
+async def measure(calls: int, seconds: float, hold_ms: float, srtp: bool, ports: range) -> dict[str, Any]:
     ours, theirs = multiprocessing.Pipe()
     process = multiprocessing.get_context("spawn").Process(target=peer, args=(theirs,))
     process.start()
@@ -75,10 +80,11 @@ async def measure(calls: int, seconds: float, hold_ms: float, ports: range) -> d
         nonlocal heard
         heard += len(pcm)
 
-    ours.send([session.port for session in sessions])
+    keys = Keys(SUITE, new_key(SUITE), new_key(SUITE)) if srtp else None
+    ours.send(([session.port for session in sessions], b"" if keys is None else keys.theirs))
     for session in sessions:
         session.on_audio = count
-        session.connect(Agreed(remote, "PCMU", 0, 101, "sendrecv", 20))
+        session.connect(Agreed(remote, "PCMU", 0, 101, "sendrecv", 20, keys=keys))
         session.play(np.zeros(int(8000 * (seconds + _WARM_UP_S)), np.int16))
     await asyncio.sleep(_WARM_UP_S)
     thread = next(thread.ident for thread in threading.enumerate() if thread.name == "media")
@@ -103,6 +109,7 @@ async def measure(calls: int, seconds: float, hold_ms: float, ports: range) -> d
     return {
         "calls": calls,
         "hold_ms": hold_ms,
+        "srtp": SUITE if srtp else "",
         "gap_ms": {"p50": p50, "p90": p90, "p99": p99, "p99.9": p999, "max": float(gaps_ms.max())},
         "cpu_ms_per_call_second": {"engine": 1000 * engine_s / call_seconds, "loop": 1000 * loop_s / call_seconds},
         "packets_out": len(gaps_ms),
@@ -118,10 +125,11 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--hold-ms", type=float, default=100)
+    parser.add_argument("--srtp", action="store_true")
     parser.add_argument("--first-port", type=int, default=22000)
     options = parser.parse_args()
     ports = range(options.first_port, options.first_port + 2 * options.calls + 100)
-    result = asyncio.run(measure(options.calls, options.seconds, options.hold_ms, ports))
+    result = asyncio.run(measure(options.calls, options.seconds, options.hold_ms, options.srtp, ports))
     print(json.dumps(result, indent=2, default=lambda value: round(float(value), 2)))
 
 

@@ -9,13 +9,15 @@ LONGEST_S = 86_400
 """No registration is asked or believed to hold longer."""
 LATE_S = 600
 """Registrations of more than twice this are refreshed so long before they end, shorter ones half-way."""
+SOONEST_S = 1.0
+"""No registrar makes us come more often than this."""
 MAX_CONTACTS = 100
 MAX_ROUTES = 10
 
 
 def refresh_s(granted_s: float) -> float:
     """After which time a registration is refreshed, at the latest: half-way, long ones 600 s before they end."""
-    return granted_s / 2 if granted_s <= 2 * LATE_S else granted_s - LATE_S
+    return max(granted_s / 2, SOONEST_S) if granted_s <= 2 * LATE_S else granted_s - LATE_S
 
 
 def seconds(response: Response, name: str) -> int:

@@ -85,7 +85,7 @@ class SipLeg(Voice):
         self._on_over = on_over
         self._over = False
         self._told = asyncio.get_running_loop().create_future()
-        self._ack: Request | None = None
+        self._ack: tuple[InDialog, Request] | None = None
         self._enter(dialog, negotiation, login, timer or SessionTimer(terms.timer))
         self.media.on_timeout = lambda: self.end("no-media")
 
@@ -236,10 +236,11 @@ class SipLeg(Voice):
     def acknowledge(self) -> None:
         """The 2xx to our INVITE came again: so does the ACK (RFC 3261 section 13.2.2.4)."""
         if self._ack is not None:
-            self._talk.ack_again(self._ack)
+            talk, ack = self._ack
+            talk.ack_again(ack)
 
     def _confirm(self, response: Response, invite: Request | None, body: bytes = b"") -> None:
-        self._ack = self._talk.ack(response.head.seq, body, invite)
+        self._ack = self._talk, self._talk.ack(response.head.seq, body, invite)
         self._offers.confirmed = True
         self.timer.answered(response, _now())
         self._keeper.set()
@@ -287,6 +288,7 @@ class SipLeg(Voice):
                 self.dialog.check(request)
             elif request.head.seq < self.dialog.remote_seq:
                 raise SipError(500, "CSeq Out Of Order")
+            self.dialog.heard(source)
             if self._ended and request.method != "BYE":
                 raise SipError(481, "")
             self._do(transaction, request, source)

@@ -118,8 +118,16 @@ class Dialog:
         if message.headers.get("Contact"):
             self.target = contact_of(message, self.hop)
         if source is not None:
-            self.hop = replace(source, name=self.hop.name, profile=self.hop.profile, advertise=self.hop.advertise)
+            self._move(source)
         self.learn(message)
+
+    def heard(self, source: Hop) -> None:
+        """A request came from there: the only way back to a peer behind NAT, and to one that has connected anew."""
+        if self.behind_nat or source.reliable:
+            self._move(source)
+
+    def _move(self, source: Hop) -> None:
+        self.hop = replace(source, name=self.hop.name, profile=self.hop.profile, advertise=self.hop.advertise)
 
     def learn(self, message: Request | Response) -> None:
         """Note what the peer says it understands; a message without Allow or Supported changes nothing."""

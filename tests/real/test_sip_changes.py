@@ -29,9 +29,13 @@ async def play(
     act: Act | None = None,
     terms: Terms | None = None,
     credentials: Credentials | None = None,
+    transport: str = "udp",
 ) -> SipLeg:
     """Let sipp call and do what the script says, while `act` is done to our leg. Returns the leg."""
-    async with legs(terms, credentials) as ours, sipp(script.write(folder), to=ours.port) as caller:
+    async with (
+        legs(terms, credentials) as ours,
+        sipp(script.write(folder), to=ours.port, transport=transport) as caller,
+    ):
         leg = await ours.next(caller)
         if act is not None:
             await act(leg)
@@ -66,7 +70,8 @@ async def test_a_peer_holds_in_every_dialect_and_resumes(method: str, tmp_path: 
     assert not leg.held
 
 
-async def test_we_hold_and_resume(tmp_path: Path) -> None:
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+async def test_we_hold_and_resume(transport: str, tmp_path: Path) -> None:
     script = Script().answered()
     for asked, answer in [("sendonly", "recvonly"), ("sendrecv", "sendrecv"), ("inactive", "inactive")]:
         script.wanted("INVITE", body=f"a={asked}").reply("200 OK", sdp(2, answer)).wanted("ACK")
@@ -80,7 +85,7 @@ async def test_we_hold_and_resume(tmp_path: Path) -> None:
         await leg.hold(silent=True)
         states.append((leg.holding, leg.held))
 
-    await play(script.bye(), tmp_path, act)
+    await play(script.bye(), tmp_path, act, transport=transport)
     assert states == [(True, False), (False, False), (True, False)]
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from telephony.sip.dialog import Dialog, cancel_of
+from telephony.sip.grammar import Via
 from telephony.sip.hop import Hop
 from telephony.sip.message import Request, Response, SipError, encode, parse
 
@@ -181,3 +184,16 @@ def test_a_cancel_is_its_invites_twin() -> None:
         assert cancel.headers[name] == request.headers[name]
     assert cancel.headers.getlist("Route") == request.headers.getlist("Route")
     assert cancel.headers["CSeq"] == "6 CANCEL"
+
+
+@pytest.mark.parametrize(
+    ("sent_by", "hop", "moved"),
+    [("192.0.2.1", HOP, False), ("10.0.0.1", HOP, True), ("192.0.2.1", Hop("tcp", "192.0.2.1", 5070, 3), True)],
+)
+def test_the_way_back_is_learnt_from_peers_that_only_it_reaches(sent_by: str, hop: Hop, moved: bool) -> None:
+    request = invite(contact=f"<sip:ann@{sent_by}:5070>")
+    request.head.vias[0] = Via.parse(f"SIP/2.0/UDP {sent_by};branch=z9hG4bK1")
+    dialog = Dialog.as_server(request, "mine", hop)
+    dialog.heard(replace(hop, port=40001, connection=4))
+    assert (dialog.hop.port == 40001) is moved
+    assert dialog.behind_nat == (sent_by == "10.0.0.1")

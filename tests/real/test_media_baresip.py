@@ -16,8 +16,12 @@ from numpy.typing import NDArray
 from scipy.signal import correlate
 
 from telephony.agent import AgentConfig, IncomingCall, UserAgent
+from telephony.dtmf import tones
 from telephony.engine import MediaEngine
 from telephony.session import MediaStats
+from telephony.terms import Terms
+
+from .legs import legs, until
 
 SIP_PORT, CONTROL_PORT = 23990, 23995
 CONFIG = """
@@ -81,10 +85,10 @@ PHONES = {
 }
 
 
-def write_folder(folder: Path, phone: Phone) -> None:
+def write_folder(folder: Path, phone: Phone, said: NDArray[np.int16]) -> None:
     with wave.open(str(folder / "said.wav"), "wb") as file:
         file.setparams((1, 2, phone.rate_hz, 0, "NONE", ""))
-        file.writeframes(sweep(phone.rate_hz, 8).tobytes())
+        file.writeframes(said.tobytes())
     (folder / "config").write_text(
         CONFIG.format(folder=folder, sip=SIP_PORT, control=CONTROL_PORT, module=phone.module, rate=phone.rate_hz)
     )
@@ -140,10 +144,10 @@ def command(control: asyncio.StreamWriter, name: str, params: str = "") -> None:
 
 
 @pytest.mark.peer("baresip")
-@pytest.mark.parametrize("codec", PHONES)
+@pytest.mark.parametrize("codec", ["PCMU", "G722", "opus"])
 async def test_baresip_hears_its_own_words_and_its_keys_arrive(codec: str, tmp_path: Path) -> None:
     phone = PHONES[codec]
-    write_folder(tmp_path, phone)
+    write_folder(tmp_path, phone, sweep(phone.rate_hz, 8))
     engine = MediaEngine("127.0.0.1", 23400, 23500)
     engine.start()
     echo = Echo()
@@ -172,3 +176,21 @@ async def test_baresip_hears_its_own_words_and_its_keys_arrive(codec: str, tmp_p
     assert echo.stats.codec == codec
     assert echo.stats.mos is not None
     assert echo.stats.mos > 4.3
+
+
+@pytest.mark.peer("baresip")
+@pytest.mark.parametrize("codec", ["PCMA", "opus"])
+async def test_keys_that_a_caller_plays_as_tones_are_heard_in_every_codec(codec: str, tmp_path: Path) -> None:
+    phone, keys = PHONES[codec], "0123456789*#"
+    # The codecs' rates are multiples of 8000; each sample again is good enough for tones below 1700 Hz.
+    said = np.repeat(tones(keys), phone.rate_hz // 8000)
+    write_folder(tmp_path, phone, np.concatenate((np.zeros(phone.rate_hz, np.int16), said, np.zeros_like(said))))
+    heard: list[str] = []
+    async with legs(Terms(keys="inband")) as ours, baresip(tmp_path) as control:
+        command(control, "dial", f"sip:bot@127.0.0.1:{ours.port}")
+        leg = await asyncio.wait_for(ours.new.get(), 10)
+        leg.on_dtmf = heard.append
+        await until(lambda: len(heard) >= len(keys))
+        await asyncio.sleep(0.5)
+    assert "".join(heard) == keys
+    assert leg.stats().codec == codec

@@ -115,16 +115,20 @@ def test_other_payload_types_are_counted_and_dropped() -> None:
     assert receiver.lock.locked is None
 
 
-def test_ten_thousand_mutated_packets_do_not_end_the_call() -> None:
+@pytest.mark.parametrize("codec", ["PCMU", "G722", "opus"])
+def test_ten_thousand_mutated_packets_do_not_end_the_call(codec: Codec) -> None:
     """Acceptance 4: nothing is raised, and the caller is heard as before afterwards."""
     dice = random.Random(4)
-    receiver = Receiver(AGREED)
+    # Without events, so that the detector hears all of it, too.
+    receiver = Receiver(Agreed(CALLER, codec, FORMATS[codec].payload_type, None, "sendrecv", 20), rate_hz=8000)
     originals = [
         talk(0),
         talk(1, 8),
         talk(2, 101, b"\x05\x8a\x03\x20"),
         b"\x80\xc8\x00\x06" + bytes(24),
         talk(3, 13, b"@"),
+        *(talk(4 + index, 9, payload) for index, payload in enumerate(wide("G722", 3))),
+        *(talk(7 + index, 107, payload) for index, payload in enumerate(wide("opus", 3))),
     ]
     now_ms = 0.0
     for round_ in range(10_000):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 
 from sipmessage import URI
 
@@ -70,8 +70,11 @@ class Probe:
         self._endpoint.profiles[trunk.name] = self._client
         self._reached: set[tuple[str, str, int]] = set()
 
-    async def run(self) -> AsyncIterator[Finding]:
-        """All steps, each as soon as it is done. Raises OSError when no socket can be opened."""
+    async def run(self) -> AsyncGenerator[Finding, None]:
+        """All steps, each as soon as it is done; `aclose` it when not all are wanted.
+
+        Raises OSError when no socket can be opened.
+        """
         trunk = self._trunk
         places = places_of(trunk)
         if not places:

@@ -155,10 +155,11 @@ async def tls_server(cert: Path, key: Path, *more: str) -> AsyncIterator[int]:
 async def by_tls(tmp_path: Path, port: int, tls: str) -> list[Finding]:
     text = f"to: 127.0.0.1:{port}\ntransport: tls\ndestinations: ['*']\ntls:\n  name: sbc.example.net\n{tls}"
     found: list[Finding] = []
-    async for finding in Probe(LOCAL, trunk(tmp_path, text)).run():
-        found.append(finding)
-        if finding.subject.startswith("tls"):
-            break
+    async with contextlib.aclosing(Probe(LOCAL, trunk(tmp_path, text)).run()) as run:
+        async for finding in run:
+            found.append(finding)
+            if finding.subject.startswith("tls"):
+                break
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import phonenumbers
@@ -251,6 +252,9 @@ class RoutesFile(Section):
     hours: dict[Name, HoursEntry] = Field(default_factory=dict)
     variables: dict[Variable, Header] = Field(default_factory=dict)
     """Dialog variable → header, read from trusted trunks only."""
+    certificates: Path | None = None
+    """PEM file, relative to this one: when given, a caller is verified only by a signature of one of these (ES256), and
+    a trunk with ``verstat: true`` need not have checked it. Their chain is not looked at."""
     routes: Annotated[tuple[Route, ...], Field(max_length=2000)] = ()
     """The first that matches is taken."""
     else_: Target = Field(alias="else")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from cryptography.x509 import Certificate
+from cryptography.x509 import Certificate, load_pem_x509_certificates
 
 from telephony import yamlfile
 from telephony.problems import Problem, SourceError
@@ -80,19 +80,35 @@ class Router:
             raise SourceError(sorted(problems, key=lambda problem: problem.line))
 
     @classmethod
-    def load(cls, path: Path, certificates: Sequence[Certificate] = ()) -> Router:
+    def load(cls, path: Path) -> Router:
         """Read a file. Raises SourceError."""
         try:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise SourceError([Problem(str(path), 0, f"cannot be read: {error}")]) from None
-        return cls.parse(text, str(path), certificates)
+        return cls.parse(text, str(path), path.parent)
 
     @classmethod
-    def parse(cls, text: str, file: str = "routes", certificates: Sequence[Certificate] = ()) -> Router:
-        """Read the rules from a text; `file` is its name in messages. Raises SourceError."""
+    def parse(cls, text: str, file: str = "routes", folder: Path = Path()) -> Router:
+        """Read the rules from a text. Raises SourceError.
+
+        Args:
+            text: YAML.
+            file: its name in messages.
+            folder: what paths in it are relative to.
+        """
         data, lines = yamlfile.parse(text, file)
-        return cls(yamlfile.build(RoutesFile, data, lines, file), file, lines, certificates)
+        model = yamlfile.build(RoutesFile, data, lines, file)
+        certificates: list[Certificate] = []
+        if model.certificates is not None:
+            try:
+                certificates = load_pem_x509_certificates((folder / model.certificates).read_bytes())
+            except (OSError, ValueError) as error:
+                words = error.strerror if isinstance(error, OSError) else "no PEM certificate in it"
+                line = yamlfile.line_of(lines, ("certificates",))
+                message = f"certificates: {model.certificates}: {words}"
+                raise SourceError([Problem(file, line, message, "correct the path, or remove it")]) from None
+        return cls(model, file, lines, certificates)
 
     @classmethod
     def always(cls, flow: str) -> Router:

@@ -6,17 +6,21 @@ import base64
 import json
 import random
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
+from telephony.problems import SourceError
 from telephony.routing.facts import MAX_VALUE_CHARS, CallFacts
 from telephony.routing.identity import Variables, identify, user_to_user, variables
 from telephony.routing.numbers import normalise
+from telephony.routing.rules import Router
 
 NOW = datetime(2026, 11, 23, 9, 30, tzinfo=UTC).timestamp()
 KEY = ec.generate_private_key(ec.SECP256R1())
@@ -229,6 +233,17 @@ def test_a_certificate_in_the_configuration_replaces_the_carriers_word() -> None
     forged = json.loads(base64.urlsafe_b64decode(body + "==")) | {"attest": "B"}
     assert result([("Identity", f"{head}.{encoded(forged)}.{signature}")], certificates=(right,))[0] is False
     assert result([(PASSED[0], PASSED[1].replace("Passed", "Failed")), SIGNED], certificates=(right,))[0] is False
+
+
+def test_the_routes_file_names_the_certificates(tmp_path: Path) -> None:
+    (tmp_path / "shaken.pem").write_bytes(certificate(KEY).public_bytes(Encoding.PEM))
+    (tmp_path / "routes.yaml").write_text("country: DE\ncertificates: shaken.pem\nelse: {flow: main}\n")
+    router = Router.load(tmp_path / "routes.yaml")
+    facts = CallFacts.of("sip:1@bot", "<sip:030123456@pbx>", [SIGNED], trunk="t", trusted=True, verstat=True)
+    assert router.decide(facts, datetime.fromtimestamp(NOW, UTC)).variables["caller_verified"] is True
+    (tmp_path / "shaken.pem").write_text("nothing")
+    with pytest.raises(SourceError, match=r"routes.yaml:2: certificates: shaken.pem: no PEM certificate"):
+        Router.load(tmp_path / "routes.yaml")
 
 
 def test_no_mutated_header_is_ever_verified_by_mistake_or_raises() -> None:

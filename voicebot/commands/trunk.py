@@ -49,7 +49,7 @@ def register(sub: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         cmd.add_argument("--trunks", type=Path, metavar="FOLDER", help="instead of the configuration's")
         cmd.add_argument("--routes", type=Path, metavar="FILE", help="instead of the configuration's")
         cmd.add_argument("--json", action="store_true", help="machine-readable")
-        cmd.set_defaults(func=run)
+        cmd.set_defaults(func=lambda args: _with_words(run, args))
         return cmd
 
     cmd = add("check", _check, "look through trunks, routes, certificates, ports, addresses and names")
@@ -86,6 +86,15 @@ def _route_arguments(cmd: argparse.ArgumentParser) -> None:
         metavar="TIME",
         help="such as 2026-12-24T12:00, in the zone of the routes, or with an offset; default: now",
     )
+
+
+def _with_words(run: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:
+    """Sockets and files that cannot be had are no fault of the program."""
+    try:
+        return run(args)
+    except OSError as error:
+        file = f"{error.filename}: " if error.filename else ""
+        raise VoicebotError(f"{file}{error.strerror or error}") from None
 
 
 # ── the commands ──

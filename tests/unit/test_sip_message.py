@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from sipmessage import URI
 
 from telephony.sip.grammar import NameAddr, Via, split_list
 from telephony.sip.message import (
@@ -223,3 +224,16 @@ def test_read_head_wants_cseq_in_range() -> None:
     message.headers.set("CSeq", "2147483648 OPTIONS")
     with pytest.raises(SipError):
         read_head(message.headers)
+
+
+def test_no_uri_ends_the_first_line_of_a_request() -> None:
+    data = encode(Request("INVITE", URI("sip", "h\r\nX-Evil: 1\x00", "a b")))
+    assert data.split(b"\r\n")[1] == b"Content-Length: 0"
+
+
+@pytest.mark.parametrize(
+    "start", [b"OPTIONS sip:a@b SIP/7.0", b"OPTIONS sip:a@b SIP/3.1", b"OPTIONS  sip:a@b  SIP/1.0 "]
+)
+def test_another_version_is_refused_as_such_whatever_else_looks_wrong(start: bytes) -> None:
+    data = OPTIONS.replace(b"OPTIONS sip:bot@127.0.0.1 SIP/2.0", start).replace(b"Via: SIP/2.0", b"Via: SIP/7.0")
+    assert_refused(data.replace(b"CSeq: 7 OPTIONS", b"CSeq: seven"), 505)

@@ -7,7 +7,8 @@ from itertools import pairwise
 import pytest
 
 from telephony.sip import table
-from telephony.sip.hop import Hop, stamp
+from telephony.sip.grammar import Via
+from telephony.sip.hop import Hop, answer_hop, stamp
 from telephony.sip.message import Request, Response, parse, read_head, respond
 from telephony.sip.transaction import (
     Answered,
@@ -258,3 +259,18 @@ def test_intervals_double() -> None:
     clock.run_until(40)
     gaps = [later - earlier for earlier, later in pairwise(clock.sent_at())]
     assert gaps == [0.5, 1, 2, 4, 8, 16]
+
+
+@pytest.mark.parametrize(
+    ("via", "port"),
+    [
+        ("SIP/2.0/UDP 192.0.2.1:5099", 5099),
+        ("SIP/2.0/UDP 192.0.2.1", 5060),
+        ("SIP/2.0/UDP 192.0.2.1:5099;rport", 5070),
+        ("SIP/2.0/UDP 10.0.0.4:5099", 5070),
+        ("SIP/2.0/UDP phone.example.com", 5070),
+        ("SIP/2.0/UDP 192.0.2.1:5099;maddr=198.51.100.1;received=198.51.100.1", 5099),
+    ],
+)
+def test_an_answer_goes_to_the_source_and_behind_a_nat_to_its_port(via: str, port: int) -> None:
+    assert answer_hop(Via.parse(via), UDP) == Hop("udp", "192.0.2.1", port)

@@ -18,6 +18,8 @@ from telephony.trunk.model import Trunk
 from tests.certificates import Authority
 
 from .siprun import listening, sipp
+from .test_sip_dns import dnsmasq
+from .test_sip_tls_calls import tls_phone
 from .trunkrun import provider
 
 LOCAL = Listening(("127.0.0.1",))
@@ -212,3 +214,22 @@ async def test_a_server_that_says_nothing_does_not_hold_us_up(tmp_path: Path, mo
         async with asyncio.timeout(6):
             found = await by_tls(tmp_path, deaf.getsockname()[1], "")
     assert found[-1].level == "problem" and "in time" in found[-1].words
+
+
+@pytest.mark.peer("dnsmasq", "baresip")
+async def test_from_naptr_to_options_over_tls(tmp_path: Path, authority: Authority) -> None:
+    async with tls_phone(tmp_path, authority, authority) as phone:
+        records = [
+            "--naptr-record=carrier.test,10,10,s,SIPS+D2T,,_sips._tcp.carrier.test",
+            f"--srv-host=_sips._tcp.carrier.test,one.carrier.test,{phone.sip_port + 1},10,10",
+            "--host-record=one.carrier.test,127.0.0.1",
+        ]
+        text = f"to: carrier.test\ndestinations: ['*']\ntls: {{name: phone.example, ca: {authority.ca}}}\n"
+        async with dnsmasq(*records) as nameserver:
+            listening = Listening(("127.0.0.1",), nameservers=(nameserver,))
+            found = [finding async for finding in Probe(listening, trunk(tmp_path, text)).run()]
+    assert shown(found)[0] == ("ok", "dns") and found[-1].subject.startswith("options tls 127.0.0.1:")
+    assert {finding.level for finding in found} <= {"ok", "warning"}, found  # the certificate has 30 days only
+    assert f"tls 127.0.0.1:{phone.sip_port + 1}" in found[0].words
+    assert "carrier.test NAPTR 10 10" in found[0].words and "_sips._tcp.carrier.test SRV 10 10" in found[0].words
+    assert "TLSv1." in found[-2].words and "baresip" in found[-1].words

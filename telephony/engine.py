@@ -190,20 +190,22 @@ class MediaEngine:
             session.skip(rounds * len(places) + turns)
 
     def _tick(self, place: int) -> None:
-        self._come_and_go()
-        sessions = self._wheel[place].copy()
-        for session in sessions:
+        if self._joining or self._leaving:
+            self._come_and_go()
+        touched = dict.fromkeys(self._wheel[place])
+        for session in list(touched):
             self._guard(session, session.send, time.monotonic_ns())
         readable = self._selector.select(0)
         now_ns = time.monotonic_ns()
-        touched = dict.fromkeys(sessions)
         for key, _ in readable:
             session, read = key.data
             self._guard(session, read, now_ns)
             touched[session] = None
         for session in touched:
-            for heard in self._guard(session, session.take, now_ns) or ():
-                self._heard.append((session, heard))
+            taken = self._guard(session, session.take, now_ns)
+            if taken:
+                for heard in taken:
+                    self._heard.append((session, heard))
         if self._heard and not self._delivery_due and self._loop is not None:
             self._delivery_due = True
             self._loop.call_soon_threadsafe(self._deliver)

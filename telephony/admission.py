@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-LAG_S = 0.25
+LAG_S = 0.5
 """The event loop runs behind by this much: calls that are up come first."""
 RELIEF_S = 1.0
 """New calls are refused for this long after the loop was seen to lag."""
@@ -27,11 +27,17 @@ class Admission:
         self._rate = max_new_per_s
         self._tokens = max(max_new_per_s, 1.0)
         self._filled_s: float | None = None
+        self._next_beat_s = float("inf")
         self._lagged_until_s = float("-inf")
 
-    def lagged(self, lag_s: float, now_s: float) -> None:
-        """The event loop came this much too late to a timer."""
-        if lag_s > LAG_S:
+    def beat(self, now_s: float, next_s: float) -> None:
+        """The event loop's timer has come round, and is to come again at `next_s`."""
+        self._look(now_s)
+        self._next_beat_s = next_s
+
+    def _look(self, now_s: float) -> None:
+        """A call is looked at before the timer that is due: the lag is seen by whoever comes first."""
+        if now_s - self._next_beat_s > LAG_S:
             self._lagged_until_s = now_s + RELIEF_S
 
     def full(self, calls: int, now_s: float) -> Why | None:
@@ -40,6 +46,7 @@ class Admission:
             return "draining"
         if calls >= self._max_calls:
             return "calls"
+        self._look(now_s)
         return "overload" if now_s < self._lagged_until_s else None
 
     def refuses(self, calls: int, now_s: float, *, known: bool) -> Why | None:

@@ -136,7 +136,7 @@ class UserAgent:
     async def start(self) -> None:
         """Open the ports, then start the trunks. Raises OSError with words when a port is taken."""
         await self._endpoint.start()
-        self._beat(asyncio.get_running_loop().time())
+        self._beat()
         await self._trunks.start(self._endpoint)
         log.info("SIP is listening", extra={"hosts": self._config.hosts, "port": self.port})
 
@@ -335,11 +335,11 @@ class UserAgent:
         else:
             self._endpoint.respond(transaction, response)
 
-    def _beat(self, due_s: float) -> None:
+    def _beat(self) -> None:
         loop = asyncio.get_running_loop()
-        now_s = loop.time()
-        self._admission.lagged(now_s - due_s, now_s)
-        self._heartbeat = loop.call_at(now_s + HEARTBEAT_S, self._beat, now_s + HEARTBEAT_S)
+        next_s = loop.time() + HEARTBEAT_S
+        self._admission.beat(loop.time(), next_s)
+        self._heartbeat = loop.call_at(next_s, self._beat)
 
     async def _wait_until(self, condition: Callable[[], bool], patience_s: float) -> None:
         try:

@@ -60,6 +60,7 @@ class Attempt:
         )
         self._ringing = Ringing(order, self._negotiation)
         self._timer = SessionTimer(order.terms.timer)
+        self._no_tcp = False
         self._tries = 0
         self._invite: Request | None = None
         self._transaction: Transaction | None = None
@@ -73,11 +74,7 @@ class Attempt:
     def start(self) -> None:
         """Send the INVITE."""
         offer = b"" if self._order.late_offer else self._negotiation.offer()
-        invite = self._make(offer)
-        if self._hop.protocol == "udp" and len(encode(invite)) > MAX_UDP_BYTES:
-            self._hop = replace(self._hop, protocol="tcp")
-            invite = self._make(offer)
-        self._send(invite)
+        self._send(self._make(offer))
 
     async def run(self, patience_s: float | None) -> SipLeg:
         """Wait for the answer. Raises CallFailed, 408 when nothing at all was heard in `patience_s`.
@@ -109,11 +106,11 @@ class Attempt:
         self._fail(CallFailed(487, "Request Terminated"))
 
     def _make(self, body: bytes) -> Request:
-        order, endpoint, hop = self._order, self._order.endpoint, self._hop
+        order = self._order
         order.seq += 1
         request = Request("INVITE", self._way.uri, body)
         headers = request.headers
-        headers.set("Via", f"SIP/2.0/{endpoint.via(hop)};rport;branch={new_branch()}")
+        self._address(request)
         headers.set("Max-Forwards", "70")
         if self._way.routes:
             headers.setlist("Route", list(self._way.routes))
@@ -122,8 +119,6 @@ class Attempt:
         headers.set("To", order.to)
         headers.set("Call-ID", order.call_id)
         headers.set("CSeq", f"{order.seq} INVITE")
-        secure = self._way.uri.scheme == "sips"
-        headers.set("Contact", endpoint.contact(hop, self._dress.contact_user, secure=secure))
         for name, value in [*capabilities(), *self._timer.request_headers(), *self._dress.headers, *order.headers]:
             headers.add(name, value)
         if order.terms.reliable == "required":
@@ -132,12 +127,23 @@ class Attempt:
             headers.set("Supported", ", ".join(_without(headers.get("Supported") or "", EXTENSION)))
         if body:
             headers.set("Content-Type", SDP_TYPE)
-        if self._login is not None:
-            self._login.dress(request)
         request.head = read_head(headers)
         return request
 
-    def _send(self, invite: Request) -> None:
+    def _address(self, request: Request) -> None:
+        """Say by which transport it goes."""
+        endpoint, hop = self._order.endpoint, self._hop
+        request.headers.set("Via", f"SIP/2.0/{endpoint.via(hop)};rport;branch={new_branch()}")
+        secure = self._way.uri.scheme == "sips"
+        request.headers.set("Contact", endpoint.contact(hop, self._dress.contact_user, secure=secure))
+
+    def _send(self, invite: Request, *, dressed: bool = False) -> None:
+        if self._login is not None and not dressed:
+            self._login.dress(invite)
+        if self._hop.protocol == "udp" and not self._no_tcp and len(encode(invite)) > MAX_UDP_BYTES:
+            self._hop = replace(self._hop, protocol="tcp")
+            self._address(invite)
+            invite.head = read_head(invite.headers)
         self._invite = invite
         self._tries += 1
         self._proceeding = False
@@ -152,7 +158,7 @@ class Attempt:
             return False
         self._ringing.forget()
         self._ringing = Ringing(self._order, self._negotiation)
-        self._send(invite)
+        self._send(invite, dressed=response is not None)
         return True
 
     # ── what comes back ──
@@ -173,7 +179,7 @@ class Attempt:
 
     def _on_silence(self, status: int) -> None:
         if status == 503 and self._hop != self._way.hop:
-            self._hop = self._way.hop  # it was TCP only for its size
+            self._hop, self._no_tcp = self._way.hop, True  # it was TCP only for its size
             if self._again():
                 return
         why = self._order.endpoint.why(self._hop) or f"{self._hop} cannot be reached"

@@ -17,7 +17,7 @@ _CONTACT = "<sip:uas@[local_ip]:[local_port];transport=[transport]>"
 
 
 def invite(check: dict[str, str] | None = None) -> str:
-    """Take the INVITE and keep what its responses need."""
+    """Take the INVITE and keep what its responses need. The empty name in `check` means the whole message."""
     kept = "".join(
         f'<ereg regexp=".*" search_in="hdr" header="{name}" assign_to="{number}"/>' for name, number in _KEPT.items()
     )
@@ -63,7 +63,10 @@ def write(folder: Path, *steps: str) -> str:
 
 
 def _receive(method: str, check: dict[str, str] | None, body: str, actions: str = "") -> str:
-    wanted = [(f'search_in="hdr" header="{name}:"', pattern) for name, pattern in (check or {}).items()]
+    wanted = [
+        (f'search_in="hdr" header="{name}:"' if name else 'search_in="msg"', pattern)
+        for name, pattern in (check or {}).items()
+    ]
     wanted += [('search_in="body"', body)] if body else []
     for where, pattern in wanted:
         actions += f'<ereg regexp={quoteattr(pattern)} {where} check_it="true" assign_to="NUMBER"/>'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from telephony.admission import LAG_S, RELIEF_S
 from telephony.agent import IncomingCall, SipLeg, UserAgent
 from telephony.happenings import Happening, Over, Refused, SetUp
 from telephony.leg import LegError
@@ -363,6 +365,19 @@ async def test_draining_refuses_calls_and_pings_with_503_and_lets_live_calls_go_
             peer.send(peer.request(method, branch=f"z9hG4bK{method}", call=method, body=OFFER))
             assert "Retry-After: " in await peer.receive("SIP/2.0 503")
         assert agent.active_calls == 1 and not agent.accepting
+
+
+async def test_an_event_loop_that_is_held_up_takes_no_more_calls_until_it_has_caught_up() -> None:
+    told: list[Happening] = []
+    async with running_agent(answer, watch=told.append) as agent, wire(agent.port) as peer:
+        await talk(peer, "first")
+        peer.send(peer.request("INVITE", branch="z9hG4bK2", call="second", body=OFFER))
+        time.sleep(LAG_S + 0.2)  # noqa: ASYNC251 - this is what is tried
+        await peer.receive("SIP/2.0 503")
+        assert Refused("overload", "127.0.0.1") in told
+        await asyncio.sleep(RELIEF_S)
+        await talk(peer, "third")
+        assert agent.active_calls == 2
 
 
 async def test_over_the_limit_503_comes_at_once_also_under_a_flood() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from telephony.agent import CallFailed, Progress, UserAgent
+from telephony.agent import CallFailed, Credentials, Progress, UserAgent
 from telephony.leg import LegError
 from telephony.sip.reason import Reason
 from telephony.terms import Terms
@@ -16,7 +16,7 @@ from telephony.terms import Terms
 from .baresip import Baresip
 from .sippcalled import invite, ok, pause, reply, request, write
 from .sippscript import sdp
-from .siprun import running_agent, sipp
+from .siprun import OFFER, running_agent, sipp, wire
 
 pytestmark = pytest.mark.peer("sipp")
 
@@ -212,6 +212,101 @@ async def test_a_cancelled_call_that_gets_no_final_response_leaves_no_state(
         await asyncio.sleep(0.5)
         left = [one for one in agent._endpoint._transactions._live.values() if one.request.method == "INVITE"]
         assert not left
+
+
+# ── more than one try ──
+
+
+async def test_a_server_and_a_proxy_may_both_ask_for_a_password_and_then_for_a_longer_session(tmp_path: Path) -> None:
+    digest = 'Digest realm="{0}", nonce="n{0}", algorithm=SHA-256, qop="auth"'
+    server = "nserver[^P]*nc=0000000{}"
+    script = write(
+        tmp_path,
+        invite({"CSeq": "1 INVITE"}),
+        reply(407, more="Proxy-Authenticate: " + digest.format("proxy")),
+        request("ACK", {"CSeq": "1 ACK"}),
+        invite({"CSeq": "2 INVITE", "Proxy-Authorization": "nc=00000001"}),
+        reply(401, more="WWW-Authenticate: " + digest.format("server")),
+        request("ACK", {"CSeq": "2 ACK"}),
+        invite({"CSeq": "3 INVITE", "Proxy-Authorization": "nc=00000002", "": server.format(1)}),
+        reply(422, more="Min-SE: 4000"),
+        request("ACK", {"CSeq": "3 ACK"}),
+        invite({"CSeq": "4 INVITE", "Session-Expires": "4000", "Min-SE": "4000", "": server.format(2)}),
+        reply(200, body=sdp()),
+        request("ACK", {"CSeq": "4 ACK", "": server.format(2)}),
+        BYE,
+    )
+    async with running_agent(None) as agent, sipp(script, transport="tcp") as called:  # two answers fill a datagram
+        leg = await agent.call(uri(called.port, ";transport=tcp"), credentials=Credentials("bot", "secret"))
+        await leg.hang_up()
+        await called.ended()
+
+
+async def test_a_wrong_password_is_not_tried_again(tmp_path: Path) -> None:
+    more = 'WWW-Authenticate: Digest realm="r", nonce="{}", algorithm=MD5, qop="auth"'
+    script = write(
+        tmp_path,
+        invite(),
+        reply(401, more=more.format("1")),
+        request("ACK"),
+        invite({"Authorization": "response"}),
+        reply(401, more=more.format("2")),
+        request("ACK"),
+        pause(100),
+    )
+    async with running_agent(None) as agent, sipp(script) as called:
+        with pytest.raises(CallFailed) as caught:
+            await agent.call(uri(called.port), credentials=Credentials("bot", "wrong"))
+        assert caught.value.status == 401
+        await called.ended()
+        assert_idle(agent)
+
+
+async def test_an_invite_too_large_for_a_datagram_goes_by_tcp_and_by_udp_where_there_is_none(tmp_path: Path) -> None:
+    """RFC 3261 section 18.1.1."""
+    steps = (invite({"X-Long": "x+"}), reply(200, body=sdp()), request("ACK"), BYE)
+    script = write(tmp_path, *steps)
+    for transport in ("tcp", "udp"):
+        async with running_agent(None) as agent, sipp(script, transport=transport) as called:
+            leg = await agent.call(uri(called.port), headers={"X-Long": "x" * 1500})
+            assert leg.dialog.hop.protocol == transport
+            await leg.hang_up()
+            await called.ended()
+
+
+@pytest.mark.parametrize("status", [404, 413, 414, 480, 486, 488, 491, 500, 600, 603])
+async def test_a_refusal_is_told_as_it_came(status: int, tmp_path: Path) -> None:
+    async with running_agent(None) as agent, sipp(write(tmp_path, invite(), reply(status), request("ACK"))) as called:
+        with pytest.raises(CallFailed, match="Said By Sipp") as caught:
+            await agent.call(uri(called.port))
+        assert caught.value.status == status
+        await called.ended()
+
+
+async def test_the_called_party_may_change_its_mind_before_it_answers() -> None:
+    """UPDATE with another offer in an early dialog (RFC 3311), after the first was settled reliably."""
+    async with running_agent(None) as agent, wire(agent.port) as peer:
+        dialling = agent.dial(uri(peer.port))
+        text = await peer.receive("INVITE ")
+        lines = text.split("\r\n")
+        copied = "\n".join(one for one in lines if one.startswith(("Via:", "From:", "Call-ID:", "CSeq:")))
+        to = next(one for one in lines if one.startswith("To:"))
+        contact = f"Contact: <sip:human@127.0.0.1:{peer.port}>\n"
+        kind = f"Content-Type: application/sdp\nContent-Length: {len(OFFER) + OFFER.count(chr(10))}\n\n{OFFER}"
+        peer.send(f"SIP/2.0 183 P\n{copied}\n{to};tag=t\n{contact}Require: 100rel\nRSeq: 1\n{kind}")
+        await peer.receive("PRACK ")
+        tag = next(one for one in lines if one.startswith("From:")).rpartition("tag=")[2]
+        call_id = next(one for one in lines if one.startswith("Call-ID:")).partition(": ")[2]
+        moved = OFFER.replace("21600", "21700")
+        update = peer.request("UPDATE", call=call_id, body=moved, to=f";tag={tag}").replace(";tag=ann", ";tag=t")
+        peer.send(update)
+        assert "m=audio" in await peer.receive("SIP/2.0 200")
+        assert dialling.early_audio and not dialling.done
+        (early,) = agent._dialogs._early.values()
+        assert early.negotiation is not None and early.negotiation.agreed is not None
+        assert early.negotiation.agreed.remote == ("127.0.0.1", 21700)
+        dialling.give_up()
+        await peer.receive("CANCEL ")
 
 
 # ── where the call goes ──

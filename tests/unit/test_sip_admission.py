@@ -40,11 +40,12 @@ def test_a_rate_below_one_still_lets_a_call_in_now_and_then() -> None:
 
 def test_a_loop_that_lags_takes_no_calls_for_a_while() -> None:
     admission = Admission(10, 100)
-    admission.lagged(LAG_S / 2, 10.0)
-    assert admission.full(0, 10.0) is None
-    admission.lagged(LAG_S * 2, 10.0)
-    assert admission.full(0, 10.0) == "overload"
-    assert admission.full(0, 10.0 + RELIEF_S) is None
+    admission.beat(9.9, 10.0)
+    assert admission.full(0, 10.0 + LAG_S / 2) is None
+    assert admission.full(0, 10.0 + LAG_S * 2) == "overload", "seen before the timer itself comes"
+    admission.beat(10.0 + LAG_S * 2, 20.0)
+    assert admission.full(0, 10.0 + LAG_S * 2 + RELIEF_S / 2) == "overload"
+    assert admission.full(0, 10.0 + LAG_S * 2 + RELIEF_S) is None
 
 
 def test_draining_refuses_everything() -> None:

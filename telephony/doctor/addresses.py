@@ -28,6 +28,7 @@ def advertised(listening: Listening, trunk: Trunk, hosts: list[str]) -> Iterator
         hosts: addresses that its names have led to.
     """
     subject = f"trunk {trunk.name}"
+    shown: list[str] = []
     for far in _examples(trunk, hosts):
         said, how = _said(listening, trunk, far)
         if said is None:
@@ -38,9 +39,10 @@ def advertised(listening: Listening, trunk: Trunk, hosts: list[str]) -> Iterator
         if finding is not None:
             yield finding
             return
-    if trunk.peers or hosts:
-        shown = trunk.advertise or listening.advertise or ", ".join(listening.hosts)
-        yield Finding("ok", subject, f"our address {shown} is one that its peers can reach, as far as can be told")
+        shown.append(str(said))
+    if shown:
+        ours = ", ".join(dict.fromkeys(shown))
+        yield Finding("ok", subject, f"its peers are told to reach us at {ours}, which fits as far as can be told")
 
 
 def _judge(subject: str, said: Address | str, how: str, far: Address) -> Finding | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 import ssl
 from collections.abc import AsyncIterator
@@ -37,7 +38,8 @@ async def connect(hop: Hop) -> Finding:
         remedy = "nobody listens there: check port and transport (TLS is 5061, TCP 5060)"
         return watch.finding("problem", subject, "refused", remedy)
     except OSError as error:
-        return watch.finding("problem", subject, error.strerror or str(error), "check the address and the routes")
+        words = os.strerror(error.errno) if error.errno else str(error)
+        return watch.finding("problem", subject, words, "check the address, and whether a route leads there")
     found = watch.finding("ok", subject, "connected")
     writer.close()
     with contextlib.suppress(OSError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 from collections.abc import AsyncGenerator, AsyncIterator
 
 from sipmessage import URI
@@ -61,6 +62,7 @@ class Probe:
     def __init__(self, listening: Listening, trunk: Trunk, *, register: bool = False) -> None:
         self._trunk = trunk
         self._register = register
+        self._hosts = listening.hosts
         self._dns = Dns(listening.nameservers)
         user = _Silent()
         ours = Listening(listening.hosts, 0, listening.advertise, nameservers=listening.nameservers)
@@ -135,14 +137,24 @@ class Probe:
         answer = await self.ask(request, hop)
         if isinstance(answer, int):
             why = self._endpoint.why(hop) if answer == 503 else ""
-            remedy = "nobody listens there: check address, port and transport" if why else SILENCE
-            return watch.finding("problem", subject, why or f"no answer within {ANSWER_S:g} s", remedy)
+            return watch.finding("problem", subject, why or f"no answer within {ANSWER_S:g} s", self._remedy(why, hop))
         said = [f"{answer.code} {clean(answer.phrase, 60)}", *_headers(answer, "Server", "User-Agent", "Allow")]
         if answer.code == 503:
             return watch.finding("warning", subject, "\n".join(said), "the server is up, but takes no calls now")
         if 300 <= answer.code < 400 or answer.code in (403, 483):
             return watch.finding("warning", subject, "\n".join(said), meaning(answer.code)[1])
         return watch.finding("ok", subject, "\n".join(said))
+
+    def _remedy(self, why: str, hop: Hop) -> str:
+        """What to do when a request got no answer; `why` is the transport's reason, empty for silence."""
+        if not why:
+            return SILENCE
+        if "nobody listens" in why or "refused" in why:
+            return "nobody listens there: check address, port and transport"
+        loopback = [host for host in self._hosts if ipaddress.ip_address(host).is_loopback]
+        if loopback and not ipaddress.ip_address(hop.host).is_loopback:
+            return f"we listen on {loopback[0]} only: set sip.listen to 0.0.0.0 or to this machine's address"
+        return "check the address, and whether a route leads there"
 
     async def _registration(self) -> AsyncIterator[Finding]:
         """With the first registrar that answers."""

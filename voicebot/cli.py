@@ -17,7 +17,7 @@ COMMANDS = {
     "check": "voicebot.commands.check",
     "calls": "voicebot.commands.calls",
     "trunk": "voicebot.commands.trunk",
-    "bench": "voicebot.bench.latency",
+    "bench": "voicebot.bench.command",
     "models": "voicebot.models.command",
 }
 """Command → the module that registers it, imported when it is needed: some of them load every engine."""

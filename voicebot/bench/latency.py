@@ -7,9 +7,8 @@ from pathlib import Path
 
 
 def register(sub: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add ``bench`` with its suites to the parser."""
-    bench = sub.add_parser("bench", help="measure latency under load", description="Benchmarks over real SIP.")
-    cmd = bench.add_subparsers(title="suites", metavar="SUITE", required=True).add_parser(
+    """Add ``latency`` to the suites of ``bench``."""
+    cmd = sub.add_parser(
         "latency",
         help="voice-to-voice of many calls at once",
         description="Real SIP callers talk to the demo company, each about his own business; voice-to-voice comes from"

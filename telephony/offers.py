@@ -254,8 +254,12 @@ class Offers:
             raise LegError(status, response.phrase)
 
     async def _try(self, method: Method, body: bytes) -> Response:
-        """One transaction; what its response means for the session has been done when this returns. Raises LegError."""
+        """One transaction; what its response means for the session has been done when this returns. Raises LegError.
+
+        When the task is cancelled the transaction goes on: what the peer says then still counts.
+        """
         self._done = done = asyncio.get_running_loop().create_future()
+        done.add_done_callback(lambda _: done.cancelled() or done.exception())  # nobody may be there to see it
         ringing = False
         ack: Request | None = None
 
@@ -276,10 +280,11 @@ class Offers:
         sent = self._talk.send(method, on_event, headers, body)
         try:
             return await self._wait(sent, done, lambda: ringing)
-        finally:
-            if not done.done():  # given up, or cancelled: what comes later still gets its ACK
+        except LegError:
+            if not done.done():  # given up: what comes later gets its ACK and nothing more
                 done.cancel()
                 self._end_ours()
+            raise
 
     async def _wait(self, sent: Sent, done: asyncio.Future[Response], ringing: Callable[[], bool]) -> Response:
         try:

@@ -181,6 +181,21 @@ async def test_a_reinvite_that_only_rings_is_cancelled(monkeypatch: pytest.Monke
         assert not leg.holding and leg.state == "confirmed"
 
 
+async def test_a_hold_that_nobody_waits_for_any_more_still_counts_when_the_peer_agrees() -> None:
+    async with called() as (_, peer, leg, _tag):
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(leg.hold(), 0.05)
+        invite = await peer.receive("INVITE ")
+        resuming = asyncio.create_task(leg.resume())
+        await nothing(peer, "INVITE ")  # one at a time
+        ok = answer(invite, "200 OK", OFFER + "a=recvonly\n").replace("ann@127.0.0.1:9", f"ann@127.0.0.1:{peer.port}")
+        peer.send(ok)
+        await peer.receive("ACK ")
+        assert leg.negotiation.agreed is not None and leg.negotiation.agreed.direction == "sendonly"
+        assert "a=sendrecv" in await peer.receive("INVITE ")
+        resuming.cancel()
+
+
 async def test_an_answer_that_cannot_be_used_leaves_the_session_as_it_was() -> None:
     async with called() as (_, peer, leg, _tag):
         before = leg.negotiation.agreed

@@ -36,9 +36,9 @@ from telephony.trace import Trace
 _TIMESPEC = struct.Struct("@qq")
 _SO_TIMESTAMPNS = 35
 """Of Linux; the socket module has no name for it."""
-SETTLE_S = 2.0
+SETTLE_S = 1.0
 MAX_CALLS = 50
-NEW_CALLS_PER_S = 5.0
+NEW_CALLS_PER_S = 20.0
 SDP = (
     "v=0\r\no=- 1 1 IN IP4 {0}\r\ns=-\r\nc=IN IP4 {0}\r\nt=0 0\r\nm=audio {1} RTP/AVP 0 8 101\r\n"
     "a=rtpmap:101 telephone-event/8000\r\n"

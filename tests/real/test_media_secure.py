@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import numpy as np
@@ -110,10 +110,15 @@ def check_wire(path: Path) -> None:
     assert len(set(encode(tone(TONE_HZ, 0.02), "PCMU"))) < 20
 
 
-async def speak(phone: Baresip, server: Server, leg: SipLeg) -> None:
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for something that another thread or process does."""
     async with asyncio.timeout(5):
-        while len(server.heard) < 10:  # noqa: ASYNC110  # its stream has begun, so that another source can follow
+        while not condition():  # noqa: ASYNC110  # a thread cannot set an asyncio.Event
             await asyncio.sleep(0.02)
+
+
+async def speak(phone: Baresip, server: Server, leg: SipLeg) -> None:
+    await until(lambda: len(server.heard) > 10)  # its stream has begun, so that another source can follow
     await phone.say(tone(ANSWER_HZ, 1.3))
     await asyncio.sleep(0.7)
     stats = leg.stats()
@@ -124,6 +129,18 @@ async def speak(phone: Baresip, server: Server, leg: SipLeg) -> None:
     assert leg.media.refused_security == ""
 
 
+async def hold_and_resume(phone: Baresip, server: Server, leg: SipLeg) -> None:
+    """The same keys go on, or new ones do, but never none."""
+    await phone._command("hold")
+    await until(lambda: leg.held)
+    await phone._command("resume")
+    await until(lambda: not leg.held)
+    before = len(server.heard)
+    await until(lambda: len(server.heard) > before + 20)
+    assert leg.stats().srtp == SUITE
+    assert leg.stats().forged <= 1
+
+
 @pytest.mark.parametrize("mediaenc", ["srtp-mand", "dtls_srtp"])
 async def test_baresip_calls_with_srtp(mediaenc: str, tmp_path: Path) -> None:
     server, phone = Server(), Baresip(tmp_path / "phone")
@@ -132,6 +149,7 @@ async def test_baresip_calls_with_srtp(mediaenc: str, tmp_path: Path) -> None:
             await phone.dial(f"sip:echo@127.0.0.1:{ours.port}")
             leg = await asyncio.wait_for(server.leg, 5)
             await speak(phone, server, leg)
+            await hold_and_resume(phone, server, leg)
             await phone.hang_up()
         await asyncio.wait_for(leg.closed, 5)
     check_wire(tmp_path / "wire.pcap")

@@ -192,6 +192,7 @@ class Selftest:
             sent_dbm0=LEVEL_DBM0,
             keys=KEYS,
             wished=tuple(self._trunk.codecs),
+            beside_server=not self._own_port,
             ended=near.ended_by if near.closed.done() else "",
         )
 

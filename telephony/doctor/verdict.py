@@ -20,6 +20,14 @@ _NOT_SENT = (
     "what we send does not arrive: let UDP out to the address and port of the answer's c= and m= (see the ladder), "
     "and see that sip.advertise is right"
 )
+_NO_ECHO = (
+    "whoever answers is no echo, or the codec is another one than agreed (noise, wrong speed): "
+    "allow one codec only and try again"
+)
+_SERVER_ANSWERS = (
+    "if the number leads back to us, the running server has answered: stop it, and the test answers and measures both "
+    "directions; otherwise whoever answers is no echo, or the codec is another one than agreed"
+)
 _PORTS = "the firewall has to let UDP in to the RTP ports, and sip.advertise has to be an address that the peer reaches"
 
 
@@ -50,6 +58,8 @@ class Observed:
     """Pressed at each end."""
     wished: tuple[str, ...] = ()
     """Codecs of the trunk, best first."""
+    beside_server: bool = False
+    """The server was running, so a call that comes back to us was answered by it."""
     ended: str = ""
     """Why the call ended before we hung up; empty when it did not."""
 
@@ -157,8 +167,7 @@ def _way(subject: str, seen: Observed, end: End) -> Finding:
                            "allow one codec only on this trunk, and show the peer the ladder")  # fmt: skip
         if sound.other_s >= HEARD_S and sound.strongest_hz is not None:
             words = f"sound arrives, but not our tone: mostly {sound.strongest_hz:.0f} Hz"
-            return Finding("problem", subject, words, "whoever answers is no echo, or the codec is another one than "
-                           "agreed (noise, wrong speed): allow one codec only and try again")  # fmt: skip
+            return Finding("problem", subject, words, _SERVER_ANSWERS if seen.beside_server else _NO_ECHO)
         return Finding("problem", subject, "packets arrive, but they carry silence: the tone is lost on the way",
                        "a gateway mutes the call (hold, announcement, missing transcoder): ask the peer")  # fmt: skip
     words = f"the tone is heard for {sound.tone_s:.1f} s at {sound.level_dbm0:.0f} dBm0 (sent {seen.sent_dbm0:.0f})"

@@ -77,6 +77,11 @@ def test_a_tone_is_measured_as_it_was_made(hz: float, level: float, rate_hz: int
     assert other.strongest_hz == pytest.approx(hz, abs=6)
 
 
+def test_beside_a_running_server_the_remedy_is_to_stop_it() -> None:
+    talking = replace(ECHO, near=replace(END, sound=Sound(0, None, 2.0, 300)), beside_server=True)
+    assert any("stop it" in finding.remedy for finding in judge(talking))
+
+
 def test_speed_noise_and_silence_are_no_tone() -> None:
     rng = np.random.default_rng(1)
     assert measure(tone(2008.0, 1.0, -10, 8000), 1004.0, 8000).strongest_hz == pytest.approx(2008, abs=6)

@@ -75,6 +75,8 @@ class Sender:
         self._timestamp = random.getrandbits(32)
         self._lock = threading.Lock()
         self._queue = bytearray()
+        self._tones = bytearray()
+        """Keys as sound, in the form of the queue, before which they go out."""
         self._way = _Way("PCMU", None, None, (rate_hz or RATE_HZ) == RATE_HZ)
         self._payload_type = 0
         self._dtmf_payload_type: int | None = None
@@ -132,8 +134,7 @@ class Sender:
         """Append audio at the leg's rate."""
         if self._rate_hz is None:
             self._rate_hz = RATE_HZ
-        way = self._way
-        samples = encode(pcm, way.codec) if way.coded else pcm.astype(np.int16, copy=False).tobytes()
+        samples = self._form(pcm)
         with self._lock:
             self._queue += samples
 
@@ -147,7 +148,9 @@ class Sender:
     def press(self, keys: str) -> None:
         """Send keys, as events or else as tones. Raises ValueError for other characters."""
         if self._dtmf_payload_type is None and self._sending:
-            self.play(tones(keys, self.rate_hz))
+            samples = self._form(tones(keys, self.rate_hz))
+            with self._lock:
+                self._tones += samples
             return
         keys = check_keys(keys)
         with self._lock:
@@ -184,7 +187,7 @@ class Sender:
 
     def _due(self, keying: bool) -> _Due:
         """This packet's samples: of the queue, but not while a key is sent, and where that ends comfort noise."""
-        way, queue = self._way, self._queue
+        way, queue = self._way, self._tones or self._queue
         width = 1 if way.coded else 2
         wanted = self._wanted
         if not queue or keying:
@@ -192,7 +195,8 @@ class Sender:
         samples = bytes(queue[: wanted * width])
         del queue[: wanted * width]
         count = len(samples) // width
-        self.played_samples += count
+        if queue is self._queue:
+            self.played_samples += count
         if count < wanted:
             samples += self._quiet(wanted - count)
         return _Due(samples, way, True)
@@ -206,6 +210,11 @@ class Sender:
             return self._noise.coded(samples, way.codec, level_dbov)
         return bytes(2 * samples) if level_dbov is None else self._noise.samples(samples, level_dbov).tobytes()
 
+    def _form(self, pcm: Pcm) -> bytes:
+        """As the queue has it."""
+        way = self._way
+        return encode(pcm, way.codec) if way.coded else pcm.astype(np.int16, copy=False).tobytes()
+
     def _is_coded(self, codec: Codec) -> bool:
         return codec in SILENCE and self.rate_hz == RATE_HZ
 
@@ -213,7 +222,8 @@ class Sender:
         """Go on with another codec, and convert what is queued."""
         old = self._way
         new = _Way(codec, make_encoder(codec), make_resampler(rate_hz, FORMATS[codec].rate_hz), self._is_coded(codec))
-        if old.coded or new.coded:
-            pcm = decode(bytes(self._queue), old.codec) if old.coded else np.frombuffer(bytes(self._queue), np.int16)
-            self._queue = bytearray(encode(pcm, codec) if new.coded else pcm.tobytes())
         self._way = new
+        if old.coded or new.coded:
+            for samples in (self._queue, self._tones):
+                pcm = decode(bytes(samples), old.codec) if old.coded else np.frombuffer(bytes(samples), np.int16)
+                samples[:] = self._form(pcm)

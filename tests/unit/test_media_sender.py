@@ -147,10 +147,19 @@ def test_keys_interrupt_audio_and_give_the_clock_back() -> None:
 
 
 def test_a_peer_without_events_gets_tones() -> None:
+    """At once, as events would; what is queued waits and is counted alone."""
     source = sender(agreed(dtmf_payload_type=None))
+    source.play(np.tile(TALK, 3))
+    slots(source, 1)
     source.press("42")
-    assert source.queued_samples == 2 * (800 + 640)
-    assert {packet.payload_type for packet in slots(source, 20)} == {0}
+    assert (source.queued_samples, source.played_samples) == (320, 160)
+    assert source.flush() == 320
+    source.play(TALK)
+    packets = slots(source, 18)
+    assert {packet.payload_type for packet in packets} == {0}
+    assert Detector(8000).feed(decode(b"".join(packet.payload for packet in packets), "PCMU")) == "42"
+    assert (source.queued_samples, source.played_samples) == (160, 160)
+    assert (decode(slots(source, 1)[0].payload, "PCMU") > 4800).all()
 
 
 def test_other_characters_are_refused_before_anything_is_sent() -> None:

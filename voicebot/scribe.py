@@ -224,7 +224,7 @@ class Scribe:
 
     def parted(self, who: str) -> None:
         """One of the two hung up, or they talk on without us."""
-        self._reason = "connected without us" if who == "released" else f"{who} hung up"
+        self._reason = "transferred" if who == "released" else f"{who} hung up"
 
     def ended(self, snapshot: Snapshot, summary: str, leg: Leg) -> None:
         """The call is over: the last line of its record."""

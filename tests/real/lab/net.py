@@ -97,7 +97,7 @@ class Lab:
         self._plug("phone", "line", "192.168.77.2/24")
         self._plug("router", "line", "192.168.77.1/24")
         self.run("phone", "ip", "route", "add", "default", "via", "192.168.77.1")
-        self.run("router", "sysctl", "-qw", "net.ipv4.ip_forward=1")
+        self.run("router", "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward")
         self.run("router", "iptables", "-t", "nat", "-A", "POSTROUTING", "-s", "192.168.77.0/24", "!", "-o", "line",
                  "-j", "MASQUERADE", "--random")  # fmt: skip
         # What nobody behind the NAT asked for does not come in.

@@ -2,8 +2,8 @@
 
 Every 10 ms the power at the eight frequencies over 16 ms is taken (a Goertzel bank, as one matrix product for all
 windows of a block). A window speaks for a key when nearly all its power lies in one row and one column, with a
-permitted twist. How much each tone's phase advances from one window to the next says how far off its frequency is: this is what tells
-keys from speech in so short a time.
+permitted twist. How much each tone's phase advances from one window to the next says how far off its frequency is:
+this is what tells keys from speech in so short a time.
 """
 
 from __future__ import annotations

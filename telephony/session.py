@@ -253,11 +253,13 @@ class MediaSession:
 
     def _screen(self, data: bytes, source: Address, now_ns: int) -> bytes | None:
         """The RTP packet in a datagram; all else goes where it belongs (RFC 7983, RFC 5761 section 4)."""
-        if len(data) < _HEADER_BYTES:
-            return data if not self._protection.demanded else None
-        if 20 <= data[0] <= 63:
-            self._protection.handshake(0, data, source)
-            return None
+        if not data or not 128 <= data[0] <= 191:
+            if data and 20 <= data[0] <= 63:
+                self._protection.handshake(0, data, source)
+                return None
+            return data  # STUN, keepalives, noise: no RTP, which the receiver counts
+        if len(data) <= _HEADER_BYTES:
+            return None if self._protection.demanded else data
         if 192 <= data[1] <= 223 and self._agreed is not None and self._agreed.rtcp_mux:
             self._reported(data, source, now_ns)
             return None
@@ -285,9 +287,9 @@ class MediaSession:
         for data, source in self._udp.receive(self.sockets[1]):
             if self.capture is not None:
                 self.capture.append(Captured(now_ns, False, self.port + 1, source, data))
-            if len(data) > _HEADER_BYTES and 20 <= data[0] <= 63:
+            if data and 20 <= data[0] <= 63:
                 self._protection.handshake(1, data, source)
-            else:
+            elif data and 128 <= data[0] <= 191:
                 self._reported(data, source, now_ns)
 
     def _reported(self, data: bytes, source: Address, now_ns: int) -> None:

@@ -149,6 +149,16 @@ def test_plain_packets_are_neither_heard_nor_sent(call: Call) -> None:
     assert all(isinstance(caller.unprotector.rtp(datagram), bytes) for _, datagram, _ in call.network.sent)
 
 
+def test_stun_and_noise_beside_srtp_are_malformed_and_not_forged(call: Call) -> None:
+    caller = Caller()
+    call.session.connect(caller.agreed)
+    junk = [b"", b"\0", b"\r\n\r\n", bytes.fromhex("000100002112a442") + bytes(12), b"\xff" * 200]
+    call.run(1, *((data, CALLER) for data in junk))
+    caller.talk(call, 5)
+    stats = call.session.stats()
+    assert (stats.forged, stats.malformed, stats.packets_received) == (0, len(junk), 5)
+
+
 def test_replayed_packets_are_counted_and_not_heard(call: Call) -> None:
     caller = Caller()
     call.session.connect(caller.agreed)

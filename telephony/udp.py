@@ -117,6 +117,9 @@ class LinuxUdp:
 
     def receive(self, sock: socket.socket) -> Datagrams:
         count = self._recvmmsg(sock.fileno(), self._vector, BATCH, _MSG_DONTWAIT, None)
+        if count == 1:  # nearly always
+            source = unpack_address(bytes(self._names_view[: self._name_length]))
+            return [(bytes(self._data_view[: self._lengths[0]]), source)]
         datagrams: Datagrams = []
         for index in range(count):
             start, name = index * MAX_DATAGRAM_BYTES, index * self._name_length

@@ -26,7 +26,7 @@ from .siprun import Sipp
 FIRST_RTP, LAST_RTP = 22000, 22199
 
 
-async def until(condition: Callable[[], bool], patience_s: float = 5) -> None:
+async def until(condition: Callable[[], bool], patience_s: float = 10) -> None:
     """Look every few milliseconds."""
     end_s = asyncio.get_running_loop().time() + patience_s
     while not condition():

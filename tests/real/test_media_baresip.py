@@ -121,8 +121,8 @@ async def baresip(folder: Path) -> AsyncIterator[asyncio.StreamWriter]:
     assert process.stdout is not None
     try:
         async with asyncio.timeout(10):
-            while b"is ready" not in await process.stdout.readline():
-                pass
+            while b"is ready" not in (line := await process.stdout.readline()):
+                assert line, "baresip has ended; another one may have its ports"
         drain = asyncio.create_task(process.stdout.read())
         _, control = await asyncio.open_connection("127.0.0.1", CONTROL_PORT)
         yield control

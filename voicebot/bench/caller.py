@@ -9,6 +9,7 @@ from collections.abc import Callable
 from telephony.agent import SipLeg, UserAgent
 from telephony.codecs import RATE_HZ, Pcm
 from telephony.leg import LegError
+from telephony.terms import Terms
 from voicebot.bench.capture import Capture
 from voicebot.bench.sound import voiced
 from voicebot.bench.turns import CallReport, Plan, Step, Turn
@@ -22,6 +23,8 @@ ANSWER_S = 5.0
 BARGE_IN_AFTER_S = 1.0
 """How far into a prompt an interrupting caller begins."""
 KEY_S = 0.25
+_TERMS = Terms(codecs=("PCMU", "PCMA"))
+"""The capture finds what was said in the packets that were sent, which only a codec without memory allows."""
 POLL_S = 0.05
 
 
@@ -43,7 +46,7 @@ class Caller:
         """Call, take every turn of the plan, listen to the end, hang up. A failed call is in the report, not raised."""
         report = CallReport(script)
         try:
-            leg = await self._agent.call(self._uri, from_name="test caller", ring_s=self._ring_s)
+            leg = await self._agent.call(self._uri, from_name="test caller", ring_s=self._ring_s, terms=_TERMS)
         except LegError as error:
             report.failure = str(error)
             return report

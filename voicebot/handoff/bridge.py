@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-import numpy as np
-import soxr
-
 from telephony.leg import AudioHandler, Leg, LegError, Pcm
+from telephony.resample import make_resampler
 from telephony.sipleg import SipLeg
 from voicebot import log
 
@@ -34,16 +32,12 @@ async def _release(caller: Leg, human: Leg) -> bool:
 def forward(source: Leg, sink: Leg) -> AudioHandler:
     """A handler for `source.on_audio` that plays on `sink`, at the sink's rate."""
     limit = int(MAX_QUEUED_S * sink.rate_hz)
-    resampler = (
-        None
-        if source.rate_hz == sink.rate_hz
-        else soxr.ResampleStream(source.rate_hz, sink.rate_hz, 1, dtype="int16", quality="LQ")
-    )
+    resample = make_resampler(source.rate_hz, sink.rate_hz)
 
     def play(pcm: Pcm) -> None:
         if sink.queued_samples > limit or sink.closed.done():
             return
-        out = pcm if resampler is None else np.asarray(resampler.resample_chunk(pcm), dtype=np.int16)
+        out = pcm if resample is None else resample(pcm)
         if len(out):
             sink.play(out)
 

@@ -57,6 +57,10 @@ class Sip(Section):
     trace_mb: Annotated[float, Field(ge=0, le=1024)] = 16.0
     """Memory for the SIP messages of the latest calls, which `voicebot trunk ladder` shows; 0 keeps none."""
 
+    trace_rtp: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    """Audio packets kept of each of the latest calls, 100 for a second of a call, for `voicebot trunk pcap`. Whoever can
+    read them can listen: leave it 0 unless you are looking for a fault."""
+
     @property
     def addresses(self) -> tuple[str, ...]:
         return (self.listen,) if isinstance(self.listen, str) else tuple(self.listen)
@@ -127,8 +131,8 @@ class Handover(Section):
                 parse_uri(uri)
             except SipError:
                 raise ValueError(f"{name}: must be a SIP URI such as sip:reception@10.0.0.5") from None
-            if any(c in uri for c in "\r\n <>"):
-                raise ValueError(f"{name}: must be a SIP URI without blanks and brackets")
+            if not uri.startswith(("sip:", "sips:")) or any(c in uri for c in "\r\n <>"):
+                raise ValueError(f"{name}: must be a SIP URI such as sip:reception@10.0.0.5")
         return value
 
 

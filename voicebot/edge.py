@@ -16,14 +16,17 @@ from typing import Any
 
 from telephony.agent import AgentConfig, IncomingCall, UserAgent
 from telephony.doctor.legs import CallTrace
+from telephony.doctor.rtp import packets
 from telephony.engine import MediaEngine
 from telephony.happenings import Blocked, Happening, Over, Refused, SetUp, TrunkState
+from telephony.leg import Leg
 from telephony.problems import Problem, SourceError
 from telephony.routing.facts import CallFacts
 from telephony.routing.lint import lint
 from telephony.routing.rules import Decision, Router
-from telephony.sip.gate import Gate
+from telephony.sip.gate import Block, Gate
 from telephony.sip.tls import TlsServer
+from telephony.sipleg import SipLeg
 from telephony.stats import MediaStats
 from telephony.trace import Trace
 from telephony.trunk.book import TrunkBook
@@ -34,6 +37,8 @@ from voicebot.config import Config
 NO_TRUNK = "none"
 REMEMBERED = 2000
 """Calls whose legs can still be found by our own id."""
+CAPTURED = 20
+"""Legs whose audio packets are kept, where that is switched on."""
 LOOK_S = 2.0
 """How often the file of routes is looked at for changes."""
 _ENDS = frozenset({"caller", "local", "no-media", "session-expired", "transferred", "replaced"})
@@ -59,6 +64,7 @@ class Edge:
         self._config = config
         self._on_call = on_call
         self._legs_of: OrderedDict[str, list[str]] = OrderedDict()
+        self._captured: OrderedDict[str, SipLeg] = OrderedDict()
         self._looked_s = 0.0
         self._changed_ns = 0
         self.trace = Trace(int(sip.trace_mb * 1_000_000)) if sip.trace_mb else None
@@ -108,11 +114,15 @@ class Edge:
 
     # ── what the doctor is shown ──
 
-    def remember(self, call: str, leg: str) -> None:
-        """A leg belongs to a call: our id of the call, and the leg's Call-ID."""
-        self._legs_of.setdefault(call, []).append(leg)
+    def remember(self, call: str, leg: Leg) -> None:
+        """A leg belongs to a call of this id."""
+        self._legs_of.setdefault(call, []).append(leg.id)
         if len(self._legs_of) > REMEMBERED:
             self._legs_of.popitem(last=False)
+        if isinstance(leg, SipLeg) and leg.media.capture is not None:
+            self._captured[leg.id] = leg
+            if len(self._captured) > CAPTURED:
+                self._captured.popitem(last=False)
 
     def trace_of(self, call: str) -> CallTrace | None:
         """The SIP messages of a call, by our id, by a leg's Call-ID, or ``last``; None when nothing is known."""
@@ -122,16 +132,23 @@ class Edge:
             call = next(reversed(self._legs_of))
         ids = self._legs_of.get(call, [call])
         found = {leg: entries for leg in ids if (entries := self.trace.of(leg))}
-        return CallTrace(call, found) if found else None
+        sound = [self._captured[leg] for leg in found if leg in self._captured]
+        rtp = [packet for leg in sound for packet in packets(leg.media, leg.endpoint.local_host(leg.dialog.hop))]
+        return CallTrace(call, found, rtp) if found else None
 
     def state(self) -> dict[str, Any]:
         """How trunks are doing, and who is blocked."""
         now_s = asyncio.get_running_loop().time()
         return {
             "trunks": [dataclasses.asdict(standing) for standing in self.trunks.states()],
-            "blocked": [dataclasses.asdict(block) for block in self.gate.blocked(now_s)],
+            "blocked": [_shown(block, now_s) for block in self.gate.blocked(now_s)],
+            "refused": dict(self.gate.refused),
             "calls": self.agent.active_calls,
         }
+
+    def unblock(self, host: str) -> bool:
+        """Let a blocked address in again. False when it was not blocked, or is no address."""
+        return self.gate.unblock(host)
 
     # ── the file of routes ──
 
@@ -170,6 +187,10 @@ class Edge:
                 except SourceError as error:
                     _log.error("new routes are wrong, the old ones stay", extra={"problems": str(error)})
         return self.router
+
+
+def _shown(block: Block, now_s: float) -> dict[str, Any]:
+    return {"host": block.host, "why": block.why, "left_s": block.until_s - now_s, "times": block.times}
 
 
 def routing_problems(config: Config, router: Router, trunks: Iterable[Trunk]) -> list[Problem]:
@@ -214,3 +235,5 @@ def _count_media(trunk: str, media: MediaStats) -> None:
         return
     metrics.media_jitter.labels(trunk).observe(media.jitter_ms / 1000)
     metrics.media_loss.labels(trunk).observe(100 * media.lost / expected)
+    if media.mos is not None:
+        metrics.media_mos.labels(trunk).observe(media.mos)

@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime, tzinfo
 from pathlib import Path
+from typing import Any
 
 from telephony.doctor import ladder, legs, page, pcap, story
 from telephony.doctor.check import check
@@ -63,6 +64,9 @@ def register(sub: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     cmd.add_argument("--ladder", action="store_true", help="show the SIP messages, too")
     cmd.add_argument("--pcap", type=Path, metavar="FILE", help="write them as a capture")
     _route_arguments(add("route", _route, "say which rule takes a call, why, and what the dialog will see"))
+    cmd = add("state", _state, "how the running server's trunks are doing, and which sources it has blocked")
+    cmd.add_argument("--url", help="of the running server; default: the configuration's http section")
+    cmd.add_argument("--unblock", metavar="ADDRESS", help="let a blocked source in again")
     for name, run, words in (
         ("ladder", _ladder, "show a call's SIP messages and negotiation in words"),
         ("pcap", _pcap, "write a call's messages as a capture for Wireshark"),
@@ -139,6 +143,28 @@ def _route(args: argparse.Namespace) -> int:
     facts = CallFacts.of(args.to, args.from_, headers, trunk=args.trunk, trusted=trusted, verstat=verstat)
     decision = router.decide(facts, _time(args.at, zone_of(router.model.zone)))
     print(json.dumps(_decision_json(decision), indent=2, ensure_ascii=False) if args.json else _decision(decision))
+    return 0
+
+
+def _state(args: argparse.Namespace) -> int:
+    if args.unblock:
+        try:
+            _ask(args, f"unblock/{urllib.parse.quote(args.unblock, safe='')}", "POST")
+        except urllib.error.HTTPError:
+            raise VoicebotError(f"{args.unblock} is not blocked", "without --unblock: who is") from None
+        print(f"{args.unblock} may call again")
+        return 0
+    state = _ask(args, "state")
+    if args.json:
+        print(json.dumps(state))
+        return 0
+    for trunk in state["trunks"]:
+        words = f"registration {trunk['registration']}, health {trunk['health']}, {trunk['calls']} calls"
+        print(f"{trunk['trunk']:16}{words}{': ' + trunk['why'] if trunk['why'] else ''}")
+    for block in state["blocked"]:
+        print(f"blocked  {block['host']} for {block['left_s']:.0f} s more: {block['why']}, {block['times']} times")
+    refused = ", ".join(f"{count} {why}" for why, count in state["refused"].items()) or "nothing"
+    print(f"{state['calls']} calls now; turned away before reading: {refused}")
     return 0
 
 
@@ -245,20 +271,27 @@ def _decision_json(decision: Decision) -> dict[str, object]:
 
 def _fetch(args: argparse.Namespace) -> CallTrace:
     """A call's messages from the running server."""
+    try:
+        return legs.from_json(_ask(args, f"trace/{urllib.parse.quote(args.call, safe='')}"))
+    except urllib.error.HTTPError as error:
+        raise VoicebotError(f"the server knows no call {args.call!r}", "`voicebot calls` lists them; old ones are "
+                            "forgotten when the server needs the memory, or was restarted") from error  # fmt: skip
+
+
+def _ask(args: argparse.Namespace, what: str, method: str = "GET") -> Any:
+    """What the running server answers. Raises HTTPError for 404 only."""
     http = _config(args).http
     base = args.url or f"http://{http.listen}:{http.port}"
     if not base.startswith(("http://", "https://")):
         raise VoicebotError(f"--url {base!r} is no address of a server", "write http://127.0.0.1:8080")
-    url = f"{base.rstrip('/')}/trunk/trace/{urllib.parse.quote(args.call, safe='')}"
+    url = f"{base.rstrip('/')}/trunk/{what}"
     try:
-        with urllib.request.urlopen(url, timeout=SERVER_S) as answer:
-            data = answer.read(MAX_ANSWER_BYTES)
-        return legs.from_json(json.loads(data))
+        with urllib.request.urlopen(urllib.request.Request(url, method=method), timeout=SERVER_S) as answer:
+            return json.loads(answer.read(MAX_ANSWER_BYTES))
     except urllib.error.HTTPError as error:
         if error.code == 404:
-            raise VoicebotError(f"the server knows no call {args.call!r}", "`voicebot calls` lists them; old ones are "
-                                "forgotten when the server needs the memory, or was restarted") from None  # fmt: skip
+            raise
         raise VoicebotError(f"the server answers {error.code} to {url}") from None
     except (OSError, ValueError) as error:
         why = getattr(error, "reason", None) or error
-        raise VoicebotError(f"no trace from {url}: {why}", "is the server running? name it with --url") from None
+        raise VoicebotError(f"no answer from {url}: {why}", "is the server running? name it with --url") from None

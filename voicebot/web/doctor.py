@@ -27,6 +27,9 @@ class Telephone(Protocol):
     def state(self) -> dict[str, Any]:
         """Trunks and blocked sources, as plain data."""
 
+    def unblock(self, host: str) -> bool:
+        """Let a blocked address in again. False when it was not blocked."""
+
 
 class Doctor:
     """Handlers under ``/trunk``."""
@@ -40,6 +43,7 @@ class Doctor:
             web.get("/trunk/trace/{call}", self._trace),
             web.get("/trunk/ladder/{call}", self._ladder),
             web.get("/trunk/state", self._state),
+            web.post("/trunk/unblock/{host}", self._unblock),
         ]
 
     async def _trace(self, request: web.Request) -> web.Response:
@@ -54,6 +58,13 @@ class Doctor:
     async def _state(self, request: web.Request) -> web.Response:
         _from_here(request)
         return web.json_response(self._telephone().state(), headers={"Cache-Control": "no-store"})
+
+    async def _unblock(self, request: web.Request) -> web.Response:
+        _from_here(request)
+        if "Origin" in request.headers:  # a page in somebody's browser is not an operator
+            raise web.HTTPForbidden(text="not from a browser\n")
+        was_blocked = self._telephone().unblock(request.match_info["host"])
+        return web.json_response({"unblocked": was_blocked}, status=200 if was_blocked else 404)
 
     def _find(self, request: web.Request) -> CallTrace:
         _from_here(request)

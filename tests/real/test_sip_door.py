@@ -1,0 +1,147 @@
+"""Who is let in: strangers, callers with passwords, full trunks, identity headers, draining, overload, floods."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+
+import pytest
+
+from telephony.admission import LAG_S, RELIEF_S
+from telephony.agent import IncomingCall
+from telephony.happenings import Happening, Over, Refused, SetUp
+
+from .sippscript import Script, sdp
+from .siprun import OFFER, running_agent, sipp, wire
+from .test_sip_incoming import answer, book, final, peer_sipp, talk
+
+
+async def test_a_stranger_gets_the_same_403_whoever_he_calls() -> None:
+    refused: list[Happening] = []
+    async with (
+        running_agent(answer, open=False, trunks=book(peers="192.0.2.0/24"), watch=refused.append) as agent,
+        wire(agent.port) as peer,
+    ):
+        seen = set()
+        for n, user in enumerate(["bot", "1000", "nobody", "admin"]):
+            peer.send(
+                peer.request("INVITE", branch=f"z9hG4bK{n}", call=f"c{n}", uri=f"sip:{user}@127.0.0.1", body=OFFER)
+            )
+            text = await peer.receive("SIP/2.0")
+            seen.add((text.split("\r\n")[0], tuple(sorted(line.partition(":")[0] for line in text.split("\r\n")[1:]))))
+        assert len(seen) == 1 and "403" in next(iter(seen))[0]
+        assert [one for one in refused if isinstance(one, Refused)] == [Refused("unlisted", "127.0.0.1")] * 4
+        assert not len(agent._endpoint._transactions), "a refusal at the door keeps no state"
+
+
+@peer_sipp
+async def test_callers_on_a_trunk_with_users_have_to_answer_a_challenge(tmp_path: Path) -> None:
+    """sipp computes the digest itself."""
+    trunks = book(peers="127.0.0.1", users={"ann": "open-sesame"}, digest=("MD5",))
+    users: list[str] = []
+
+    async def note(incoming: IncomingCall) -> None:
+        users.append(incoming.user)
+        await (await incoming.answer()).closed
+
+    async with running_agent(note, trunks=trunks) as agent:
+        for password, status in (("wrong", 401), ("open-sesame", 200)):
+            proof = f'[authentication username="ann" password="{password}"]'
+            script = Script().send("INVITE", sdp()).expect(401).ack(refused=True).send("INVITE", sdp(), proof)
+            script = script.expect(401).ack(refused=True) if status == 401 else script.expect(200).ack().bye()
+            uri = ["-auth_uri", f"bot@127.0.0.1:{agent.port}"]
+            async with sipp(script.write(tmp_path), to=agent.port, options=uri) as caller:
+                await caller.ended()
+        assert users == ["ann"]
+
+
+async def test_a_trunk_takes_no_more_calls_than_it_may() -> None:
+    told: list[Happening] = []
+    trunks = book(peers="127.0.0.1", max_calls=1)
+    async with running_agent(answer, trunks=trunks, watch=told.append) as agent, wire(agent.port) as peer:
+        tag = await talk(peer, "first")
+        peer.send(peer.request("INVITE", branch="z9hG4bK2", call="second", body=OFFER))
+        assert "Retry-After: 5" in await peer.receive("SIP/2.0 503")
+        peer.send(peer.request("BYE", branch="z9hG4bKb", call="first", seq="2", to=tag))
+        await peer.receive("SIP/2.0 200")
+        await talk(peer, "third")
+        assert Refused("calls", "127.0.0.1", "line") in told
+        over = next(one for one in told if isinstance(one, Over))
+        assert (over.trunk, over.incoming, over.why) == ("line", True, "caller")
+        assert [(one.trunk, one.status) for one in told if isinstance(one, SetUp)] == [("line", 200)] * 2
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+async def test_identity_headers_come_through_from_trusted_trunks_only(trusted: bool) -> None:
+    """Acceptance 8: white space before the colon changes nothing, and what is not believed is not there."""
+    calls: list[IncomingCall] = []
+
+    async def note(incoming: IncomingCall) -> None:
+        calls.append(incoming)
+
+    extra = (
+        "P-Asserted-Identity : <sip:+4930123@carrier;verstat=TN-Validation-Passed>\nDiversion: <sip:a@b>\nX-Vip: yes\n"
+        "Subject: hello\nP-asserted-IDENTITY: <tel:+4930124>\n"
+    )
+    trunks = book(peers="127.0.0.1", trusted=trusted)
+    async with running_agent(note, trunks=trunks) as agent, wire(agent.port) as peer:
+        from_ = "<sip:+49301;verstat=TN-Validation-Passed@127.0.0.1>"
+        peer.send(peer.request("INVITE", body=OFFER, extra=extra, from_=from_))
+        await final(peer)
+    (incoming,) = calls
+    assert incoming.trusted is trusted
+    assert incoming.headers["subject"] == ("hello",)
+    assert ("x-vip" in incoming.headers) is trusted
+    assert len(incoming.headers.get("P-Asserted-Identity", ())) == (2 if trusted else 0)
+    assert ("verstat" in incoming.from_uri) is trusted
+
+
+async def test_draining_refuses_calls_and_pings_with_503_and_lets_live_calls_go_on() -> None:
+    async with running_agent(answer) as agent, wire(agent.port) as peer:
+        await talk(peer, "first")
+        agent.drain()
+        for method in ("OPTIONS", "INVITE"):
+            peer.send(peer.request(method, branch=f"z9hG4bK{method}", call=method, body=OFFER))
+            assert "Retry-After: " in await peer.receive("SIP/2.0 503")
+        assert agent.active_calls == 1 and not agent.accepting
+
+
+async def test_an_event_loop_that_is_held_up_takes_no_more_calls_until_it_has_caught_up() -> None:
+    told: list[Happening] = []
+    async with running_agent(answer, watch=told.append) as agent, wire(agent.port) as peer:
+        await talk(peer, "first")
+        peer.send(peer.request("INVITE", branch="z9hG4bK2", call="second", body=OFFER))
+        time.sleep(LAG_S + 0.2)  # noqa: ASYNC251 - this is what is tried
+        await peer.receive("SIP/2.0 503")
+        assert Refused("overload", "127.0.0.1") in told
+        await asyncio.sleep(RELIEF_S)
+        await talk(peer, "third")
+        assert agent.active_calls == 2
+
+
+async def test_over_the_limit_503_comes_at_once_also_under_a_flood() -> None:
+    """Acceptance 10: 500 new calls per second, each refused within 200 ms, and no state kept of any."""
+    loop = asyncio.get_running_loop()
+    async with running_agent(answer, max_calls=1) as agent, wire(agent.port) as peer:
+        await talk(peer, "first")
+        sent: dict[str, float] = {}
+        took: list[float] = []
+        for n in range(1000):
+            sent[f"f{n}"] = loop.time()
+            peer.send(peer.request("INVITE", branch=f"z9hG4bKf{n}", call=f"f{n}", body=OFFER))
+            await asyncio.sleep(0.002)
+            while not peer.inbox.empty():
+                _took(peer.inbox.get_nowait().decode(), sent, took, loop.time())
+        while len(took) < 1000:
+            _took(await peer.receive("SIP/2.0 503"), sent, took, loop.time())
+        took.sort()
+        print(f"503 after p50 {took[500] * 1e3:.1f} ms, p99 {took[990] * 1e3:.1f} ms, at most {took[-1] * 1e3:.1f} ms")
+        assert took[-1] < 0.2
+        assert len(agent._endpoint._transactions) < 5
+
+
+def _took(text: str, sent: dict[str, float], took: list[float], now_s: float) -> None:
+    assert text.startswith("SIP/2.0 503") and "Retry-After: " in text
+    name = text.partition("Call-ID: ")[2].partition("\r\n")[0]
+    took.append(now_s - sent[name])

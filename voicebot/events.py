@@ -24,10 +24,15 @@ class Expect:
     kind: ExpectKind = "free"
     lengths: tuple[int, ...] = ()
     """digits and alnum: the numbers of characters allowed; empty for any (up to 20)."""
+    patterns: tuple[str, ...] = ()
+    """alnum and digits: the shapes allowed, instead of lengths: ``A`` a letter, ``9`` a digit, ``*`` either, a lower-case
+    letter or another digit itself: ``kd9999A``. Empty for any."""
     phrases: tuple[str, ...] = ()
     """phrases and name: what may be said."""
     boost: tuple[str, ...] = ()
     """Words that are likelier here than elsewhere."""
+    also: tuple[Expect, ...] = ()
+    """yesno: answers that may come with a "no" or instead of one, because a value was read back: "no, four seven …"."""
     secret: bool = False
     """The answer must appear in no log, transcript, record or metric."""
     barge_in: bool = True

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-_DESCRIPTION = """Every recording goes through an 8 kHz µ-law line, voice activity detection and recognition, with what a
-dialog would expect there; without --task also noise, and speech where an answer is expected that it does not hold.
+_DESCRIPTION = """Every recording goes through an 8 kHz µ-law line, voice activity detection and recognition with what
+a dialog would expect there; without --task also noise, and speech where an answer is expected that it does not hold.
 The last line is JSON."""
 
 

@@ -11,10 +11,10 @@ import numpy as np
 import soundfile
 import soxr
 
-from telephony.codecs import RATE_HZ, Pcm
-from telephony.conceal import Concealer
+from telephony.media.codecs import RATE_HZ, Pcm
+from telephony.media.conceal import Concealer
 from voicebot.bench.sound import load_wav, through_line, voiced
-from voicebot.ears.turn import Began, Ended, Recognise, Timing, TurnMachine
+from voicebot.ears.turn import Ended, Recognise, Timing, TurnMachine
 from voicebot.ears.vad import WINDOW, Silero, Stream, find_model
 from voicebot.errors import VoicebotError
 
@@ -130,20 +130,17 @@ class Detector:
 
     def turns(self, pcm: Pcm) -> list[tuple[int, int]]:
         """(start, end) samples of what would be recognised in each turn; pauses up to `PATIENT_S` are in a turn."""
-        machine, stream, spans = TurnMachine(self._timing), Stream(lambda _: None), []
-        asked: tuple[int, int] | None = None
+        machine, stream = TurnMachine(self._timing), Stream(lambda _: None)
+        spans: list[tuple[int, int]] = []
+        asked: list[tuple[int, int]] = []
         for at in range(0, len(pcm) - WINDOW + 1, WINDOW):
             found, states = self._silero.run(stream.load(pcm[at : at + WINDOW])[None], stream.state[:, None])
             stream.settle(float(found[0]), states[:, 0])
-            for decision in machine.window(float(found[0])):
-                match decision:
-                    case Began():
-                        asked = None
-                    case Recognise(start, end):
-                        asked = (start, end)
-                    case Ended():
-                        spans.append(asked)
-            if asked is not None and any(isinstance(d, Ended) for d in machine.recognised(PATIENT_S)):
-                spans.append(asked)
-                asked = None
-        return [span for span in [*spans, asked] if span is not None]
+            decisions = machine.window(float(found[0]))
+            asked += [(d.start, d.end) for d in decisions if isinstance(d, Recognise)]
+            if asked:
+                decisions += machine.recognised(PATIENT_S)
+            if any(isinstance(d, Ended) for d in decisions):
+                spans.append(asked[-1])
+                asked = []
+        return [*spans, *asked[-1:]]

@@ -43,10 +43,15 @@ class Transcript:
     """Log-probability of the best reading minus that of the in-grammar one; large when something else was said."""
     timings_ms: dict[str, float] = field(default_factory=dict)
     """``asr`` and ``grammar``."""
+    evidence: dict[str, float] = field(default_factory=dict)
+    """What `expected_confidence` was made of, by name: for calibration."""
 
 
 class Engine(Protocol):
     """A recogniser shared by all calls; used by several threads at once."""
+
+    name: str
+    """For people, logs and metrics."""
 
     def recognise(self, audio: Audio, expect: Expect, cancelled: Cancelled) -> Transcript | None:
         """Recognise a whole utterance, at 16 000 Hz; None when `cancelled` became true underway.
@@ -54,4 +59,8 @@ class Engine(Protocol):
         Raises:
             EngineFailed: the engine broke on this utterance.
         """
+        ...
+
+    def close(self) -> None:
+        """Let go of threads and connections; called once, when nothing is recognised any more."""
         ...

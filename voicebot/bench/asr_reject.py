@@ -1,0 +1,101 @@
+"""What must not be taken for an answer: other speech inside a grammar, noise and music; and what recognition costs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from telephony.media.codecs import RATE_HZ, Pcm
+from voicebot.bench.asr_cases import Ears, seed
+from voicebot.bench.asr_line import Line, Recording, load, received
+from voicebot.bench.asr_score import THRESHOLD, rate
+from voicebot.bench.asr_tasks import TODAY, tasks
+from voicebot.events import Expect
+from voicebot.mind.slots.dates import find_dates
+from voicebot.mind.slots.digits import find_digits
+from voicebot.mind.slots.letters import find_codes
+from voicebot.mind.slots.numbers import find_amounts
+from voicebot.mind.slots.words import tokens
+from voicebot.mind.slots.yesno import find_yesno
+
+EXPECTED: dict[str, tuple[Expect, Callable[[str], bool]]] = {
+    "digits4": (Expect("digits", (4,)), lambda t: bool(find_digits(tokens(t), lambda v: len(v) == 4))),
+    "yesno": (Expect("yesno"), lambda t: bool(find_yesno(tokens(t)))),
+    "amount": (Expect("amount"), lambda t: bool(find_amounts(tokens(t)))),
+    "digits6": (Expect("digits", (6,)), lambda t: bool(find_digits(tokens(t), lambda v: len(v) == 6))),
+    "date": (Expect("date"), lambda t: bool(find_dates(tokens(t), TODAY.date()))),
+    "alnum6": (Expect("alnum", (6,)), lambda t: bool(find_codes(tokens(t), lambda v: len(v) == 6))),
+}
+"""Answers that are waited for, and whether a sentence holds one after all."""
+_OTHER = ("sentence", "request", "long", "word", "coffee")
+_EACH = 3
+"""Of `EXPECTED`, so many are tried on each recording, in turn."""
+PIECE_S = 4.0
+_TRIED, _COSTED, _COST_S = 200, 24, 2.0
+
+
+def out_of_grammar(recordings: Sequence[Recording], folder: Path, line: Line, ears: Ears) -> dict[str, Any]:
+    """Sentences where an answer is expected that they do not hold."""
+    tried: list[tuple[str, Recording, float]] = []
+    names = list(EXPECTED)
+    for at, recording in enumerate([r for r in recordings if r.task in _OTHER]):
+        pcm = received(load(folder / recording.path), line, seed(recording.path))
+        for name in (names * 2)[(at * _EACH) % len(names) :][:_EACH]:
+            expect, held = EXPECTED[name]
+            if not held(recording.transcript):
+                sure = max((t.expected_confidence for t in ears.hear(pcm, expect)[0] if t.expected), default=0.0)
+                tried.append((name, recording, sure))
+    return {
+        "accepted": rate([sure >= THRESHOLD for _, _, sure in tried], [r.speaker for _, r, _ in tried]),
+        "answered": rate([sure > 0 for _, _, sure in tried]),
+        "by_kind": {n: rate([sure > 0 for name, _, sure in tried if name == n]) for n in names},
+        "answers": [[name, r.path, round(sure, 3)] for name, r, sure in tried if sure > 0],
+    }
+
+
+def noise(noises: Mapping[str, Pcm], ears: Ears) -> dict[str, Any]:
+    """Noise and music alone, in pieces of `PIECE_S`: how many give text, through the whole ears and past their VAD."""
+    expects = [Expect(), Expect("digits", (4,)), Expect("yesno")]
+    through, past, texts = [], [], []
+    for name, pcm in noises.items():
+        size = int(PIECE_S * RATE_HZ)
+        for at in range(0, max(1, len(pcm) - size // 2), size):
+            piece, expect = pcm[at : at + size], expects[(at // size) % len(expects)]
+            found = [t.text or t.expected for t in ears.hear(received(piece, Line(), at), expect)[0]]
+            raw = ears.recognise(piece, expect)
+            through.append(any(found))
+            past.append(bool(raw.text or raw.expected))
+            texts += [[name, at / RATE_HZ, text] for text in found if text]
+    return {"through_ears": rate(through), "without_vad": rate(past), "texts": texts}
+
+
+def cost(recordings: Sequence[Recording], folder: Path, ears: Ears) -> dict[str, Any]:
+    """CPU time of answers of about two seconds, read freely and in the grammar of their task.
+
+    One after the other in one thread; the first is not counted.
+    """
+    known = tasks(recordings)
+    asked = [r for r in recordings if r.task in known and known[r.task].expect(r).kind != "free"]
+    spans = []
+    for recording in asked[:: max(1, len(asked) // _TRIED)]:
+        pcm = received(load(folder / recording.path), Line(), 0)
+        spans += [(pcm[a:b], known[recording.task].expect(recording)) for a, b in ears.spans(pcm)[:1]]
+    chosen = sorted(spans, key=lambda span: abs(len(span[0]) / RATE_HZ - _COST_S))[:_COSTED]
+    if not chosen:
+        return {}
+    taken: dict[str, list[float]] = {"free": [], "grammar": []}
+    for pcm, inside in [chosen[0], *chosen]:
+        for name, expect in (("free", Expect()), ("grammar", inside)):
+            began = time.thread_time()
+            ears.recognise(pcm, expect)
+            taken[name].append((time.thread_time() - began) * 1000)
+    return {
+        "n": len(chosen),
+        "seconds": round(float(np.mean([len(pcm) / RATE_HZ for pcm, _ in chosen])), 2),
+        **{f"{name}_ms": round(float(np.median(ms[1:])), 1) for name, ms in taken.items()},
+        **{f"{name}_p95_ms": round(float(np.percentile(ms[1:], 95)), 1) for name, ms in taken.items()},
+    }

@@ -80,3 +80,49 @@ def test_absurd_lengths_and_lists_are_bounded() -> None:
     assert compiled(Expect("digits", (0, -1, 10**9))).grammar.accepts("one two")
     long_list = Expect("phrases", phrases=tuple(f"p{n}" for n in range(MAX_PHRASES + 1)))
     assert not compiled(long_list).grammar.accepts(f"p{MAX_PHRASES}")
+
+
+CORRECTED = Expect("yesno", also=(Expect("digits", (6,)), Expect("date"), Expect("phrases", phrases=("a repair",))))
+
+
+@pytest.mark.parametrize(
+    ("said", "answer", "max_gap"),
+    [
+        ("Yes, please.", "yes please", 3.0),
+        ("No.", "no", 3.0),
+        ("No, it's four seven one one oh three.", "no four seven one one oh three", 8.0),
+        ("471103", "four seven one one zero three", 8.0),
+        ("No, I said 4 7 double one oh three, please.", "no four seven double one oh three", 8.0),
+        ("No, make it next Thursday.", "no next thursday", 6.0),
+        ("Sorry, a repair.", "no a repair", 4.0),
+    ],
+)
+def test_the_right_value_may_come_with_a_no(said: str, answer: str, max_gap: float) -> None:
+    found = compiled(CORRECTED)
+    assert found.grammar.accepts(said)
+    assert found.content(said) == answer
+    assert found.gap_of is not None
+    assert found.gap_of(said) == max_gap
+
+
+def test_half_of_the_right_value_is_the_beginning_of_an_answer() -> None:
+    found = compiled(CORRECTED)
+    assert not found.grammar.accepts("No, four seven")
+    assert found.content("No, four seven") == "no four seven"
+
+
+@pytest.mark.parametrize(
+    ("said", "answer"),
+    [
+        ("K D 4 7 bravo 9", "k d four seven b nine"),
+        ("Kilo, Delta, forty-seven, B as in boy, oh.", "k d forty seven b oh"),
+        ("my code is kay dee four seven b c", "k d four seven b c"),
+        ("B D 4 7 bravo 9", None),
+        ("K D 4 bravo 9 1", None),
+        ("K D 4 7 bravo", None),
+    ],
+)
+def test_a_code_has_the_shape_of_its_pattern(said: str, answer: str | None) -> None:
+    found = compiled(Expect("alnum", (6,), patterns=("kd99A*",)))
+    assert found.grammar.accepts(said) == (answer is not None)
+    assert answer is None or found.content(said) == answer

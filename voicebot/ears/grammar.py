@@ -38,6 +38,15 @@ class Graph:
         self.edges.append([])
         return len(self.edges) - 1
 
+    def add(self, other: Graph, start: int) -> None:
+        """All of another graph, its beginning at `start`; what may end or pause there may do so here."""
+        moved = [start, *(self.node() for _ in other.edges[1:])]
+        for node, edges in enumerate(other.edges):
+            self.edges[moved[node]].extend((word, moved[target], price) for word, target, price in edges)
+        self.finals |= {moved[node] for node in other.finals}
+        self.partials |= {moved[node] for node in other.partials}
+        self.figures |= other.figures
+
     def words(self, start: int, words: Iterable[str], end: int | None = None, price: float = 0.0) -> int:
         """Any of `words` (lower case; phrases have single spaces) leads from `start` to `end`. Returns `end`.
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from voicebot.ears import spoken
 from voicebot.ears import words as w
 from voicebot.ears.grammar import WRITTEN, Grammar, Graph, TokenTrie
+from voicebot.ears.moments import date_in, time_in
 from voicebot.events import Expect
 
 MAX_CHARACTERS = 20
@@ -30,6 +31,11 @@ _MAX_GAP = {"digits": 8.0, "alnum": 8.0, "yesno": 3.0, "phrases": 4.0, "name": 4
 _CACHED = 256
 
 
+def _any(phrases: Iterable[str]) -> str:
+    """A regular expression for any of these, whatever stands between their words."""
+    return "|".join(re.escape(p).replace(r"\ ", r"\W+") for p in sorted(phrases, key=len, reverse=True))
+
+
 @dataclass(frozen=True, slots=True)
 class Compiled:
     """A grammar and how to take the answer out of one of its sentences."""
@@ -39,6 +45,8 @@ class Compiled:
     """Sentence → answer: carrier phrases cut off, lower case, digits and letters of codes as single words."""
     max_gap: float
     """In-grammar results further than this below the free one (in nats) are rejected: something else was said."""
+    gap_of: Callable[[str], float] | None = None
+    """Sentence → its `max_gap`, where the grammar holds answers of several kinds."""
 
 
 class Cache:
@@ -51,7 +59,7 @@ class Cache:
 
     def get(self, expect: Expect) -> Compiled | None:
         """The grammar for `expect`; None where anything may be said."""
-        key = (expect.kind, expect.lengths, expect.phrases)
+        key = (expect.kind, expect.lengths, expect.patterns, expect.phrases, _also(expect))
         with self._lock:
             if key not in self._kept:
                 self._kept[key] = self._compile(expect)
@@ -65,10 +73,51 @@ class Cache:
         if built is None:
             return None
         graph, content = built
-        return Compiled(Grammar(graph, self._trie), content, _MAX_GAP.get(expect.kind, DEFAULT_MAX_GAP))
+        if expect.also:
+            return self._with_others(expect, graph, content)
+        return Compiled(Grammar(graph, self._trie), content, _gap(expect))
+
+    def _with_others(self, expect: Expect, graph: Graph, content: Callable[[str], str]) -> Compiled:
+        """A grammar that also takes what `Expect.also` names, after a "no" or alone.
+
+        The answer is then "no" (where it was said) and the answer inside that other grammar.
+        """
+        plain, others = Grammar(graph, self._trie), []
+        whole = Graph()
+        whole.add(graph, 0)
+        begin = whole.maybe(whole.maybe(0, w.REFUSALS), w.INSTEAD)
+        for other in expect.also:
+            built = _BUILD[other.kind](other) if other.kind in _BUILD else None
+            if built is not None:
+                whole.add(built[0], begin)
+                others.append((Grammar(built[0], self._trie), built[1], _gap(other)))
+
+        def read(text: str) -> tuple[str, float]:
+            if plain.accepts(text) or not others:
+                return content(text), _gap(expect)
+            refused = _REFUSAL.match(text)
+            rest = text if refused is None else text[refused.end() :]
+            _, answer, gap = next((o for o in others if o[0].accepts(rest)), others[0])
+            return f"no {answer(rest)}" if refused else answer(rest), gap
+
+        return Compiled(
+            Grammar(whole, self._trie), lambda text: read(text)[0], _gap(expect), lambda text: read(text)[1]
+        )
 
 
 _Built = tuple[Graph, Callable[[str], str]]
+_REFUSAL = re.compile(
+    rf"^\W*(?:(?:{_any(w.REFUSALS)})\b\W*)(?:(?:{_any(w.INSTEAD)})\b\W*)?(?=\w)|^\W*(?:{_any(w.INSTEAD)})\b\W*(?=\w)",
+    re.IGNORECASE,
+)
+
+
+def _gap(expect: Expect) -> float:
+    return _MAX_GAP.get(expect.kind, DEFAULT_MAX_GAP)
+
+
+def _also(expect: Expect) -> tuple[object, ...]:
+    return tuple((other.kind, other.lengths, other.patterns, other.phrases) for other in expect.also)
 
 
 def _open(graph: Graph, lead_ins: Iterable[str]) -> int:
@@ -88,6 +137,11 @@ def _number(expect: Expect, letters: Callable[[Graph, int, int], None] | None) -
     graph = Graph()
     graph.figures = dict(zip(w.GLYPHS, w.DIGITS, strict=True))
     begin = _open(graph, w.NUMBER_LEAD_INS)
+    graph.partials.add(begin)
+    if expect.patterns:
+        for pattern in expect.patterns:
+            _shaped(graph, begin, pattern[:MAX_CHARACTERS])
+        return graph
     nodes = [begin, *(graph.node() for _ in range(top))]
     for count in range(top):
         if letters is not None:
@@ -100,8 +154,25 @@ def _number(expect: Expect, letters: Callable[[Graph, int, int], None] | None) -
             _close(graph, nodes[count])
         else:
             graph.partials.add(nodes[count])
-    graph.partials.add(begin)
     return graph
+
+
+def _shaped(graph: Graph, begin: int, pattern: str) -> None:
+    """A number or code of the shape that `Expect.patterns` describes."""
+    nodes = [begin, *(graph.node() for _ in pattern)]
+    for at, shape in enumerate(pattern):
+        if shape in "A*":
+            _letters(graph, nodes[at], nodes[at + 1])
+        elif shape.isalpha():
+            _letters(graph, nodes[at], nodes[at + 1], shape)
+        elif shape != "9":
+            digit = w.DIGITS[int(shape)]
+            graph.words(nodes[at], (shape, digit, *(("oh", "o") if shape == "0" else ())), nodes[at + 1])
+        for more, said in _DIGIT_GROUPS.items():
+            if set(pattern[at : at + more]) <= {"9", "*"} and at + more <= len(pattern):
+                graph.words(nodes[at], said, nodes[at + more], GROUP_PRICE if more > 1 else 0.0)
+    graph.partials.update(nodes[1:-1])
+    _close(graph, nodes[-1])
 
 
 _DIGIT_GROUPS: dict[int, tuple[str, ...]] = {
@@ -121,11 +192,13 @@ def _alnum(expect: Expect) -> _Built:
     return _number(expect, _letters), _spell_code
 
 
-def _letters(graph: Graph, begin: int, end: int) -> None:
-    """One letter, plain or explained ("b as in boy")."""
-    said = graph.words(begin, (*w.LETTERS, *w.LETTER_SOUNDS, *w.NATO, *w.NATO_SPELLINGS))
+def _letters(graph: Graph, begin: int, end: int, only: str = "") -> None:
+    """One letter (any, or `only` this one), plain or explained ("b as in boy")."""
+    names = (*w.LETTERS, *_SOUNDS, "oh")
+    said = graph.words(begin, (n for n in names if not only or _SOUNDS.get(n, n[0]) == only))
     link = graph.words(said, ("as in", "for", "like", "as"))
-    graph.words(link, (*w.NATO, *w.NATO_SPELLINGS, *w.EXAMPLES), end)
+    examples = (*w.NATO, *w.NATO_SPELLINGS, *w.EXAMPLES)
+    graph.words(link, (n for n in examples if not only or n[0] == only), end)
     graph.skip(said, end)
 
 
@@ -140,83 +213,26 @@ def _yesno(expect: Expect) -> _Built:
 
 def _date(expect: Expect) -> _Built:
     graph = Graph()
-    _close(graph, _date_in(graph, graph.maybe(_open(graph, w.WISH_LEAD_INS), ("on", "for", "by"))))
+    _close(graph, date_in(graph, graph.maybe(_open(graph, w.WISH_LEAD_INS), ("on", "for", "by"))))
     return graph, _in_words(spoken.day_and_time, w.WISH_LEAD_INS, ("on", "for", "by"))
 
 
 def _time(expect: Expect) -> _Built:
     graph = Graph()
-    _close(graph, _time_in(graph, graph.maybe(_open(graph, w.WISH_LEAD_INS), ("at", "around", "about"))))
+    _close(graph, time_in(graph, graph.maybe(_open(graph, w.WISH_LEAD_INS), ("at", "around", "about"))))
     return graph, _in_words(spoken.day_and_time, w.WISH_LEAD_INS, ("at", "around", "about"))
 
 
 def _datetime(expect: Expect) -> _Built:
     graph = Graph()
     begin = graph.maybe(_open(graph, w.WISH_LEAD_INS), ("on", "for", "at", "around"))
-    day = _date_in(graph, begin)
+    day = date_in(graph, begin)
     _close(graph, day)
-    _close(graph, _time_in(graph, graph.maybe(day, ("at", "around", "about", "in the"))))
-    hour = _time_in(graph, begin)
+    _close(graph, time_in(graph, graph.maybe(day, ("at", "around", "about", "in the"))))
+    hour = time_in(graph, begin)
     _close(graph, hour)
-    _close(graph, _date_in(graph, graph.maybe(hour, ("on", "for"))))
+    _close(graph, date_in(graph, graph.maybe(hour, ("on", "for"))))
     return graph, _in_words(spoken.day_and_time, w.WISH_LEAD_INS, ("on", "for", "at", "around"))
-
-
-def _date_in(graph: Graph, begin: int) -> int:
-    """A day, from node `begin`. Returns the node after it."""
-    end = graph.words(begin, w.RELATIVE_DAYS)
-    named = graph.words(graph.maybe(begin, ("this", "next", "this coming", "coming")), w.WEEKDAYS)
-    graph.skip(named, end)
-    graph.words(
-        graph.words(graph.words(begin, ("in",)), (*w.TO_31, *w.GLYPHS, "a")), ("days", "day", "weeks", "week"), end
-    )
-    after = graph.maybe(named, ("the", "on the"))
-    day_words = (*w.ORDINALS, *w.ORDINAL_GLYPHS)
-    graph.words(after, day_words, end)
-    cardinal = (*w.TO_31, *(str(n) for n in range(1, 32)))
-    full = graph.node()
-    for at in (begin, after):
-        month = graph.maybe(graph.words(at, w.MONTHS), ("the",))
-        graph.words(month, (*day_words, *cardinal), full)
-    ordinal = graph.words(graph.maybe(begin, ("the",)), day_words)
-    graph.skip(ordinal, end)
-    graph.words(graph.maybe(ordinal, ("of",)), w.MONTHS, full)
-    graph.words(graph.maybe(graph.words(begin, cardinal), ("of",)), w.MONTHS, full)
-    graph.skip(full, end)
-    _year_in(graph, full, end)
-    return end
-
-
-def _year_in(graph: Graph, begin: int, end: int) -> None:
-    graph.words(begin, (str(year) for year in range(1900, 2100)), end)
-    century = graph.words(begin, ("nineteen", "twenty"))
-    graph.words(century, (*w.TO_99[9:], *(f"{z} {o}" for z in ("oh", "o") for o in w.ONES), "hundred"), end)
-    graph.words(begin, ("two thousand",), end)
-    graph.words(graph.maybe(graph.words(begin, ("two thousand",)), ("and",)), w.TO_99, end)
-
-
-def _time_in(graph: Graph, begin: int) -> int:
-    """A time of day, from node `begin`. Returns the node after it."""
-    end = graph.words(begin, ("noon", "midnight", "midday", "morning", "afternoon", "evening", "in the morning",
-                              "in the afternoon", "in the evening", "the morning", "the afternoon"))  # fmt: skip
-    hours = (*w.TO_99[:12], *(str(n) for n in range(1, 13)))
-    said = graph.words(begin, hours)
-    graph.words(begin, (f"{h}:{m:02d}" for h in range(24) for m in range(60)), said)
-    minutes = (*w.TO_99[9:19], *(t for t in w.TO_99[19:] if not t.startswith(("sixty", "seventy", "eighty", "ninety"))))
-    exact = graph.words(said, (*minutes, *(f"{z} {o}" for z in ("oh", "o") for o in w.ONES), "o'clock", "oh clock"))
-    graph.skip(said, exact)
-    past = graph.words(begin, ("half past", "quarter past", "a quarter past", "quarter to", "a quarter to", "half",
-                               "ten past", "ten to", "five past", "five to", "twenty past", "twenty to"))  # fmt: skip
-    graph.words(past, hours, exact)
-    graph.skip(exact, end)
-    graph.words(exact, ("am", "pm", "a.m.", "p.m.", "a m", "p m", "in the morning", "in the afternoon",
-                        "in the evening", "at night", "o'clock"), end)  # fmt: skip
-    graph.words(
-        graph.words(begin, (*w.TEENS[3:], "twenty", "twenty one", "twenty two", "twenty three")),
-        ("hundred", *minutes),
-        end,
-    )
-    return end
 
 
 def _amount(expect: Expect) -> _Built:

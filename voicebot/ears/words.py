@@ -299,6 +299,13 @@ AFTER_NO = (
 NOTHING_MORE = ("that's all", "that is all", "that's everything", "nothing else", "nothing", "goodbye", "bye")
 """Answers to "is there anything else?" without a no."""
 
+REFUSALS = (
+    "no", "nope", "nah", "no no", "no sorry", "sorry", "no wait", "wrong", "that's wrong", "no that's wrong",
+    "that's not right", "no that's not right", "that's not correct", "no that's not correct", "not quite", "um no",
+)  # fmt: skip
+INSTEAD = ("i said", "i meant", "i mean", "it should be", "it must be", "make it", "make that", "not that", "rather")
+"""What comes before the right value when a wrong one was read back: "no, I said four seven …"."""
+
 FILLERS = (
     "um",
     "uh",

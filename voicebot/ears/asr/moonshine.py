@@ -8,6 +8,7 @@ but what a beam reorders.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -110,6 +111,8 @@ class Moonshine:
         ModelMissing: a file is not there or damaged.
     """
 
+    name = "moonshine"
+
     def __init__(self, folder: Path) -> None:
         for name in ("encoder_model.ort", "decoder_model_merged.ort", "tokenizer.bin"):
             if not (folder / name).is_file():
@@ -126,6 +129,9 @@ class Moonshine:
         self.vocabulary = Vocabulary(folder / "tokenizer.bin")
         self._grammars = grammars.Cache(self.vocabulary.trie)
         self._boost = lru_cache(_BOOSTS)(lambda words: Boost(words, self.vocabulary.texts))
+
+    def close(self) -> None:
+        """See `Engine.close`; the sessions hold nothing but memory."""
 
     def recognise(self, audio: Audio, expect: Expect, cancelled: Cancelled) -> Transcript | None:
         """See `Engine.recognise`. Tones and silence come back as an empty transcript."""
@@ -183,7 +189,11 @@ class Moonshine:
         whole = [h for h in found if not h.partial]
         gap = max(said.score, found[0].score) - whole[0].score if whole else float("inf")
         lead = found[0].score - whole[0].score if whole else float("inf")
-        partial = lead > PARTIAL_LEAD and bool(found) and said.score - found[0].score <= _allowed(compiled, found[0])
+        partial = (
+            lead > PARTIAL_LEAD
+            and bool(found)
+            and said.score - found[0].score <= _allowed(compiled, found[0], self.vocabulary.text)
+        )
         weights: dict[str, float] = {}
         for hypothesis in whole:
             content = compiled.content(self.vocabulary.text(hypothesis.tokens))
@@ -191,7 +201,7 @@ class Moonshine:
         total = sum(weights.values())
         weights.pop("", None)
         best = tuple(weights)
-        accepted = bool(best) and gap <= _allowed(compiled, whole[0]) and bool(text)
+        accepted = bool(best) and gap <= _allowed(compiled, whole[0], self.vocabulary.text) and bool(text)
         confidence = weights[best[0]] / total * float(np.exp(-gap / 4)) if accepted else 0.0
         return Transcript(
             text,
@@ -206,9 +216,10 @@ class Moonshine:
         )
 
 
-def _allowed(compiled: grammars.Compiled, reading: Hypothesis) -> float:
+def _allowed(compiled: grammars.Compiled, reading: Hypothesis, write: Callable[[list[int]], str]) -> float:
     """How far below the free reading this one may be."""
-    return compiled.max_gap + GAP_PER_TOKEN * max(0, len(reading.tokens) - GAP_TOKENS)
+    limit = compiled.max_gap if compiled.gap_of is None else compiled.gap_of(write(reading.tokens))
+    return limit + GAP_PER_TOKEN * max(0, len(reading.tokens) - GAP_TOKENS)
 
 
 def _first_choice(found: list[Hypothesis] | None) -> Hypothesis | None:

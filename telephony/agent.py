@@ -11,21 +11,22 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Unpack
 
-from .account import Account
-from .admission import Admission
 from .agentconfig import AgentConfig
-from .capabilities import ALLOW, SDP_TYPE, Headers, capabilities
-from .dialling import Dialling
-from .dialogs import Dialogs
-from .doorkeeper import Doorkeeper, Refusal, check_extensions
-from .engine import MediaEngine
+from .call.account import Account
+from .call.admission import Admission
+from .call.capabilities import ALLOW, SDP_TYPE, Headers, capabilities
+from .call.dialling import Dialling
+from .call.dialogs import Dialogs
+from .call.doorkeeper import Doorkeeper, Refusal, check_extensions
+from .call.incoming import Entry, IncomingCall
+from .call.order import CallFailed, Progress
+from .call.pickup import find_replaced
+from .call.placing import Placing, Wishes
+from .call.sipleg import SipLeg
 from .happenings import Watch, unwatched
-from .incoming import Entry, IncomingCall
 from .leg import LegError
-from .negotiation import Negotiation, SdpError
-from .order import CallFailed, Progress
-from .pickup import find_replaced
-from .placing import Placing, Wishes
+from .media.engine import MediaEngine
+from .sdp.negotiation import Negotiation, SdpError
 from .sip.challenge import Challenger
 from .sip.dialog import Dialog
 from .sip.digest import Credentials
@@ -36,7 +37,6 @@ from .sip.message import Request, SipError, new_tag, respond
 from .sip.replaces import Replaces
 from .sip.transaction import Key as TransactionKey
 from .sip.transaction import Transaction
-from .sipleg import SipLeg
 from .terms import Terms
 from .trunk.book import TrunkBook, Trunks
 

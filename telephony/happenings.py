@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from .stats import MediaStats
+from .media.stats import MediaStats
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from .codecs import Codec
+from .media.codecs import Codec
 
 Srtp = Literal["off", "optional", "sdes", "dtls"]
 """``off`` plain RTP only; ``optional`` plain or encrypted as the peer offers, plain in our own offers; ``sdes`` and

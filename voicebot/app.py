@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from telephony.agent import IncomingCall
-from telephony.engine import MediaEngine
 from telephony.leg import Leg, LegError
+from telephony.media.engine import MediaEngine
 from telephony.routing.rules import Decision
-from telephony.webrtc import WebRtcLeg
+from telephony.webrtc.leg import WebRtcLeg
 from voicebot import log, metrics
 from voicebot.actions.catalog import Catalog
 from voicebot.actions.runner import Actions

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -58,8 +58,8 @@ class Sip(Section):
     """Memory for the SIP messages of the latest calls, which `voicebot trunk ladder` shows; 0 keeps none."""
 
     trace_rtp: Annotated[int, Field(ge=0, le=1_000_000)] = 0
-    """Audio packets kept of each of the latest calls, 100 for a second of a call, for `voicebot trunk pcap`. Whoever can
-    read them can listen: leave it 0 unless you are looking for a fault."""
+    """Audio packets kept of each of the latest calls, 100 for a second of a call, for `voicebot trunk pcap`. Whoever
+    can read them can listen: leave it 0 unless you are looking for a fault."""
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -92,22 +92,88 @@ class Http(Section):
     port: Port = 8080
 
 
+class Whisper(Section):
+    """Whisper in CTranslate2 (faster-whisper) as an engine of `Ears`."""
+
+    whisper: str
+    """``tiny.en``, ``base.en`` … for models/faster-whisper-<name>, or a folder with a converted model."""
+    device: Literal["cpu", "cuda"] = "cpu"
+    compute: Literal["int8", "int8_float16", "float16", "float32"] = "int8"
+    language: str = "en"
+    """What is spoken; multilingual models are told."""
+
+    @property
+    def name(self) -> str:
+        return f"whisper {self.whisper}"
+
+
+class Pipecat(Section):
+    """A service of Pipecat's catalogue as an engine of `Ears` or a voice of `Mouth`."""
+
+    pipecat: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
+    """Module and class: ``pipecat.services.deepgram.stt:DeepgramSTTService``."""
+    arguments: dict[str, Any] = Field(default_factory=dict)
+    """Of its constructor; ``${NAME}`` takes a secret from the environment."""
+    settings: dict[str, Any] = Field(default_factory=dict)
+    """Its ``Settings``: model, language, voice …"""
+    rate_hz: Annotated[int, Field(ge=8000, le=48000)] = 16000
+    """Audio that it is given or asked for."""
+
+    @property
+    def name(self) -> str:
+        return self.pipecat.partition(":")[2]
+
+
+Engine = Literal["moonshine"] | Whisper | Pipecat
+
+
 class Ears(Section):
-    engine: Literal["moonshine"] = "moonshine"
+    engine: Literal["whisper"] | Engine | list[Literal["whisper"] | Engine] = "moonshine"
+    """Recognises speech: one, or several of which the next takes over when one fails, within the same turn."""
     threads: Annotated[int, Field(ge=1, le=16)] = 2
     """Recognitions under way at once; each uses one core."""
     queue: Annotated[int, Field(ge=1)] = 64
     """Recognitions that may wait; more are refused and the caller is asked to repeat."""
+    limit_s: Annotated[float, Field(gt=0, le=30)] = 1.5
+    """An engine that takes longer over an utterance has failed."""
+
+    @field_validator("engine")
+    @classmethod
+    def _some(cls, value: object) -> object:
+        if value == []:
+            raise ValueError("needs at least one engine, such as moonshine")
+        return value
+
+    @property
+    def engines(self) -> tuple[Engine, ...]:
+        """The list, best first."""
+        listed = self.engine if isinstance(self.engine, list) else [self.engine]
+        return tuple(Whisper(whisper="base.en") if engine == "whisper" else engine for engine in listed)
 
 
 class Mouth(Section):
-    voice: str = "auto"
-    """``auto`` (Piper when its voice is there, otherwise espeak-ng), ``espeak``, or a Piper voice in models/."""
+    voice: str | Pipecat | list[str | Pipecat] = "auto"
+    """``auto`` (Piper when its voice is there, otherwise espeak-ng), ``espeak``, a Piper voice in models/, a Pipecat
+    service, or several of which the next takes over when one fails. espeak-ng is always the last."""
     words_per_minute: Annotated[int, Field(ge=80, le=400)] = 165
     cache_mb: Annotated[int, Field(ge=1)] = 64
     """Memory for prompts that were already spoken once."""
     recordings: Path | None = None
     """Folder with recorded prompts, ``<prompt name>.wav``; they win over synthesis."""
+    limit_s: Annotated[float, Field(gt=0, le=30)] = 2.0
+    """A voice that gives no sound for so long has failed."""
+
+    @field_validator("voice")
+    @classmethod
+    def _some(cls, value: object) -> object:
+        if value == []:
+            raise ValueError("needs at least one voice, such as espeak")
+        return value
+
+    @property
+    def voices(self) -> tuple[str | Pipecat, ...]:
+        """The list, best first."""
+        return tuple(self.voice) if isinstance(self.voice, list) else (self.voice,)
 
 
 class Handover(Section):

@@ -15,19 +15,19 @@ from pathlib import Path
 from typing import Any
 
 from telephony.agent import AgentConfig, IncomingCall, UserAgent
+from telephony.call.sipleg import SipLeg
 from telephony.doctor.legs import CallTrace
 from telephony.doctor.rtp import packets
-from telephony.engine import MediaEngine
 from telephony.happenings import Blocked, Happening, Over, Refused, SetUp, TrunkState
 from telephony.leg import Leg
+from telephony.media.engine import MediaEngine
+from telephony.media.stats import MediaStats
 from telephony.problems import Problem, SourceError
 from telephony.routing.facts import CallFacts
 from telephony.routing.lint import lint
 from telephony.routing.rules import Decision, Router
 from telephony.sip.gate import Block, Gate
 from telephony.sip.tls import TlsServer
-from telephony.sipleg import SipLeg
-from telephony.stats import MediaStats
 from telephony.trace import Trace
 from telephony.trunk.book import TrunkBook
 from telephony.trunk.model import Trunk

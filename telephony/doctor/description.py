@@ -1,6 +1,6 @@
 """Session descriptions in words: what was offered, what was taken, what changed.
 
-Read leniently, for people: `telephony.sdp` decides what a call may do, this only says what stands there.
+Read leniently, for people: `telephony.sdp.body` decides what a call may do, this only says what stands there.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from telephony.session import MediaSession
+from telephony.media.session import MediaSession
 from telephony.sip.hop import bracketed
 from telephony.trace import Entry
 

@@ -16,11 +16,11 @@ import time
 import numpy as np
 
 from telephony.agent import AgentConfig, IncomingCall, UserAgent
-from telephony.codecs import Pcm
-from telephony.engine import MediaEngine
+from telephony.call.sipleg import SipLeg
 from telephony.happenings import Happening, TrunkState
 from telephony.leg import LegError
-from telephony.sipleg import SipLeg
+from telephony.media.codecs import Pcm
+from telephony.media.engine import MediaEngine
 from telephony.trace import Entry, Trace
 from telephony.trunk.book import TrunkBook
 from telephony.trunk.model import Trunk

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from telephony.codecs import Pcm
-from telephony.dtmf import ZERO_DBM0
+from telephony.media.codecs import Pcm
+from telephony.media.dtmf import ZERO_DBM0
 
 FRAME_S = 0.05
 QUIET_DBM0 = -50.0

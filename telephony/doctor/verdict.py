@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from telephony.stats import MediaStats
+from telephony.media.stats import MediaStats
 
 from .findings import Finding
 from .tones import Sound

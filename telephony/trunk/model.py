@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
 from sipmessage import URI
 
-from ..codecs import Codec
+from ..media.codecs import Codec
 from ..sip.grammar import is_token
 from ..sip.message import SipError, parse_uri
 from ..terms import Keys, Reliable, SessionTimer, Srtp, Terms

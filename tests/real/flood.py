@@ -27,9 +27,9 @@ from typing import Any
 import numpy as np
 
 from telephony.agent import AgentConfig, IncomingCall, UserAgent
-from telephony.engine import MediaEngine
 from telephony.leg import LegError
-from telephony.rtp import pack
+from telephony.media.engine import MediaEngine
+from telephony.media.rtp import pack
 from telephony.sip.gate import Gate
 from telephony.trace import Trace
 

@@ -7,10 +7,11 @@ import contextlib
 import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
 
-from telephony.capabilities import SDP_TYPE, capabilities
-from telephony.engine import MediaEngine
-from telephony.negotiation import Negotiation
-from telephony.session_timer import SessionTimer
+from telephony.call.capabilities import SDP_TYPE, capabilities
+from telephony.call.session_timer import SessionTimer
+from telephony.call.sipleg import SipLeg
+from telephony.media.engine import MediaEngine
+from telephony.sdp.negotiation import Negotiation
 from telephony.sip.dialog import Dialog, Key
 from telephony.sip.digest import Credentials, Login
 from telephony.sip.endpoint import Endpoint
@@ -18,7 +19,6 @@ from telephony.sip.hop import Hop
 from telephony.sip.message import Request, Response, new_branch, new_tag, parse_uri, read_head, respond
 from telephony.sip.sockets import Listening
 from telephony.sip.transaction import Transaction
-from telephony.sipleg import SipLeg
 from telephony.terms import Terms
 
 from .siprun import Sipp

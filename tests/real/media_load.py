@@ -22,10 +22,10 @@ from typing import Any
 
 import numpy as np
 
-from telephony.agreement import Agreed
-from telephony.engine import MediaEngine
-from telephony.rtp import pack
-from telephony.srtp import Keys, Protector, Suite, new_key
+from telephony.media.engine import MediaEngine
+from telephony.media.rtp import pack
+from telephony.media.srtp import Keys, Protector, Suite, new_key
+from telephony.sdp.agreement import Agreed
 
 _TIMESPEC = struct.Struct("@qq")
 _SO_TIMESTAMPNS = 35

@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 
 from telephony.agent import AgentConfig, IncomingCall, UserAgent
-from telephony.engine import MediaEngine
 from telephony.happenings import Happening, TrunkState
+from telephony.media.engine import MediaEngine
 from telephony.trunk.book import TrunkBook
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from telephony.agent import AgentConfig, IncomingCall, UserAgent
-from telephony.engine import MediaEngine
 from telephony.happenings import Watch, unwatched
+from telephony.media.engine import MediaEngine
 from telephony.sip.gate import Gate
 from telephony.trunk.book import Trunks
 

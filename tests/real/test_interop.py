@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from telephony.dtmf import tones
+from telephony.media.dtmf import tones
 from tests.certificates import Authority
 from tests.real.baresip import RATE_HZ, Wave, flite, load
 from tests.real.lab import proxy

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from scipy.signal import correlate
 
 from telephony.agent import AgentConfig, IncomingCall, UserAgent
-from telephony.dtmf import tones
-from telephony.engine import MediaEngine
-from telephony.session import MediaStats
+from telephony.media.dtmf import tones
+from telephony.media.engine import MediaEngine
+from telephony.media.session import MediaStats
 from telephony.terms import Terms
 
 from .legs import legs, until

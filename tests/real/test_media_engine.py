@@ -12,11 +12,11 @@ from typing import Literal
 import numpy as np
 import pytest
 
-from telephony.agreement import Agreed
-from telephony.codecs import decode, encode
-from telephony.engine import MediaEngine, MediaSession, PortsExhausted
-from telephony.negotiation import Negotiation
-from telephony.rtp import pack
+from telephony.media.codecs import decode, encode
+from telephony.media.engine import MediaEngine, MediaSession, PortsExhausted
+from telephony.media.rtp import pack
+from telephony.sdp.agreement import Agreed
+from telephony.sdp.negotiation import Negotiation
 from telephony.terms import Terms
 
 FIRST, LAST = 23000, 23199

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from telephony.agreement import Agreed
-from telephony.engine import MediaEngine
-from telephony.rtp import pack
+from telephony.media.engine import MediaEngine
+from telephony.media.rtp import pack
+from telephony.sdp.agreement import Agreed
 
 SECONDS = 8
 LOSS, DUPLICATES, JITTER_MS = 0.02, 0.01, 60.0

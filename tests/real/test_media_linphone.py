@@ -12,7 +12,7 @@ import soundfile
 from numpy.typing import NDArray
 from scipy.signal import correlate
 
-from telephony.codecs import Codec
+from telephony.media.codecs import Codec
 
 from .legs import legs, until
 from .linphone import linphone

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from telephony.agent import AgentConfig, IncomingCall, UserAgent
-from telephony.codecs import Pcm, encode
-from telephony.engine import MediaEngine
+from telephony.call.sipleg import SipLeg
 from telephony.leg import LegError
-from telephony.sipleg import SipLeg
+from telephony.media.codecs import Pcm, encode
+from telephony.media.engine import MediaEngine
 from telephony.terms import Srtp, Terms
 from tests.real.baresip import RATE_HZ, Baresip
 

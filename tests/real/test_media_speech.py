@@ -12,10 +12,10 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from telephony.codecs import Pcm, decode, encode
-from telephony.conceal import Concealer
-from telephony.detector import Detector
-from telephony.dtmf import tones
+from telephony.media.codecs import Pcm, decode, encode
+from telephony.media.conceal import Concealer
+from telephony.media.detector import Detector
+from telephony.media.dtmf import tones
 from voicebot.paths import speech_dir
 
 pytestmark = [pytest.mark.speech]

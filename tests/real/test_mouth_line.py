@@ -11,10 +11,10 @@ import pytest
 import soxr
 from rapidfuzz.distance import Levenshtein
 
-from telephony.engine import MediaEngine
 from telephony.leg import AudioHandler, DtmfHandler, Pcm
-from telephony.sdp import Agreed
-from telephony.session import MediaSession
+from telephony.media.engine import MediaEngine
+from telephony.media.session import MediaSession
+from telephony.sdp.body import Agreed
 from voicebot import config
 from voicebot.events import Expect, Say
 from voicebot.mouth.mouth import Mouth

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from telephony.call.sipleg import SipLeg
 from telephony.leg import LegError
 from telephony.sip.digest import Credentials
-from telephony.sipleg import SipLeg
 from telephony.terms import SessionTimer, Terms
 
 from .legs import legs, until

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from telephony.admission import LAG_S, RELIEF_S
 from telephony.agent import IncomingCall
+from telephony.call.admission import LAG_S, RELIEF_S
 from telephony.happenings import Happening, Over, Refused, SetUp
 
 from .sippscript import Script, sdp

@@ -10,9 +10,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from telephony import offers
+from telephony.call import offers
+from telephony.call.sipleg import SipLeg
 from telephony.leg import LegError
-from telephony.sipleg import SipLeg
 from telephony.terms import SessionTimer, Terms
 
 from .legs import Legs, legs, until

@@ -152,8 +152,8 @@ async def final(peer: Wire) -> str:
 async def test_a_reliable_response_is_repeated_until_prack_and_504_ends_the_call_without_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("telephony.reliable.T1_S", 0.02)
-    monkeypatch.setattr("telephony.reliable.TIMEOUT_S", 1.28)
+    monkeypatch.setattr("telephony.call.reliable.T1_S", 0.02)
+    monkeypatch.setattr("telephony.call.reliable.TIMEOUT_S", 1.28)
     statuses: list[int] = []
 
     async def play(incoming: IncomingCall) -> None:

@@ -202,7 +202,7 @@ async def test_a_call_given_up_in_early_media_is_cancelled(tmp_path: Path) -> No
 async def test_a_cancelled_call_that_gets_no_final_response_leaves_no_state(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("telephony.attempt.TIMEOUT_S", 0.3)
+    monkeypatch.setattr("telephony.call.attempt.TIMEOUT_S", 0.3)
     script = write(tmp_path, invite(), reply(180), request("CANCEL"), ok(), pause(100))
     async with running_agent(None) as agent, sipp(script) as called:
         with pytest.raises(LegError):

@@ -11,10 +11,10 @@ import pytest
 from numpy.typing import NDArray
 
 from telephony.agent import AgentConfig, IncomingCall, UserAgent
-from telephony.engine import MediaEngine
+from telephony.call.sipleg import SipLeg
 from telephony.leg import LegError
+from telephony.media.engine import MediaEngine
 from telephony.sip.endpoint import TlsClient, TlsServer
-from telephony.sipleg import SipLeg
 from tests.certificates import Authority
 
 from .baresip import RATE_HZ, Baresip

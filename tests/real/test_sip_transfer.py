@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from telephony.call.referral import Referral
+from telephony.call.sipleg import SipLeg
+from telephony.call.transfer import Transferred
 from telephony.leg import LegError
-from telephony.referral import Referral
-from telephony.sipleg import SipLeg
 from telephony.terms import Terms
-from telephony.transfer import Transferred
 
 from .legs import legs, until
 from .sippscript import Script, sdp

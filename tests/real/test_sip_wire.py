@@ -10,10 +10,10 @@ from collections.abc import Callable
 
 import pytest
 
-from telephony import offers
 from telephony.agent import AgentConfig, IncomingCall, SipLeg, UserAgent
-from telephony.engine import MediaEngine
+from telephony.call import offers
 from telephony.leg import LegError
+from telephony.media.engine import MediaEngine
 
 from .siprun import OFFER, Wire, running_agent, to_tag, wire
 

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from telephony.agent import AgentConfig, IncomingCall
+from telephony.call.sipleg import SipLeg
 from telephony.leg import LegError
 from telephony.sip.tls import TlsServer
-from telephony.sipleg import SipLeg
 from tests.certificates import Authority
 
 from .baresip import Baresip

@@ -16,7 +16,7 @@ import soxr
 from playwright.async_api import Page, async_playwright, expect
 
 from telephony.leg import Pcm
-from telephony.webrtc import WebRtcLeg
+from telephony.webrtc.leg import WebRtcLeg
 from voicebot.config import Http
 from voicebot.events import Snapshot
 from voicebot.paths import speech_dir

@@ -11,8 +11,8 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 
 from telephony.agent import AgentConfig, UserAgent
-from telephony.engine import MediaEngine
 from telephony.happenings import Happening, Refused, TrunkState
+from telephony.media.engine import MediaEngine
 from telephony.trunk import load as loading
 from telephony.trunk.book import TrunkBook
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from telephony.agreement import Agreed
-from telephony.negotiation import Negotiation
+from telephony.sdp.agreement import Agreed
+from telephony.sdp.negotiation import Negotiation
 from telephony.terms import Terms
 
 OURS, THEIRS = "192.0.2.9", "192.0.2.1"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from telephony.codecs import Pcm, encode
+from telephony.media.codecs import Pcm, encode
 from voicebot.bench.capture import SLOT, Capture
 from voicebot.bench.sound import FRAME, levels_dbfs, segments, through_line, voiced
 from voicebot.errors import VoicebotError

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from telephony.codecs import Pcm
+from telephony.media.codecs import Pcm
 from voicebot.bench import call, people, script
 from voicebot.bench.persona import MAX_TURNS, Persona, Rule
 from voicebot.bench.phone import address_towards

@@ -9,7 +9,7 @@ import pytest
 
 from telephony.doctor.tones import Sound, measure, tone
 from telephony.doctor.verdict import End, Observed, judge
-from telephony.stats import MediaStats
+from telephony.media.stats import MediaStats
 
 GOOD = MediaStats(packets_sent=250, packets_received=250, jitter_ms=2)
 HEARD = Sound(tone_s=2.5, level_dbm0=-10.0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from telephony.codecs import SILENCE, Codec, decode, encode
+from telephony.media.codecs import SILENCE, Codec, decode, encode
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from telephony.codecs import Pcm
-from telephony.conceal import Concealer
+from telephony.media.codecs import Pcm
+from telephony.media.conceal import Concealer
 
 
 def vowel(rate_hz: int, seconds: float, pitch_hz: float = 130) -> Pcm:

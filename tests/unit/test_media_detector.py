@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from telephony.codecs import Pcm, decode, encode
-from telephony.detector import Detector
-from telephony.dtmf import COLUMNS_HZ, KEYS, PAD, ROWS_HZ, ZERO_DBM0, tones
+from telephony.media.codecs import Pcm, decode, encode
+from telephony.media.detector import Detector
+from telephony.media.dtmf import COLUMNS_HZ, KEYS, PAD, ROWS_HZ, ZERO_DBM0, tones
 
 
 def press(

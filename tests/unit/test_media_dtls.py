@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
-from telephony.agreement import Handshake
-from telephony.dtls import MAX_DATAGRAMS, MAX_FOREIGN, MTU_BYTES, Association, Connection, identity
-from telephony.rtp import Address
-from telephony.srtp import Keys
+from telephony.media.dtls import MAX_DATAGRAMS, MAX_FOREIGN, MTU_BYTES, Association, Connection, identity
+from telephony.media.rtp import Address
+from telephony.media.srtp import Keys
+from telephony.sdp.agreement import Handshake
 
 NAME, DIGEST = identity().fingerprint.split()
 US, THEM, STRANGER = ("192.0.2.9", 20000), ("192.0.2.1", 4000), ("198.51.100.66", 9)

@@ -8,7 +8,7 @@ import struct
 import numpy as np
 import pytest
 
-from telephony.dtmf import KEYS, DtmfReceiver, DtmfSender, tones
+from telephony.media.dtmf import KEYS, DtmfReceiver, DtmfSender, tones
 
 
 def event(key: str, duration: int, end: bool = False) -> bytes:

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 import pytest
 
-from telephony.jitter import MAX_WAIT_MS, Cut, JitterBuffer
-from telephony.rtp import RtpPacket
+from telephony.media.jitter import MAX_WAIT_MS, Cut, JitterBuffer
+from telephony.media.rtp import RtpPacket
 
 
 def packet(index: int, *, base: tuple[int, int] = (100, 5000), samples: int = 160, ssrc: int = 1) -> RtpPacket:

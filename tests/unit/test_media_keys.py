@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from telephony.dtls import identity
-from telephony.negotiation import SdpError, check_offer
-from telephony.srtp import new_key, read_crypto
+from telephony.media.dtls import identity
+from telephony.media.srtp import new_key, read_crypto
+from telephony.sdp.negotiation import SdpError, check_offer
 from telephony.terms import Srtp, Terms
 from tests.unit.negotiation_support import (
     FINGERPRINT,

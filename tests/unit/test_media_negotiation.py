@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from telephony.agreement import Agreed
-from telephony.negotiation import SdpError, check_offer
+from telephony.sdp.agreement import Agreed
+from telephony.sdp.negotiation import SdpError, check_offer
 from telephony.terms import Terms
 from tests.unit.negotiation_support import (
     G711,

@@ -6,12 +6,12 @@ import random
 
 import pytest
 
-from telephony.agreement import Agreed
-from telephony.jitter import JitterBuffer
-from telephony.quality import heard, mean_opinion, rating, told
-from telephony.rtcp import Reporter
-from telephony.rtp import RtpPacket, parse
-from telephony.sender import Sender
+from telephony.media.jitter import JitterBuffer
+from telephony.media.quality import heard, mean_opinion, rating, told
+from telephony.media.rtcp import Reporter
+from telephony.media.rtp import RtpPacket, parse
+from telephony.media.sender import Sender
+from telephony.sdp.agreement import Agreed
 
 SECOND_NS = 1_000_000_000
 

@@ -8,12 +8,12 @@ import struct
 import numpy as np
 import pytest
 
-from telephony.agreement import Agreed
-from telephony.codecs import FORMATS, Codec, encode
-from telephony.coding import make_encoder
-from telephony.dtmf import tones
-from telephony.receiver import Receiver
-from telephony.rtp import pack
+from telephony.media.codecs import FORMATS, Codec, encode
+from telephony.media.coding import make_encoder
+from telephony.media.dtmf import tones
+from telephony.media.receiver import Receiver
+from telephony.media.rtp import pack
+from telephony.sdp.agreement import Agreed
 from telephony.terms import Terms
 
 CALLER = ("192.0.2.1", 4000)

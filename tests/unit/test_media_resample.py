@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from telephony.codecs import Pcm
-from telephony.resample import make_resampler
+from telephony.media.codecs import Pcm
+from telephony.media.resample import make_resampler
 
 
 def tone(rate_hz: int, hertz: float, seconds: float = 1.0) -> Pcm:

@@ -6,11 +6,11 @@ import random
 
 import pytest
 
-from telephony.agreement import Agreed
-from telephony.jitter import JitterBuffer
-from telephony.rtcp import Reporter
-from telephony.rtp import parse
-from telephony.sender import Sender
+from telephony.media.jitter import JitterBuffer
+from telephony.media.rtcp import Reporter
+from telephony.media.rtp import parse
+from telephony.media.sender import Sender
+from telephony.sdp.agreement import Agreed
 
 SECOND_NS = 1_000_000_000
 

@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from telephony.rtp import MAX_PAYLOAD_BYTES, SourceLock, pack, parse
+from telephony.media.rtp import MAX_PAYLOAD_BYTES, SourceLock, pack, parse
 
 CALLER = ("192.0.2.1", 4000)
 NAT = ("203.0.113.5", 61000)

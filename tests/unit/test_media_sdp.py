@@ -7,9 +7,9 @@ import re
 
 import pytest
 
-from telephony.agreement import Agreed
-from telephony.description import parse
-from telephony.negotiation import Negotiation, SdpError
+from telephony.sdp.agreement import Agreed
+from telephony.sdp.description import parse
+from telephony.sdp.negotiation import Negotiation, SdpError
 from telephony.terms import Terms
 
 OURS = ("192.0.2.9", 20000)

@@ -7,13 +7,13 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from telephony.agreement import Agreed
-from telephony.codecs import Codec, decode
-from telephony.coding import make_decoder
-from telephony.description import Direction
-from telephony.detector import Detector
-from telephony.rtp import RtpPacket, parse
-from telephony.sender import Sender
+from telephony.media.codecs import Codec, decode
+from telephony.media.coding import make_decoder
+from telephony.media.detector import Detector
+from telephony.media.rtp import RtpPacket, parse
+from telephony.media.sender import Sender
+from telephony.sdp.agreement import Agreed
+from telephony.sdp.description import Direction
 from telephony.terms import Terms
 
 REMOTE = ("192.0.2.1", 4000)

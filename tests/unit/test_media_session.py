@@ -10,11 +10,11 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from telephony.codecs import decode
-from telephony.rtp import Address, pack, parse
-from telephony.sdp import Agreed, Direction
-from telephony.session import MediaSession
-from telephony.udp import Datagrams
+from telephony.media.codecs import decode
+from telephony.media.rtp import Address, pack, parse
+from telephony.media.session import MediaSession
+from telephony.media.udp import Datagrams
+from telephony.sdp.body import Agreed, Direction
 
 CALLER = ("192.0.2.1", 4000)
 STRANGER = ("198.51.100.66", 9999)

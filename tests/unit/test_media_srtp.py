@@ -9,8 +9,8 @@ import struct
 import pylibsrtp
 import pytest
 
-from telephony.rtp import pack
-from telephony.srtp import (
+from telephony.media.rtp import pack
+from telephony.media.srtp import (
     MAX_SOURCES,
     SDES_SUITES,
     Crypto,

@@ -8,7 +8,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from telephony.udp import BATCH, MAX_DATAGRAM_BYTES, LinuxUdp, SocketUdp, Udp, make_udp, pack_address, unpack_address
+from telephony.media.udp import (
+    BATCH,
+    MAX_DATAGRAM_BYTES,
+    LinuxUdp,
+    SocketUdp,
+    Udp,
+    make_udp,
+    pack_address,
+    unpack_address,
+)
 
 Pair = tuple[Udp, socket.socket, socket.socket]
 LINUX_ONLY = pytest.mark.skipif(sys.platform != "linux", reason="recvmmsg is Linux's")

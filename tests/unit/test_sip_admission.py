@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from telephony.admission import LAG_S, RELIEF_S, Admission
+from telephony.call.admission import LAG_S, RELIEF_S, Admission
 
 
 def admitted(admission: Admission, calls: int, now_s: float, *, known: bool) -> int:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from telephony.ending import EXPIRED, reason_of
-from telephony.info import InfoRefused, keys_of
-from telephony.offers import back_off_s
+from telephony.call.ending import EXPIRED, reason_of
+from telephony.call.info import InfoRefused, keys_of
+from telephony.call.offers import back_off_s
+from telephony.call.transfer import refer_to
 from telephony.sip.dialog import Dialog
 from telephony.sip.hop import Hop
 from telephony.sip.message import Request, SipError, parse
 from telephony.sip.reason import Reason, read
-from telephony.transfer import refer_to
 
 
 def info(body: bytes = b"", kind: str = "application/dtmf-relay", extra: str = "") -> Request:

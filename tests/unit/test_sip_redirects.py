@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from telephony.redirects import MAX_CONTACTS, Redirects
+from telephony.call.redirects import MAX_CONTACTS, Redirects
 from telephony.sip.message import Response, parse, parse_uri
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from telephony.session_timer import SessionTimer
+from telephony.call.session_timer import SessionTimer
 from telephony.sip.message import Request, Response, SipError, parse
 from telephony.terms import SessionTimer as Wish
 

@@ -11,8 +11,8 @@ import pytest
 from aiortc.mediastreams import MediaStreamError
 
 from telephony.leg import Pcm
-from telephony.webrtc_in import BLOCK, MAX_AHEAD_S, Decimator, Hearing, Packet, Reorder
-from telephony.webrtc_out import FRAME_S, SETTLED_FRAMES, Encoder, OutgoingTrack, Pacer, Queue
+from telephony.webrtc.incoming import BLOCK, MAX_AHEAD_S, Decimator, Hearing, Packet, Reorder
+from telephony.webrtc.outgoing import FRAME_S, SETTLED_FRAMES, Encoder, OutgoingTrack, Pacer, Queue
 
 
 def tone(hz: float, seconds: float, rate_hz: int = 16000, level: float = 8000.0) -> Pcm:

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from telephony.leg import LegError
-from telephony.webrtc import MAX_CANDIDATES, WebRtcLeg, _checked, accept
+from telephony.webrtc.leg import MAX_CANDIDATES, WebRtcLeg, _checked, accept
 from voicebot import metrics
 from voicebot.config import Http
 from voicebot.web.server import Web

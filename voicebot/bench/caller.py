@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 
 from telephony.agent import SipLeg, UserAgent
-from telephony.codecs import RATE_HZ, Pcm
 from telephony.leg import LegError
+from telephony.media.codecs import RATE_HZ, Pcm
 from telephony.terms import Terms
 from voicebot.bench.capture import Capture
 from voicebot.bench.sound import voiced

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from telephony.codecs import RATE_HZ, Codec, Pcm, decode, encode
+from telephony.media.codecs import RATE_HZ, Codec, Pcm, decode, encode
 from voicebot.bench.sound import FLOOR_DBFS, FRAME, levels_dbfs
 
 SLOT = RATE_HZ // 50

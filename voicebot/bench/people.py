@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from telephony.codecs import RATE_HZ, Pcm
+from telephony.media.codecs import RATE_HZ, Pcm
 from voicebot.bench.persona import Persona, Rule
 from voicebot.bench.sound import load_wav, synthesised, voiced
 from voicebot.bench.turns import Kind, Step

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from rapidfuzz import fuzz
 
-from telephony.codecs import RATE_HZ, Pcm
+from telephony.media.codecs import RATE_HZ, Pcm
 from voicebot.bench.turns import Listen, Step
 
 MAX_TURNS = 14

@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator
 import numpy as np
 
 from telephony.agent import AgentConfig, UserAgent
-from telephony.codecs import RATE_HZ, Pcm
-from telephony.engine import MediaEngine
+from telephony.media.codecs import RATE_HZ, Pcm
+from telephony.media.engine import MediaEngine
 from voicebot.bench.sound import segments
 from voicebot.ears.ears import Ears
 from voicebot.errors import VoicebotError

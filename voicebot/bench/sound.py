@@ -8,7 +8,7 @@ import numpy as np
 import soundfile
 import soxr
 
-from telephony.codecs import RATE_HZ, Pcm, decode, encode
+from telephony.media.codecs import RATE_HZ, Pcm, decode, encode
 from voicebot.errors import VoicebotError
 from voicebot.mouth.mouth import Mouth
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from telephony.codecs import Pcm
+from telephony.media.codecs import Pcm
 
 Kind = Literal["free", "digits", "yesno", "after-action", "keys"]
 KINDS: tuple[Kind, ...] = ("free", "digits", "yesno", "after-action", "keys")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
+from telephony.call.sipleg import SipLeg
 from telephony.leg import AudioHandler, Leg, LegError, Pcm
-from telephony.resample import make_resampler
-from telephony.sipleg import SipLeg
+from telephony.media.resample import make_resampler
 from voicebot import log
 
 RELEASE_S = 3.0

@@ -10,7 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from telephony.leg import LegError
-from telephony.webrtc import MAX_OFFER, WebRtcLeg, accept
+from telephony.webrtc.leg import MAX_OFFER, WebRtcLeg, accept
 from voicebot import log
 from voicebot.web import events
 from voicebot.web.security import same_origin

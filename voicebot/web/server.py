@@ -10,7 +10,7 @@ from typing import Any
 import prometheus_client
 from aiohttp import web
 
-from telephony.webrtc import MAX_OFFER, WebRtcLeg
+from telephony.webrtc.leg import MAX_OFFER, WebRtcLeg
 from voicebot import log
 from voicebot.config import Http
 from voicebot.web.doctor import Doctor

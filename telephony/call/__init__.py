@@ -1,0 +1,1 @@
+"""A call's life: taken or placed, changed, transferred and ended."""

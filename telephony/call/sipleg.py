@@ -1,0 +1,399 @@
+"""An answered SIP call as a `telephony.leg.Leg`: its dialog, its media, and what either side does to it.
+
+What happens inside the dialog is done by the parts: `indialog` sends and answers requests, `offers` does re-INVITE and
+UPDATE, `session_timer` knows when to refresh, `info` presses keys, `transfer` and `referral` send somebody elsewhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Sequence
+from typing import Literal, cast
+
+from ..leg import LegError
+from ..media.session import MediaSession
+from ..sdp.negotiation import Negotiation, SdpError
+from ..sip.dialog import Dialog, key_of
+from ..sip.digest import Login
+from ..sip.endpoint import Endpoint
+from ..sip.grammar import is_token
+from ..sip.hop import Hop
+from ..sip.message import Request, Response, SipError
+from ..sip.reason import Reason
+from ..sip.reason import read as read_reasons
+from ..sip.transaction import Transaction
+from ..terms import Terms
+from .capabilities import ALLOW, SDP_TYPE, capabilities
+from .ending import EXPIRED, REPLACED, Ending, reason_of
+from .indialog import InDialog
+from .info import DTMF_TYPE, RELAY_TYPE, InfoKeys, InfoRefused, keys_of
+from .keeper import Keeper
+from .offers import Method, Offers
+from .referral import OnRefer, on_refer
+from .session_timer import SessionTimer
+from .transfer import NOTIFY_PATIENCE_S, OnProgress, Transferred, Transfers
+from .voice import Voice
+
+BYE_PATIENCE_S = 2.0
+"""How long `hang_up` waits for the peer to confirm; the BYE is retransmitted longer than that by itself."""
+MAX_REASONS = 4
+_OWN_METHODS = frozenset({"INVITE", "ACK", "BYE", "CANCEL", "PRACK"})
+
+log = logging.getLogger(__name__)
+
+
+class SipLeg(Voice):
+    """See `telephony.leg.Leg`. Made by the agent, for calls either way.
+
+    Args:
+        endpoint: the SIP port.
+        dialog: already made.
+        negotiation: the dialog's media; the leg closes its session.
+        terms: of the call.
+        peer: for people.
+        on_over: called when nothing more can come for this dialog.
+        login: answers challenges to our requests.
+        timer: the session timer that our INVITE asked for; a new one otherwise.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        dialog: Dialog,
+        negotiation: Negotiation,
+        terms: Terms,
+        peer: str,
+        on_over: Callable[[SipLeg], None],
+        *,
+        login: Login | None = None,
+        timer: SessionTimer | None = None,
+    ) -> None:
+        super().__init__(cast("MediaSession", negotiation.media))
+        self.id = dialog.call_id
+        self.peer = peer
+        self.endpoint = endpoint
+        self.terms = terms
+        self._ending = Ending()
+        self.ended_by = ""
+        """When closed: why, in words, with what the peer's BYE said (``caller: Q.850 16 Normal call clearing``)."""
+        self.reasons: list[Reason] = []
+        """Those of the peer's BYE (RFC 3326); its words are hostile text."""
+        self.on_refer: OnRefer | None = None
+        """Asked when the peer sends us elsewhere, where the terms allow that; None refuses."""
+        self._on_over = on_over
+        self._over = False
+        self._told = asyncio.get_running_loop().create_future()
+        self._ack: tuple[InDialog, Request] | None = None
+        self._enter(dialog, negotiation, login, timer or SessionTimer(terms.timer))
+        self.media.on_timeout = lambda: self.end("no-media")
+
+    def _enter(self, dialog: Dialog, negotiation: Negotiation, login: Login | None, timer: SessionTimer) -> None:
+        """Take up a dialog, the first one or a later one."""
+        self.dialog = dialog
+        self.negotiation = negotiation
+        self.timer = timer
+        self._talk = InDialog(self.endpoint, dialog, self.end, login)
+        self._offers = Offers(self._talk, negotiation, timer, lambda: self._keeper.set(), self._fail)
+        self._keeper = Keeper(timer, self._offers.refresh, lambda: self.end(EXPIRED))
+        self._transfers = Transfers(self._talk)
+        self._keys = InfoKeys(self._talk, self.media.send_dtmf)
+
+    # ── Leg ──
+
+    def send_dtmf(self, keys: str) -> None:
+        """Press keys, as the terms say. Raises ValueError for characters that are none."""
+        if self.terms.keys != "info":
+            self.media.send_dtmf(keys)
+        elif not self._ended:
+            self._keys.press(keys)
+
+    async def hang_up(self, reason: str = "local") -> None:
+        """Send BYE; returns when the peer has confirmed it, or after `BYE_PATIENCE_S`."""
+        self.end(reason)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(self._told), BYE_PATIENCE_S)
+
+    @property
+    def closed(self) -> asyncio.Future[str]:
+        """See `Leg`."""
+        return self._ending.future
+
+    # ── what SIP can do beyond that ──
+
+    def when_closed(self, callback: Callable[[str], None]) -> None:
+        """Have it called with the reason when the leg is closed; unlike `closed`, nobody can cancel that."""
+        self._ending.add(callback)
+
+    @property
+    def _ended(self) -> bool:
+        return bool(self._ending.why)
+
+    @property
+    def state(self) -> Literal["answered", "confirmed", "closed"]:
+        """``answered`` until the ACK."""
+        return "closed" if self._ended else "confirmed" if self._offers.confirmed else "answered"
+
+    @property
+    def held(self) -> bool:
+        """The peer does not want to hear us now."""
+        return self.negotiation.held
+
+    @property
+    def holding(self) -> bool:
+        """We do not want to hear the peer now."""
+        return self.negotiation.holding
+
+    async def hold(self, *, silent: bool = False, method: Method = "INVITE") -> None:
+        """Put the peer on hold: it hears what we play (``sendonly``), or nothing when `silent` (``inactive``).
+
+        What the peer holds at the same time does not matter (RFC 6337 section 5.3): each side says what it wants.
+        UPDATE is quicker, for peers that know it; a human there cannot be asked (RFC 3311 section 5.1).
+        Raises LegError when the peer refuses; the call goes on as it was.
+        """
+        await self._offers.change("inactive" if silent else "sendonly", method)
+
+    async def resume(self, *, method: Method = "INVITE") -> None:
+        """Talk again; the peer may still hold us. Raises LegError as `hold` does."""
+        if self.holding:
+            await self._offers.change("sendrecv", method)
+
+    async def refresh(self) -> None:
+        """Say that the call is still on (UPDATE, or re-INVITE that changes nothing). Raises LegError."""
+        await self._offers.refresh()
+
+    async def request(
+        self,
+        method: str,
+        headers: Sequence[tuple[str, str]] = (),
+        body: bytes = b"",
+        content_type: str = "application/octet-stream",
+    ) -> Response:
+        """Send any request inside the dialog and wait for its final response, whatever that says.
+
+        Raises LegError: 408 no answer (the call ends), 503 unreachable, 481 the call is over; ValueError for the
+        methods that the leg sends by itself.
+        """
+        if method in _OWN_METHODS or not is_token(method):
+            raise ValueError(f"{method} cannot be sent this way")
+        return await self._talk.request(method, headers, body, content_type)
+
+    async def transfer(
+        self,
+        uri: str = "",
+        replaces: SipLeg | None = None,
+        *,
+        on_progress: OnProgress | None = None,
+        subscribe: bool = True,
+        patience_s: float = NOTIFY_PATIENCE_S,
+    ) -> Transferred:
+        """Have the peer call somebody else (REFER), and leave the call when it has.
+
+        `replaces` is our leg with the target, for an attended transfer; `uri` may be left out then. The rest is as in
+        `Transfers.refer`. Raises LegError when that did not work: the call goes on.
+        """
+        target = uri or ("" if replaces is None else str(replaces.dialog.target))
+        other = None if replaces is None else replaces.dialog
+        result = await self._transfers.refer(
+            target, other, on_progress=on_progress, subscribe=subscribe, patience_s=patience_s
+        )
+        await self.hang_up("transferred")
+        return result
+
+    # ── called by the agent ──
+
+    def answer(
+        self,
+        transaction: Transaction,
+        request: Request,
+        body: bytes | None = None,
+        headers: Sequence[tuple[str, str]] = (),
+    ) -> None:
+        """Answer the INVITE that made this dialog with 200, see `Offers.answer`. Raises SdpError."""
+        self._offers.answer(transaction, request, body, headers)
+
+    def answered(self, response: Response, invite: Request | None = None) -> None:
+        """The peer took our INVITE: acknowledge (with the INVITE's credentials), and talk on the terms of its answer.
+
+        An offer in the response (to an INVITE without one) is answered in the ACK. Raises SdpError when the body
+        cannot be used: the ACK has gone, and the call ends.
+        """
+        negotiation = self.negotiation
+        body, problem = b"", None
+        try:
+            if negotiation.offering:
+                negotiation.accept(response.body)
+            elif negotiation.agreed is None:
+                body = negotiation.answer(response.body)
+        except SdpError as error:
+            problem = error
+        self._confirm(response, invite, body)
+        if problem is not None:
+            self.end(f"failed: {problem}")
+            raise problem
+
+    def acknowledge(self) -> None:
+        """The 2xx to our INVITE came again: so does the ACK (RFC 3261 section 13.2.2.4)."""
+        if self._ack is not None:
+            talk, ack = self._ack
+            talk.ack_again(ack)
+
+    def _confirm(self, response: Response, invite: Request | None, body: bytes = b"") -> None:
+        self._ack = self._talk, self._talk.ack(response.head.seq, body, invite)
+        self._offers.confirmed = True
+        self.timer.answered(response, _now())
+        self._keeper.set()
+
+    def adopt(
+        self,
+        transaction: Transaction,
+        request: Request,
+        dialog: Dialog,
+        negotiation: Negotiation,
+        *,
+        headers: Sequence[tuple[str, str]] = (),
+    ) -> None:
+        """Go on with another party, whose INVITE replaces this dialog (RFC 3891): same leg, same media session.
+
+        `negotiation` is new and has this leg's session. The INVITE is answered with 200 and the old dialog gets BYE.
+        Raises SdpError when the offer cannot be answered, LegError 481 when the call is over; all is as it was then.
+        """
+        if self._ended:
+            raise LegError(481, "The Call Is Over")
+        body = negotiation.answer(request.body) if request.body else None
+        left = self._talk
+        self._leave()
+        self.terms = negotiation.terms
+        self._enter(dialog, negotiation, None, SessionTimer(self.terms.timer))
+        self._offers.answer(transaction, request, body, headers)
+        self.peer = request.head.from_.uri
+        left.send("BYE", _ignore, [("Reason", str(REPLACED))])
+
+    def on_ack(self, request: Request) -> None:
+        """The ACK to a 2xx of ours."""
+        waited = self._offers.unacknowledged
+        if key_of(request) == self.dialog.key:
+            self._offers.on_ack(request)
+        if waited and self._ended and not self._offers.unacknowledged:
+            self._send_bye()
+
+    def on_request(self, transaction: Transaction, request: Request, source: Hop) -> None:
+        """A request inside this dialog, or inside one that `adopt` has left."""
+        if key_of(request) != self.dialog.key:
+            self._talk.reply(transaction, 200 if request.method == "BYE" else 481)
+            return
+        try:
+            if request.method != "BYE" or self.dialog.remote_seq is None:
+                self.dialog.check(request)
+            elif request.head.seq < self.dialog.remote_seq:
+                raise SipError(500, "CSeq Out Of Order")
+            self.dialog.heard(source)
+            if self._ended and request.method != "BYE":
+                raise SipError(481, "")
+            self._do(transaction, request, source)
+        except InfoRefused as refused:
+            self._talk.reply(transaction, refused.status, refused.reason, refused.headers)
+        except SipError as error:
+            self._talk.reply(transaction, error.status, error.reason)
+
+    def _do(self, transaction: Transaction, request: Request, source: Hop) -> None:
+        match request.method:
+            case "BYE":
+                self._on_bye(transaction, request)
+            case "INVITE" | "UPDATE":
+                self._offers.on_offer(transaction, request, source)
+            case "INFO":
+                keys = keys_of(request)
+                self._talk.reply(transaction, 200)
+                for key in keys:
+                    if self.on_dtmf is not None:
+                        self.on_dtmf(key)
+            case "NOTIFY":
+                self._transfers.on_notify(transaction, request)
+            case "OPTIONS":
+                accepted = f"{SDP_TYPE}, {RELAY_TYPE}, {DTMF_TYPE}"
+                self._talk.reply(transaction, 200, headers=[*capabilities(), ("Accept", accepted)])
+            case "REFER" if not self.terms.refer_in:
+                raise SipError(403, "")
+            case "REFER":
+                on_refer(self._talk, transaction, self.on_refer)
+            case "PRACK":  # for a response that nobody waits for any more (RFC 3262 section 3)
+                raise SipError(481, "")
+            case _:
+                self._talk.reply(transaction, 405, headers=[("Allow", ALLOW)])
+
+    def _on_bye(self, transaction: Transaction, request: Request) -> None:
+        self._talk.reply(transaction, 200)
+        self.reasons = self.reasons or read_reasons(request.headers.getlist("Reason"))[:MAX_REASONS]
+        self._finish("transferred" if self._transfers.accepted else "caller")
+        self._offers.stop()
+        self._done()
+
+    # ── the end ──
+
+    def end(self, reason: str) -> None:
+        """End the call from our side; the BYE waits for the ACK of the first 2xx (RFC 3261 section 15)."""
+        if self._ended:
+            return
+        self._finish(reason)
+        if self._offers.confirmed:
+            self._offers.stop()
+        if not self._offers.unacknowledged:
+            self._send_bye()
+
+    def drop(self) -> None:
+        """Stop all timers; the endpoint is closing."""
+        self._finish("local")
+        self._offers.stop()
+        self._done()
+
+    def _fail(self, reason: str) -> None:
+        """A 2xx was never acknowledged, or its ACK brought no usable answer."""
+        if not self._ended:
+            self.end(reason)
+        elif not self._offers.unacknowledged:
+            self._send_bye()
+
+    def _finish(self, reason: str) -> None:
+        if self._ended:
+            return
+        words = ", ".join(one.words for one in self.reasons)
+        self.ended_by = f"{reason}: {words}" if words else reason
+        self.media.close()
+        self._leave(ended=True)
+        log.info("leg closed", extra={"sip_call_id": self.id, "why": self.ended_by})
+        self._ending.tell(reason)
+
+    def _leave(self, *, ended: bool = False) -> None:
+        """Done with the dialog but for its BYE; a 2xx that awaits its ACK goes on doing so when the call has ended."""
+        self._talk.close()
+        self._transfers.close()
+        self._keys.stop()
+        if not ended:
+            self._offers.stop()
+        self._offers.note_end()
+        self._keeper.stop()
+
+    def _send_bye(self) -> None:
+        reason = reason_of(self._ending.why)
+        self._talk.send("BYE", self._on_bye_answered, [("Reason", str(reason))])
+
+    def _on_bye_answered(self, event: Response | int) -> None:
+        if isinstance(event, int) or event.code >= 200:
+            self._done()
+
+    def _done(self) -> None:
+        if not self._told.done():
+            self._told.set_result(None)
+        if not self._over:
+            self._over = True
+            self._on_over(self)
+
+
+def _ignore(event: Response | int) -> None:
+    """Nothing hangs on the answer."""
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,206 @@
+"""What comes in: datagrams of anybody to the caller's audio and keys, in order (no I/O; the clock is an argument)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from ..sdp.agreement import Agreed
+from ..terms import Terms
+from . import rtp
+from .codecs import FORMATS, Codec, Pcm
+from .coding import CODECS, Decoder, make_decoder
+from .conceal import Concealer
+from .detector import Detector
+from .dtmf import DtmfReceiver
+from .jitter import Cut, Frame, JitterBuffer
+from .noise import Noise
+from .resample import Resampler, make_resampler
+
+COMFORT_NOISE = 13
+"""RFC 3389: a sender says that it is silent, and how its silence sounds."""
+LOUDEST_NOISE_DBOV = -30.0
+"""Whatever a peer names: louder is no comfort."""
+
+_DEFAULT = Terms()
+
+Heard = Pcm | str
+"""A block of samples, or one key."""
+
+
+class _Line(NamedTuple):
+    """From payloads of one codec to the leg's samples."""
+
+    codec: Codec
+    decoder: Decoder
+    units: Callable[[bytes], int]
+    """Of the decoder."""
+    clock_hz: int
+    rate_hz: int
+    resampler: Resampler | None
+
+    def pcm(self, samples: Pcm) -> Pcm:
+        return samples if self.resampler is None else self.resampler(samples)
+
+
+class Receiver:
+    """The receiving half of a session.
+
+    Args:
+        agreed: by the first exchange of descriptions.
+        source_host: where the peer's signalling comes from, see `rtp.SourceLock`.
+        terms: how keys travel in this call.
+        rate_hz: of the leg, 8000 or 16000, for good. None: that of the codec.
+    """
+
+    def __init__(
+        self,
+        agreed: Agreed,
+        source_host: str | None = None,
+        terms: Terms = _DEFAULT,
+        rate_hz: int | None = None,
+    ) -> None:
+        self.malformed = 0
+        self.wrong_source = 0
+        self.bytes = 0
+        self.concealed_samples = 0
+        """At `rate_hz`; the noise that a peer asked for does not count."""
+        self.last_packet_ms: float | None = None
+        """When the caller's last packet came."""
+        self.rate_hz = rate_hz or FORMATS[agreed.codec].rate_hz
+        self.buffer = JitterBuffer()
+        self.lock = rtp.SourceLock(agreed.remote, source_host)
+        self.codec: Codec = agreed.codec
+        """Of the audio heard last."""
+        self._concealer = Concealer(self.rate_hz)
+        self._noise = Noise()
+        self._noise_dbov: float | None = None
+        """Since the peer said that it is silent."""
+        self._events = DtmfReceiver()
+        self._event_types: frozenset[int] = frozenset()
+        self._detector: Detector | None = None
+        self._lines: dict[int, _Line] = {}
+        """By payload type."""
+        self._made: dict[Codec, _Line] = {}
+        self._listening = True
+        self.agree(agreed, source_host, terms)
+
+    def agree(self, agreed: Agreed, source_host: str | None = None, terms: Terms = _DEFAULT) -> None:
+        """Go on with other terms (re-INVITE); a new address is learned anew."""
+        if agreed.remote != self.lock.signalled:
+            self.lock = rtp.SourceLock(agreed.remote, source_host)
+        events = {agreed.dtmf_payload_type, agreed.own_dtmf_payload_type} - {None}
+        self._event_types = frozenset(number for number in events if number is not None)
+        # Some send another codec than agreed without asking; all of ours are understood at any time.
+        codecs = {FORMATS[codec].payload_type: codec for codec in CODECS}
+        for number in (agreed.payload_type, agreed.own_payload_type):
+            if number is not None:
+                codecs[number] = agreed.codec
+        self._lines = {
+            number: self._made.get(codec) or self._make_line(codec)
+            for number, codec in codecs.items()
+            if number not in self._event_types
+        }
+        self._listening = agreed.direction in ("sendrecv", "recvonly")
+        # Tones are looked for only where no events can come, so that no key counts twice.
+        if terms.keys == "inband" or (terms.keys == "auto" and not self._event_types):
+            self._detector = self._detector or Detector(self.rate_hz)
+        else:
+            self._detector = None
+
+    def datagram(self, data: bytes, source: rtp.Address, now_ms: float) -> bytes | None:
+        """Take a datagram in; returns its payload when it is the caller's audio. Never raises for what it contains."""
+        packet = rtp.parse(data)
+        if packet is None:
+            self.malformed += 1
+            return None
+        line = self._lines.get(packet.payload_type)
+        units = 0 if line is None else line.units(packet.payload)
+        if units == 0 and not (
+            line is None and (packet.payload_type == COMFORT_NOISE or packet.payload_type in self._event_types)
+        ):
+            self.malformed += 1
+            return None
+        if not self.lock.accepts(source, packet.sequence, now_ms):
+            self.wrong_source += 1
+            return None
+        self.last_packet_ms = now_ms
+        self.bytes += len(packet.payload)
+        if not self._listening:
+            return None
+        if line is None:
+            self.buffer.put(packet, 0, now_ms)
+            return None
+        self.buffer.put(packet, units, now_ms, line.clock_hz)
+        return packet.payload
+
+    def take(self, now_ms: float) -> list[Heard]:
+        """What can be handed on now. To be called every 20 ms also when nothing came, so that time goes on."""
+        if not self._listening:
+            return []
+        heard: list[Heard] = []
+        frames = self.buffer.take(now_ms)
+        for index, frame in enumerate(frames):
+            if isinstance(frame, int):
+                self._hear(self._hole(frame, frames[index + 1] if index + 1 < len(frames) else None), heard)
+                continue
+            packet, skip = frame if isinstance(frame, Cut) else (frame, 0)
+            line = self._lines.get(packet.payload_type)
+            if line is not None:
+                self._hear(self._audio(line, packet.payload, skip), heard)
+            else:
+                self._signal(packet, heard)
+        return heard
+
+    def _signal(self, packet: rtp.RtpPacket, heard: list[Heard]) -> None:
+        """Comfort noise, or an event."""
+        self._concealer.forget()
+        if packet.payload_type == COMFORT_NOISE:
+            self._noise_dbov = min(-float(packet.payload[0] & 0x7F), LOUDEST_NOISE_DBOV)
+            return
+        key = self._events.packet(packet.timestamp, packet.payload)
+        if key is not None and self._detector is None:
+            heard.append(key)
+
+    def _make_line(self, codec: Codec) -> _Line:
+        form, decoder = FORMATS[codec], make_decoder(codec)
+        resampler = make_resampler(form.rate_hz, self.rate_hz)
+        line = self._made[codec] = _Line(codec, decoder, decoder.units, form.clock_hz, form.rate_hz, resampler)
+        return line
+
+    def _hear(self, pcm: Pcm, heard: list[Heard]) -> None:
+        if not len(pcm):
+            return
+        heard.append(pcm)
+        if self._detector is not None:
+            heard.extend(self._detector.feed(pcm))
+
+    def _audio(self, line: _Line, payload: bytes, skip: int) -> Pcm:
+        samples = line.decoder.decode(payload)
+        units = line.units(payload)
+        if len(samples) * line.clock_hz < units * line.rate_hz:  # broken within
+            return self._hole(units - skip, None)
+        if skip:
+            samples = samples[skip * line.rate_hz // line.clock_hz :]
+        self.codec = line.codec
+        self._noise_dbov = None
+        return self._concealer.heard(line.pcm(samples))
+
+    def _hole(self, units: int, following: Frame | None) -> Pcm:
+        """Sound in place of what is missing: noise where the peer said so, else what it may have been."""
+        count = units * self.rate_hz // self.buffer.clock_hz
+        if self._noise_dbov is not None:
+            return self._noise.heard(count, self._noise_dbov)
+        self.concealed_samples += count
+        line = self._made.get(self.codec)
+        if line is not None and count:
+            payload = None
+            if isinstance(following, rtp.RtpPacket) and self._lines.get(following.payload_type) is line:
+                payload = following.payload
+            own = line.decoder.conceal(count * line.rate_hz // self.rate_hz, payload)
+            if own is not None:
+                made = line.pcm(own)
+                return np.concatenate((np.zeros(count - len(made), np.int16), made)) if len(made) < count else made
+        return self._concealer.conceal(count)

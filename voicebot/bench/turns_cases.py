@@ -1,0 +1,142 @@
+"""What callers say in ``voicebot bench turns``: recordings with their own pauses, and what is built from them.
+
+``dictation`` joins single digits of one speaker into groups with pauses of `PAUSES_S` between: a number of a known
+length (``dictation``), one whose first groups would already be a number (``dictation-open``), and that shorter number
+itself (``dictation-short``). ``story`` joins whole sentences of one speaker.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from telephony.media.codecs import RATE_HZ, Pcm
+from voicebot.bench.asr_line import LEAD_S, Line, Recording, load, received
+from voicebot.bench.asr_tasks import tasks
+from voicebot.bench.sound import BELOW_LOUDEST_DB, FLOOR_DBFS, FRAME, levels_dbfs
+from voicebot.events import Expect
+
+PAUSES_S = (0.35, 0.6, 0.9, 1.2)
+"""Between two groups of digits."""
+GAPS_S = (0.05, 0.2)
+"""Least and most between two digits of a group."""
+STORY_PAUSES_S = (0.2, 0.4)
+NUMBERS = 4
+"""Of each kind and speaker."""
+_GROUPS = ((3, 3), (3, 3, 4), (2, 2), (4, 4, 4, 4))
+_OPEN = ((4, (4, 6), (4, 2)), (10, (10, 11), (3, 3, 4, 1)))
+"""Possible length that is reached on the way, all lengths, groups."""
+MIN_WORD_FRAMES = 6
+"""Sound of less than 60 ms that no voice is near is no word: a click, a lip."""
+NEAR_FRAMES = 15
+BUILT = ("dictation", "dictation-open", "dictation-short", "story")
+_DICTATED = "digit"
+_TOLD = ("sentence", "long", "request", "coffee")
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One turn of a caller."""
+
+    name: str
+    task: str
+    speaker: str
+    expect: Expect
+    pcm: Pcm
+    """As a leg hands it over: 8000 Hz, through µ-law, silence around it."""
+    first_s: float
+    """Where the voice begins in it, by energy."""
+    last_s: float
+    """Where it ends."""
+
+
+def voice_ends(pcm: Pcm) -> tuple[float, float]:
+    """First and last voiced moment of clean speech in seconds, by energy: frames of 10 ms at most `BELOW_LOUDEST_DB`
+    under the loudest, clicks left out. Raises ValueError: no voice.
+    """
+    levels = levels_dbfs(pcm)
+    loud = np.flatnonzero(levels >= max(FLOOR_DBFS, levels.max(initial=-120.0) - BELOW_LOUDEST_DB))
+    parts = np.split(loud, np.flatnonzero(np.diff(loud) > NEAR_FRAMES) + 1)
+    words = [part for part in parts if len(part) >= MIN_WORD_FRAMES]
+    if not words:
+        raise ValueError("no voice")
+    return int(words[0][0]) * FRAME / RATE_HZ, int(words[-1][-1] + 1) * FRAME / RATE_HZ
+
+
+def case(name: str, task: str, speaker: str, expect: Expect, said: Pcm) -> Case:
+    """`said` over a quiet line. Raises ValueError: there is no voice in it."""
+    first_s, last_s = voice_ends(said)
+    heard = received(said, Line(), zlib.crc32(name.encode()))
+    return Case(name, task, speaker, expect, heard, LEAD_S + first_s, LEAD_S + last_s)
+
+
+def recorded(folder: Path, everything: Sequence[Recording], chosen: Sequence[Recording]) -> list[Case]:
+    """Recordings as they are. Raises VoicebotError: one cannot be read."""
+    known = tasks(everything)
+    found = []
+    for recording in chosen:
+        if recording.task in known:
+            expect = known[recording.task].expect(recording)
+            said = load(folder / recording.path)
+            found.append(case(recording.path, recording.task, recording.speaker, expect, said))
+    return found
+
+
+def built(folder: Path, everything: Sequence[Recording], speakers: Sequence[str], numbers: int = NUMBERS) -> list[Case]:
+    """Dictated numbers and stories, of `speakers` or of all. Raises VoicebotError: a recording cannot be read."""
+    found = []
+    for speaker in dict.fromkeys(r.speaker for r in everything if not speakers or r.speaker in speakers):
+        own = [r for r in everything if r.speaker == speaker]
+        digits = [load(folder / r.path) for r in own if r.task == _DICTATED]
+        if len(digits) >= 10:
+            found += _dictated(speaker, [_bare(d) for d in digits], numbers)
+        told = [_bare(load(folder / r.path)) for r in own if r.task in _TOLD]
+        if len(told) >= 2:
+            chance = _chance(f"story {speaker}")
+            said = _joined(told[:5], [float(chance.uniform(*STORY_PAUSES_S)) for _ in told[1:5]])
+            found.append(case(f"story {speaker}", "story", speaker, Expect(), said))
+    return found
+
+
+def _dictated(speaker: str, digits: list[Pcm], numbers: int) -> list[Case]:
+    found = []
+    for i in range(numbers):
+        groups, pause_s = _GROUPS[i % len(_GROUPS)], PAUSES_S[(i + i // len(_GROUPS)) % len(PAUSES_S)]
+        name = f"dictation {speaker} {i}"
+        said = _number(_chance(name), digits, groups, pause_s)
+        found.append(case(name, "dictation", speaker, Expect("digits", (sum(groups),)), said))
+        short, lengths, more = _OPEN[i % len(_OPEN)]
+        name = f"dictation-open {speaker} {i}"
+        said = _number(_chance(name), digits, more, pause_s)
+        found.append(case(name, "dictation-open", speaker, Expect("digits", lengths), said))
+        name = f"dictation-short {speaker} {i}"
+        said = _number(_chance(name), digits, (short,), pause_s)
+        found.append(case(name, "dictation-short", speaker, Expect("digits", lengths), said))
+    return found
+
+
+def _number(chance: np.random.Generator, digits: list[Pcm], groups: Sequence[int], pause_s: float) -> Pcm:
+    """So many digits a group, any of the speaker's, with `pause_s` between groups."""
+    spoken = [digits[i] for i in chance.integers(len(digits), size=sum(groups))]
+    ends = set(np.cumsum(groups).tolist())
+    pauses = [pause_s if i in ends else float(chance.uniform(*GAPS_S)) for i in range(1, len(spoken))]
+    return _joined(spoken, pauses)
+
+
+def _joined(parts: Sequence[Pcm], pauses_s: Sequence[float]) -> Pcm:
+    silences = [np.zeros(round(s * RATE_HZ), np.int16) for s in (*pauses_s, 0.0)]
+    return np.concatenate([piece for pair in zip(parts, silences, strict=True) for piece in pair])
+
+
+def _bare(pcm: Pcm) -> Pcm:
+    """Without the silence around the voice."""
+    first_s, last_s = voice_ends(pcm)
+    return pcm[round(first_s * RATE_HZ) : round(last_s * RATE_HZ)]
+
+
+def _chance(name: str) -> np.random.Generator:
+    return np.random.default_rng(zlib.crc32(name.encode()))

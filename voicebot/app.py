@@ -18,7 +18,7 @@ from telephony.webrtc.leg import WebRtcLeg
 from voicebot import log, metrics
 from voicebot.actions.catalog import Catalog
 from voicebot.actions.runner import Actions
-from voicebot.call import FILLER, SORRY, Call, Connect, House, Script
+from voicebot.call import APOLOGY, FILLER, SORRY, Call, Connect, House, Script
 from voicebot.config import Config
 from voicebot.ears.ears import Ears
 from voicebot.edge import Edge
@@ -91,6 +91,7 @@ class App:
         self.media.start()
         prompts = [prompt for script in self.scripts.values() for prompt in script.flow.prompts()]
         prompts += [(FILLER.name, FILLER.text), (SORRY.name, SORRY.text)]
+        await house.mouth.keep([APOLOGY, SORRY])
         await house.mouth.warm(prompts[:2], 8000)  # the greeting at once, the rest behind the first calls
         await self.agent.start()
         await self.web.start()
@@ -103,8 +104,11 @@ class App:
 
     async def stop(self, grace_s: float = 0.0) -> None:
         """Refuse new calls, give the live ones `grace_s` seconds, then end everything in order."""
+        ends_s = asyncio.get_running_loop().time() + grace_s
         self.ready = False
-        await self.agent.stop(grace_s)
+        self.agent.drain()
+        await self.web.phone.idle(grace_s)  # while SIP calls go on, too: what is left of the time is theirs
+        await self.agent.stop(max(0.0, ends_s - asyncio.get_running_loop().time()))
         await self.web.stop()
         for task in self._background:
             task.cancel()

@@ -74,6 +74,12 @@ class Phone:
             self._answering -= 1
         return web.json_response({"type": "answer", "sdp": answer, "call": leg.id})
 
+    async def idle(self, patience_s: float) -> None:
+        """Wait until no call is under way, but no longer than that."""
+        ends_s = asyncio.get_running_loop().time() + patience_s
+        while self._calls and (left_s := ends_s - asyncio.get_running_loop().time()) > 0:
+            await asyncio.wait(self._calls, timeout=left_s)
+
     async def stop(self) -> None:
         """End all calls. Returns when their sockets and tasks are gone, or after `END_S`."""
         calls = dict(self._calls)

@@ -38,6 +38,10 @@ FILLER_AFTER_S = 0.8
 """A backend that takes longer than this gets words in between, so that the line is never dead."""
 FILLER = Say("One moment, please.", name="filler")
 SORRY = Say("I'm sorry, something went wrong on our side. Please call again in a moment.", name="sorry")
+APOLOGY = Say("I'm sorry, I can't go on speaking just now. One moment, please.", barge_in=False, name="apology")
+"""Recorded at start, for when synthesis breaks."""
+DEAF = Heard("", confidence=0.0)
+"""In the inbox: a turn that no recognition engine could hear."""
 LAST_PACKETS_S = 0.2
 """Time for the caller's jitter buffer to play our last words before the leg is hung up."""
 
@@ -105,7 +109,7 @@ class Call:
         self._player = Player(leg, house.mouth, on_play=self._listener.played)
         self._keypad = KeyPad()
         self._inbox = Inbox()
-        self._interruptible = False
+        self._interruptible = self._mute = False
         self._expect = Expect()
         self._key_timer: asyncio.TimerHandle | None = None
         self._conversation = Conversation(
@@ -142,7 +146,7 @@ class Call:
             self._inbox.put(None)
         elif isinstance(event, EarsFailed):
             self._scribe.deaf(event.error)
-            self._inbox.put(Heard("", confidence=0.0))  # asked again; the third time a human is brought in
+            self._inbox.put(DEAF)
         elif isinstance(event, Interrupt) and self._interruptible:
             self._player.pause()
         elif isinstance(event, FalseAlarm):
@@ -175,12 +179,24 @@ class Call:
             connect, talk = self._connect, self._conversation
             acts = talk.start() if connect is None else talk.connect(connect.target, connect.queue)
             while acts:
-                acts = await self._perform(acts)
+                try:
+                    acts = await self._perform(acts)
+                except EngineFailed as error:
+                    acts = await self._go_mute(error)
         except Exception:  # noqa: BLE001 - the last barrier of a call: the caller hears words, other calls go on
             _log.exception("call failed")
             self._scribe.failed()
             with contextlib.suppress(EngineFailed):
                 await self._speak([SORRY])
+
+    async def _go_mute(self, error: EngineFailed) -> list[Act]:
+        """No voice can speak: the recorded apology, and a human. The second time in a call it is over."""
+        self._scribe.mute(error)
+        if self._mute:
+            raise error
+        self._mute = True
+        await self._speak([APOLOGY])
+        return await self._think(self._conversation.mute)
 
     async def _perform(self, acts: list[Act]) -> list[Act]:
         """Carry out one list of acts. Returns the next one, empty when the call is over."""
@@ -214,6 +230,8 @@ class Call:
         if answer is None:
             self._scribe.silence()
             return await self._think(self._conversation.silence)
+        if answer is DEAF:
+            return await self._think(self._conversation.deaf)
         self._scribe.heard(answer, expect)
         heard = answer
         return await self._think(lambda: self._conversation.hear(heard))
@@ -301,7 +319,8 @@ class Call:
             except NotReached as error:
                 return await self._nobody(act, error.why)
             try:
-                await Player(human, self._house.mouth).say(Say(act.summary, barge_in=False))
+                with contextlib.suppress(EngineFailed):  # better a human without a summary than none
+                    await Player(human, self._house.mouth).say(Say(act.summary, barge_in=False))
                 if human.closed.done():
                     return await self._nobody(act, "no-answer")
                 await _end(music)

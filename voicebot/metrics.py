@@ -15,6 +15,14 @@ response = Histogram(
 stage = Histogram("voicebot_stage_seconds", "Time of one stage of a turn", ["stage"], buckets=_SECONDS)
 asr_queue = Gauge("voicebot_asr_queue", "Recognitions that wait")
 asr_refused = Counter("voicebot_asr_refused", "Recognitions refused because the queue was full")
+engine_faults = Counter(
+    "voicebot_engine_faults", "Jobs that an engine failed on: fault or limit", ["room", "engine", "why"]
+)
+engine_up = Gauge("voicebot_engine_up", "1: the engine is used; 0: it rests after faults", ["room", "engine"])
+engine_stand_ins = Counter(
+    "voicebot_engine_stand_ins", "Jobs that an engine did because those before it in the list could not",
+    ["room", "engine"],
+)  # fmt: skip
 actions = Counter("voicebot_actions", "Backend actions by name and result", ["action", "result"])
 handovers = Counter("voicebot_handovers", "Handovers by reason and result", ["reason", "result"])
 resolved = Counter("voicebot_tasks_resolved", "Tasks done end to end", ["task"])

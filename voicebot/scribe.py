@@ -176,6 +176,11 @@ class Scribe:
         _log.error("recognition failed", extra={"error": str(error)})
         self._records.turn(self.call_id, Turn("system", "recognition failed"))
 
+    def mute(self, error: EngineFailed) -> None:
+        """No voice could speak."""
+        _log.error("synthesis failed", extra={"error": str(error)})
+        self._records.turn(self.call_id, Turn("system", "synthesis failed"))
+
     def failed(self) -> None:
         """The call broke inside this program."""
         self._outcome, self._reason = "failed", "internal error"

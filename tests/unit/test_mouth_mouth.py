@@ -38,6 +38,9 @@ class ToneEngine:
         self.gate = threading.Event()
         self.gate.set()
 
+    def close(self) -> None:
+        """It holds nothing."""
+
     def synthesize(self, text: str, emit: Emit) -> None:
         if self.broken:
             raise EngineFailed(f"{self.name} is broken")

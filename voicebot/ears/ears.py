@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from voicebot import config
 from voicebot.ears import audio
 from voicebot.ears.asr.engine import Engine, Transcript
+from voicebot.ears.asr.failover import Failover
 from voicebot.ears.asr.moonshine import Moonshine
 from voicebot.ears.events import EarEvent
 from voicebot.ears.listener import Listener, heard
@@ -37,6 +38,7 @@ class Ears:
 
     def __init__(self, engine: Engine, silero: Silero, settings: config.Ears, timing: Timing | None = None) -> None:
         self._vad = BatchedVad(silero)
+        self._engine = engine
         self._pool = Pool(engine, settings.threads, settings.queue)
         self._timing = timing
         self._listeners: set[Listener] = set()
@@ -44,12 +46,14 @@ class Ears:
 
     @classmethod
     def load(cls, settings: config.Ears) -> Ears:
-        """Load the models; blocks for about a second.
+        """Load the engines that are named and Silero; blocks for about a second.
 
         Raises:
             ModelMissing: weights are not there.
+            EngineFailed: a Pipecat service cannot be made.
         """
-        return cls(Moonshine(models_dir() / "moonshine-tiny-en"), Silero(find_model()), settings)
+        engines = [_load(engine, settings) for engine in settings.engines]
+        return cls(Failover(engines, settings.limit_s), Silero(find_model()), settings)
 
     def start(self) -> None:
         """Start the worker threads. Call on the event loop that gets the events."""
@@ -65,6 +69,7 @@ class Ears:
             listener.close()
         self._pool.stop()
         self._vad.stop()
+        self._engine.close()
 
     def listen(self, rate_hz: int, on_event: Callable[[EarEvent], None]) -> Listener:
         """Ears for one call whose audio comes at `rate_hz` (8000 or 16000)."""
@@ -97,3 +102,16 @@ class Ears:
         for listener in list(self._listeners):
             listener.starve(now)
         self._tick = asyncio.get_running_loop().call_later(_TICK_S, self._on_tick)
+
+
+def _load(engine: config.Engine, settings: config.Ears) -> Engine:
+    """What is not named is not even imported: Pipecat and faster-whisper cost tens of megabytes."""
+    if isinstance(engine, config.Whisper):
+        from voicebot.ears.asr.whisper import Whisper
+
+        return Whisper.load(engine, models_dir(), settings.threads)
+    if isinstance(engine, config.Pipecat):
+        from voicebot.ears.asr.pipecat_stt import PipecatStt
+
+        return PipecatStt(engine, settings.limit_s)
+    return Moonshine(models_dir() / "moonshine-tiny-en")

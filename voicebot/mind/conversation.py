@@ -88,6 +88,21 @@ class Conversation:
         self._begin_turn()
         return self._acts(self._turns.silence(self._waiting, self._handovers_failed > 0))
 
+    def deaf(self) -> list[Act]:
+        """Recognition is broken: words, and a human, whatever was asked."""
+        if self._busy():
+            return self._last[-1:]
+        self._begin_turn()
+        words = self._flow.model.handover
+        return self._acts(self._floor.decided("deaf", NeedHuman("recognition", words.deaf, "handover.deaf")))
+
+    def mute(self) -> list[Act]:
+        """Synthesis is broken, and what was to be said was not heard: a human, without words."""
+        if not isinstance(self._waiting, (ForHuman, Over)):
+            self._begin_turn()
+            self._acts(self._floor.decided("mute", NeedHuman("synthesis", "", "")))
+        return self._last[-1:]
+
     def result(self, result: Result) -> list[Act]:
         """What came of a `Do`. A result that nobody waits for changes nothing."""
         waiting = self._waiting
@@ -106,7 +121,7 @@ class Conversation:
         self._outcome = ""
         words = self._flow.model.handover
         self._disclose()
-        if self._handovers_failed >= MAX_HANDOVERS and waiting.reason == "failures":
+        if self._handovers_failed >= MAX_HANDOVERS and waiting.reason in ("failures", "recognition"):
             self._machine.say(words.give_up, "handover.give_up")
             return self._acts(Over("failed"))
         key = {"busy": "busy", "no-answer": "no_answer"}.get(why, "unreachable")

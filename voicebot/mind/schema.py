@@ -69,6 +69,39 @@ class Choice(Part):
     synonyms: list[Words] = []
 
 
+class Lookup(Part):
+    """Where to see which values exist: an action, or a column of a CSV file."""
+
+    do: str | None = None
+    """A backend action that is asked about everything that may have been said, at once and before anything is said."""
+    argument: Name = "values"
+    """do: its argument, a text with the values between commas, the likeliest first."""
+    found: str = ""
+    """do: field of the answer that lists those that exist (``items``); empty when the answer is the list."""
+    file: str | None = None
+    """Relative to the flow."""
+    column: str = ""
+    """file: the name in its first line."""
+
+    @model_validator(mode="after")
+    def _one(self) -> Lookup:
+        if (self.do is None) == (self.file is None):
+            raise ValueError("give either `do` or `file`")
+        if self.file is not None and not self.column:
+            raise ValueError("`file` needs `column`")
+        return self
+
+
+def _as_patterns(value: Any) -> Any:
+    return [p.replace(" ", "").replace("-", "") if isinstance(p, str) else p for p in _as_list(value)]
+
+
+Patterns = Annotated[
+    list[Annotated[str, Field(pattern=r"^[A9*a-z0-8]{1,20}$")]],
+    BeforeValidator(_as_patterns),
+]
+
+
 class Slot(Part):
     """One piece of information that a task needs."""
 
@@ -91,8 +124,16 @@ class Slot(Part):
     keep: bool = False
     """Keep the value when another task asks for the same slot later in the call."""
     lengths: list[Annotated[int, Field(ge=1, le=20)]] = []
+    pattern: Patterns = []
+    """digits, alnum: shapes allowed: ``A`` a letter, ``9`` a digit, ``*`` either, a small letter or digit itself."""
     check: Literal["luhn"] | None = None
+    lookup: Lookup | None = None
+    """digits, alnum, phone, email: only values that exist are taken."""
     choices: dict[Name, Choice] = {}
+    names: list[Words] = []
+    """name: those that may be said; any without."""
+    boost: list[Words] = []
+    """Words that are likelier in this answer than elsewhere."""
     earliest: str = ""
     """date: ``today``, ``+3 days``, ``2026-01-31``; time: ``09:00``."""
     latest: str = ""
@@ -100,6 +141,11 @@ class Slot(Part):
     maximum: float | None = None
     region: str = "US"
     """phone: the country that numbers without a country code belong to."""
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Numbers of characters allowed; empty for any."""
+        return tuple(self.lengths) or tuple(sorted({len(p) for p in self.pattern}))
 
     @field_validator("choices", mode="before")
     @classmethod
@@ -196,6 +242,8 @@ class HandoverWords(Part):
     """Before the caller is put on hold because he asked for it."""
     failures: Words = "I'm having trouble helping you with this, so let me get a colleague."
     backend: Words = "I can't reach one of our systems just now, so let me get a colleague."
+    deaf: Words = "I'm sorry, I can't hear you properly just now, so let me get a colleague."
+    """When recognition is broken."""
     busy: Words = "I'm sorry, everybody is on another call just now."
     no_answer: Words = "I'm sorry, nobody could take your call just now."
     unreachable: Words = "I'm sorry, I can't reach our team just now."

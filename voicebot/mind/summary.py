@@ -9,6 +9,8 @@ _WHY = {
     "asked": "asked for a person",
     "failures": "could not be understood or helped several times",
     "backend": "could not be helped because one of our systems did not answer",
+    "recognition": "could not be heard because our recognition broke",
+    "synthesis": "could not be answered because our voice broke",
     "flow": "needs a person to go on",
     "route": "was put through to you at once",
 }

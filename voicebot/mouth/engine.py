@@ -36,3 +36,7 @@ class Engine(Protocol):
             EngineFailed: the engine cannot speak it.
         """
         ...
+
+    def close(self) -> None:
+        """Let go of threads and connections; called once, when nothing is spoken any more."""
+        ...

@@ -14,6 +14,7 @@ import numpy as np
 from telephony.leg import Pcm
 from voicebot import config, log
 from voicebot.errors import EngineFailed
+from voicebot.events import Say
 from voicebot.mouth.cache import Cache, Key
 from voicebot.mouth.job import Job
 from voicebot.mouth.phrases import Phrase, split
@@ -52,6 +53,7 @@ class Mouth:
         self._voices = voices
         self._recordings = recordings
         self._cache = Cache(cache_bytes)
+        self._kept: dict[tuple[str, int], Pcm] = {}
         self._jobs: dict[Key, Job] = {}
         self._secret_jobs: set[Job] = set()
         self._executor: ThreadPoolExecutor | None = None
@@ -66,7 +68,7 @@ class Mouth:
             ModelMissing: a Piper voice is configured and not on this machine.
             EngineFailed: the configured voice is broken.
         """
-        voices, advice = choose(settings.voice, settings.words_per_minute, models_dir() / "piper")
+        voices, advice = choose(settings, models_dir() / "piper")
         return cls(voices, Recordings(settings.recordings), settings.cache_mb * 1_000_000, advice)
 
     @property
@@ -85,6 +87,18 @@ class Mouth:
         if self._executor is not None:
             self._executor.shutdown(wait=True)
             self._executor = None
+        for voice in self._voices:
+            voice.close()
+
+    async def keep(self, says: Iterable[Say]) -> None:
+        """Record what must be there when no voice can speak: it stays in memory, at both rates, found by its name."""
+        for say in says:
+            for rate_hz in (8000, 16000):
+                try:
+                    blocks = [block async for block in self.speak(say.text, rate_hz, say.name)]
+                    self._kept[say.name, rate_hz] = np.concatenate(blocks)
+                except EngineFailed as error:
+                    _log.error("not recorded", extra={"prompt": say.name, "error": str(error)})
 
     async def warm(self, prompts: Iterable[tuple[str, str]], rate_hz: int) -> int:
         """Speak (name, text) prompts into the cache, using at most half a core. Returns how many are ready then."""
@@ -119,7 +133,9 @@ class Mouth:
         self, text: str, rate_hz: int, name: str = "", secret: bool = False
     ) -> AsyncGenerator[Piece, None]:
         """As `speak`, with the words that belong to the audio."""
-        recorded = await self._recorded(name, rate_hz)
+        recorded = self._kept.get((name, rate_hz))
+        if recorded is None:
+            recorded = await self._recorded(name, rate_hz)
         if recorded is not None:
             yield Piece(recorded, text)
             return

@@ -57,6 +57,9 @@ class Piper:
             raise EngineFailed(f"{model} is no Piper voice: {error}", "delete it and `voicebot models pull`") from None
         return cls(PiperVoice(session=session, config=config), name, words_per_minute)
 
+    def close(self) -> None:
+        """See `Engine`; nothing but memory is held."""
+
     def synthesize(self, text: str, emit: Emit) -> None:
         """See `Engine`. One block a sentence."""
         plain = text.replace("[[", " ").replace("]]", " ")  # Piper reads phonemes between these

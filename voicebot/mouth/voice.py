@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from telephony.leg import Pcm
-from voicebot import log
+from voicebot import config, log
 from voicebot.errors import EngineFailed, ModelMissing
 from voicebot.mouth.engine import Emit, Engine
 from voicebot.mouth.espeak import Espeak
 from voicebot.mouth.finish import Finisher, gain_for, to_float
 from voicebot.mouth.piper import Piper
+from voicebot.standby import Member, Ticket
 
 MEASURED = "Thank you for calling. How can I help you today?"
 BETTER = "for a more natural voice: `voicebot models pull piper-ljspeech` (63 MB from the hub)"
@@ -27,10 +29,16 @@ class Voice:
 
     engine: Engine
     gain: float
+    watch: Member[Engine] | None = None
+    """Runs the engine: gives it up when it is silent for too long, and rests it after faults."""
 
     @classmethod
-    def measured(cls, engine: Engine) -> Voice:
-        """Let the engine speak one sentence to learn how loud it is. Raises EngineFailed when it cannot."""
+    def measured(cls, engine: Engine, limit_s: float | None = None) -> Voice:
+        """Let the engine speak one sentence to learn how loud it is; with `limit_s` it is watched from then on.
+
+        Raises:
+            EngineFailed: it cannot.
+        """
         blocks: list[Pcm] = []
 
         def keep(block: Pcm) -> bool:
@@ -42,36 +50,97 @@ class Voice:
         audio = np.concatenate(blocks)
         if not len(audio):
             raise EngineFailed(f"{engine.name} gives no sound")
-        return cls(engine, low * gain_for(to_float(audio), 8000))
+        return cls(engine, low * gain_for(to_float(audio), 8000), None if limit_s is None else watched(engine, limit_s))
 
     def speak(self, text: str, rate_hz: int, emit: Emit) -> None:
         """Give blocks at `rate_hz` (some empty), levelled and without silence at the ends. Raises EngineFailed."""
-        finisher = Finisher(self.engine.rate_hz, rate_hz, self.gain, self.engine.presence)
+        if self.watch is None:
+            self._speak(text, rate_hz, emit)
+        else:
+            self.watch.run(lambda ticket: self._speak(text, rate_hz, _until_expired(emit, ticket)))
 
+    def close(self) -> None:
+        """Let go of threads and connections; nothing is spoken after this."""
+        if self.watch is not None:
+            self.watch.close()
+        self.engine.close()
+
+    def _speak(self, text: str, rate_hz: int, emit: Emit) -> None:
+        finisher = Finisher(self.engine.rate_hz, rate_hz, self.gain, self.engine.presence)
         self.engine.synthesize(text, lambda block: emit(finisher.push(block)))
         emit(finisher.push(np.zeros(0, np.int16), last=True))
 
 
-def choose(wanted: str, words_per_minute: int, folder: Path) -> tuple[list[Voice], str]:
+def watched(engine: Engine, limit_s: float, **rest: Any) -> Member[Engine]:
+    """The engine with a time limit for each block, and rest after faults. `rest`: more arguments of `Member`."""
+    return Member("mouth", engine.name, engine, _probe, limit_s, **rest)
+
+
+def _probe(engine: Engine) -> None:
+    heard: list[int] = []
+
+    def first(block: Pcm) -> bool:
+        heard.append(len(block))
+        return not any(heard)
+
+    engine.synthesize("Hello.", first)
+    if not any(heard):
+        raise EngineFailed(f"{engine.name} gives no sound")
+
+
+def _until_expired(emit: Emit, ticket: Ticket) -> Emit:
+    def pass_on(block: Pcm) -> bool:
+        ticket.beat()
+        return not ticket.expired and emit(block)
+
+    return pass_on
+
+
+def choose(settings: config.Mouth, folder: Path) -> tuple[list[Voice], str]:
     """The voices to try in order, best first, and advice how to get a better one (or empty).
 
     Args:
-        wanted: ``auto``, ``espeak``, or the name of a Piper voice in `folder`.
-        folder: holds ``<voice>.onnx`` and ``<voice>.onnx.json``.
+        settings: which are wanted; espeak-ng comes after them.
+        folder: holds ``<voice>.onnx`` and ``<voice>.onnx.json`` of Piper voices.
 
     Raises:
-        ModelMissing: the Piper voice asked for by name is not there.
+        ModelMissing: a Piper voice asked for by name is not there.
         EngineFailed: it is there and broken, or espeak-ng is.
     """
-    fallback = Voice.measured(Espeak(words_per_minute))
-    if wanted == "espeak":
-        return [fallback], ""
-    names = sorted(path.stem for path in folder.glob("*.onnx")) if wanted == "auto" else [wanted]
-    for name in names:
+    voices: list[Voice] = []
+    advice = ""
+    last = ("espeak",) if settings.voices[-1] != "espeak" else ()
+    for wanted in (*settings.voices, *last):
+        if isinstance(wanted, config.Pipecat):
+            voices.append(_pipecat(wanted, settings.limit_s))
+        elif wanted == "auto":
+            found = _installed(settings, folder)
+            voices += found
+            advice = "" if found else BETTER
+        elif wanted == "espeak":
+            voices.append(Voice.measured(Espeak(settings.words_per_minute), settings.limit_s))
+        else:
+            voices.append(Voice.measured(Piper.load(folder, wanted, settings.words_per_minute), settings.limit_s))
+    return voices, advice
+
+
+def _installed(settings: config.Mouth, folder: Path) -> list[Voice]:
+    """The first Piper voice in the folder that works."""
+    for name in sorted(path.stem for path in folder.glob("*.onnx")):
         try:
-            return [Voice.measured(Piper.load(folder, name, words_per_minute)), fallback], ""
+            return [Voice.measured(Piper.load(folder, name, settings.words_per_minute), settings.limit_s)]
         except (EngineFailed, ModelMissing) as error:
-            if wanted != "auto":
-                raise
             _log.warning("voice not usable", extra={"voice": name, "error": str(error)})
-    return [fallback], BETTER
+    return []
+
+
+def _pipecat(service: config.Pipecat, limit_s: float) -> Voice:
+    """A service that does not answer now may do so later: it stays in the list, at its own loudness."""
+    from voicebot.mouth.pipecat_tts import PipecatTts  # costs tens of megabytes
+
+    engine = PipecatTts(service, limit_s)
+    try:
+        return Voice.measured(engine, limit_s)
+    except EngineFailed as error:
+        _log.warning("voice does not answer", extra={"voice": engine.name, "error": str(error)})
+        return Voice(engine, 1.0, watched(engine, limit_s))

@@ -1,0 +1,63 @@
+"""Several recognition engines as one: the first that can hears the utterance, in the same turn of the same call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from voicebot import metrics
+from voicebot.ears.asr.engine import RATE_HZ, Audio, Cancelled, Engine, Transcript
+from voicebot.errors import EngineFailed
+from voicebot.events import Expect
+from voicebot.standby import Member, Ticket, TookTooLong
+
+
+class Failover:
+    """A list of engines behind the protocol of one.
+
+    Args:
+        engines: in the order in which they are tried.
+        limit_s: an engine that takes longer has failed.
+        rest: more arguments of `Member`.
+    """
+
+    name = "failover"
+
+    def __init__(self, engines: Sequence[Engine], limit_s: float, **rest: Any) -> None:
+        self._members = [Member("ears", engine.name, engine, _probe, limit_s, **rest) for engine in engines]
+
+    def recognise(self, audio: Audio, expect: Expect, cancelled: Cancelled) -> Transcript | None:
+        """See `Engine.recognise`. Raises EngineFailed only when no engine of the list could."""
+        alone = len(self._members) == 1
+        error: EngineFailed | None = None
+        for place, member in enumerate(self._members * 2 if alone else self._members):
+            if not member.usable or (alone and isinstance(error, TookTooLong)):
+                continue
+            try:
+                said = member.run(partial(_recognise, member.engine, audio, expect, cancelled))
+            except EngineFailed as failure:
+                error = failure
+                continue
+            if place and not alone:
+                metrics.engine_stand_ins.labels("ears", member.name).inc()
+            return said
+        raise error or EngineFailed("no recognition engine can be used just now: all of them rest after faults")
+
+    def close(self) -> None:
+        """End the engines' threads, and the engines' own."""
+        for member in self._members:
+            member.close()
+            member.engine.close()
+
+
+def _recognise(engine: Engine, audio: Audio, expect: Expect, cancelled: Cancelled, ticket: Ticket) -> Transcript | None:
+    return engine.recognise(audio, expect, lambda: cancelled() or ticket.expired)
+
+
+def _probe(engine: Engine) -> None:
+    """Half a second of noise: passes the gates, so that the model itself has to run."""
+    noise = np.random.default_rng(1).standard_normal(RATE_HZ // 2).astype(np.float32) * np.float32(0.05)
+    engine.recognise(noise, Expect(), lambda: False)

@@ -1,1 +1,61 @@
-"""SIP, RTP and WebRTC for voice bots. Imports nothing of voicebot and can be used by itself."""
+"""Telephony by itself: SIP and WebRTC legs with audio both ways. Imports nothing of voicebot.
+
+The names that most programs need, loaded when they are first used: ``from telephony import IncomingCall, serving``.
+docs/telephony-by-itself.md shows how they go together.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .agent import UserAgent
+    from .agentconfig import AgentConfig
+    from .call.incoming import IncomingCall
+    from .call.sipleg import SipLeg
+    from .leg import Leg, LegError
+    from .media.engine import MediaEngine
+    from .server import serving, stop_signal
+    from .terms import Terms
+    from .trunk.book import TrunkBook
+
+__all__ = [
+    "AgentConfig",
+    "IncomingCall",
+    "Leg",
+    "LegError",
+    "MediaEngine",
+    "SipLeg",
+    "Terms",
+    "TrunkBook",
+    "UserAgent",
+    "serving",
+    "stop_signal",
+]
+
+_HOMES = {
+    "AgentConfig": "agentconfig",
+    "IncomingCall": "call.incoming",
+    "Leg": "leg",
+    "LegError": "leg",
+    "MediaEngine": "media.engine",
+    "SipLeg": "call.sipleg",
+    "Terms": "terms",
+    "TrunkBook": "trunk.book",
+    "UserAgent": "agent",
+    "serving": "server",
+    "stop_signal": "server",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,1 @@
+"""Bots that run: ``python -m telephony.examples.echo_bot --help``."""

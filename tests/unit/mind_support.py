@@ -40,6 +40,7 @@ class Caller:
         self.talk = Conversation(flow, understanding, now=lambda: NOW, caller=caller or {})
         self.done: list[Do] = []
         self.answers: dict[str, Answer | str] = {
+            "known_orders": lambda a: {"numbers": a["numbers"].split(",")},
             "find_order": lambda a: {"state": "shipped", "item": "a desk lamp", "eta": "2026-11-24"},
             "find_slot": lambda a: {"free": True, "alternative_date": None, "alternative_time": None},
             "book_appointment": lambda a: {"reference": "AB12"},

@@ -132,6 +132,9 @@ async def test_an_order_is_found_by_its_number(client: TestClient[Any, Any]) -> 
     assert (order["number"], order["state"]) == (examples()["order"], "shipped")
     assert date.fromisoformat(order["eta"]) > NOW.date()
     assert (await client.get("/orders/000000")).status == 404
+    known = await client.get("/orders", params={"numbers": f"000000,{examples()['order']},111111"})
+    assert await known.json() == {"numbers": [examples()["order"]]}
+    assert (await client.get("/orders", params={"numbers": "1' OR 1=1"})).status == 400
 
 
 # ── appointments ─────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -94,6 +94,7 @@ def test_the_demo_flow_is_sound_and_uses_the_demo_actions() -> None:
     assert set(flow.actions_used()) == {
         "find_order",
         "find_slot",
+        "known_orders",
         "book_appointment",
         "check_identity",
         "reset_password",

@@ -28,6 +28,7 @@ __all__ = ["examples", "main", "make_app"]
 
 PORT = 8090
 MAX_BODY_BYTES = 10_000
+MAX_NUMBERS = 20
 _DIGITS = re.compile(r"[0-9]{1,12}\Z")
 _CLOCK = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])\Z")
 _KEY = re.compile(r"[\x21-\x7e]{1,200}\Z")
@@ -58,6 +59,13 @@ class Company:
         """``GET /orders/{number}``: ``{number, state, item, eta}``, or 404."""
         number = request.match_info["number"]
         return _json(await self._ask(lambda: self._store.order(number)))
+
+    async def known_orders(self, request: web.Request) -> web.Response:
+        """``GET /orders?numbers=471102,471108``: ``{numbers}``, those of them that there are orders for."""
+        numbers = request.query.get("numbers", "").split(",")
+        if len(numbers) > MAX_NUMBERS or not all(map(_DIGITS.match, numbers)):
+            raise BadRequest(f"numbers must be up to {MAX_NUMBERS} numbers between commas")
+        return _json(await self._ask(lambda: self._store.known_orders(numbers)))
 
     async def slot(self, request: web.Request) -> web.Response:
         """``GET /slots?date=2026-11-24&time=10:30``: ``{free, alternative_date, alternative_time}``."""
@@ -103,6 +111,7 @@ def make_app(store: Store, thread: ThreadPoolExecutor) -> web.Application:
     company = Company(store, thread)
     app = web.Application(middlewares=[_refuse_nonsense], client_max_size=MAX_BODY_BYTES)
     app.router.add_get("/", company.overview)
+    app.router.add_get("/orders", company.known_orders)
     app.router.add_get("/orders/{number}", company.order)
     app.router.add_get("/slots", company.slot)
     app.router.add_post("/appointments", company.book)

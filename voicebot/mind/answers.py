@@ -30,14 +30,30 @@ class Answers:
 
     def asked(self, slot: str, heard: Heard, now: datetime) -> Found | None:
         """The value for the slot that was asked for; never one that the caller has refused already."""
-        refused = self._memory.rejected.get(slot, set())
-        return next((f for f in find_heard(self._flow.slots[slot], heard, now) if f.value not in refused), None)
+        return next(iter(self.candidates(slot, heard, now)), None)
+
+    def candidates(self, slot: str, heard: Heard, now: datetime) -> list[Found]:
+        """All that the caller may have said for the slot, the likeliest first, of what it allows."""
+        return [f for f in find_heard(self._flow.slots[slot], heard, now) if self._open(slot, f.value)]
+
+    def _open(self, slot: str, value: str) -> bool:
+        """Whether the caller has not refused the value already, and it exists as far as a list says."""
+        exist = self._flow.existing.get(slot)
+        return value not in self._memory.rejected.get(slot, set()) and (exist is None or value in exist)
 
     def not_allowed(self, slot: str, heard: Heard, now: datetime) -> bool:
         """Whether the turn held a value of the right type that the slot does not accept."""
         spec = self._flow.slots[slot]
         wide = spec.model_copy(
-            update={"lengths": [], "check": None, "earliest": "", "latest": "", "minimum": None, "maximum": None}
+            update={
+                "lengths": [],
+                "pattern": [],
+                "check": None,
+                "earliest": "",
+                "latest": "",
+                "minimum": None,
+                "maximum": None,
+            }
         )
         if spec.type in _FREE:
             return False
@@ -47,10 +63,10 @@ class Answers:
     def part(self, slot: str, heard: Heard, now: datetime) -> str:
         """Digits that are too few for a digit slot, as when a caller pauses in the middle of a number; or nothing."""
         spec = self._flow.slots[slot]
-        if spec.type != "digits" or not spec.lengths or heard.source == "keys":
+        if spec.type != "digits" or not spec.sizes or heard.source == "keys":
             return ""
-        found = find_heard(spec.model_copy(update={"lengths": [], "check": None}), heard, now)
-        return found[0].value if found and len(found[0].value) < min(spec.lengths) else ""
+        found = find_heard(spec.model_copy(update={"lengths": [], "pattern": [], "check": None}), heard, now)
+        return found[0].value if found and len(found[0].value) < min(spec.sizes) else ""
 
     def along(self, slots: Iterable[str], text: str, now: datetime, taken: Found | None = None) -> dict[str, Found]:
         """Values for slots that were not asked for, each from words that no other one has used."""
@@ -62,12 +78,20 @@ class Answers:
             slot = self._flow.slots[name]
             if slot.type not in _ALONG or slot.secret:
                 continue
-            refused = self._memory.rejected.get(name, set())
-            best = next((f for f in find(slot, " ".join(words), now, asked=False) if f.value not in refused), None)
+            found = find(slot, " ".join(words), now, asked=False)
+            best = next((f for f in found if self._open(name, f.value)), None)
             if best is not None:
                 out[name] = best
                 words[best.start : best.end] = [_HOLE] * (best.end - best.start)
         return out
+
+    def corrected(
+        self, slots: Iterable[str], heard: Heard, now: datetime, open_: bool = False
+    ) -> list[dict[str, Found]]:
+        """As `correction`, from each reading of a turn that holds one: inside the grammar first, best first."""
+        names = list(slots)
+        found = [self.correction(names, text, now, open_) for text in readings(heard)]
+        return [fixed for fixed in found if fixed]
 
     def correction(self, slots: Iterable[str], text: str, now: datetime, open_: bool = False) -> dict[str, Found]:
         """New values for slots that are filled already: ``no, I said Wednesday``, ``change the date to Friday``.
@@ -89,8 +113,8 @@ class Answers:
             slot = self._flow.slots[name]
             if slot.type in _FREE or slot.secret:
                 continue
-            refused = self._memory.rejected.get(name, set()) | {self._memory.slots.get(name, "")}
-            best = next((f for f in find(slot, tail, now) if f.value not in refused), None)
+            old = self._memory.slots.get(name, "")
+            best = next((f for f in find(slot, tail, now) if f.value != old and self._open(name, f.value)), None)
             if best is not None:
                 return {name: best}
         return {}
@@ -104,14 +128,20 @@ class Answers:
             return True
         if heard.source != "speech":
             return found.confidence <= UNSURE
-        if spec.check is not None:
-            return self._doubtful(spec, found, heard)
+        if spec.check is not None or spec.lookup is not None:
+            return found.confidence <= UNSURE or self._doubtful(spec, found, heard)
         return found.confidence < _SURE.get(spec.type, 2.0) and spec.type != "text"
 
     def _doubtful(self, slot: Slot, found: Found, heard: Heard) -> bool:
-        """A check digit holds by chance once in ten: a value that is not recognition's first choice is read back."""
+        """A check digit holds by chance once in ten, and what was misheard may exist: a value that is not recognition's
+        first choice is read back."""
         first = find(slot.model_copy(update={"check": None}), heard.expected_text or heard.text, datetime.min)
         return not first or first[0].value != found.value  # a number in two parts is read back too
+
+
+def readings(heard: Heard) -> list[str]:
+    """What a turn may have been: inside the grammar, best first, then free recognition."""
+    return [text for text in dict.fromkeys((heard.expected_text, *heard.alternatives, heard.text)) if text]
 
 
 def corrects(text: str) -> bool:

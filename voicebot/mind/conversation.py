@@ -24,8 +24,6 @@ from voicebot.mind.waiting import ForHuman, ForResult, NeedHuman, Next, Over, Wa
 
 MAX_CHARS = 80
 """Of a value that a call brings."""
-MAX_CHARS = 80
-"""Of a value that a call brings."""
 MAX_HANDOVERS = 2
 """Attempts to reach a human after failures; then the call ends with words."""
 
@@ -109,7 +107,7 @@ class Conversation:
         if not isinstance(waiting, ForResult) or waiting.token != result.token:
             return self._last[-1:]
         self._machine.out = []
-        return self._acts(self._turns.result(result))
+        return self._acts(self._turns.result(waiting, result))
 
     def handover_failed(self, why: str) -> list[Act]:
         """No human could be reached (``busy``, ``no-answer``, ``unreachable``): words, and back to the dialog."""
@@ -188,7 +186,7 @@ class Conversation:
             self._outcome = waiting.outcome
             out.append(End(waiting.outcome))
         elif not isinstance(waiting, ForResult):
-            listen = expect(self._flow, waiting)
+            listen = expect(self._flow, waiting, self._floor.changeable(waiting))
             if self._floor.patience_s:
                 listen = replace(listen, no_input_s=self._floor.patience_s)
             self._floor.remember([act for act in out if isinstance(act, Say)])

@@ -79,6 +79,15 @@ class Floor:
                 return "over"
         return f"{task}.action"
 
+    def changeable(self, waiting: Waiting) -> tuple[str, ...]:
+        """The slots that may be put right instead of a plain no to a `confirm` step."""
+        if not isinstance(waiting, ForStep):
+            return ()
+        frame = self.memory.frames[-1]
+        step = self.flow.programs[frame.task].code[frame.at]
+        named = step.change if isinstance(step, program.Check) else ()
+        return tuple(s for s in named or self.flow.programs[frame.task].slots if s in self.memory.slots)
+
     def remember(self, prompts: list[Say]) -> None:
         """What was last said before listening, for "repeat that"."""
         if prompts:

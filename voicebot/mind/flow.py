@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from telephony import yamlfile
 from voicebot.errors import Problem, SourceError
 from voicebot.mind import templates
+from voicebot.mind.existing import existing
 from voicebot.mind.lint import Known, lint
 from voicebot.mind.program import Act, Check, Human, Program, Stop, Tell, compile_task
 from voicebot.mind.schema import FlowFile, Intent, Slot
@@ -21,13 +22,19 @@ class Flow:
 
     Args:
         model: the file's content, linted.
+        folder: where it lies; files that it names are there.
+
+    Raises:
+        ListError: a file of existing values cannot be used.
     """
 
-    def __init__(self, model: FlowFile) -> None:
+    def __init__(self, model: FlowFile, folder: Path) -> None:
         self.model = model
         self.name = model.flow
         self.intents: dict[str, Intent] = dict(model.intents)
         self.slots: dict[str, Slot] = dict(model.slots)
+        self.existing = {name: found for name, s in self.slots.items() if (found := existing(s, folder)) is not None}
+        """Slot → its only values, where a file lists them."""
         self.vocabulary = vocabulary(model)
         self.programs: dict[str, Program] = {name: compile_task(name, task) for name, task in model.tasks.items()}
 
@@ -59,7 +66,7 @@ class Flow:
             problems += lint(model, known, lines, file)
         if problems or model is None:
             raise SourceError(sorted(set(problems), key=lambda p: (p.line, p.message)))
-        return cls(model)
+        return cls(model, Path(file).parent)
 
     def prompts(self) -> list[tuple[str, str]]:
         """Name and text of every prompt that never changes, for speaking it before the first caller comes."""
@@ -87,6 +94,9 @@ class Flow:
             for step in program.code:
                 if isinstance(step, Act):
                     used[step.action] = used.get(step.action, frozenset()) | frozenset(step.args)
+        for slot in self.slots.values():
+            if slot.lookup is not None and slot.lookup.do is not None:
+                used[slot.lookup.do] = used.get(slot.lookup.do, frozenset()) | {slot.lookup.argument}
         return used
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from telephony.yamlfile import Lines, Path_, line_of
 from voicebot.errors import Problem
 from voicebot.events import CALL_VARIABLES
 from voicebot.mind import conditions, templates
+from voicebot.mind.existing import ListError, existing
 from voicebot.mind.schema import FlowFile, Slot, Step
 from voicebot.mind.slots.limits import LimitError, day_limit, time_limit
 
@@ -22,7 +24,8 @@ _MACHINE = re.compile(
 _KIND = re.compile(r"(timeout|refused|unreachable|bad-answer|status|status-[1-5][0-9][0-9]|error)\Z")
 _FIELD_PATH = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*\Z")
 _ONLY = {
-    "lengths": ("digits", "alnum"), "check": ("digits",), "choices": ("choice", "name"),
+    "lengths": ("digits", "alnum"), "pattern": ("digits", "alnum"), "check": ("digits",), "choices": ("choice",),
+    "names": ("name",), "lookup": ("digits", "alnum", "phone", "email"),
     "earliest": ("date", "time", "datetime"),
     "latest": ("date", "time", "datetime"), "minimum": ("amount", "number"), "maximum": ("amount", "number"),
 }  # fmt: skip
@@ -90,6 +93,7 @@ class _Linter:
                 self._add((*path, key), f"{name}: {key!r} does not belong to a slot of type {slot.type}", "remove it")
         if slot.type == "choice" and not slot.choices:
             self._add(path, f"{name}: a choice without choices", "add `choices`")
+        self._hints(path, name, slot)
         if slot.secret and slot.confirm == "always":
             self._add((*path, "confirm"), f"{name}: a secret must not be read back", "use `confirm: never`")
         self._ladder((*path, "reprompts"), name, [*slot.reprompts], slot.prompt)
@@ -104,6 +108,22 @@ class _Linter:
             self._add(path, f"slot {name!r} is never asked for", "ask for it in a task or remove it")
         if any(name in place for place in (self._variables, CALLER, self._flow.from_call, ("value",))):
             self._add(path, f"{name!r} is the name of a variable too", "give one of them another name")
+
+    def _hints(self, path: Path_, name: str, slot: Slot) -> None:
+        if slot.pattern and slot.lengths:
+            self._add((*path, "lengths"), f"{name}: the pattern says how long it is", "remove `lengths`")
+        if slot.type == "digits" and any(set(pattern) - set("0123456789") for pattern in slot.pattern):
+            self._add((*path, "pattern"), f"{name}: digits have no letters", "use 9 for any digit, or `type: alnum`")
+        if len({" ".join(person.lower().split()) for person in slot.names}) < len(slot.names):
+            self._add((*path, "names"), f"{name}: a name is listed twice", "keep one of them")
+        if slot.lookup is None:
+            return
+        if slot.secret:
+            self._add((*path, "lookup"), f"{name}: a secret must not be looked up", "let an action check it")
+        try:
+            existing(slot, Path(self._file).parent)
+        except ListError as error:
+            self._add((*path, "lookup", "file"), str(error), "give a CSV file in UTF-8 with a line of column names")
 
     def _limits(self, path: Path_, slot: Slot) -> None:
         for key in ("earliest", "latest"):

@@ -8,7 +8,7 @@ from voicebot.events import Act, Do, Result, Say
 from voicebot.mind import conditions, program, templates, wording
 from voicebot.mind.flow import Flow
 from voicebot.mind.memory import BadAnswer, Frame, Memory
-from voicebot.mind.waiting import ForResult, ForSlot, ForStep, ForValue, NeedHuman, Next, Over, Waiting, Wish
+from voicebot.mind.waiting import ForResult, ForSlot, ForStep, ForValue, Lookup, NeedHuman, Next, Over, Waiting, Wish
 
 MAX_STEPS = 300
 """Instructions between two turns of the caller; a flow that needs more goes round in circles."""
@@ -155,6 +155,18 @@ class Machine:
         token = f"{self._call}-{self._count}"
         self.out.append(Do(step.action, args, token))
         return ForResult(token)
+
+    def look_up(self, lookup: Lookup) -> Waiting | None:
+        """Ask a backend which of the candidates exist; None when this turn has had too many actions already."""
+        where = self._flow.slots[lookup.slot].lookup
+        self._actions += 1
+        if where is None or where.do is None or self._actions > MAX_ACTIONS:
+            return None
+        self._count += 1
+        token = f"{self._call}-{self._count}"
+        values = ",".join(c.value for c in lookup.candidates)
+        self.out.append(Do(where.do, {where.argument: values}, token))
+        return ForResult(token, lookup)
 
     def result(self, result: Result) -> str:
         """Take a backend's answer and set where to go on.

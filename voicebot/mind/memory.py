@@ -95,7 +95,20 @@ class Memory:
         self.variables |= {name: _field(answer, path) for name, path in wanted.items()}
 
 
-def _field(answer: Any, path: str) -> Value:
+def values(answer: Any, path: str) -> list[str]:
+    """The list at `path` of a backend's answer as texts: plain values, or rows whose first column counts.
+
+    Raises:
+        BadAnswer: there is no such list.
+    """
+    rows = _at(answer, path) if path else answer
+    if not isinstance(rows, (list, tuple)):
+        raise BadAnswer(path)
+    plain = [next(iter(row.values()), None) if isinstance(row, dict) else row for row in rows]
+    return [str(value) for value in plain if isinstance(value, (str, int))]
+
+
+def _at(answer: Any, path: str) -> Any:
     for key in path.split("."):
         if isinstance(answer, dict) and key in answer:
             answer = answer[key]
@@ -103,6 +116,11 @@ def _field(answer: Any, path: str) -> Value:
             answer = answer[int(key)]
         else:
             raise BadAnswer(path)
+    return answer
+
+
+def _field(answer: Any, path: str) -> Value:
+    answer = _at(answer, path)
     if isinstance(answer, str):  # no line ends or control characters from a backend reach a header or a log
         return " ".join("".join(c if c.isprintable() else " " for c in answer[:MAX_VALUE]).split())
     if answer is None or isinstance(answer, (bool, int, float)):

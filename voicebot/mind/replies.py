@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from voicebot.events import Heard
+from voicebot.events import Heard, Result
 from voicebot.mind import program, wording
 from voicebot.mind.answers import corrects, coverage, yes_or_no
+from voicebot.mind.existing import normal
 from voicebot.mind.floor import Floor
+from voicebot.mind.memory import BadAnswer, values
 from voicebot.mind.nlu.commands import DONT_HAVE
-from voicebot.mind.slots.find import allows
+from voicebot.mind.slots.find import UNSURE, allows
 from voicebot.mind.slots.words import Found, tokens
 from voicebot.mind.waiting import (
     ForChange,
     ForSlot,
+    Lookup,
     Next,
     Waiting,
 )
 from voicebot.mind.wishes import SWITCH, Wishes
+
+MAX_CANDIDATES = 10
+"""Readings of one answer that a backend is asked about."""
 
 
 class Replies:
@@ -27,7 +34,8 @@ class Replies:
 
     def slot(self, slot: str, waiting: Waiting, heard: Heard) -> Next:
         now = self._floor.now()
-        found = self._floor.answers.asked(slot, heard, now) or self._joined(slot, heard, now)
+        candidates = self._floor.answers.candidates(slot, heard, now) or self._joined(slot, heard, now)
+        found = candidates[0] if candidates else None
         if heard.source != "keys" and (found is None or self._long(heard, found)):
             change = self._wishes.change_of_subject(heard, SWITCH if found else 0.0)
             if change is not None:
@@ -35,6 +43,34 @@ class Replies:
         if found is None:
             return self._in_parts(slot, waiting, heard, now) or self._no_answer(slot, waiting, heard)
         self._floor.begun = ("", "")
+        return self._look_up(slot, candidates, heard) or self._take(slot, found, heard)
+
+    def _look_up(self, slot: str, candidates: Sequence[Found], heard: Heard) -> Waiting | None:
+        """Ask the slot's backend, if it has one, which of the candidates exist."""
+        waiting = self._floor.machine.look_up(Lookup(slot, tuple(candidates[:MAX_CANDIDATES]), heard))
+        if waiting is not None:
+            self._floor.decision = replace(self._floor.decision, rule="lookup")
+        return waiting
+
+    def looked_up(self, lookup: Lookup, result: Result) -> Next:
+        """Take the likeliest of the candidates that exist; without an answer the likeliest of all, read back."""
+        slot, spec = lookup.slot, self._floor.flow.slots[lookup.slot]
+        try:
+            known = values(result.data, spec.lookup.found) if spec.lookup is not None and result.ok else None
+        except BadAnswer:
+            known = None
+        if known is None:
+            return self._take(slot, replace(lookup.candidates[0], confidence=UNSURE), lookup.heard)
+        exist = {normal(spec, value) for value in known}
+        real = [found for found in lookup.candidates if found.value in exist]
+        if not real:
+            return self._floor.fail("not-allowed", ForSlot(slot))
+        best = real[0] if len(real) == 1 else replace(real[0], confidence=UNSURE)
+        return self._take(slot, best, lookup.heard)
+
+    def _take(self, slot: str, found: Found, heard: Heard) -> Next:
+        """Fill a slot with an answer, and others with what was said along with it."""
+        now = self._floor.now()
         spoken_in_text = bool(found.end - found.start) and heard.source != "keys"
         task = self._floor.memory.frames[-1].task
         others = [s for s in self._floor.flow.programs[task].slots if s != slot and s not in self._floor.memory.slots]
@@ -47,22 +83,22 @@ class Replies:
         self._floor.show("slot", {slot: found, **along, **fixed})
         return self._floor.correct(fixed, heard) if fixed else self._floor.go_on()
 
-    def _joined(self, slot: str, heard: Heard, now: datetime) -> Found | None:
+    def _joined(self, slot: str, heard: Heard, now: datetime) -> list[Found]:
         """The number that a caller has said in two or more turns."""
         part = self._floor.answers.part(slot, heard, now)
         if not part or self._floor.begun[0] != slot:
-            return None
+            return []
         whole = self._floor.begun[1] + part
         refused = self._floor.memory.rejected.get(slot, set())
         if whole in refused or not allows(self._floor.flow.slots[slot], whole, now):
-            return None
-        return Found(whole, 0.6, 0, len(tokens(heard.text)))
+            return []
+        return [Found(whole, 0.6, 0, len(tokens(heard.text)))]
 
     def _in_parts(self, slot: str, waiting: Waiting, heard: Heard, now: datetime) -> Waiting | None:
         """Keep the first digits of a number and wait for the others."""
         part = self._floor.answers.part(slot, heard, now)
         begun = (self._floor.begun[1] if self._floor.begun[0] == slot else "") + part
-        if len(part) < 2 or len(begun) >= max(self._floor.flow.slots[slot].lengths):
+        if len(part) < 2 or len(begun) >= max(self._floor.flow.slots[slot].sizes):
             self._floor.begun = ("", "")
             return None
         self._floor.begun = (slot, begun)
@@ -121,11 +157,15 @@ class Replies:
     def value(self, slot: str, found: Found, waiting: Waiting, heard: Heard) -> Next:
         answer = yes_or_no(heard)
         memory, now = self._floor.memory, self._floor.now()
-        fixed = {} if heard.source == "keys" else self._other_value(slot, found, heard, answer, now)
+        fixed = [] if heard.source == "keys" else self._other_value(slot, found, heard, answer, now)
         if fixed:
             memory.rejected.setdefault(slot, set()).add(found.value)
-            self._floor.show("correction", fixed)
-            return self._floor.correct(fixed, heard)
+            self._floor.show("correction", fixed[0])
+            options = {f[slot].value: f[slot] for f in reversed(fixed) if slot in f}
+            asking = self._look_up(slot, list(options.values())[::-1], heard) if slot in fixed[0] else None
+            if asking is not None:
+                memory.forget([slot])
+            return asking or self._floor.correct(fixed[0], heard)
         if answer == "yes" or (not answer and self._same_again(slot, found, heard, now)):
             memory.unchecked.pop(slot, None)
             if slot not in memory.retried:
@@ -139,14 +179,16 @@ class Replies:
             return self._floor.fail("rejected", ForSlot(slot))
         return self._wishes.change_of_subject(heard, 0.0) or self._floor.fail("no-match", waiting)
 
-    def _other_value(self, slot: str, found: Found, heard: Heard, answer: str, now: datetime) -> dict[str, Found]:
+    def _other_value(self, slot: str, found: Found, heard: Heard, answer: str, now: datetime) -> list[dict[str, Found]]:
+        """What the caller says instead of the value that was read back, in each reading that holds it."""
         task = self._floor.memory.frames[-1].task
         names = [slot, *(s for s in self._filled(task) if s != slot)]
         if answer != "yes":
-            fixed = self._floor.answers.correction(names, heard.text, now, open_=not answer)
+            options = self._floor.answers.corrected(names, heard, now, open_=not answer)
         else:
-            fixed = self._floor.answers.along([slot], heard.text, now)
-        return {n: f for n, f in fixed.items() if not (n == slot and f.value == found.value)}
+            options = [self._floor.answers.along([slot], heard.text, now)]
+        new = [{n: f for n, f in fixed.items() if not (n == slot and f.value == found.value)} for fixed in options]
+        return [fixed for fixed in new if fixed]
 
     def _same_again(self, slot: str, found: Found, heard: Heard, now: datetime) -> bool:
         again = self._floor.answers.asked(slot, heard, now)
@@ -160,12 +202,12 @@ class Replies:
         answer = yes_or_no(heard)
         slots = [s for s in step.change or self._floor.flow.programs[frame.task].slots if s in self._floor.memory.slots]
         asked_what = isinstance(waiting, ForChange)
-        fixed = {}
         if answer != "yes" and heard.source != "keys":
-            fixed = self._floor.answers.correction(slots, heard.text, self._floor.now(), open_=asked_what or not answer)
-        if fixed:
-            self._floor.show("correction", fixed)
-            return self._floor.correct(fixed, heard)
+            now = self._floor.now()
+            fixed = self._floor.answers.corrected(slots, heard, now, open_=asked_what or not answer)
+            if fixed:
+                self._floor.show("correction", fixed[0])
+                return self._floor.correct(fixed[0], heard)
         if answer == "yes" and not asked_what:
             frame.at += 1
             self._floor.progress()

@@ -11,6 +11,7 @@ from voicebot.mind.waiting import (
     ForChange,
     ForHuman,
     ForIntent,
+    ForResult,
     ForSlot,
     ForStep,
     ForValue,
@@ -64,8 +65,10 @@ class Turns:
             return Over("no-input")
         return self._floor.fail("no-input", waiting)
 
-    def result(self, result: Result) -> Next:
+    def result(self, waiting: ForResult, result: Result) -> Next:
         """A backend's answer."""
+        if waiting.lookup is not None:
+            return self._replies.looked_up(waiting.lookup, result)
         frame = self._floor.memory.frames[-1]
         self._floor.decision = Decision(rule="result", step=f"{frame.task}.action")
         kind = self._floor.machine.result(result)

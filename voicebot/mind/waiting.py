@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from voicebot.events import Expect, ExpectKind
+from voicebot.events import Expect, ExpectKind, Heard
 from voicebot.mind.flow import Flow
 from voicebot.mind.schema import Slot
 from voicebot.mind.slots.find import synonyms
@@ -52,8 +52,20 @@ class ForIntent:
 
 
 @dataclass(frozen=True, slots=True)
+class Lookup:
+    """All that a caller may have said for a slot, while a backend is asked what of it exists."""
+
+    slot: str
+    candidates: tuple[Found, ...]
+    """The likeliest first."""
+    heard: Heard
+
+
+@dataclass(frozen=True, slots=True)
 class ForResult:
     token: str
+    lookup: Lookup | None = None
+    """None for an action of the flow's own steps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +101,21 @@ _KINDS: dict[str, ExpectKind] = {
 _PATIENCE_S = {"digits": 8.0, "alnum": 9.0, "phone": 9.0, "email": 9.0, "date": 7.0, "time": 7.0}
 
 
-def expect(flow: Flow, waiting: Waiting) -> Expect:
-    """What to listen for."""
-    return replace(_expect(flow, waiting), boost=flow.vocabulary)
+def expect(flow: Flow, waiting: Waiting, change: tuple[str, ...] = ()) -> Expect:
+    """What to listen for.
+
+    Args:
+        change: slots that may be put right instead of a plain no.
+    """
+    found = _expect(flow, waiting)
+    if found.kind == "yesno" and isinstance(waiting, ForValue):
+        change = (waiting.slot, *change)
+    also = [_for_slot(flow.slots[slot]) for slot in dict.fromkeys(change) if not flow.slots[slot].secret]
+    return replace(
+        found,
+        boost=tuple(dict.fromkeys((*flow.vocabulary, *found.boost))),
+        also=tuple(other for other in also if other.kind not in ("free", "yesno")) if found.kind == "yesno" else (),
+    )
 
 
 def _expect(flow: Flow, waiting: Waiting) -> Expect:
@@ -105,10 +129,10 @@ def _expect(flow: Flow, waiting: Waiting) -> Expect:
 
 
 def _for_slot(slot: Slot) -> Expect:
-    kind = _KINDS.get(slot.type, "name" if slot.type == "name" and slot.choices else "free")
+    kind = _KINDS.get(slot.type, "name" if slot.type == "name" and slot.names else "free")
     phrases = tuple(dict.fromkeys(form.lower() for forms in synonyms(slot).values() for form in forms))
-    lengths = tuple(slot.lengths) or ((10, 11) if slot.type == "phone" else ())
     return Expect(
-        kind, lengths=lengths, phrases=phrases if kind in ("phrases", "name") else (), secret=slot.secret,
+        kind, lengths=slot.sizes or ((10, 11) if slot.type == "phone" else ()), patterns=tuple(slot.pattern),
+        phrases=phrases if kind in ("phrases", "name") else (), boost=tuple(slot.boost), secret=slot.secret,
         no_input_s=_PATIENCE_S.get(slot.type, 6.0),
     )  # fmt: skip

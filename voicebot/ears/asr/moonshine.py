@@ -216,7 +216,7 @@ class Moonshine:
         )
 
 
-def _allowed(compiled: grammars.Compiled, reading: Hypothesis, write: Callable[[list[int]], str]) -> float:
+def _allowed(compiled: grammars.Compiled, reading: Hypothesis, write: Callable[[tuple[int, ...]], str]) -> float:
     """How far below the free reading this one may be."""
     limit = compiled.max_gap if compiled.gap_of is None else compiled.gap_of(write(reading.tokens))
     return limit + GAP_PER_TOKEN * max(0, len(reading.tokens) - GAP_TOKENS)

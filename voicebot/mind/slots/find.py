@@ -16,7 +16,7 @@ from voicebot.mind.slots.dates import find_dates
 from voicebot.mind.slots.digits import find_digits
 from voicebot.mind.slots.letters import find_codes
 from voicebot.mind.slots.numbers import find_amounts, find_numbers
-from voicebot.mind.slots.people import find_choices, find_emails, find_names, find_phones
+from voicebot.mind.slots.people import find_choices, find_emails, find_listed, find_names, find_phones, listed
 from voicebot.mind.slots.times import find_times
 from voicebot.mind.slots.words import Found, tokens
 from voicebot.mind.slots.yesno import find_yesno
@@ -74,7 +74,8 @@ def find_heard(slot: Slot, heard: Heard, now: datetime) -> list[Found]:
 def allows(slot: Slot, value: str, now: datetime) -> bool:
     """Whether a value is one that the slot accepts."""
     if slot.type in ("digits", "alnum"):
-        fits = len(value) in slot.lengths if slot.lengths else len(value) <= 20
+        fits = len(value) in slot.sizes if slot.sizes else len(value) <= 20
+        fits = fits and (not slot.pattern or any(shaped(value, pattern) for pattern in slot.pattern))
         return fits and (slot.check != "luhn" or limits.luhn(value))
     if slot.type in ("amount", "number"):
         number = float(value)
@@ -118,14 +119,21 @@ def _by_type(slot: Slot, text: str, words: list[str], now: datetime, asked: bool
         case "email":
             return find_emails(text, words)
         case "name":
-            listed = find_choices(words, synonyms(slot), asked=asked) if slot.choices else []
-            return listed or find_names(words)
+            return find_listed(words, synonyms(slot), asked=asked) if slot.names else find_names(words)
     return [Found(re.sub(r"[\x00-\x1f\x7f]", " ", text).strip(), 0.9, 0, len(words))]
 
 
+def shaped(value: str, pattern: str) -> bool:
+    """Whether a code has this shape (see `Slot.pattern`)."""
+    return len(value) == len(pattern) and all(
+        c.isalpha() if p == "A" else c.isdigit() if p == "9" else p in ("*", c.lower())
+        for c, p in zip(value, pattern, strict=True)
+    )
+
+
 def synonyms(slot: Slot) -> dict[str, list[str]]:
-    """Every way to say each choice of a slot."""
-    return {
+    """Every way to say each choice or listed name of a slot."""
+    return {name: list(forms) for name, forms in listed(tuple(slot.names)).items()} or {
         key: [*choice.synonyms, *([choice.say] if choice.say else []), key.replace("_", " ")]
         for key, choice in slot.choices.items()
     }

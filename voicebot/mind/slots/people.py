@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import unicodedata
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import jellyfish
 import phonenumbers
@@ -91,6 +94,34 @@ def _spelled(words: list[str], begin: int) -> Found | None:
         if len(text) >= 3 and (best is None or len(text) > len(best.value)):
             best = Found(text, 0.85, start, at)
     return best
+
+
+@lru_cache(64)
+def listed(names: tuple[str, ...]) -> Mapping[str, tuple[str, ...]]:
+    """Name → the ways to say it: whole, and its first or last part alone where no other name has that."""
+    plain = {name: _plain(name) for name in names}
+    owners = Counter(part for form in plain.values() for part in {*form.split()})
+    return {
+        name: tuple(dict.fromkeys((form, *(p for p in (form.split()[-1:] + form.split()[:1]) if owners[p] == 1))))
+        for name, form in plain.items()
+    }
+
+
+def _plain(name: str) -> str:
+    """Without accents, in lower case, as recognition writes it."""
+    bare = "".join(c for c in unicodedata.normalize("NFKD", name.casefold()) if not unicodedata.combining(c))
+    return " ".join(re.findall(r"[a-z0-9']+", bare))
+
+
+def find_listed(words: list[str], names: Mapping[str, Sequence[str]], *, asked: bool = True) -> list[Found]:
+    """Names of a list, by their words or, where they were asked for, by their sound; none when two sound as near."""
+    said = [(name, tuple(form.split())) for name, forms in names.items() for form in forms if form]
+    exact = [Found(name, 0.95, at, at + len(form)) for name, form in said for at in _places(words, form)]
+    exact.sort(key=lambda f: (f.start - f.end, f.start))
+    if exact or not asked:
+        return list({f.value: f for f in reversed(exact)}.values())[::-1]
+    begin, end = _name_span(words)
+    return _by_sound(words[begin:end], said) if begin < end else []
 
 
 def find_choices(words: list[str], choices: Mapping[str, Sequence[str]], *, asked: bool = True) -> list[Found]:

@@ -25,8 +25,8 @@ class Expect:
     lengths: tuple[int, ...] = ()
     """digits and alnum: the numbers of characters allowed; empty for any (up to 20)."""
     patterns: tuple[str, ...] = ()
-    """alnum and digits: the shapes allowed, instead of lengths: ``A`` a letter, ``9`` a digit, ``*`` either, a lower-case
-    letter or another digit itself: ``kd9999A``. Empty for any."""
+    """digits and alnum: the shapes allowed, whose lengths `lengths` then holds: ``A`` is a letter, ``9`` a digit, ``*``
+    either, a small letter or another digit itself, as in ``kd9999A``. Empty for any."""
     phrases: tuple[str, ...] = ()
     """phrases and name: what may be said."""
     boost: tuple[str, ...] = ()

@@ -9,6 +9,7 @@ from voicebot.events import Expect
 
 T = Timing()
 FOUR = Expect("digits", (4,))
+READ_BACK = Expect("yesno", also=(FOUR,))
 
 
 @pytest.mark.parametrize(
@@ -35,6 +36,11 @@ FOUR = Expect("digits", (4,))
         (Transcript("4711", 0.9, "four seven one one"), Expect("digits"), T.digits_may_follow_s),
         (Transcript("My number is", 0.9), FOUR, T.unfinished_s),
         (Transcript("Yes", 0.4, "yes"), Expect("yesno"), T.complete_s),
+        (Transcript("No", 0.4, "no"), Expect("yesno"), T.complete_s),
+        (Transcript("Yes", 0.4, "yes"), READ_BACK, T.complete_s),
+        (Transcript("No", 0.4, "no"), READ_BACK, T.doubtful_s),
+        (Transcript("No, 47", 0.4, partial=True, begun="no four seven"), READ_BACK, T.digits_missing_s),
+        (Transcript("No, 4711.", 0.4, "no four seven one one"), READ_BACK, T.free_s),
         (Transcript("May twenty.", 0.9, "may twenty"), Expect("date"), T.unfinished_s),
         (Transcript("May.", 0.9), Expect("date"), T.unfinished_s),
         (Transcript("May fifth.", 0.9, "may fifth"), Expect("date"), T.year_may_follow_s),

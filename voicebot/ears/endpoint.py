@@ -7,7 +7,7 @@ import re
 from voicebot.ears.asr.engine import Transcript
 from voicebot.ears.grammars import MAX_CHARACTERS
 from voicebot.ears.turn import Timing
-from voicebot.ears.words import DIGITS, MONTHS, TENS, TO_99
+from voicebot.ears.words import DIGITS, MONTHS, TENS, TO_99, YES
 from voicebot.events import Expect
 
 _HANGING = frozenset(
@@ -29,6 +29,7 @@ _SELDOM_HANGING = frozenset(
     ]
 )  # fmt: skip
 """Those of them that many a sentence ends in all the same: a full stop after one is half believed."""
+_YES = frozenset(phrase.split()[0] for phrase in YES)
 _OPEN_END = (",", "-", "—", "…", "...", ":")
 _ALONE = frozenset(["hi", "hello", "okay", "ok", "yes", "yeah", "sure", "no", "hey", "right", "alright"])
 """Said alone, these often begin a longer turn."""
@@ -95,9 +96,11 @@ def silence_needed(transcript: Transcript, expect: Expect, timing: Timing) -> fl
     """Seconds of silence after the last voiced window that end a turn with this transcript."""
     if expect.kind in ("digits", "alnum"):
         return _of_number(transcript, expect, timing)
+    if expect.also and transcript.partial:  # "no, four seven"
+        return timing.digits_missing_s
     if expect.kind != "free" and transcript.expected:
         if expect.kind == "yesno":
-            return timing.complete_s
+            return _of_yesno(transcript, expect, timing)
         if transcript.partial or _goes_on(transcript.expected, expect):
             return timing.unfinished_s
         if _may_go_on(transcript.expected, expect):
@@ -109,6 +112,14 @@ def silence_needed(transcript: Transcript, expect: Expect, timing: Timing) -> fl
     if expect.kind in _COUNTED and words(transcript.text)[-1] in _MORE_FOLLOWS:
         return timing.unfinished_s
     return _of_sentence(transcript, timing)
+
+
+def _of_yesno(transcript: Transcript, expect: Expect, timing: Timing) -> float:
+    """Yes is over at once; after a no the right value may follow, where one was read back."""
+    said = transcript.expected.split()
+    if not expect.also or said[0] in _YES:
+        return timing.complete_s
+    return timing.doubtful_s if said == ["no"] else timing.free_s
 
 
 def _of_sentence(transcript: Transcript, timing: Timing) -> float:

@@ -32,7 +32,9 @@ def run(on_call: OnCall, chosen: argparse.Namespace) -> None:
     """Take calls until Ctrl-C or SIGTERM. Leaves the program with status 1 and a sentence when that cannot begin."""
     try:
         asyncio.run(_serve(on_call, chosen))
-    except (OSError, SourceError) as error:
+    except OSError as error:
+        sys.exit(f"cannot start: {error.strerror or error}")
+    except SourceError as error:
         sys.exit(f"cannot start: {error}")
 
 

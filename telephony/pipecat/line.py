@@ -39,6 +39,7 @@ class Line:
         self._arrived = asyncio.Event()
         self._watch: asyncio.Task[None] | None = None
         self._began = False
+        self._leaving = False
         if isinstance(call, SipLeg):
             self._take(call)
 
@@ -83,15 +84,22 @@ class Line:
         self._blocks.clear()
         return taken
 
+    async def hang_up(self) -> None:
+        """The pipeline has said everything; returns when the caller knows."""
+        self._leaving = True
+        if self.leg is not None:
+            await self.leg.hang_up()
+
     def end(self) -> None:
-        """Hang up without waiting, or refuse a call that was never answered."""
+        """The pipeline is over: hang up without waiting, or refuse a call that was never answered."""
+        self._leaving = True
         if self.leg is not None:
             self.leg.end("local")
         elif self.incoming is not None:
             self.incoming.reject(480)
 
     async def close(self, side: FrameProcessor) -> None:
-        """The pipeline is over."""
+        """The same, and watch no longer."""
         self.end()
         if self._watch is not None:
             await side.cancel_task(self._watch)
@@ -111,5 +119,8 @@ class Line:
             self.on_dtmf(key)
 
     async def _until_closed(self, leg: SipLeg) -> None:
-        if await leg.closed != "local":
+        closed = asyncio.Event()
+        leg.when_closed(lambda _: closed.set())
+        await closed.wait()
+        if not self._leaving:
             await self._notify("on_client_disconnected", leg)

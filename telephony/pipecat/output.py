@@ -29,6 +29,8 @@ from .line import Line
 LEAD_S = 0.2
 """Audio that is in the leg ahead of the caller's ear: a pipeline held up this long is not heard. An interruption drops
 it at once."""
+LAST_S = 0.1
+"""Between the last audio and the BYE: the other side has some of it in its jitter buffer."""
 LOOK_S = 0.05
 """How often it is looked whether a write may end early: interrupted, on hold, hung up."""
 
@@ -46,8 +48,8 @@ class SipOutput(BaseOutputTransport):
         self._line = line
         self._asked_hz = params.audio_out_sample_rate
         self._resampler = make_resampler(8000, 8000)
-        self._interruptible = True
-        """Of the audio that is in the leg."""
+        self._protected = 0
+        """Up to here, counted as the leg counts what it has played, interruptions drop nothing."""
         self._transfer: asyncio.Task[None] | None = None
         line.answers_at_output = True
 
@@ -78,7 +80,8 @@ class SipOutput(BaseOutputTransport):
         leg = self._line.leg
         if leg is not None:
             await self._drained(leg)
-            await leg.hang_up()
+            await asyncio.sleep(LAST_S)
+            await self._line.hang_up()
 
     async def cancel(self, frame: CancelFrame) -> None:
         """Hang up at once."""
@@ -97,7 +100,7 @@ class SipOutput(BaseOutputTransport):
         """Pipecat drops what it has queued on an interruption; we drop what is in the leg."""
         await super().process_frame(frame, direction)
         leg = self._line.leg
-        if isinstance(frame, InterruptionFrame) and leg is not None and self._interruptible:
+        if isinstance(frame, InterruptionFrame) and leg is not None and leg.played_samples >= self._protected:
             leg.flush()
 
     async def write_audio_frame(self, frame: OutputAudioRawFrame) -> bool:
@@ -109,8 +112,9 @@ class SipOutput(BaseOutputTransport):
             await asyncio.sleep(frame.num_frames / frame.sample_rate)
             return True
         pcm = np.frombuffer(frame.audio, np.int16)
-        self._interruptible = frame.interruptible
         leg.play(pcm if self._resampler is None else self._resampler(pcm))
+        if not frame.interruptible:
+            self._protected = leg.played_samples + leg.queued_samples
         await self._drained(leg, LEAD_S)
         return True
 

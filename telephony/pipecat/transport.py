@@ -37,8 +37,8 @@ class SipTransport(BaseTransport):
     Event handlers available:
 
     - on_client_connected(transport, leg): the pipeline and the caller hear each other.
-    - on_client_disconnected(transport, leg): the caller has left, or the call has broken down; ``leg.ended_by`` says
-      why. As with Pipecat's other transports, ending the pipeline is up to the bot: ``await worker.cancel()``.
+    - on_client_disconnected(transport, leg): the call is over, and not because the pipeline has ended;
+      ``leg.ended_by`` says why. As with Pipecat's other transports, the bot ends the pipeline: ``worker.cancel()``.
     - on_dialin_error(transport, error): the call could not be answered (a LegError, 487 when the caller gave up
       first); the pipeline is cancelled.
     - on_dtmf_event(transport, key): also of A to D, for which Pipecat has no frame.
@@ -107,7 +107,10 @@ class SipTransport(BaseTransport):
 
     async def hang_up(self) -> None:
         """End the call now, whatever is still being said. A pipeline does so by itself when it ends."""
-        self._line.end()
+        if self.leg is not None:
+            await self.leg.hang_up()
+        elif self.incoming is not None:
+            self.incoming.reject(480)
 
 
 Bot = Callable[[SipTransport], Awaitable[None]]

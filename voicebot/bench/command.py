@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 
-SUITES = ("voicebot.bench.latency", "voicebot.bench.asr", "voicebot.bench.turns_cli")
+SUITES = ("voicebot.bench.latency", "voicebot.bench.asr", "voicebot.bench.turns_cli", "voicebot.bench.edge")
 """Modules with a ``register(suites)`` that adds one subcommand."""
 
 

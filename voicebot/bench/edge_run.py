@@ -1,0 +1,125 @@
+"""Processes of an edge bench: one server, one with the callers, and this one, which watches."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import sys
+import time
+from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection
+from typing import Any
+
+from voicebot.bench.edge_callers import Plan, Progress, Seen, run_callers
+from voicebot.bench.edge_server import Figures, Setting, run_server
+from voicebot.errors import VoicebotError
+
+START_S = 30.0
+FAREWELL_S = 30.0
+TELL_S = 5.0
+
+
+class Server:
+    """The server's process."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.target: tuple[str, int] = ("127.0.0.1", int(received(connection, START_S)))
+
+    def figures(self) -> Figures:
+        """Of now."""
+        self._connection.send("figures")
+        found: Figures = received(self._connection, START_S)
+        return found
+
+    def settle(self, before: Figures, patience_s: float) -> Figures:
+        """The figures once sockets, tasks and calls are back where they began, or when patience ends."""
+        end_s = time.monotonic() + patience_s
+        while (now := self.figures()).held != before.held and time.monotonic() < end_s:
+            time.sleep(0.2)
+        return now
+
+
+class Calling:
+    """The callers' process."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.progress = Progress()
+
+    def watch(
+        self, until: Callable[[Progress], bool], patience_s: float, each: Callable[[Progress], None] = lambda _: None
+    ) -> bool:
+        """Follow them until the condition holds (True) or patience ends (False)."""
+        end_s, told_s = time.monotonic() + patience_s, time.monotonic()
+        while time.monotonic() < end_s:
+            if until(self.progress):
+                return True
+            if self._connection.poll(0.1):
+                self.progress = self._connection.recv()
+                each(self.progress)
+            if time.monotonic() - told_s > TELL_S:
+                told_s = time.monotonic()
+                one = self.progress
+                say(f"{one.placed} calls placed, {one.up} up, {one.over} over, {one.failed} failed")
+        return until(self.progress)
+
+    def stop(self) -> Seen:
+        """Have them hang up, and what they saw. Raises VoicebotError when they are gone."""
+        self._connection.send("stop")
+        end_s = time.monotonic() + FAREWELL_S
+        while time.monotonic() < end_s:
+            found = received(self._connection, FAREWELL_S)
+            if isinstance(found, Seen):
+                return found
+        raise VoicebotError("the callers did not come to an end")
+
+
+@contextlib.contextmanager
+def server(setting: Setting) -> Iterator[Server]:
+    """A server that is up. Raises VoicebotError when it does not start."""
+    with process(run_server, setting) as connection:
+        one = Server(connection)
+        try:
+            yield one
+        finally:
+            with contextlib.suppress(OSError):  # it may be gone already
+                connection.send("stop")
+
+
+@contextlib.contextmanager
+def callers(plan: Plan) -> Iterator[Calling]:
+    """Callers at work."""
+    with process(run_callers, plan) as connection:
+        yield Calling(connection)
+
+
+def say(line: str) -> None:
+    """Progress is for people: not among the results."""
+    print(line, file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def process(work: Callable[[Connection, Any], None], what: Any) -> Iterator[Connection]:
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=work, args=(theirs, what), daemon=True)
+    process.start()
+    theirs.close()
+    try:
+        yield ours
+    finally:
+        process.join(FAREWELL_S)
+        if process.is_alive():
+            process.kill()
+            process.join()
+        ours.close()
+
+
+def received(connection: Connection, patience_s: float) -> Any:
+    try:
+        if connection.poll(patience_s):
+            return connection.recv()
+    except (EOFError, OSError):
+        pass
+    raise VoicebotError("a process of the benchmark is gone, or says nothing")

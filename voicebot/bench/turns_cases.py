@@ -33,6 +33,8 @@ _OPEN = ((4, (4, 6), (4, 2)), (10, (10, 11), (3, 3, 4, 1)))
 MIN_WORD_FRAMES = 6
 """Sound of less than 60 ms that no voice is near is no word: a click, a lip."""
 NEAR_FRAMES = 15
+OVER_NOISE_DB = 9.0
+LEAST_RANGE_DB = 20.0
 BUILT = ("dictation", "dictation-open", "dictation-short", "story")
 _DICTATED = "digit"
 _TOLD = ("sentence", "long", "request", "coffee")
@@ -56,10 +58,13 @@ class Case:
 
 def voice_ends(pcm: Pcm) -> tuple[float, float]:
     """First and last voiced moment of clean speech in seconds, by energy: frames of 10 ms at most `BELOW_LOUDEST_DB`
-    under the loudest, clicks left out. Raises ValueError: no voice.
+    under the loudest and `OVER_NOISE_DB` above the recording's own noise, clicks left out. Raises ValueError: no voice.
     """
     levels = levels_dbfs(pcm)
-    loud = np.flatnonzero(levels >= max(FLOOR_DBFS, levels.max(initial=-120.0) - BELOW_LOUDEST_DB))
+    loudest = levels.max(initial=-120.0)
+    noise = float(np.percentile(levels, 10)) + OVER_NOISE_DB if len(levels) else 0.0
+    over_noise = min(noise, loudest - LEAST_RANGE_DB)  # speech without a pause has no frame of noise alone
+    loud = np.flatnonzero(levels >= max(FLOOR_DBFS, loudest - BELOW_LOUDEST_DB, over_noise))
     parts = np.split(loud, np.flatnonzero(np.diff(loud) > NEAR_FRAMES) + 1)
     words = [part for part in parts if len(part) >= MIN_WORD_FRAMES]
     if not words:

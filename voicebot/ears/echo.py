@@ -1,9 +1,9 @@
-"""Whether what came in is the prompt that went out: telephone hybrids and loudspeakers send it back.
+"""Whether what came in is the prompt that went out: telephone hybrids, loudspeakers and rooms send it back.
 
-There is no canceller in front of recognition, so the outgoing audio is the reference: the newest 0.2 s of what was
-heard are correlated with the last seconds of what was played, after pre-emphasis (which flattens speech, so that vowels
-of two speakers do not look alike). Normalised, an echo 10 to 30 dB down through a µ-law line gives 0.6–0.95 and other
-speakers at most 0.34.
+The outgoing audio is the reference. Where it comes back is found once a prompt, by correlation of the newest 0.2 s with
+the last seconds of what was played; how, by least squares: `TAPS` coefficients that make the one out of the other, both
+pre-emphasised, which flattens speech. From then on every window is predicted by these, for a fiftieth of the cost. What
+the prediction leaves over is the caller.
 """
 
 from __future__ import annotations
@@ -13,41 +13,105 @@ from numpy.typing import NDArray
 
 from telephony.leg import Pcm
 
-ALIKE = 0.45
+EXPLAINED = 0.6
+"""Share of the energy that the prompt must explain for audio to be its echo. Over 0.2 s of −15 to −30 dB echo with 30 ms of
+reflections it is 0.85 to 0.98 in 95 of 100 segments; of other people's speech 0.19 (median), 0.48 (95 of 100), 0.68 (99)."""
+WINDOW_EXPLAINED = 0.5
+"""The same of the last two windows, by coefficients that were fitted before."""
+BELOW_ECHO = 0.3
+"""What the prompt does not explain is its echo too when it has less than this share of the energy that the echo had at
+most in the last `TAIL` samples: reflections that are later than the coefficients reach, and the line's hiss."""
+TAIL = 2560
+WINDOWS = 512
+"""Samples that are judged by a known path: two windows of the voice activity detection."""
 SEGMENT = 1600
 """Samples at 8000 Hz that are compared."""
 KEPT = 30000
 """Samples at 8000 Hz of outgoing audio kept (3.75 s): what a network and a room may delay, and what is still queued."""
+TAPS = 96
+BEFORE = 24
+"""Of them before the strongest path."""
 _EMPHASIS = 0.95
 _FFT = 32768
+_RIDGE = 1e-3
 
 
 class EchoReference:
-    """What one call was played last."""
+    """What one call was played last, and how it comes back. Samples are counted from the beginning of the call."""
 
     def __init__(self) -> None:
-        self._played = np.zeros(SEGMENT, np.float32)
+        self._played = np.zeros(KEPT, np.float32)
+        self._told = 0
+        self._delay: int | None = None
+        """Samples from the one that was told to the one that was heard, less `BEFORE`."""
+        self._taps = np.zeros(TAPS, np.float32)
 
     def add(self, pcm: Pcm) -> None:
         """Outgoing audio, at 8000 Hz."""
-        self._played = np.concatenate([self._played[-KEPT:], pcm.astype(np.float32)])[-KEPT:]
+        self._played = np.concatenate([self._played[pcm.size :], pcm[-KEPT:].astype(np.float32)])
+        self._told += pcm.size
 
-    def likeness(self, heard: Pcm) -> float:
-        """Greatest normalised correlation, 0..1, of the last `SEGMENT` samples of `heard` with what was played."""
-        if heard.size < SEGMENT or not np.any(self._played):
+    def covers(self, heard: Pcm, end: int) -> bool:
+        """Whether `heard` is echo by the path that is known; never where none is.
+
+        Args:
+            heard: the last `WINDOWS` samples at 8000 Hz, or as many as there are.
+            end: sample of the call after the last one.
+        """
+        if self._delay is None or not np.any(heard):
+            return False
+        sound = _flat(heard.astype(np.float32))
+        predicted = self._predict(end - TAIL, TAIL)
+        rest = float(np.square(sound - predicted[-heard.size :])[1:].sum())
+        loudest = float(np.square(predicted).reshape(-1, WINDOWS).sum(1).max()) * heard.size / WINDOWS
+        return rest < max((1 - WINDOW_EXPLAINED) * float(np.square(sound[1:]).sum()), BELOW_ECHO * loudest)
+
+    def fit(self, heard: Pcm, end: int) -> float:
+        """The same of the last `SEGMENT` samples after finding how the echo comes back; kept if it is echo."""
+        if not np.any(heard) or not self._told:
             return 0.0
-        segment, played = _flat(heard[-SEGMENT:].astype(np.float32)), _flat(self._played)
-        spectrum = np.fft.rfft(played, _FFT) * np.conj(np.fft.rfft(segment, _FFT))
-        correlation = np.fft.irfft(spectrum, _FFT)[: played.size - SEGMENT + 1]
+        last = np.zeros(SEGMENT, np.float32)  # a call that has just begun has less than a segment
+        last[max(0, SEGMENT - heard.size) :] = heard[-SEGMENT:]
+        sound = _flat(last)
+        before = self._delay, self._taps
+        self._delay = end - SEGMENT - (self._told - KEPT + self._strongest(sound)) - BEFORE
+        paths = np.lib.stride_tricks.sliding_window_view(self._reference(end - SEGMENT, SEGMENT), TAPS)[:, ::-1]
+        square = paths.T @ paths
+        square[np.diag_indices(TAPS)] += _RIDGE * np.trace(square) / TAPS + 1.0
+        self._taps = np.linalg.solve(square, paths.T @ sound)
+        share = _share(sound - paths @ self._taps, sound)
+        if share < EXPLAINED:
+            self._delay, self._taps = before
+        return share
+
+    def is_echo(self, heard: Pcm, end: int) -> bool:
+        """Whether `heard`, which ends at sample `end`, ends in what was played."""
+        return self.covers(heard[-WINDOWS:], end) or self.fit(heard, end) >= EXPLAINED
+
+    def _strongest(self, sound: NDArray[np.float32]) -> int:
+        """Where in what is kept of the outgoing audio `sound` lies best."""
+        played = _flat(self._played)
+        spectrum = np.fft.rfft(played, _FFT) * np.conj(np.fft.rfft(sound, _FFT))
+        correlation = np.fft.irfft(spectrum, _FFT)[: KEPT - SEGMENT + 1]
         energy = np.concatenate([[0.0], np.cumsum(np.square(played, dtype=np.float64))])
         window = energy[SEGMENT:] - energy[:-SEGMENT]
         # Windows far below the loudest are silence between words: dividing by them would only magnify noise.
-        norm = np.sqrt(np.maximum(window, 1e-3 * window.max()) * np.dot(segment, segment))
-        return float(np.max(np.abs(correlation) / np.maximum(norm, 1.0)))
+        return int(np.argmax(np.abs(correlation) / np.sqrt(np.maximum(window, 1e-2 * window.max()) + 1.0)))
 
-    def is_echo(self, heard: Pcm) -> bool:
-        """Whether `heard` ends in what was played."""
-        return self.likeness(heard) > ALIKE
+    def _reference(self, begin: int, count: int) -> NDArray[np.float32]:
+        """What `count` samples heard from `begin` on are made of: `TAPS` − 1 samples more, zeros where nothing is."""
+        first = begin - (self._delay or 0) - (TAPS - 1) - (self._told - KEPT)
+        found = np.zeros(count + TAPS, np.float32)
+        at = np.arange(max(0, first - 1), min(KEPT, first + count + TAPS - 1))
+        found[at - (first - 1)] = self._played[at]
+        return _flat(found)[1:]
+
+    def _predict(self, begin: int, count: int) -> NDArray[np.float32]:
+        return np.asarray(np.convolve(self._reference(begin, count), self._taps, "valid"), np.float32)
+
+
+def _share(rest: NDArray[np.float32], sound: NDArray[np.float32]) -> float:
+    return float(max(0.0, 1.0 - np.square(rest).sum() / max(1.0, float(np.square(sound).sum()))))
 
 
 def _flat(samples: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -11,7 +11,7 @@ from telephony.leg import Pcm
 from voicebot import metrics
 from voicebot.ears import audio, endpoint
 from voicebot.ears.asr.engine import Transcript
-from voicebot.ears.echo import EchoReference
+from voicebot.ears.echo import WINDOWS, EchoReference
 from voicebot.ears.events import EarEvent, EarsFailed, FalseAlarm, Interrupt, NoInput, SpeechStarted, TurnHeard
 from voicebot.ears.pool import Job, Pool
 from voicebot.ears.turn import Began, Decision, Discard, Ended, Hurry, Recognise, Silent, Timing, TurnMachine
@@ -138,8 +138,15 @@ class Listener:
 
     def _on_probability(self, probability: float) -> None:
         if not self._closed:
+            end = self._machine.now + WINDOW
+            if probability >= self._machine.timing.voiced and self._is_known_echo(end):
+                probability = 0.0
             self._follow(self._machine.window(probability))
             self._forget()
+
+    def _is_known_echo(self, end: int) -> bool:
+        """Whether the audio that ends at sample `end` is what was played, by the path that is known."""
+        return self._echo.covers(self._kept[max(0, end - WINDOWS - self._kept_from) : end - self._kept_from], end)
 
     def _forget(self) -> None:
         """Keep the audio of the turn under way and its pre-roll."""
@@ -168,7 +175,7 @@ class Listener:
                     self._on_event(NoInput())
 
     def _began(self, began: Began) -> None:
-        if self._echo.is_echo(self._kept[: self._machine.now - self._kept_from]):
+        if self._echo.is_echo(self._kept[: self._machine.now - self._kept_from], self._machine.now):
             self._machine.ignore()
             return
         self._machine.least_voiced_s = endpoint.least_voiced_s(self._expect)

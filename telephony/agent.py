@@ -11,6 +11,8 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Unpack
 
+from sipmessage import URI
+
 from .agentconfig import AgentConfig
 from .call.account import Account
 from .call.admission import Admission
@@ -310,6 +312,10 @@ class UserAgent:
     def on_over(self, leg: SipLeg) -> None:
         """Nothing more can come for a leg."""
         self._dialogs.remove(leg)
+
+    def elsewhere(self, trunk: str, uri: URI) -> URI | None:
+        """See `Trunks`."""
+        return self._trunks.elsewhere(trunk, uri)
 
     def _decided(self, incoming: IncomingCall) -> None:
         self._pending.pop(incoming.transaction.key, None)

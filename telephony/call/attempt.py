@@ -228,6 +228,8 @@ class Attempt:
             order.terms,
             str(order.uri),
             order.on_over,
+            order.elsewhere,
+            called=invite.uri,
             login=self._login,
             timer=self._timer,
         )

@@ -113,7 +113,9 @@ class EarlyDialog:
                 return 500, _later(), b""
             body = negotiation.answer(request.body)
         self.dialog.refresh(request, source)
-        return 200, [("Contact", self._endpoint.contact(source)), *capabilities()], body
+        dialog = self.dialog
+        contact = self._endpoint.contact(dialog.hop, dialog.user, secure=dialog.secure)
+        return 200, [("Contact", contact), *capabilities()], body
 
 
 def _later() -> Headers:

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from sipmessage import URI
+
 from ..leg import LegError
 from ..media.engine import MediaEngine, MediaSession, PortsExhausted
 from ..sdp.negotiation import Negotiation, SdpError
@@ -39,6 +41,9 @@ class Party(Protocol):
 
     def on_over(self, leg: SipLeg) -> None:
         """Nothing more can come for that leg."""
+
+    def elsewhere(self, trunk: str, uri: URI) -> URI | None:
+        """Where the leg's peer may be sent, see `SipLeg`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,11 +150,13 @@ class IncomingCall:
         if self.decided:
             return
         request = self.transaction.request
-        headers: Headers = [("Contact", self._endpoint.contact(self.dialog.hop)), *capabilities()]
+        dialog = self.dialog
+        contact = self._endpoint.contact(dialog.hop, dialog.user, secure=dialog.secure)
+        headers: Headers = [("Contact", contact), *capabilities()]
         headers += [("Record-Route", value) for value in request.headers.getlist("Record-Route")]
         if body:
             headers.append(("Content-Type", SDP_TYPE))
-        response = respond(request, status, tag=self.dialog.local_tag, headers=headers, body=body)
+        response = respond(request, status, tag=dialog.local_tag, headers=headers, body=body)
         if self._wants_100rel or (body and self._caller_knows_100rel):
             now = self._reliable.push(response, _now())
             self._said = self._said or bool(body)
@@ -225,7 +232,8 @@ class IncomingCall:
         request = self.transaction.request
         negotiation = self._open()
         body = b"" if self._said else self._early_body or None
-        leg = SipLeg(self._endpoint, self.dialog, negotiation, self.terms, self.from_uri, self._party.on_over)
+        party, peer = self._party, self.from_uri
+        leg = SipLeg(self._endpoint, self.dialog, negotiation, self.terms, peer, party.on_over, party.elsewhere)
         self._stop_repeating()
         self._party.on_answered(self, leg)
         try:

@@ -14,7 +14,7 @@ from ..sip.message import Response, new_tag
 from ..sip.reason import read as read_reasons
 from ..terms import Terms
 from .dialogs import Dialogs
-from .sipleg import SipLeg
+from .sipleg import Elsewhere, SipLeg
 
 
 class CallFailed(LegError):
@@ -58,6 +58,8 @@ class Order:
     """Whom to call, in the application's words: its host may be a trunk's name."""
     terms: Terms
     call_id: str
+    elsewhere: Elsewhere
+    """Where who answers may be sent, see `SipLeg`."""
     headers: tuple[tuple[str, str], ...] = ()
     late_offer: bool = False
     """Send no offer; take the peer's."""

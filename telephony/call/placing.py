@@ -6,6 +6,7 @@ import asyncio
 import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TypedDict
 
 from sipmessage import URI
@@ -56,7 +57,7 @@ class Wishes(TypedDict, total=False):
     trunk: str | None
     """Name of the trunk to call over, instead of the one that the URI names."""
     terms: Terms | None
-    """Of this call, instead of the trunk's."""
+    """Of this call, instead of the trunk's; its `trunk` is the one called over all the same."""
     late_offer: bool
     """Leave the offer to the called party."""
 
@@ -112,7 +113,10 @@ class Placing:
                 raise ValueError(f"{name!r} cannot be set on a call")
         target = _parse(uri)
         trunk = self._trunk_for(target, wishes.get("trunk"))
-        terms = wishes.get("terms") or self._trunks.terms(trunk)
+        terms = self._trunks.terms(trunk)
+        wished = wishes.get("terms")
+        if wished is not None:
+            terms = replace(wished, trunk=terms.trunk)
         ticket = self._admit(trunk)
         try:
             media = self._engine.open()
@@ -126,6 +130,7 @@ class Placing:
             target,
             terms,
             call_id=secrets.token_hex(16),
+            elsewhere=self._trunks.elsewhere,
             headers=tuple(headers.items()),
             late_offer=wishes.get("late_offer", False),
             on_over=self._on_over,

@@ -1,7 +1,8 @@
 """An answered SIP call as a `telephony.leg.Leg`: its dialog, its media, and what either side does to it.
 
-What happens inside the dialog is done by the parts: `indialog` sends and answers requests, `offers` does re-INVITE and
-UPDATE, `session_timer` knows when to refresh, `info` presses keys, `transfer` and `referral` send somebody elsewhere.
+What happens inside the dialog is done by the parts of a `conversation`: `indialog` sends and answers requests, `offers`
+does re-INVITE and UPDATE, `session_timer` knows when to refresh, `info` presses keys, `transfer` and `referral` send
+somebody elsewhere.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from typing import Literal, cast
+
+from sipmessage import URI
 
 from ..leg import LegError
 from ..media.session import MediaSession
@@ -25,15 +28,13 @@ from ..sip.reason import Reason
 from ..sip.reason import read as read_reasons
 from ..sip.transaction import Transaction
 from ..terms import Terms
-from .capabilities import ALLOW, SDP_TYPE, capabilities
-from .ending import EXPIRED, REPLACED, Ending, reason_of
+from .conversation import Conversation
+from .ending import REPLACED, Ending, reason_of
 from .indialog import InDialog
-from .info import DTMF_TYPE, RELAY_TYPE, InfoKeys, InfoRefused, keys_of
-from .keeper import Keeper
-from .offers import Method, Offers
-from .referral import OnRefer, on_refer
+from .offers import Method
+from .referral import OnRefer
 from .session_timer import SessionTimer
-from .transfer import NOTIFY_PATIENCE_S, OnProgress, Transferred, Transfers
+from .transfer import NOTIFY_PATIENCE_S, OnProgress, Transferred, destination
 from .voice import Voice
 
 BYE_PATIENCE_S = 2.0
@@ -42,6 +43,9 @@ MAX_REASONS = 4
 _OWN_METHODS = frozenset({"INVITE", "ACK", "BYE", "CANCEL", "PRACK"})
 
 log = logging.getLogger(__name__)
+
+Elsewhere = Callable[[str, URI], URI | None]
+"""Where the peer on the trunk of that name ("" for none) may be sent, see `Trunks.elsewhere`."""
 
 
 class SipLeg(Voice):
@@ -54,6 +58,8 @@ class SipLeg(Voice):
         terms: of the call.
         peer: for people.
         on_over: called when nothing more can come for this dialog.
+        elsewhere: says where the peer may be sent with `transfer`.
+        called: what our INVITE called; None: the peer called us.
         login: answers challenges to our requests.
         timer: the session timer that our INVITE asked for; a new one otherwise.
     """
@@ -66,7 +72,9 @@ class SipLeg(Voice):
         terms: Terms,
         peer: str,
         on_over: Callable[[SipLeg], None],
+        elsewhere: Elsewhere,
         *,
+        called: URI | None = None,
         login: Login | None = None,
         timer: SessionTimer | None = None,
     ) -> None:
@@ -75,6 +83,8 @@ class SipLeg(Voice):
         self.peer = peer
         self.endpoint = endpoint
         self.terms = terms
+        self.called = called
+        self._elsewhere = elsewhere
         self._ending = Ending()
         self.ended_by = ""
         """When closed: why, in words, with what the peer's BYE said (``caller: Q.850 16 Normal call clearing``)."""
@@ -87,18 +97,18 @@ class SipLeg(Voice):
         self._told = asyncio.get_running_loop().create_future()
         self._ack: tuple[InDialog, Request] | None = None
         self._enter(dialog, negotiation, login, timer or SessionTimer(terms.timer))
-        self.media.on_timeout = lambda: self.end("no-media")
+        self.media.on_timeout = self._on_no_media
 
     def _enter(self, dialog: Dialog, negotiation: Negotiation, login: Login | None, timer: SessionTimer) -> None:
         """Take up a dialog, the first one or a later one."""
         self.dialog = dialog
         self.negotiation = negotiation
         self.timer = timer
-        self._talk = InDialog(self.endpoint, dialog, self.end, login)
-        self._offers = Offers(self._talk, negotiation, timer, lambda: self._keeper.set(), self._fail)
-        self._keeper = Keeper(timer, self._offers.refresh, lambda: self.end(EXPIRED))
-        self._transfers = Transfers(self._talk)
-        self._keys = InfoKeys(self._talk, self.media.send_dtmf)
+        self._talking = Conversation(self.endpoint, dialog, negotiation, timer, login, self, self.media.send_dtmf)
+
+    def _on_no_media(self) -> None:
+        why = self.media.refused_security
+        self.end(f"failed: no SRTP ({why})" if why else "no-media")
 
     # ── Leg ──
 
@@ -107,7 +117,7 @@ class SipLeg(Voice):
         if self.terms.keys != "info":
             self.media.send_dtmf(keys)
         elif not self._ended:
-            self._keys.press(keys)
+            self._talking.keys.press(keys)
 
     async def hang_up(self, reason: str = "local") -> None:
         """Send BYE; returns when the peer has confirmed it, or after `BYE_PATIENCE_S`."""
@@ -133,7 +143,7 @@ class SipLeg(Voice):
     @property
     def state(self) -> Literal["answered", "confirmed", "closed"]:
         """``answered`` until the ACK."""
-        return "closed" if self._ended else "confirmed" if self._offers.confirmed else "answered"
+        return "closed" if self._ended else "confirmed" if self._talking.offers.confirmed else "answered"
 
     @property
     def held(self) -> bool:
@@ -152,16 +162,16 @@ class SipLeg(Voice):
         UPDATE is quicker, for peers that know it; a human there cannot be asked (RFC 3311 section 5.1).
         Raises LegError when the peer refuses; the call goes on as it was.
         """
-        await self._offers.change("inactive" if silent else "sendonly", method)
+        await self._talking.offers.change("inactive" if silent else "sendonly", method)
 
     async def resume(self, *, method: Method = "INVITE") -> None:
         """Talk again; the peer may still hold us. Raises LegError as `hold` does."""
         if self.holding:
-            await self._offers.change("sendrecv", method)
+            await self._talking.offers.change("sendrecv", method)
 
     async def refresh(self) -> None:
         """Say that the call is still on (UPDATE, or re-INVITE that changes nothing). Raises LegError."""
-        await self._offers.refresh()
+        await self._talking.offers.refresh()
 
     async def request(
         self,
@@ -177,7 +187,7 @@ class SipLeg(Voice):
         """
         if method in _OWN_METHODS or not is_token(method):
             raise ValueError(f"{method} cannot be sent this way")
-        return await self._talk.request(method, headers, body, content_type)
+        return await self._talking.talk.request(method, headers, body, content_type)
 
     async def transfer(
         self,
@@ -190,12 +200,22 @@ class SipLeg(Voice):
     ) -> Transferred:
         """Have the peer call somebody else (REFER), and leave the call when it has.
 
-        `replaces` is our leg with the target, for an attended transfer; `uri` may be left out then. The rest is as in
-        `Transfers.refer`. Raises LegError when that did not work: the call goes on.
+        `replaces` is our leg with the target, for an attended transfer; `uri` may be left out then: the target's
+        Contact is meant, or, where the peer may not be sent to that, what we called it by. The rest is as in
+        `Transfers.refer`.
+
+        A peer on a trunk is sent only where that trunk may be used to call: LegError 403 otherwise, and nothing is
+        sent. A peer without a trunk is sent wherever the caller of this method says; a URI that somebody else had a
+        hand in is his to check. Raises LegError when the transfer did not work: the call goes on; ValueError for a URI
+        that cannot be called.
         """
-        target = uri or ("" if replaces is None else str(replaces.dialog.target))
         other = None if replaces is None else replaces.dialog
-        result = await self._transfers.refer(
+        candidates = [uri]
+        if not uri and replaces is not None:
+            called = [] if replaces.called is None else [str(replaces.called)]
+            candidates = [str(replaces.dialog.target), *called]
+        target = destination(candidates, lambda to: self._elsewhere(self.terms.trunk, to))
+        result = await self._talking.transfers.refer(
             target, other, on_progress=on_progress, subscribe=subscribe, patience_s=patience_s
         )
         await self.hang_up("transferred")
@@ -211,7 +231,7 @@ class SipLeg(Voice):
         headers: Sequence[tuple[str, str]] = (),
     ) -> None:
         """Answer the INVITE that made this dialog with 200, see `Offers.answer`. Raises SdpError."""
-        self._offers.answer(transaction, request, body, headers)
+        self._talking.offers.answer(transaction, request, body, headers)
 
     def answered(self, response: Response, invite: Request | None = None) -> None:
         """The peer took our INVITE: acknowledge (with the INVITE's credentials), and talk on the terms of its answer.
@@ -240,10 +260,10 @@ class SipLeg(Voice):
             talk.ack_again(ack)
 
     def _confirm(self, response: Response, invite: Request | None, body: bytes = b"") -> None:
-        self._ack = self._talk, self._talk.ack(response.head.seq, body, invite)
-        self._offers.confirmed = True
+        self._ack = self._talking.talk, self._talking.talk.ack(response.head.seq, body, invite)
+        self._talking.offers.confirmed = True
         self.timer.answered(response, _now())
-        self._keeper.set()
+        self._talking.keeper.set()
 
     def adopt(
         self,
@@ -262,72 +282,41 @@ class SipLeg(Voice):
         if self._ended:
             raise LegError(481, "The Call Is Over")
         body = negotiation.answer(request.body) if request.body else None
-        left = self._talk
-        self._leave()
+        left = self._talking.talk
+        self._talking.leave()
         self.terms = negotiation.terms
         self._enter(dialog, negotiation, None, SessionTimer(self.terms.timer))
-        self._offers.answer(transaction, request, body, headers)
+        self._talking.offers.answer(transaction, request, body, headers)
         self.peer = request.head.from_.uri
         left.send("BYE", _ignore, [("Reason", str(REPLACED))])
 
     def on_ack(self, request: Request) -> None:
         """The ACK to a 2xx of ours."""
-        waited = self._offers.unacknowledged
+        waited = self._talking.offers.unacknowledged
         if key_of(request) == self.dialog.key:
-            self._offers.on_ack(request)
-        if waited and self._ended and not self._offers.unacknowledged:
+            self._talking.offers.on_ack(request)
+        if waited and self._ended and not self._talking.offers.unacknowledged:
             self._send_bye()
 
     def on_request(self, transaction: Transaction, request: Request, source: Hop) -> None:
         """A request inside this dialog, or inside one that `adopt` has left."""
         if key_of(request) != self.dialog.key:
-            self._talk.reply(transaction, 200 if request.method == "BYE" else 481)
+            self._talking.talk.reply(transaction, 200 if request.method == "BYE" else 481)
             return
         try:
-            if request.method != "BYE" or self.dialog.remote_seq is None:
-                self.dialog.check(request)
-            elif request.head.seq < self.dialog.remote_seq:
-                raise SipError(500, "CSeq Out Of Order")
-            self.dialog.heard(source)
-            if self._ended and request.method != "BYE":
-                raise SipError(481, "")
-            self._do(transaction, request, source)
-        except InfoRefused as refused:
-            self._talk.reply(transaction, refused.status, refused.reason, refused.headers)
-        except SipError as error:
-            self._talk.reply(transaction, error.status, error.reason)
-
-    def _do(self, transaction: Transaction, request: Request, source: Hop) -> None:
-        match request.method:
-            case "BYE":
+            self._talking.admit(request, source, ended=self._ended)
+            if request.method == "BYE":
                 self._on_bye(transaction, request)
-            case "INVITE" | "UPDATE":
-                self._offers.on_offer(transaction, request, source)
-            case "INFO":
-                keys = keys_of(request)
-                self._talk.reply(transaction, 200)
-                for key in keys:
-                    if self.on_dtmf is not None:
-                        self.on_dtmf(key)
-            case "NOTIFY":
-                self._transfers.on_notify(transaction, request)
-            case "OPTIONS":
-                accepted = f"{SDP_TYPE}, {RELAY_TYPE}, {DTMF_TYPE}"
-                self._talk.reply(transaction, 200, headers=[*capabilities(), ("Accept", accepted)])
-            case "REFER" if not self.terms.refer_in:
-                raise SipError(403, "")
-            case "REFER":
-                on_refer(self._talk, transaction, self.on_refer)
-            case "PRACK":  # for a response that nobody waits for any more (RFC 3262 section 3)
-                raise SipError(481, "")
-            case _:
-                self._talk.reply(transaction, 405, headers=[("Allow", ALLOW)])
+            else:
+                self._talking.do(transaction, request, source)
+        except SipError as error:
+            self._talking.talk.reply(transaction, error.status, error.reason)
 
     def _on_bye(self, transaction: Transaction, request: Request) -> None:
-        self._talk.reply(transaction, 200)
+        self._talking.talk.reply(transaction, 200)
         self.reasons = self.reasons or read_reasons(request.headers.getlist("Reason"))[:MAX_REASONS]
-        self._finish("transferred" if self._transfers.accepted else "caller")
-        self._offers.stop()
+        self._finish("transferred" if self._talking.transfers.accepted else "caller")
+        self._talking.offers.stop()
         self._done()
 
     # ── the end ──
@@ -337,22 +326,22 @@ class SipLeg(Voice):
         if self._ended:
             return
         self._finish(reason)
-        if self._offers.confirmed:
-            self._offers.stop()
-        if not self._offers.unacknowledged:
+        if self._talking.offers.confirmed:
+            self._talking.offers.stop()
+        if not self._talking.offers.unacknowledged:
             self._send_bye()
 
     def drop(self) -> None:
         """Stop all timers; the endpoint is closing."""
         self._finish("local")
-        self._offers.stop()
+        self._talking.offers.stop()
         self._done()
 
-    def _fail(self, reason: str) -> None:
+    def fail(self, reason: str) -> None:
         """A 2xx was never acknowledged, or its ACK brought no usable answer."""
         if not self._ended:
             self.end(reason)
-        elif not self._offers.unacknowledged:
+        elif not self._talking.offers.unacknowledged:
             self._send_bye()
 
     def _finish(self, reason: str) -> None:
@@ -361,23 +350,13 @@ class SipLeg(Voice):
         words = ", ".join(one.words for one in self.reasons)
         self.ended_by = f"{reason}: {words}" if words else reason
         self.media.close()
-        self._leave(ended=True)
+        self._talking.leave(ended=True)
         log.info("leg closed", extra={"sip_call_id": self.id, "why": self.ended_by})
         self._ending.tell(reason)
 
-    def _leave(self, *, ended: bool = False) -> None:
-        """Done with the dialog but for its BYE; a 2xx that awaits its ACK goes on doing so when the call has ended."""
-        self._talk.close()
-        self._transfers.close()
-        self._keys.stop()
-        if not ended:
-            self._offers.stop()
-        self._offers.note_end()
-        self._keeper.stop()
-
     def _send_bye(self) -> None:
         reason = reason_of(self._ending.why)
-        self._talk.send("BYE", self._on_bye_answered, [("Reason", str(reason))])
+        self._talking.talk.send("BYE", self._on_bye_answered, [("Reason", str(reason))])
 
     def _on_bye_answered(self, event: Response | int) -> None:
         if isinstance(event, int) or event.code >= 200:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
+
+from sipmessage import URI
 
 from ..leg import LegError
 from ..sip.dialog import Dialog
@@ -25,6 +27,8 @@ NOTIFY_PATIENCE_S = 40.0
 _FRAGMENT = re.compile(rb"\s*SIP/2\.0 ([1-6][0-9]{2})(?: ([^\r\n]{0,200}))?", re.IGNORECASE)
 
 OnProgress = Callable[[int, str], None]
+Elsewhere = Callable[[URI], URI | None]
+"""Where our peer may be sent, in words that it understands; None: it may not be sent there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +45,28 @@ def replaces_of(dialog: Dialog) -> Replaces:
     return Replaces(dialog.call_id, dialog.remote_tag or "0", dialog.local_tag)
 
 
+def destination(candidates: Sequence[str], elsewhere: Elsewhere) -> str:
+    """The first of the candidates that the peer may be sent to.
+
+    Raises ValueError for a URI that cannot be called, or that brings headers of its own; LegError 403 when it may be
+    sent to none of them.
+    """
+    for text in candidates:
+        try:
+            NameAddr.parse(f"<{text}>")
+            uri = parse_uri(text)
+        except SipError as error:
+            raise ValueError(f"{text!r} cannot be called: {error.reason}") from error
+        if "?" in text:
+            raise ValueError(f"{text!r} carries headers")
+        allowed = elsewhere(uri)
+        if allowed is not None:
+            return text if allowed == uri else str(allowed)
+    raise LegError(403, f"{' and '.join(candidates)} is not among the destinations of the peer's trunk")
+
+
 def refer_to(uri: str, replaces: Dialog | None) -> str:
-    """The Refer-To value. Raises ValueError for a URI that cannot be called, or that brings headers of its own."""
-    try:
-        NameAddr.parse(f"<{uri}>")
-        parse_uri(uri)
-    except SipError as error:
-        raise ValueError(f"{uri!r} cannot be called: {error.reason}") from error
-    if "?" in uri:
-        raise ValueError(f"{uri!r} carries headers")
+    """The Refer-To value."""
     return f"<{uri}>" if replaces is None else f"<{uri}?Replaces={quote(str(replaces_of(replaces)), safe='')}>"
 
 
@@ -77,14 +94,14 @@ class Transfers:
         """Ask the peer to call `uri`, in the place of `replaces`, and wait until it has or has not.
 
         Args:
-            uri: SIP, SIPS or TEL.
+            uri: SIP, SIPS or TEL, as `destination` gives it.
             replaces: our dialog with the target, for an attended transfer.
             on_progress: gets each status that the target answers the peer with, as far as the peer tells.
             subscribe: False asks for no NOTIFYs (RFC 4488); acceptance is the result, where the peer agrees.
             patience_s: for the whole.
 
         Raises LegError when the peer refuses, when the target does, 408 when nothing more is heard, 491 when another
-        transfer is going on. ValueError for a URI that cannot be called.
+        transfer is going on.
         """
         target = refer_to(uri, replaces)
         if self._result is not None:

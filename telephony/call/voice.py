@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from ..leg import AudioHandler, DtmfHandler, Pcm
 from ..media.session import MediaSession
 from ..media.stats import MediaStats
+from .keypad import Keypad, Way
 
 
 class Voice:
@@ -16,6 +19,18 @@ class Voice:
 
     def __init__(self, media: MediaSession) -> None:
         self.media = media
+        self.on_dtmf: DtmfHandler | None = media.on_dtmf
+        """Gets each key pressed, in RTP or by INFO."""
+        self._keypad = Keypad()
+        media.on_dtmf = lambda key: self._heard(key, "media")
+
+    def heard_by_info(self, key: str) -> None:
+        """A key was pressed by INFO; it may come in RTP as well."""
+        self._heard(key, "info")
+
+    def _heard(self, key: str, way: Way) -> None:
+        if self._keypad.is_new(key, way, asyncio.get_running_loop().time()) and self.on_dtmf is not None:
+            self.on_dtmf(key)
 
     @property
     def rate_hz(self) -> int:
@@ -30,15 +45,6 @@ class Voice:
     @on_audio.setter
     def on_audio(self, handler: AudioHandler | None) -> None:
         self.media.on_audio = handler
-
-    @property
-    def on_dtmf(self) -> DtmfHandler | None:
-        """Gets each key pressed, in RTP or by INFO."""
-        return self.media.on_dtmf
-
-    @on_dtmf.setter
-    def on_dtmf(self, handler: DtmfHandler | None) -> None:
-        self.media.on_dtmf = handler
 
     @property
     def played_samples(self) -> int:

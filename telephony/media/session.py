@@ -71,7 +71,7 @@ class MediaSession:
         """Called in the engine's thread with (sent, monotonic ns, payload of `codec`) for each audio packet."""
         self.terms = Terms()
         """How keys travel, how silence sounds, and after how long without media `on_timeout` is called (which rests
-        while the peer holds). To be set before `connect`."""
+        while the peer holds; a failed DTLS handshake calls it at once). To be set before `connect`."""
         self.capture: deque[Captured] | None = deque(maxlen=capture) if capture else None
         """The last datagrams both ways, encrypted where they are."""
         self.sockets = (rtp_socket, rtcp_socket)
@@ -91,6 +91,8 @@ class MediaSession:
         self._agreed: Agreed | None = None
         self._news: tuple[Agreed, str | None] | None = None
         self._alive_ms: float | None = None
+        self._gave_up = False
+        """It was told that SRTP does not come about."""
         self._holding = True
         self._last_sent_ns = 0
         self._max_gap_ns = 0
@@ -182,7 +184,7 @@ class MediaSession:
             self._leave(self)
 
     def deliver(self, heard: Heard | None) -> None:
-        """Hand on a block, a key, or (None) that the caller's media has stopped."""
+        """Hand on a block, a key, or (None) that the peer's media has stopped or cannot come (`refused_security`)."""
         if self.closed:
             return
         if heard is None:
@@ -274,6 +276,9 @@ class MediaSession:
         if receiver is None:
             return []
         heard = receiver.take(now_ms)
+        if self._screening and not self._gave_up and self._protection.failed:
+            self._gave_up = True
+            return [*heard, None]
         limit_ms = self.terms.no_media_s * 1000
         if self._alive_ms is not None and now_ms - self._alive_ms > limit_ms and not self._holding:
             self._alive_ms = max(self._alive_ms, receiver.last_packet_ms or 0.0)
@@ -333,6 +338,7 @@ class MediaSession:
             return
         agreed, source_host = news
         self._agreed = agreed
+        self._gave_up = False
         self._protection.agree(agreed)
         self._screening = self._protection.demanded or agreed.rtcp_mux
         if self._receiver is None:

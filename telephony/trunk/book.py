@@ -30,7 +30,7 @@ from .model import Trunk
 from .peer import Network
 from .protocol import Trunks
 from .registrar import Answer, Registrar
-from .ways import NotRegistered, Way
+from .ways import NotRegistered, Way, request_uri, with_transport
 
 __all__ = [
     "Answer",
@@ -231,6 +231,16 @@ class TrunkBook:
     def allowed(self, trunk: Trunk, uri: URI) -> bool:
         """See `Trunks`."""
         return allowed(trunk, uri)
+
+    def elsewhere(self, trunk: str, uri: URI) -> URI | None:
+        """See `Trunks`."""
+        if not trunk:
+            return uri
+        known = self._trunks.get(trunk)
+        if known is None or not allowed(known, uri):
+            return None
+        target = next(iter(known.targets), None)
+        return uri if target is None else request_uri(known, with_transport(known, target), uri)
 
     async def ways(self, trunk: Trunk | None, uri: URI) -> list[Way]:
         """See `Trunks`."""

@@ -49,6 +49,12 @@ class Trunks(Protocol):
     def allowed(self, trunk: Trunk, uri: URI) -> bool:
         """Whether this may be called over the trunk, by us, by a transfer or by a redirect; otherwise 403."""
 
+    def elsewhere(self, trunk: str, uri: URI) -> URI | None:
+        """Where a peer on the trunk of that name may be sent (REFER), as the peer calls it; None: not there.
+
+        A peer without a trunk ("") may be sent anywhere: whoever asks has to know what he does.
+        """
+
     async def ways(self, trunk: Trunk | None, uri: URI) -> list[Way]:
         """How to reach a URI over the trunk, in order of preference, never empty. Raises OSError with words."""
 

@@ -98,7 +98,15 @@ class Legs:
 
     def _leg(self, dialog: Dialog, negotiation: Negotiation, timer: SessionTimer) -> SipLeg:
         leg = SipLeg(
-            self.endpoint, dialog, negotiation, self._terms, "peer", self._over, login=self._login, timer=timer
+            self.endpoint,
+            dialog,
+            negotiation,
+            self._terms,
+            "peer",
+            self._over,
+            lambda trunk, uri: uri,
+            login=self._login,
+            timer=timer,
         )
         self.all[dialog.key] = leg
         self.new.put_nowait(leg)

@@ -116,6 +116,18 @@ async def test_a_request_with_a_wrong_tag_or_call_is_of_no_call(what: str) -> No
         assert leg.state == "confirmed"
 
 
+async def test_a_key_that_comes_in_rtp_and_by_info_is_pressed_once() -> None:
+    async with called() as (_, peer, leg, tag):
+        keys: list[str] = []
+        leg.on_dtmf = keys.append
+        for n, key in enumerate("5#", 2):
+            leg.media.deliver(key)
+            info = peer.request("INFO", branch=f"z9hG4bKi{n}", seq=str(n), to=tag, body=f"Signal={key}\n")
+            peer.send(info.replace("application/sdp", "application/dtmf-relay"))
+            await peer.receive("SIP/2.0 200")
+        assert keys == ["5", "#"]
+
+
 async def test_byes_that_cross_end_the_call_once() -> None:
     async with called() as (ours, peer, leg, tag):
         hanging_up = asyncio.create_task(leg.hang_up())

@@ -11,6 +11,7 @@ import pytest
 from telephony.agent import CallFailed, Credentials, Progress, UserAgent
 from telephony.leg import LegError
 from telephony.sip.reason import Reason
+from telephony.trunk.dress import Dress
 
 from .baresip import Baresip
 from .sippcalled import invite, ok, pause, reply, request, write
@@ -282,9 +283,10 @@ async def test_a_refusal_is_told_as_it_came(status: int, tmp_path: Path) -> None
         await called.ended()
 
 
-async def test_the_called_party_may_change_its_mind_before_it_answers() -> None:
+async def test_the_called_party_may_change_its_mind_before_it_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     """UPDATE with another offer in an early dialog (RFC 3311), after the first was settled reliably."""
     async with running_agent(None) as agent, wire(agent.port) as peer:
+        monkeypatch.setattr(agent._trunks, "dress", lambda *_: Dress("<sip:bot@127.0.0.1>", contact_user="4711"))
         dialling = agent.dial(uri(peer.port))
         text = await peer.receive("INVITE ")
         lines = text.split("\r\n")
@@ -299,7 +301,10 @@ async def test_the_called_party_may_change_its_mind_before_it_answers() -> None:
         moved = OFFER.replace("21600", "21700")
         update = peer.request("UPDATE", call=call_id, body=moved, to=f";tag={tag}").replace(";tag=ann", ";tag=t")
         peer.send(update)
-        assert "m=audio" in await peer.receive("SIP/2.0 200")
+        updated = await peer.receive("SIP/2.0 200")
+        assert "m=audio" in updated
+        ours = f"Contact: <sip:4711@127.0.0.1:{agent.port}>"
+        assert ours in text and ours in updated
         assert dialling.early_audio and not dialling.done
         (early,) = agent._dialogs._early.values()
         assert early.negotiation is not None and early.negotiation.agreed is not None

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import re
+import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -18,9 +21,11 @@ from telephony.sip.endpoint import TlsClient, TlsServer
 from tests.certificates import Authority
 
 from .baresip import RATE_HZ, Baresip
+from .siprun import OFFER, OnCall, Wire
 from .test_sip_wire import until
 
 pytestmark = pytest.mark.peer("baresip")
+CONTACT = re.compile(rb"SIP/2\.0 (1[0-9]{2}|200) .*?\r\nContact: ([^\r]*)", re.DOTALL)
 
 TONE = (np.sin(np.arange(RATE_HZ) * 2 * np.pi * 440 / RATE_HZ) * 8000).astype(np.int16)
 """One second of 440 Hz."""
@@ -59,11 +64,11 @@ class Talker:
 
 
 @contextlib.asynccontextmanager
-async def tls_agent(authority: Authority, talker: Talker) -> AsyncIterator[UserAgent]:
+async def tls_agent(authority: Authority, talker: Talker, on_call: OnCall | None = None) -> AsyncIterator[UserAgent]:
     own = TlsServer(*authority.issue("bot", dns=["bot.example"], ips=["127.0.0.1"]))
     engine = MediaEngine("127.0.0.1", 23600, 23700)
     engine.start()
-    agent = UserAgent(AgentConfig(port=0, tls=own, tls_port=0), engine, talker.on_call)
+    agent = UserAgent(AgentConfig(port=0, tls=own, tls_port=0), engine, on_call or talker.on_call)
     await agent.start()
     agent._endpoint.profiles[""] = TlsClient(ca=authority.ca)
     try:
@@ -114,3 +119,34 @@ async def test_we_do_not_call_baresip_when_we_do_not_believe_it_and_the_caller_i
             await agent.call(f"sips:phone@127.0.0.1:{phone.sip_port + 1}")
         assert caught.value.status == 503
         assert not any(event.get("type") == "CALL_INCOMING" for event in phone.events)
+
+
+async def test_before_and_with_the_answer_to_a_sips_call_our_contact_is_the_same_sips_uri(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    talker = Talker()
+
+    async def ring(incoming: IncomingCall) -> None:
+        incoming.ring()
+        await incoming.early_media()
+        await talker.on_call(incoming)
+
+    async with tls_agent(authority, talker, ring) as agent:
+        context = ssl.create_default_context(cafile=str(authority.ca))
+        reader, writer = await asyncio.open_connection("127.0.0.1", agent.tls_port, ssl=context)
+        invite = (
+            Wire()
+            .request("INVITE", uri="sips:bot@127.0.0.1", body=OFFER)
+            .replace("/UDP", "/TLS")
+            .replace("127.0.0.1:0", "127.0.0.1:9")
+        )
+        writer.write(invite.replace("Contact: <sip:", "Contact: <sips:").replace("\n", "\r\n").encode())
+        heard = b""
+        async with asyncio.timeout(5):
+            while b"SIP/2.0 200" not in heard or not heard.endswith(b"\r\n"):
+                heard += await reader.read(4096)
+        contacts = dict(CONTACT.findall(heard.replace(b"SIP/2.0 100", b"")))
+        writer.close()
+        for leg in agent._dialogs:
+            leg.drop()
+    assert set(contacts) == {b"180", b"183", b"200"}
+    assert set(contacts.values()) == {f"<sips:127.0.0.1:{agent.tls_port}>".encode()}

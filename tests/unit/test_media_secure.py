@@ -284,6 +284,7 @@ def test_a_peer_with_another_certificate_hears_and_says_nothing(sockets: Sockets
     converse(first, second, 60)
     assert first.heard == []
     assert "certificate" in first.session.refused_security
+    assert first.timeouts == 1, "it is told at once, and once"
     assert all(20 <= datagram[0] <= 63 for _, datagram, _ in first.network.sent)
 
 

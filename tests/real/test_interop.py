@@ -129,7 +129,7 @@ async def until(true: Callable[[], bool], what: str) -> None:
 
 def bot_said(world: World, words: str) -> Callable[[], bool]:
     def said() -> bool:
-        turns = world.server.last_call()["turns"]
+        turns = world.server.record().get("turns", ())
         return any(words in row["turn"]["text"] for row in turns if row["turn"]["speaker"] == "bot")
 
     return said
@@ -160,9 +160,9 @@ async def order_by_voice_and_keys(world: World, phone: Linphone, press: Callable
     await say(phone, flite("Hi, where is my order?", phone.folder))
     await until(bot_said(world, "order number"), "the question for the number")
     await press(ORDER)
-    await until(lambda: bool(world.server.last_call()["actions"]), "the order is looked up")
+    await until(lambda: bool(world.server.record()["actions"]), "the order is looked up")
     await phone.tell("terminate all")
-    await until(lambda: world.server.last_call()["call"]["ended_at"] is not None, "the end")
+    await until(lambda: world.server.record()["call"]["ended_at"] is not None, "the end")
 
 
 def typed(phone: Linphone, pace_s: float = 0.35) -> Callable[[str], Awaitable[None]]:

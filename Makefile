@@ -19,6 +19,8 @@ VOICE := piper-ljspeech
 VOICE_S := 15
 DEMO_ARGS ?=
 TEST_ARGS ?=
+# Tests wait for phones more than they compute: two files at a time, each file in one process.
+TEST_WORKERS ?= 2
 BENCH_ARGS ?= --calls 20 --budget p50=400,p95=700 --out bench-out
 
 .PHONY: demo test check bench lock clean setup models voice
@@ -28,7 +30,7 @@ demo: setup models voice
 	@exec $(BIN)/voicebot demo $(DEMO_ARGS)
 
 test: $(VENV)/.tools models
-	$(BIN)/python -m pytest $(TEST_ARGS)
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile $(TEST_ARGS)
 
 check: $(VENV)/.tools models
 	$(BIN)/ruff check .

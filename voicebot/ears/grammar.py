@@ -167,13 +167,20 @@ class Grammar:
 
     def accepts(self, text: str) -> bool:
         """Whether `text` is a whole sentence of the grammar."""
+        return self._reads(text, self._final)
+
+    def pauses(self, text: str) -> bool:
+        """Whether `text` ends where a caller may pause but is not done."""
+        return self._reads(text, self._partial)
+
+    def _reads(self, text: str, ends: list[bool]) -> bool:
         with self._lock:
             state = 0
             for char in text.lower():
                 state, _ = self._after(state, char)
                 if state < 0:
                     return False
-            return self._ends(state, self._final) < math.inf
+            return self._ends(state, ends) < math.inf
 
     def _compute(self, state: int) -> Step:
         reached: dict[int, tuple[int, float, str]] = {}

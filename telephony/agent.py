@@ -25,6 +25,7 @@ from .call.order import CallFailed, Progress
 from .call.pickup import find_replaced
 from .call.placing import Placing, Wishes
 from .call.sipleg import SipLeg
+from .call.strangers import Strangers
 from .happenings import Watch, unwatched
 from .leg import LegError
 from .media.engine import MediaEngine
@@ -101,7 +102,7 @@ class UserAgent:
             self._trunks,
             self._admission,
             lambda: self.active_calls,
-            strangers=config.open,
+            strangers=Strangers(config.max_calls, self._trunks.exist) if config.open else None,
             gate=gate,
             watch=watch,
             challenger=Challenger(config.realm),
@@ -194,6 +195,7 @@ class UserAgent:
         leg = self._dialogs.leg_of(request)
         if leg is not None:
             leg.on_ack(request)
+            self._account.confirmed(leg)
             if self._gate is not None:
                 self._gate.proved(leg.dialog.hop.host, _now())
 
@@ -345,6 +347,9 @@ class UserAgent:
         loop = asyncio.get_running_loop()
         next_s = loop.time() + HEARTBEAT_S
         self._admission.beat(loop.time(), next_s)
+        relief_s = self._admission.relief_s(loop.time())
+        if relief_s is not None and self._gate is not None:
+            self._gate.strain(relief_s)
         self._heartbeat = loop.call_at(next_s, self._beat)
 
     async def _wait_until(self, condition: Callable[[], bool], patience_s: float) -> None:

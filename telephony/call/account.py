@@ -22,6 +22,7 @@ class Account:
     def __init__(self, watch: Watch) -> None:
         self._watch = watch
         self._ringing: dict[IncomingCall, tuple[Ticket, float]] = {}
+        self._unconfirmed: dict[SipLeg, Ticket] = {}
 
     def came(self, incoming: IncomingCall, ticket: Ticket) -> None:
         """A call rings here."""
@@ -31,7 +32,14 @@ class Account:
         """It becomes a leg."""
         ticket, began_s = self._ringing.pop(incoming)
         self._watch(SetUp(incoming.terms.trunk, True, 200, time.monotonic() - began_s))
+        self._unconfirmed[leg] = ticket
         self._talk(leg, ticket, incoming=True)
+
+    def confirmed(self, leg: SipLeg) -> None:
+        """The caller has acknowledged the answer."""
+        ticket = self._unconfirmed.pop(leg, None)
+        if ticket is not None:
+            ticket.confirm()
 
     def refused(self, incoming: IncomingCall, status: int) -> None:
         """It does not."""
@@ -58,6 +66,7 @@ class Account:
 
         def over(why: str) -> None:
             ticket.release()
+            self._unconfirmed.pop(leg, None)
             self._watch(Over(trunk, incoming, why, time.monotonic() - began_s, leg.stats()))
 
         leg.when_closed(over)

@@ -35,6 +35,10 @@ class Admission:
         self._look(now_s)
         self._next_beat_s = next_s
 
+    def relief_s(self, now_s: float) -> float | None:
+        """Until when the lag of the event loop keeps new calls out; None: it keeps up."""
+        return self._lagged_until_s if now_s < self._lagged_until_s else None
+
     def _look(self, now_s: float) -> None:
         """A call is looked at before the timer that is due: the lag is seen by whoever comes first."""
         if now_s - self._next_beat_s > LAG_S:

@@ -29,6 +29,7 @@ from .incoming import Entry
 from .reliable import EXTENSION as RELIABLE
 from .reliable import has_tag
 from .session_timer import SessionTimer
+from .strangers import Strangers
 
 MAX_TAGS = 32
 """Extensions named in a 420."""
@@ -55,7 +56,7 @@ class Doorkeeper:
         trunks: whom we know.
         admission: what this machine can carry.
         calls: how many there are now.
-        strangers: whether callers without a trunk are taken.
+        strangers: places for callers without a trunk; None: they are not taken.
         gate: is told of wrong and right passwords.
         watch: is told of refusals.
         challenger: of callers who have to prove themselves.
@@ -68,7 +69,7 @@ class Doorkeeper:
         admission: Admission,
         calls: Callable[[], int],
         *,
-        strangers: bool,
+        strangers: Strangers | None,
         gate: Gate | None,
         watch: Watch,
         challenger: Challenger,
@@ -93,7 +94,7 @@ class Doorkeeper:
         """Whose request this is. Raises Refusal, the same whoever is called: 403 or 401."""
         trunk = self._trunks.identify(source, request)
         if trunk is None:
-            if not self._strangers:
+            if self._strangers is None:
                 self._watch(Refused("unlisted", source.host))
                 raise Refusal(403, cheap=True)
             return Entry(None, self._trunks.terms(None))
@@ -148,17 +149,27 @@ class Doorkeeper:
     def admit(self, entry: Entry, host: str) -> Ticket:
         """A place for the call. Raises Refusal: 503 with Retry-After, or what its trunk says."""
         trunk = entry.trunk
-        why = self._admission.refuses(self._calls(), _now(), known=trunk is not None)
+        if trunk is None:
+            return self._admit_stranger(host)
+        why = self._admission.refuses(self._calls(), _now(), known=True)
         if why is not None:
             raise self._no_room(why, host, trunk)
-        if trunk is None:
-            return Ticket()
         ticket = self._trunks.admit(trunk, _now())
         if isinstance(ticket, NoRoom):
             self._watch(Refused(ticket.why, host, trunk.name))
             after = ticket.retry_after_s
             raise Refusal(ticket.status, [] if after is None else [("Retry-After", str(after))], cheap=True)
         return ticket
+
+    def _admit_stranger(self, host: str) -> Ticket:
+        place = None if self._strangers is None else self._strangers.admit(host)
+        if place is None:
+            raise self._no_room("calls", host, None)
+        why = self._admission.refuses(self._calls(), _now(), known=False)
+        if why is not None:
+            place.release()
+            raise self._no_room(why, host, None)
+        return place
 
     def _no_room(self, why: Why, host: str, trunk: Trunk | None) -> Refusal:
         self._watch(Refused(why, host, "" if trunk is None else trunk.name))

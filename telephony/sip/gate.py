@@ -8,6 +8,8 @@ used by one source while nobody else wants it, and by the others as soon as they
     more than an eighth          sources within their own share
     not empty                    sources within it that have proved themselves: an answered call, a right digest
 
+While the event loop lags, sources that have not proved themselves get a small part of that.
+
 Messages of dialogs, responses, ACK and CANCEL come out of another, larger bucket, so a flood of INVITEs from the
 address of a live call does not end that call. Trusted networks (our trunks) have large buckets of their own. Too many
 wrong digests block a source for what it wants to open; what it has open goes on.
@@ -21,6 +23,7 @@ import socket
 from collections import Counter, OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 from ..happenings import Blocked, Refused, Watch, unwatched
 
@@ -38,6 +41,7 @@ PEEK_BYTES = 4096
 _FOLLOWING = (b"sip/2.0", b"ack ", b"bye ", b"cancel ", b"prack ")
 _TO = re.compile(rb"\r\n(?:to|t)[ \t]*:((?:[^\r]|\r\n[ \t]){0,1024})")
 _TAG = re.compile(rb";\s*tag\s*=")
+_TOLD: dict[str, Literal["rate", "overload"]] = {"rate": "rate", "overload": "overload"}
 _SCANNERS = (b"friendly-scanner", b"sipvicious", b"sundayddr", b"sip-scan", b"siparmyknife", b"vaxsipuseragent")
 
 Key = str | bytes
@@ -60,6 +64,9 @@ class Rates:
     following_burst: float = 4000.0
     following_share: float = 400.0
     following_share_burst: float = 1000.0
+    strained: float = 60.0
+    """Requests outside a dialog of sources that have not proved themselves, while the event loop lags."""
+    strained_burst: float = 30.0
     trusted: float = 2000.0
     """Everything of one trusted address."""
     trusted_burst: float = 4000.0
@@ -130,7 +137,7 @@ class Gate:
     def __init__(self, rates: Rates | None = None, watch: Watch = unwatched, trusted: Iterable[str] = ()) -> None:
         self.rates = rates or Rates()
         self.refused: Counter[str] = Counter()
-        """Messages turned away, by reason: ``rate``, ``blocked``, ``scanner``."""
+        """Messages turned away, by reason: ``rate``, ``overload``, ``blocked``, ``scanner``."""
         self._watch = watch
         self._sources: OrderedDict[Key, _Source] = OrderedDict()
         self._failures: OrderedDict[Key, tuple[int, float]] = OrderedDict()
@@ -140,6 +147,8 @@ class Gate:
         self._blocks: OrderedDict[Key, Block] = OrderedDict()
         self._opening = _Bucket(self.rates.opening, self.rates.opening_burst, 0.0)
         self._following = _Bucket(self.rates.following, self.rates.following_burst, 0.0)
+        self._strained = _Bucket(self.rates.strained, self.rates.strained_burst, 0.0)
+        self._strained_until_s = float("-inf")
         self._networks: list[ipaddress.IPv4Network | ipaddress.IPv6Network] = []
         self.trust(trusted)
 
@@ -156,7 +165,7 @@ class Gate:
             data: the message, of which only the first line, To and a scanner's name are looked at. Without it the
                 message counts as one that opens something.
         """
-        key = _key(host)
+        key = source_key(host)
         source = self._sources.get(key)
         if source is None:
             source = self._meet(key, host, now_s)
@@ -173,6 +182,10 @@ class Gate:
         if any(name in head for name in _SCANNERS):
             self.failed(host, now_s, "it is a scanner")
             return self._refuse("scanner", host, source, now_s)
+        if now_s < self._strained_until_s and not source.proved:
+            if self._strained.fill(now_s) < 1.0:
+                return self._refuse("overload", host, source, now_s)
+            self._strained.level -= 1.0
         level = self._opening.fill(now_s)
         if source.opening.fill(now_s) >= 1.0:
             keep = 0.0 if source.proved else self._opening.burst / 8
@@ -185,9 +198,13 @@ class Gate:
             return True
         return self._refuse("rate", host, source, now_s)
 
+    def strain(self, until_s: float) -> None:
+        """The event loop lags: let in much less until then of what strangers want to open."""
+        self._strained_until_s = max(self._strained_until_s, until_s)
+
     def proved(self, host: str, now_s: float) -> None:
         """A call of this source was answered and acknowledged, or its digest was right: no forged address."""
-        key = _key(host)
+        key = source_key(host)
         (self._sources.get(key) or self._meet(key, host, now_s)).proved = True
 
     def failed(self, host: str, now_s: float, why: str = "wrong digests", *, certain: bool = True) -> bool:
@@ -198,7 +215,7 @@ class Gate:
 
         Returns whether this one is to be refused outright, instead of challenged again.
         """
-        key = _key(host)
+        key = source_key(host)
         source = self._sources.get(key) or self._meet(key, host, now_s)
         if self._is_blocked(key, now_s):
             return True
@@ -218,7 +235,7 @@ class Gate:
 
     def block(self, host: str, now_s: float, seconds: float | None = None, why: str = "by an operator") -> Block:
         """Keep a source out; `seconds` None: for longer each time."""
-        key = _key(host)
+        key = source_key(host)
         before = self._blocks.pop(key, None)
         times = 1 + (before.times if before is not None and now_s - before.until_s < FORGET_S else 0)
         if seconds is None:
@@ -232,7 +249,7 @@ class Gate:
 
     def unblock(self, host: str) -> bool:
         """Let a source in again and forget what it did. Returns whether it was blocked or had been."""
-        key = _key(host)
+        key = source_key(host)
         self._failures.pop(key, None)
         block = self._blocks.pop(key, None)
         if block is not None:
@@ -268,7 +285,7 @@ class Gate:
         self.refused[why] += 1
         if now_s - source.told_s >= TELL_EVERY_S:
             source.told_s = now_s
-            self._watch(Refused("rate" if why == "rate" else "blocked", host))
+            self._watch(Refused(_TOLD.get(why, "blocked"), host))
         return False
 
 
@@ -290,7 +307,8 @@ def _follows(head: bytes) -> bool:
     return to is not None and _TAG.search(to[1]) is not None
 
 
-def _key(host: str) -> Key:
+def source_key(host: str) -> Key:
+    """What the counts of a source are kept by."""
     if ":" not in host:
         return host
     try:

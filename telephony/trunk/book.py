@@ -199,6 +199,10 @@ class TrunkBook:
 
     # ── questions ──
 
+    def exist(self) -> bool:
+        """See `Trunks`."""
+        return bool(self._trunks)
+
     def get(self, name: str) -> Trunk | None:
         """See `Trunks`."""
         return self._trunks.get(name)

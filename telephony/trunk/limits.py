@@ -32,6 +32,9 @@ class Ticket:
     def __init__(self, give_back: Callable[[], None] | None = None) -> None:
         self._give_back = give_back
 
+    def confirm(self) -> None:
+        """The caller has acknowledged our answer: his address is no forgery."""
+
     def release(self) -> None:
         """The call is over."""
         give_back, self._give_back = self._give_back, None

@@ -28,6 +28,9 @@ class Trunks(Protocol):
     async def stop(self) -> None:
         """Unregister; the endpoint still works. Ends within 2 s."""
 
+    def exist(self) -> bool:
+        """Whether there are any."""
+
     def get(self, name: str) -> Trunk | None:
         """The trunk of that name."""
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from telephony import agent as agents
 from telephony.agent import IncomingCall
 from telephony.call.admission import LAG_S, RELIEF_S
 from telephony.happenings import Happening, Over, Refused, SetUp
+from telephony.sip.gate import Gate, Rates
 
 from .sippscript import Script, sdp
-from .siprun import OFFER, running_agent, sipp, wire
+from .siprun import OFFER, Wire, running_agent, sipp, wire
 from .test_sip_incoming import answer, book, final, peer_sipp, talk
 
 
@@ -118,6 +121,57 @@ async def test_an_event_loop_that_is_held_up_takes_no_more_calls_until_it_has_ca
         await asyncio.sleep(RELIEF_S)
         await talk(peer, "third")
         assert agent.active_calls == 2
+
+
+async def ask(peer: Wire, number: int) -> list[int]:
+    """Send so many INVITEs at once. Returns the final statuses; nothing is acknowledged."""
+    for n in range(number):
+        peer.send(peer.request("INVITE", branch=f"z9hG4bK{peer.port}.{n}", call=f"{peer.port}.{n}", body=OFFER))
+    first: dict[str, int] = {}
+    while len(first) < number:
+        text = await peer.receive("SIP/2.0 ")
+        if not text.startswith("SIP/2.0 1"):
+            first.setdefault(text.partition("Call-ID: ")[2].partition("\r\n")[0], int(text[8:11]))
+    return list(first.values())
+
+
+async def test_invites_of_a_stranger_that_are_never_acknowledged_do_not_take_every_place(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(agents, "FAREWELL_S", 0.1)
+    trunks = book(peers="127.0.0.9")
+    async with (
+        running_agent(answer, max_calls=20, trunks=trunks) as agent,
+        wire(agent.port) as rude,
+        wire(agent.port, "127.0.0.2") as other,
+        wire(agent.port, "127.0.0.3") as third,
+        wire(agent.port, "127.0.0.9") as carrier,
+    ):
+        assert Counter(await ask(rude, 30)) == {200: 10, 503: 20}
+        assert Counter(await ask(other, 10)) == {200: 5, 503: 5}
+        assert await ask(third, 1) == [503]
+        assert Counter(await ask(carrier, 6)) == {200: 5, 503: 1}, "a quarter is kept for trunks"
+        assert agent.active_calls == 20
+
+
+async def test_without_trunks_a_caller_who_acknowledges_may_have_all_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(agents, "FAREWELL_S", 0.1)
+    async with running_agent(answer, max_calls=6) as agent, wire(agent.port) as peer:
+        for n in range(6):
+            await talk(peer, f"c{n}")
+        assert agent.active_calls == 6
+
+
+async def test_while_the_event_loop_lags_the_gate_cuts_what_strangers_want_to_open() -> None:
+    gate = Gate(Rates(strained=1, strained_burst=5))
+    async with running_agent(answer, gate=gate) as agent, wire(agent.port) as peer:
+        time.sleep(LAG_S + 0.2)  # noqa: ASYNC251 - this is what is tried
+        await asyncio.sleep(0.05)
+        for n in range(50):
+            peer.send(peer.request("INVITE", branch=f"z9hG4bK{n}", call=f"c{n}", body=OFFER))
+        await peer.receive("SIP/2.0 503")
+        await asyncio.sleep(0.1)
+        assert gate.refused["overload"] == 45
 
 
 async def test_over_the_limit_503_comes_at_once_also_under_a_flood() -> None:

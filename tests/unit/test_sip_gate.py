@@ -179,3 +179,16 @@ def test_refusals_are_counted_all_and_told_now_and_then() -> None:
     assert gate.refused["rate"] > 59_000
     assert told == [Refused("rate", STRANGER)] * len(told)
     assert 5 <= len(told) <= 7
+
+
+def test_while_the_loop_lags_strangers_open_little_and_those_who_proved_themselves_as_before() -> None:
+    told: list[Happening] = []
+    gate = Gate(Rates(strained=60, strained_burst=30), told.append, trusted=[CARRIER])
+    gate.proved("192.0.2.50", 0.0)
+    gate.strain(1.0)
+    strangers = sum(gate.admits(f"192.0.2.{n % 40}", 0.5, INVITE) for n in range(400))
+    assert strangers == 30
+    assert all(gate.admits(host, 0.5, INVITE) for host in (CARRIER, "192.0.2.50") for _ in range(50))
+    assert gate.admits("192.0.2.1", 0.5, BYE), "what has begun goes on"
+    assert gate.refused["overload"] == 370 and Refused("overload", "192.0.2.1") in told
+    assert all(gate.admits("192.0.2.1", 1.0, INVITE) for _ in range(50))

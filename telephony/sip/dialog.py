@@ -9,7 +9,7 @@ from sipmessage import URI
 
 from .grammar import NameAddr, is_token, split_list
 from .hop import DEFAULT_PORT, DEFAULT_TLS_PORT, Hop, bracketed
-from .message import MAX_SEQ, Request, Response, SipError, new_branch, parse_uri, read_head
+from .message import MAGIC, MAX_SEQ, Request, Response, SipError, new_branch, parse_uri, read_head
 
 MAX_ROUTES = 20
 MAX_TOKENS = 64
@@ -61,7 +61,7 @@ class Dialog:
     def as_server(cls, request: Request, local_tag: str, hop: Hop) -> Dialog:
         """The dialog that our 2xx to this INVITE makes (section 12.1.1). Raises SipError 400."""
         head = request.head
-        target, routes, sent_by = contact_of(request, hop), _routes(request), head.vias[0].host
+        target, routes, sent_by = _caller_of(request, hop), _routes(request), head.vias[0].host
         dialog = cls(
             head.call_id,
             f"{request.headers['To']};tag={local_tag}",
@@ -206,6 +206,16 @@ def cancel_of(invite: Request) -> Request:
     cancel.headers.set("CSeq", f"{invite.head.seq} CANCEL")
     cancel.head = read_head(cancel.headers)
     return cancel
+
+
+def _caller_of(invite: Request, hop: Hop) -> URI:
+    """The Contact of an INVITE; From where a client of RFC 2543, known by its branch, has none. Raises SipError 400."""
+    if invite.headers.get("Contact") or invite.head.vias[0].branch.startswith(MAGIC):
+        return contact_of(invite, hop)
+    uri = parse_uri(invite.head.from_.uri.partition("?")[0])
+    if uri.scheme != "sip":
+        raise SipError(400, "No Contact, And No SIP URI In From")
+    return uri
 
 
 def contact_of(message: Request | Response, hop: Hop) -> URI:

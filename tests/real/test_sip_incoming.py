@@ -17,6 +17,7 @@ from telephony.terms import SessionTimer
 from telephony.trunk.book import TrunkBook
 from telephony.trunk.model import Trunk
 
+from .legs import until
 from .sippscript import Script, sdp
 from .siprun import OFFER, Wire, running_agent, sipp, to_tag, wire
 
@@ -198,6 +199,28 @@ async def test_too_short_a_session_interval_gets_422() -> None:
     async with running_agent(answer, trunks=trunks) as agent, wire(agent.port) as peer:
         peer.send(peer.request("INVITE", body=OFFER, extra="Supported: timer\nSession-Expires: 90\n"))
         assert "Min-SE: 120" in await peer.receive("SIP/2.0 422")
+
+
+async def test_a_client_of_rfc_2543_calls_and_is_hung_up() -> None:
+    """No branch, no Contact, no Max-Forwards; we hang up."""
+
+    async def take(incoming: IncomingCall) -> None:
+        leg = await incoming.answer()
+        while leg.state != "confirmed":  # noqa: ASYNC110 - a leg tells nobody
+            await asyncio.sleep(0.01)
+        await leg.hang_up()
+
+    async with running_agent(take) as agent, wire(agent.port) as peer:
+        head = (
+            f"Via: SIP/2.0/UDP 127.0.0.1:{peer.port}\nFrom: sip:+4930@gw.example;user=phone\nCall-ID: old\n"
+            "To: sip:bot@127.0.0.1"
+        )
+        peer.send(f"INVITE sip:bot@127.0.0.1 SIP/2.0\n{head}\nCSeq: 7 INVITE\nContent-Type: application/sdp\n\n{OFFER}")
+        tag = to_tag(await peer.receive("SIP/2.0 200"))
+        peer.send(f"ACK sip:bot@127.0.0.1 SIP/2.0\n{head}{tag}\nCSeq: 7 ACK\n\n")
+        bye = await peer.receive("BYE sip:+4930@gw.example ")
+        peer.send(bye.replace("\r\n", "\n").replace(bye.split("\r\n")[0], "SIP/2.0 200 OK"))
+        await until(lambda: not agent.active_calls and not len(agent._dialogs))
 
 
 # ── Replaces ──

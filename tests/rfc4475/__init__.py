@@ -80,7 +80,7 @@ MESSAGES = {
     "cparam02": Torture("3.3.13", REGISTERED, "an unknown parameter of the URI in Contact"),
     "regescrt": Torture("3.3.14", REGISTERED, "a header in the URI of Contact"),
     "sdp01": Torture("3.3.15", (406, *TAKEN), "an answer in SDP is not accepted"),
-    "inv2543": Torture("3.4.1", (400, *TAKEN), "RFC 2543: no branch, tag, Max-Forwards, Content-Length or Contact"),
+    "inv2543": Torture("3.4.1", TAKEN, "RFC 2543: no branch, tag, Max-Forwards, Content-Length or Contact"),
 }
 
 

@@ -48,6 +48,38 @@ def test_a_server_sends_to_the_contact_with_from_and_to_turned_round() -> None:
     assert "CSeq: 2 INFO" in lines(dialog.request("INFO", via=VIA))
 
 
+def old(from_: str = "<sip:ann@gw.example:5070>", branch: str = "") -> Request:
+    """An INVITE as RFC 2543 has it."""
+    message = parse(
+        f"INVITE sip:bot@192.0.2.9 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1{branch}\r\nFrom: {from_}\r\n"
+        "To: sip:bot@b;user=phone\r\nCall-ID: c\r\nCSeq: 5 INVITE\r\n\r\n".encode()
+    )
+    assert isinstance(message, Request)
+    return message
+
+
+@pytest.mark.parametrize("branch", ["", ";branch=1"])
+def test_a_client_of_rfc_2543_is_sent_to_by_its_from_and_back_to_where_it_came_from(branch: str) -> None:
+    dialog = Dialog.as_server(old(branch=branch), "mine", HOP)
+    assert dialog.key == ("c", "mine", "")
+    assert lines(dialog.request("BYE", via=VIA))[0] == "BYE sip:ann@gw.example:5070 SIP/2.0"
+    assert dialog.next_hop() == HOP, "names are not looked up"
+
+
+@pytest.mark.parametrize(
+    ("from_", "branch"),
+    [
+        ("<sip:ann@gw.example>", ";branch=z9hG4bK1"),
+        ("<tel:+4930>", ""),
+        ("<sips:ann@gw.example>", ""),
+        ("<http://x>", ""),
+    ],
+)
+def test_other_invites_without_contact_are_refused(from_: str, branch: str) -> None:
+    with pytest.raises(SipError):
+        Dialog.as_server(old(from_, branch), "mine", HOP)
+
+
 ROUTES = "Record-Route: <sip:p1.test;lr>, <sip:p2.test;lr>\r\nRecord-Route: <sip:p3.test;lr>\r\n"
 
 

@@ -73,6 +73,8 @@ class Say:
     """Name of the prompt in the flow (``slots.order_number.prompt``): recorded prompts are found by it."""
     secret: bool = False
     """The text holds a secret slot's value: play it, store a mask."""
+    marked: str = ""
+    """`text` with its markup (see `voicebot.markup`), for the mouth alone; empty when it has none."""
 
 
 @dataclass(frozen=True, slots=True)

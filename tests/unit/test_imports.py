@@ -12,7 +12,7 @@ import pytest
 from voicebot.paths import ROOT
 
 ROOMS = ("ears", "mind", "mouth", "actions", "handoff", "record", "web")
-COMMON = {"events", "config", "errors", "log", "metrics", "paths", "pipecat_service", "standby"}
+COMMON = {"events", "config", "errors", "log", "markup", "metrics", "paths", "pipecat_service", "standby"}
 """Files of voicebot that any room may use."""
 IO = {
     "aiohttp", "aiortc", "asyncio", "ftplib", "http", "httpx", "multiprocessing", "requests", "select", "selectors",

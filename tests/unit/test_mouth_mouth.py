@@ -14,6 +14,7 @@ import soundfile
 from telephony.leg import Pcm
 from voicebot import config
 from voicebot.errors import EngineFailed, ModelMissing
+from voicebot.mouth import job as job_module
 from voicebot.mouth import mouth as module
 from voicebot.mouth.engine import Emit
 from voicebot.mouth.mouth import Mouth
@@ -262,3 +263,38 @@ def test_a_piper_voice_asked_for_by_name_must_be_there(tmp_path: Path, monkeypat
     for name in ("en_US-ljspeech-medium", "../secret", "a/b"):
         with pytest.raises(ModelMissing, match="voicebot models pull"):
             Mouth.load(config.Mouth(voice=name))
+
+
+async def test_a_slow_passage_is_longer_and_remembered_apart(mouth: Mouth, engine: ToneEngine) -> None:
+    usual = await whole(mouth, "Hello.")
+    slow = await whole(mouth, "[slow]Hello.[/slow]")
+    assert len(slow) == pytest.approx(len(usual) / 0.75, rel=0.03)
+    assert np.array_equal(await whole(mouth, "[slow]Hello.[/slow]"), slow)
+    assert np.array_equal(await whole(mouth, "Hello."), usual)
+    assert engine.spoken == ["Hello.", "Hello."]
+
+
+async def test_a_pause_is_silence_of_its_length_and_is_not_spoken(mouth: Mouth, engine: ToneEngine) -> None:
+    parts = len(await whole(mouth, "one")), len(await whole(mouth, "two"))
+    audio = await whole(mouth, "[pause 500ms]one[pause 1s]two")
+    assert len(audio) == 8000 * 3 // 2 + sum(parts)
+    assert not audio[:4000].any()
+    assert engine.spoken == ["one", "two"]
+
+
+async def test_a_slow_voice_that_gives_all_at_once_gets_few_words_first(
+    mouth: Mouth, engine: ToneEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "I can help you with an order, with an appointment, or with a password of yours."
+    monkeypatch.setattr(engine, "clausewise", True)
+    clock = iter(range(1000))
+    monkeypatch.setattr(job_module, "monotonic", lambda: next(clock) * 0.2)
+    for word in ("one", "two", "three", "four"):
+        await whole(mouth, word)
+    await whole(mouth, text)
+    assert len(engine.spoken[4]) <= 20
+    monkeypatch.setattr(job_module, "monotonic", lambda: next(clock) * 1e-6)
+    for number in range(40):
+        await whole(mouth, f"word{number}")
+    await whole(mouth, text + " Really.")
+    assert engine.spoken[-2] == text

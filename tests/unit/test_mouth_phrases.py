@@ -10,8 +10,8 @@ from voicebot.mouth.engine import MAX_CHARS
 from voicebot.mouth.phrases import MAX_PHRASES, split
 
 
-def texts(text: str, clausewise: bool = False) -> list[str]:
-    return [phrase.text for phrase in split(text, clausewise)]
+def texts(text: str) -> list[str]:
+    return [phrase.text for phrase in split(text)]
 
 
 @pytest.mark.parametrize(
@@ -32,15 +32,47 @@ def test_sentences(text: str, phrases: list[str]) -> None:
     assert texts(text) == phrases
 
 
-def test_a_long_first_sentence_is_cut_at_a_comma_for_engines_that_give_all_at_once() -> None:
-    text = "Welcome to Northwind, I can help you with an order, an appointment or a password. What is it, please?"
-    assert texts(text) == [text[:81], text[82:]]
-    assert texts(text, clausewise=True) == ["Welcome to Northwind,", text[22:81], text[82:]]
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [
+        ("Welcome to Northwind, I can help you with an order, an appointment or a password.", "Welcome to Northwind,"),
+        ("I can help you with an order or with a password today.", "I can help you with an order"),
+        ("Northwind Office Supplies Incorporated Customer Care.", "Northwind Office Supplies"),
+        ("Thank you for calling.", "Thank you for calling."),
+        ("Donaudampfschifffahrtsgesellschaft.", "Donaudampfschifffahrtsgesellschaft."),
+    ],
+)
+def test_a_long_first_sentence_begins_with_a_few_words_where_all_is_made_at_once(text: str, first: str) -> None:
+    assert texts(text) == [text]
+    found = split(text, first_chars=30)
+    assert found[0].text == first
+    assert " ".join(p.text for p in found) == text
+    assert len(found) == 1 or found[0].pause_ms <= 160
 
 
-def test_a_number_is_never_cut_at_its_comma() -> None:
+def test_a_number_is_never_cut() -> None:
     text = "Your appointment is on Tuesday November 24, 2026 and we are looking forward to seeing you then"
-    assert texts(text, clausewise=True) == [text]
+    assert not any(p.text.endswith(("24,", "24")) for p in split(text, first_chars=44))
+    assert split("Your number is 4 7 1 1 0 2 3 8 and mine is 5.", first_chars=26)[0].text == "Your number"
+
+
+def test_only_the_first_sentence_is_cut() -> None:
+    text = "Hello. I can help you with an order, an appointment or a password."
+    assert [p.text for p in split(text, first_chars=12)] == ["Hello.", text[7:]]
+
+
+def test_markup_parts_phrases_and_is_never_in_them() -> None:
+    found = split("Your code is [pause 400ms] [slow][spell: ab12][/slow]. Keep it.[pause 1s]")
+    assert [(p.text, p.pause_ms, p.slow) for p in found] == [
+        ("Your code is", 400, False), ("A B 1 2", 220, True), ("Keep it.", 1000, False),
+    ]  # fmt: skip
+    assert [(p.text, p.pause_ms) for p in split("[pause 1s]Hello [slow]you[/slow] there")] == [
+        ("", 1000), ("Hello", 40), ("you", 40), ("there", 220),
+    ]  # fmt: skip
+
+
+def test_what_is_no_markup_is_words() -> None:
+    assert texts("press [1] now") == ["press [1] now"]
 
 
 def test_the_pause_follows_the_punctuation() -> None:
@@ -59,5 +91,5 @@ def test_endless_text_is_bounded_in_length_and_number() -> None:
 )
 def test_hostile_text_is_cut_quickly(nasty: str) -> None:
     begun = time.process_time()
-    split(nasty, clausewise=True)
+    split(nasty, first_chars=30)
     assert time.process_time() - begun < 0.5

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from telephony.yamlfile import Lines, Path_, line_of
+from voicebot import markup
 from voicebot.errors import Problem
 from voicebot.events import CALL_VARIABLES
 from voicebot.mind import conditions, templates
@@ -220,6 +221,11 @@ class _Linter:
         except templates.TemplateError as error:
             self._add(path, str(error), "a text can only name slots and saved variables")
             return
+        if spoken:
+            try:
+                markup.parse(text)
+            except markup.MarkupError as error:
+                self._add(path, str(error), "write [pause 400ms], [spell: AB12] or [slow] … [/slow]")
         for field in fields:
             self._name(path, field.name, extra)
             if plain and field.name not in CALLER and field.name not in self._flow.from_call:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 
+from voicebot import markup
 from voicebot.events import Act, Do, Result, Say
 from voicebot.mind import conditions, program, templates, wording
 from voicebot.mind.flow import Flow
@@ -40,9 +41,12 @@ class Machine:
         for slot in names & set(self._flow.slots):
             if self._flow.slots[slot].type in ("choice", "email") and slot in values:
                 values[slot] = wording.spoken(self._flow.slots[slot], str(values[slot]))
-        shown = templates.render(text, values, self._formats)
+        bare = {name: markup.harmless(value) if isinstance(value, str) else value for name, value in values.items()}
+        marked = templates.render(text, bare, self._formats)
+        shown = markup.plain(marked)
         if shown:
-            self.out.append(Say(shown, barge_in=barge_in, name=name, secret=self._memory.secret(names)))
+            secret = self._memory.secret(names)
+            self.out.append(Say(shown, barge_in, name, secret, marked if marked != shown else ""))
 
     # ── running ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -128,7 +132,8 @@ class Machine:
 
     def _plain(self, text: str) -> str:
         hidden = {name: "" for name, slot in self._flow.slots.items() if slot.secret}
-        return templates.render(text, {**self._memory.values(), **hidden}, self._formats)
+        values = {name: markup.harmless(v) if isinstance(v, str) else v for name, v in self._memory.values().items()}
+        return markup.plain(templates.render(text, {**values, **hidden}, self._formats))
 
     def back_to(self, frame: Frame, at: int, keep: tuple[str, ...] = ()) -> None:
         """Go back to where a slot is asked: it and those asked after it are forgotten, but for `keep`."""

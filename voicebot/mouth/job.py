@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import Executor
+from time import monotonic
 from typing import TypeVar
 
 import numpy as np
@@ -13,6 +14,8 @@ import numpy as np
 from telephony.leg import Pcm
 from voicebot import log
 from voicebot.errors import EngineFailed
+from voicebot.mouth.engine import Emit
+from voicebot.mouth.stretch import Stretcher
 from voicebot.mouth.voice import Voice
 
 _T = TypeVar("_T")
@@ -25,14 +28,22 @@ class Job:
     Args:
         voices: tried in order; the next one takes over when one fails before its first sound.
         words: what is spoken.
+        speed: of it, 1 as the voice speaks; see `Stretcher`.
         on_end: called when nothing more comes, with True when `audio` is the whole phrase.
     """
 
     def __init__(
-        self, voices: list[Voice], words: str, rate_hz: int, executor: Executor, on_end: Callable[[Job, bool], None]
+        self,
+        voices: list[Voice],
+        words: str,
+        rate_hz: int,
+        executor: Executor,
+        on_end: Callable[[Job, bool], None],
+        speed: float = 1.0,
     ) -> None:
         self._voices = voices
         self._words = words
+        self._speed = speed
         self._rate_hz = rate_hz
         self._loop = asyncio.get_running_loop()
         self._listeners: set[asyncio.Queue[Pcm | None]] = set()
@@ -40,6 +51,8 @@ class Job:
         self._error: EngineFailed | None = None
         self.voice_name = ""
         """The voice that spoke it."""
+        self.first_s = 0.0
+        """How long the voice took for its first sound; 0 before that."""
         self._on_end = on_end
         self._ended = False
         self._abandoned = False
@@ -92,17 +105,23 @@ class Job:
         def emit(block: Pcm) -> bool:
             nonlocal begun
             if len(block) and not self._abandoned:
+                self.first_s = self.first_s or monotonic() - began_s
                 begun = True
                 self._post(self._block, block)
             return not self._abandoned
 
         error: EngineFailed | None = EngineFailed("synthesis was stopped")
+        began_s = monotonic()
         for voice in self._voices:
             if self._abandoned:
                 break
             self.voice_name = voice.engine.name
+            stretcher = None if self._speed == 1.0 else Stretcher(self._rate_hz, self._speed)
+            slowly = emit if stretcher is None else _through(stretcher, emit)
             try:
-                voice.speak(self._words, self._rate_hz, emit)
+                voice.speak(self._words, self._rate_hz, slowly)
+                if stretcher is not None:
+                    emit(stretcher.push(np.zeros(0, np.int16), last=True))
                 return None
             except EngineFailed as failure:
                 error = failure
@@ -128,3 +147,7 @@ class Job:
         self._on_end(self, error is None and not self._abandoned)
         for listener in self._listeners:
             listener.put_nowait(None)
+
+
+def _through(stretcher: Stretcher, emit: Emit) -> Emit:
+    return lambda block: emit(stretcher.push(block))

@@ -15,6 +15,7 @@ from telephony.leg import Pcm
 from voicebot import config, log
 from voicebot.errors import EngineFailed
 from voicebot.events import Say
+from voicebot.markup import SLOW
 from voicebot.mouth.cache import Cache, Key
 from voicebot.mouth.job import Job
 from voicebot.mouth.phrases import Phrase, split
@@ -24,6 +25,14 @@ from voicebot.mouth.voice import Voice, choose
 from voicebot.paths import models_dir
 
 WORKERS = 2
+FIRST_S = 0.04
+"""A voice that gives a sentence at once gets as much of it first as takes this long."""
+FIRST_CHARS = 30
+"""So many characters of it before anything was measured."""
+LEAST_FIRST_CHARS = 20
+"""Three or four words, however slow the voice is: single words sound like a list."""
+PACE_WEIGHT = 0.2
+_SLOW = " slow"
 MAX_JOBS = 100
 """Phrases being synthesised or waiting for it; more are refused, so a flood cannot fill the memory."""
 
@@ -53,6 +62,8 @@ class Mouth:
         self._voices = voices
         self._recordings = recordings
         self._cache = Cache(cache_bytes)
+        self._char_s = FIRST_S / FIRST_CHARS
+        """Seconds for a character that the voice takes to its first sound, if it gives all at once."""
         self._kept: dict[tuple[str, int], Pcm] = {}
         self._jobs: dict[Key, Job] = {}
         self._secret_jobs: set[Job] = set()
@@ -140,15 +151,17 @@ class Mouth:
             yield Piece(recorded, text)
             return
         pause_ms = 0
-        for phrase in split(text, self._voices[0].engine.clausewise):
+        for phrase in split(text, self._first_chars):
             if pause_ms:
                 yield Piece(np.zeros(rate_hz * pause_ms // 1000, np.int16), "")
+            pause_ms = phrase.pause_ms
+            if not phrase.text:
+                continue
             words = phrase.text
             async with contextlib.aclosing(self._phrase(phrase, rate_hz, secret)) as blocks:
                 async for block in blocks:
                     yield Piece(block, words)
                     words = ""
-            pause_ms = phrase.pause_ms
 
     async def _recorded(self, name: str, rate_hz: int) -> Pcm | None:
         if name not in self._recordings:
@@ -167,7 +180,8 @@ class Mouth:
         return clip
 
     async def _phrase(self, phrase: Phrase, rate_hz: int, secret: bool) -> AsyncGenerator[Pcm, None]:
-        key = (self.voice_name, speakable(phrase.text, date.today()), rate_hz)
+        voice = f"{self.voice_name}{_SLOW if phrase.slow else ''}"
+        key = (voice, speakable(phrase.text, date.today()), rate_hz)
         clip = self._cache.get(key)
         if clip is not None:
             yield clip
@@ -183,18 +197,33 @@ class Mouth:
             return job
         if len(self._jobs) + len(self._secret_jobs) >= MAX_JOBS:
             raise EngineFailed("too much is waiting to be spoken")
-        _, words, rate_hz = key
+        voice, words, rate_hz = key
+        speed = SLOW if voice.endswith(_SLOW) else 1.0
+
+        def ended(job: Job, whole: bool) -> None:
+            self._secret_jobs.discard(job)
+            if not secret:
+                self._made(key, job, whole)
+
+        job = Job(self._voices, words, rate_hz, self._workers, ended, speed)
         if secret:
-            job = Job(self._voices, words, rate_hz, self._workers, lambda ended, _: self._secret_jobs.discard(ended))
             self._secret_jobs.add(job)
         else:
-            job = Job(self._voices, words, rate_hz, self._workers, lambda ended, whole: self._made(key, ended, whole))
             self._jobs[key] = job
         return job
+
+    @property
+    def _first_chars(self) -> int | None:
+        """Of a sentence that a voice which gives all at once can speak in `FIRST_S`; None for one that streams."""
+        if not self._voices[0].engine.clausewise:
+            return None
+        return max(LEAST_FIRST_CHARS, int(FIRST_S / self._char_s))
 
     def _made(self, key: Key, job: Job, whole: bool) -> None:
         if self._jobs.get(key) is job:
             del self._jobs[key]
+        if whole and job.first_s:
+            self._char_s += PACE_WEIGHT * (job.first_s / max(1, len(key[1])) - self._char_s)
         if whole and job.voice_name == self.voice_name:  # a stand-in voice is not remembered
             self._cache.put(key, job.audio)
 

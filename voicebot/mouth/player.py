@@ -140,7 +140,7 @@ class Player:
     async def _record(self, say: events.Say, tape: Tape, script: Script, playback: Playback) -> None:
         """Take the audio as it is made; it may run far ahead of what is played."""
         try:
-            pieces = self._mouth.pieces(say.text, self._leg.rate_hz, say.name, say.secret)
+            pieces = self._mouth.pieces(say.marked or say.text, self._leg.rate_hz, say.name, say.secret)
             async with contextlib.aclosing(pieces):
                 async for piece in pieces:
                     if piece.text:

@@ -1,0 +1,91 @@
+"""The small markup of prompts: pauses, spelling, slow passages. The mind checks and removes it, the mouth speaks it.
+
+====================  =================================================
+``[pause 400ms]``     silence, 50 ms to 3 s (``[pause 1.5s]``)
+``[spell: AB12]``     letters and digits one by one
+``[slow] … [/slow]``  these words at `SLOW` of the usual speed
+====================  =================================================
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+SLOW = 0.75
+MIN_PAUSE_MS, MAX_PAUSE_MS = 50, 3000
+_TAG = re.compile(r"\[([^\[\]]*)\]|([\[\]])")
+_PAUSE = re.compile(r"pause (\d{1,4}|\d{0,2}\.\d{1,3}) ?(ms|s)\Z")
+_SPELL = re.compile(r"spell:(.*)\Z", re.DOTALL)
+
+
+class MarkupError(ValueError):
+    """A bracket that holds none of the tags, or a tag that is not closed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Words, or a pause."""
+
+    text: str
+    """Without markup; empty for a pause."""
+    slow: bool = False
+    pause_ms: int = 0
+
+
+def parse(text: str) -> list[Part]:
+    """Words and pauses of a text in order.
+
+    Raises:
+        MarkupError: a bracket that holds none of the tags, or a tag that is not closed.
+    """
+    parts: list[Part] = []
+    slow, words, at = False, "", 0
+
+    def flush() -> None:
+        nonlocal words
+        if words.strip():
+            parts.append(Part(re.sub(r"[^\S\n]+", " ", words).strip(), slow))
+        words = ""
+
+    for match in _TAG.finditer(text):
+        words += text[at : match.start()]
+        at = match.end()
+        if match[2]:
+            raise MarkupError(f"a single {match[2]!r}")
+        spelled = _SPELL.match(match[1])
+        if spelled:
+            words += " ".join(c for c in spelled[1].upper() if c.isalnum())
+            continue
+        flush()
+        if match[1] in ("slow", "/slow"):
+            if slow == (match[1] == "slow"):
+                raise MarkupError(f"[{match[1]}] inside [slow]" if slow else "[/slow] without [slow]")
+            slow = not slow
+        else:
+            parts.append(Part("", pause_ms=_pause_ms(match[1])))
+    if slow:
+        raise MarkupError("[slow] without [/slow]")
+    words += text[at:]
+    flush()
+    return parts
+
+
+def plain(text: str) -> str:
+    """A text as it is shown and written down. Raises MarkupError."""
+    return re.sub(r" (?=[.,;:!?])", "", " ".join(part.text for part in parse(text) if part.text))
+
+
+def harmless(value: str) -> str:
+    """A value that is to stand in a text: its brackets are no tags."""
+    return value.replace("[", "(").replace("]", ")")
+
+
+def _pause_ms(tag: str) -> int:
+    found = _PAUSE.match(tag)
+    if not found:
+        raise MarkupError(f"[{tag}] is none of [pause 400ms], [spell: AB12], [slow] and [/slow]")
+    length_ms = round(float(found[1]) * (1000 if found[2] == "s" else 1))
+    if not MIN_PAUSE_MS <= length_ms <= MAX_PAUSE_MS:
+        raise MarkupError(f"[{tag}] is not between {MIN_PAUSE_MS} ms and {MAX_PAUSE_MS // 1000} s")
+    return length_ms

@@ -31,6 +31,8 @@ LEAD_S = 0.2
 it at once."""
 LAST_S = 0.1
 """Between the last audio and the BYE: the other side has some of it in its jitter buffer."""
+KEY_S = 0.26
+"""One key and the pause after it, by INFO; less by RFC 4733. Nobody tells when it is through."""
 LOOK_S = 0.05
 """How often it is looked whether a write may end early: interrupted, on hold, hung up."""
 
@@ -50,6 +52,8 @@ class SipOutput(BaseOutputTransport):
         self._resampler = make_resampler(8000, 8000)
         self._protected = 0
         """Up to here, counted as the leg counts what it has played, interruptions drop nothing."""
+        self._keyed_s = 0.0
+        """When the last key is through, on the loop's clock."""
         self._transfer: asyncio.Task[None] | None = None
         line.answers_at_output = True
 
@@ -75,12 +79,12 @@ class SipOutput(BaseOutputTransport):
         await self._line.begin(self)
 
     async def stop(self, frame: EndFrame) -> None:
-        """Hang up when the caller has heard everything."""
+        """Hang up when the caller has heard everything, keys too."""
         await super().stop(frame)
         leg = self._line.leg
         if leg is not None:
             await self._drained(leg)
-            await asyncio.sleep(LAST_S)
+            await asyncio.sleep(max(LAST_S, self._keyed_s - asyncio.get_running_loop().time()))
             await self._line.hang_up()
 
     async def cancel(self, frame: CancelFrame) -> None:
@@ -127,7 +131,9 @@ class SipOutput(BaseOutputTransport):
             return
         if isinstance(frame, OutputDTMFFrame):  # keys overtake audio in the leg
             await self._drained(leg)
-        leg.send_dtmf(frame.to_string())
+        keys = frame.to_string()
+        leg.send_dtmf(keys)
+        self._keyed_s = max(self._keyed_s, asyncio.get_running_loop().time()) + KEY_S * len(keys)
 
     async def write_transport_frame(self, frame: Frame) -> None:
         """Transfers come in their turn and go on beside the audio."""

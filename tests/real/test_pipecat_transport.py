@@ -1,0 +1,348 @@
+"""What the SIP transport promises to a pipeline, with real calls: each test has a pipeline of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pipecat.audio.vad.silero import SileroVADAnalyzer
+from pipecat.audio.vad.vad_analyzer import VADParams
+from pipecat.frames.frames import (
+    EndFrame,
+    ErrorFrame,
+    Frame,
+    InputAudioRawFrame,
+    InputDTMFFrame,
+    InterruptionWorkerFrame,
+    OutputAudioRawFrame,
+    OutputDTMFFrame,
+    TTSAudioRawFrame,
+)
+from pipecat.pipeline.pipeline import Pipeline
+from pipecat.pipeline.worker import PipelineParams, PipelineWorker
+from pipecat.processors.audio.vad_processor import VADProcessor
+from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
+from pipecat.transports.base_transport import TransportParams
+from pipecat.turns.user_start import VADUserTurnStartStrategy
+from pipecat.turns.user_stop import SpeechTimeoutUserTurnStopStrategy
+from pipecat.turns.user_turn_processor import UserTurnProcessor
+from pipecat.turns.user_turn_strategies import UserTurnStrategies
+from pipecat.workers.runner import WorkerRunner
+
+from telephony.agent import AgentConfig, UserAgent
+from telephony.call.incoming import IncomingCall
+from telephony.call.sipleg import SipLeg
+from telephony.leg import LegError
+from telephony.pipecat import SipTransferFrame, SipTransport, calls_to, sip_params
+from telephony.server import serving
+from telephony.terms import Terms
+
+from .baresip import flite
+from .botrun import Ear, peak, phone, pitch_hz
+from .legs import until
+from .sippscript import Script, sdp
+from .siprun import sipp
+
+BOT_RTP, PHONE_RTP = 26300, 26400
+
+
+def tone(seconds: float, hz: int = 440, rate_hz: int = 8000) -> bytes:
+    """16-bit samples."""
+    return (8000 * np.sin(2 * np.pi * hz / rate_hz * np.arange(int(rate_hz * seconds)))).astype(np.int16).tobytes()
+
+
+class Seen(FrameProcessor):
+    """Keeps what comes from the caller."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.frames: list[Frame] = []
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        await super().process_frame(frame, direction)
+        self.frames.append(frame)
+        await self.push_frame(frame, direction)
+
+    def of(self, kind: type[Frame]) -> list[Frame]:
+        return [frame for frame in self.frames if isinstance(frame, kind)]
+
+
+@dataclass
+class Session:
+    """One pipeline with its call, as a test looks at it."""
+
+    transport: SipTransport
+    worker: PipelineWorker
+    seen: Seen
+    events: list[str] = field(default_factory=list)
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Bots:
+    """Starts a pipeline for each call; `before` is awaited first, while the call rings."""
+
+    def __init__(
+        self, params: PipelineParams | None = None, listening: Callable[[], list[FrameProcessor]] = list
+    ) -> None:
+        self.sessions: asyncio.Queue[Session] = asyncio.Queue()
+        self._listening = listening
+        self.before: Callable[[SipTransport], Awaitable[None]] | None = None
+        self._params = params
+
+    async def run(self, transport: SipTransport) -> None:
+        if self.before is not None:
+            await self.before(transport)
+        seen = Seen()
+        worker = PipelineWorker(
+            Pipeline([transport.input(), *self._listening(), seen, transport.output()]),
+            params=self._params or transport.pipeline_params(),
+            enable_rtvi=False,
+        )
+        session = Session(transport, worker, seen)
+        for name in ("on_client_connected", "on_client_disconnected", "on_dialin_error", "on_dtmf_event"):
+            self._note(session, name)
+        runner = WorkerRunner(handle_sigint=False)
+        await runner.add_workers(worker)
+        self.sessions.put_nowait(session)
+        await runner.run()
+        session.over.set()
+
+    def _note(self, session: Session, name: str) -> None:
+        async def happened(_: SipTransport, what: object) -> None:
+            session.events.append(f"{name} {what}" if isinstance(what, str) else name)
+            if name == "on_client_disconnected":
+                await session.worker.cancel()
+
+        session.transport.add_event_handler(name, happened)
+
+
+@contextlib.asynccontextmanager
+async def answering(bots: Bots, params: TransportParams | None = None) -> AsyncIterator[UserAgent]:
+    """The agent that `bots` answer at."""
+    config = AgentConfig(port=0)
+    async with serving(calls_to(bots.run, params), config, rtp_ports=(BOT_RTP, BOT_RTP + 98)) as agent:
+        yield agent
+
+
+@contextlib.asynccontextmanager
+async def connected(
+    bots: Bots, params: TransportParams | None = None, terms: Terms | None = None
+) -> AsyncIterator[tuple[Session, Ear]]:
+    """A call of ours to a bot: both ends of it."""
+    async with answering(bots, params) as agent, phone(PHONE_RTP) as caller:
+        leg = await caller.call(f"sip:bot@127.0.0.1:{agent.port}", terms=terms)
+        ear = Ear(leg)
+        session = await bots.sessions.get()
+        await until(lambda: "on_client_connected" in session.events)
+        yield session, ear
+        await leg.hang_up()
+        await asyncio.wait_for(session.over.wait(), 5)
+
+
+async def test_an_interruption_silences_the_line_within_three_packets() -> None:
+    async with connected(Bots()) as (session, ear):
+        await session.worker.queue_frame(TTSAudioRawFrame(tone(5), 8000, 1))
+        await asyncio.sleep(0.5)
+        interrupted_s = time.monotonic()
+        await session.worker.queue_frame(InterruptionWorkerFrame())
+        await asyncio.sleep(0.4)
+        last_s = ear.last_loud(sent=False)
+        assert last_s is not None
+        silent_ms = (last_s - interrupted_s) * 1000
+        print(f"silent {silent_ms:.0f} ms after the interruption")
+        assert -30 < silent_ms < 60
+        await session.worker.queue_frame(TTSAudioRawFrame(tone(0.2, 880), 8000, 1))
+        await asyncio.sleep(0.5)
+        again = ear.heard(interrupted_s + 0.4)
+        assert peak(again) > 5000 and pitch_hz(again) == pytest.approx(880, abs=5), "what comes later is heard"
+
+
+def silero() -> list[FrameProcessor]:
+    """Notices speech after 0.1 s of it, and interrupts the bot."""
+    turns = UserTurnStrategies(
+        start=[VADUserTurnStartStrategy()], stop=[SpeechTimeoutUserTurnStopStrategy(wait_for_transcript=False)]
+    )
+    vad = VADProcessor(vad_analyzer=SileroVADAnalyzer(params=VADParams(start_secs=0.1)))
+    return [vad, UserTurnProcessor(user_turn_strategies=turns)]
+
+
+@pytest.mark.peer("flite")
+async def test_a_caller_who_speaks_silences_the_bot(tmp_path: Path) -> None:
+    words = flite("stop it now", tmp_path)
+    async with connected(Bots(listening=silero)) as (session, ear):
+        await session.worker.queue_frame(TTSAudioRawFrame(tone(5), 8000, 1))
+        await asyncio.sleep(1.0)
+        ear.leg.play(words)
+        await asyncio.sleep(1.2)
+        began_s, last_s = ear.first_loud(sent=True), ear.last_loud(sent=False)
+    assert began_s is not None and last_s is not None
+    silent_ms = (last_s - began_s) * 1000
+    print(f"silent {silent_ms:.0f} ms after the caller began to speak")
+    assert 50 < silent_ms < 500
+
+
+async def test_what_may_not_be_interrupted_is_heard_to_its_end() -> None:
+    async with connected(Bots()) as (session, ear):
+        notice = TTSAudioRawFrame(tone(0.6), 8000, 1)
+        notice.interruptible = False
+        began_s = time.monotonic()
+        await session.worker.queue_frame(notice)
+        await asyncio.sleep(0.2)
+        await session.worker.queue_frame(InterruptionWorkerFrame())
+        await asyncio.sleep(0.7)
+        heard = ear.heard(began_s).astype(int)
+        assert np.count_nonzero(np.abs(heard) > 1000) > 0.5 * 8000
+
+
+async def test_an_end_frame_hangs_up_after_the_last_word_and_keys_keep_their_place() -> None:
+    async with connected(Bots()) as (session, ear):
+        began_s = time.monotonic()
+        await session.worker.queue_frames(
+            [OutputAudioRawFrame(tone(0.8), 8000, 1), OutputDTMFFrame.from_string("42"), EndFrame()]
+        )
+        await asyncio.wait_for(session.over.wait(), 5)
+        assert 0.8 < time.monotonic() - began_s < 2.5
+        assert ear.leg.state == "closed" and ear.leg.ended_by.startswith("caller")
+        assert ear.keys == ["4", "2"]
+        assert np.count_nonzero(np.abs(ear.heard(began_s).astype(int)) > 1000) > 0.7 * 8000
+        assert "on_client_disconnected" not in session.events, "the bot itself has ended it"
+
+
+@pytest.mark.parametrize(("codec", "pipeline_hz"), [("PCMU", 16000), ("G722", 24000)])
+async def test_audio_comes_at_the_pipelines_rate_and_goes_at_the_lines(codec: str, pipeline_hz: int) -> None:
+    bots = Bots(PipelineParams(audio_in_sample_rate=pipeline_hz, audio_out_sample_rate=24000))
+    terms = Terms(codecs=("PCMU",) if codec == "PCMU" else ("G722",))
+    async with connected(bots, terms=terms) as (session, ear):
+        ear.leg.media.tap = None
+        heard: list[np.ndarray[tuple[int], np.dtype[np.int16]]] = []
+        ear.leg.on_audio = heard.append
+        ear.leg.play(np.frombuffer(tone(0.6, 1000, ear.leg.rate_hz), np.int16))
+        await session.worker.queue_frame(TTSAudioRawFrame(tone(0.6, 700, 24000), 24000, 1))
+        await asyncio.sleep(0.8)
+        frames = [frame for frame in session.seen.of(InputAudioRawFrame) if isinstance(frame, InputAudioRawFrame)]
+        assert {frame.sample_rate for frame in frames} == {pipeline_hz}
+        for audio, rate_hz, hz in (
+            (np.frombuffer(b"".join(frame.audio for frame in frames), np.int16), pipeline_hz, 1000),
+            (np.concatenate(heard), ear.leg.rate_hz, 700),
+        ):
+            assert peak(audio) > 6000
+            assert pitch_hz(audio) * rate_hz / 8000 == pytest.approx(hz, abs=5)
+
+
+async def test_keys_are_frames_and_the_letters_events() -> None:
+    async with connected(Bots()) as (session, ear):
+        ear.leg.send_dtmf("7#A")
+        await until(lambda: "on_dtmf_event A" in session.events)
+        assert [str(f.button.value) for f in session.seen.frames if isinstance(f, InputDTMFFrame)] == ["7", "#"]
+        assert session.transport.incoming is not None
+        assert session.transport.incoming.request_uri.startswith("sip:bot@")
+        assert session.transport.leg is not None and session.transport.get_client_id(session.transport.leg)
+
+
+async def test_a_bot_goes_on_while_it_is_on_hold() -> None:
+    async with connected(Bots(), sip_params(audio_out_write_timeout_secs=0.4)) as (session, ear):
+        await ear.leg.hold()
+        await session.worker.queue_frame(TTSAudioRawFrame(tone(0.7), 8000, 1))
+        await asyncio.sleep(0.8)
+        await ear.leg.resume()
+        resumed_s = time.monotonic()
+        await session.worker.queue_frame(TTSAudioRawFrame(tone(0.3, 880), 8000, 1))
+        await asyncio.sleep(0.6)
+        assert session.transport.output().is_usable
+        assert pitch_hz(ear.heard(resumed_s)) == pytest.approx(880, abs=5)
+
+
+async def test_what_is_said_while_the_pipeline_starts_is_not_lost_when_the_bot_calls() -> None:
+    bots = Bots()
+
+    async def slow(incoming: IncomingCall) -> None:
+        leg = await incoming.answer()
+        leg.play(np.frombuffer(tone(0.3, 500), np.int16))
+        await leg.closed
+
+    async with (
+        serving(slow, AgentConfig(port=0), rtp_ports=(PHONE_RTP, PHONE_RTP + 98)) as person,
+        serving(None, AgentConfig(port=0), rtp_ports=(BOT_RTP, BOT_RTP + 98)) as agent,
+    ):
+        leg = await agent.call(f"sip:ann@127.0.0.1:{person.port}")
+        transport = SipTransport(leg)
+        await asyncio.sleep(0.5)
+        running = asyncio.create_task(bots.run(transport))
+        session = await bots.sessions.get()
+        await until(lambda: len(session.seen.of(InputAudioRawFrame)) > 20)
+        audio = b"".join(f.audio for f in session.seen.frames if isinstance(f, InputAudioRawFrame))
+        await session.worker.queue_frame(EndFrame())
+        await asyncio.wait_for(running, 5)
+        assert leg.state == "closed"
+    assert np.count_nonzero(np.abs(np.frombuffer(audio, np.int16).astype(int)) > 1000) > 0.2 * 8000
+
+
+async def test_a_caller_who_gives_up_first_ends_the_pipeline() -> None:
+    bots = Bots()
+
+    async def until_cancelled(transport: SipTransport) -> None:
+        assert transport.incoming is not None
+        transport.incoming.ring()
+        await transport.incoming.cancelled
+
+    bots.before = until_cancelled
+    async with answering(bots) as agent, phone(PHONE_RTP) as caller:
+        dialling = caller.dial(f"sip:bot@127.0.0.1:{agent.port}")
+        await until(lambda: dialling.ringing)
+        dialling.give_up()
+        with pytest.raises(LegError, match="487"):
+            await dialling.answered()
+        session = await asyncio.wait_for(bots.sessions.get(), 5)
+        await asyncio.wait_for(session.over.wait(), 5)
+    assert session.events == ["on_dialin_error"]
+
+
+@pytest.mark.peer("sipp")
+@pytest.mark.parametrize("status", ["202 Accepted", "403 Forbidden"])
+async def test_a_transfer_ends_the_call_or_says_why_not(status: str, tmp_path: Path) -> None:
+    works = status.startswith("2")
+    script = (
+        Script()
+        .send("INVITE", sdp())
+        .expect(180)
+        .expect(200)
+        .ack()
+        .wanted("REFER", header=("Refer-To", "<sip:human@127.0.0.1:9>"))
+    )
+    script.reply(status, extra="Refer-Sub: false" if works else "").wanted("BYE").reply("200 OK")
+    bots = Bots()
+    async with answering(bots) as agent, sipp(script.write(tmp_path), to=agent.port) as caller:
+        session = await asyncio.wait_for(bots.sessions.get(), 5)
+        await until(lambda: "on_client_connected" in session.events)
+        await session.worker.queue_frame(SipTransferFrame(uri="sip:human@127.0.0.1:9"))
+        if not works:
+            await until(lambda: bool(session.seen.of(ErrorFrame)))
+            assert "transfer to sip:human@127.0.0.1:9: 403 Forbidden" in str(session.seen.of(ErrorFrame)[0])
+            leg = session.transport.leg
+            assert isinstance(leg, SipLeg) and leg.state == "confirmed"
+            assert session.transport.output().is_usable
+            await session.worker.queue_frame(EndFrame())
+        await asyncio.wait_for(session.over.wait(), 5)
+        await caller.ended()
+    assert ("on_client_disconnected" in session.events) is works
+
+
+@pytest.mark.parametrize("wrong", [TransportParams(audio_out_channels=2), TransportParams(audio_out_sample_rate=44100)])
+async def test_parameters_that_no_call_can_have_are_refused(wrong: TransportParams) -> None:
+    refused: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    async def on_call(incoming: IncomingCall) -> None:
+        with pytest.raises(ValueError, match=r"SIP call is mono|8000 or 16000") as error:
+            SipTransport(incoming, wrong)
+        refused.set_result(str(error.value))
+
+    async with serving(on_call, AgentConfig(port=0)) as agent, phone(PHONE_RTP) as caller:
+        with pytest.raises(LegError, match="480"):
+            await caller.call(f"sip:bot@127.0.0.1:{agent.port}")
+    assert refused.done()

@@ -6,11 +6,11 @@ RFC 3261 sections 9, 13.2 and 22. What happens before the answer is in `ringing`
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 
 from ..sdp.negotiation import Negotiation, SdpError
 from ..sip.dialog import Dialog, cancel_of
 from ..sip.digest import Login
+from ..sip.hop import with_room
 from ..sip.message import Request, Response, SipError, encode, new_branch, read_head
 from ..sip.reason import Reason
 from ..sip.table import TIMEOUT_S
@@ -26,8 +26,6 @@ from .ringing import MAX_BRANCHES, Ringing
 from .session_timer import SessionTimer
 from .sipleg import SipLeg
 
-MAX_UDP_BYTES = 1300
-"""Larger requests go by TCP first (RFC 3261 section 18.1.1)."""
 MAX_TRIES = 6
 """INVITEs to one hop: challenges by server and proxy, a session interval, the change of transport."""
 ELSEWHERE = Reason("SIP", 200, "Call completed elsewhere")
@@ -140,8 +138,9 @@ class Attempt:
     def _send(self, invite: Request, *, dressed: bool = False) -> None:
         if self._login is not None and not dressed:
             self._login.dress(invite)
-        if self._hop.protocol == "udp" and not self._no_tcp and len(encode(invite)) > MAX_UDP_BYTES:
-            self._hop = replace(self._hop, protocol="tcp")
+        roomy = with_room(self._hop, len(encode(invite)))
+        if roomy != self._hop and not self._no_tcp:
+            self._hop = roomy
             self._address(invite)
             invite.head = read_head(invite.headers)
         self._invite = invite

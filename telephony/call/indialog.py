@@ -10,7 +10,8 @@ from ..leg import LegError
 from ..sip.dialog import Dialog, cancel_of
 from ..sip.digest import Login
 from ..sip.endpoint import Endpoint
-from ..sip.message import Request, Response, respond
+from ..sip.hop import with_room
+from ..sip.message import Request, Response, encode, read_head, respond
 from ..sip.table import TIMEOUT_S
 from ..sip.transaction import Transaction
 from .capabilities import SDP_TYPE, Headers
@@ -34,6 +35,8 @@ class Sent:
         self.request = request
         self.listener = listener
         self.tries = 1
+        self.enlarged = False
+        """It went by TCP only for its size."""
         self.transaction: Transaction | None = None
 
 
@@ -56,6 +59,7 @@ class InDialog:
         """The call has ended; only its BYE is still sent."""
         self._on_gone = on_gone
         self._login = login
+        self._no_tcp = False
         self._waiting: set[asyncio.Future[Response]] = set()
 
     def contact(self) -> str:
@@ -136,8 +140,9 @@ class InDialog:
 
     def cancel(self, sent: Sent) -> None:
         """Cancel an INVITE of ours that got a provisional response; one that is not even answered then is forgotten."""
-        self.endpoint.request(cancel_of(sent.request), self.dialog.next_hop(), None)
-        if sent.transaction is not None:  # section 9.1
+        if sent.transaction is not None:
+            self.endpoint.request(cancel_of(sent.request), sent.transaction.hop, None)
+            # section 9.1
             asyncio.get_running_loop().call_later(TIMEOUT_S, self.endpoint.abandon, sent.transaction)
 
     def close(self) -> None:
@@ -154,10 +159,22 @@ class InDialog:
         return request
 
     def _dispatch(self, sent: Sent) -> None:
-        hop = self.dialog.next_hop()
+        """What is too large for a datagram goes by TCP, where the peer's address means the peer."""
+        hop, request = self.dialog.next_hop(), sent.request
+        roomy = with_room(hop, len(encode(request)))
+        sent.enlarged = roomy != hop and not self._no_tcp and not self.dialog.behind_nat
+        if sent.enlarged:
+            hop = roomy
+            request.headers.set("Via", request.headers["Via"].replace("/UDP ", "/TCP ", 1))
+            request.head = read_head(request.headers)
         sent.transaction = self.endpoint.request(sent.request, hop, lambda event: self._on_event(sent, event))
 
     def _on_event(self, sent: Sent, event: Response | int) -> None:
+        if event == 503 and sent.enlarged:
+            self._no_tcp = True
+            sent.request = self._renewed(sent.request)
+            self._dispatch(sent)
+            return
         if isinstance(event, Response) and event.code in (401, 407) and self._again(sent, event):
             return
         sent.listener(event)
@@ -170,16 +187,21 @@ class InDialog:
         refused = sent.request
         if self._login is None or sent.tries >= MAX_CHALLENGES or (self.over and refused.method != "BYE"):
             return False
-        request = self._compose(refused.method, [], refused.body)
-        for name in refused.headers.keys():  # noqa: SIM118 - not a mapping
-            if request.headers.get(name) is None:
-                request.headers.setlist(name, list(refused.headers.getlist(name)))
+        request = self._renewed(refused)
         if not self._login.answer(response, request):
             return False
         sent.request = request
         sent.tries += 1
         self._dispatch(sent)
         return True
+
+    def _renewed(self, request: Request) -> Request:
+        """The same request under a new number."""
+        renewed = self._compose(request.method, [], request.body)
+        for name in request.headers.keys():  # noqa: SIM118 - not a mapping
+            if renewed.headers.get(name) is None:
+                renewed.headers.setlist(name, list(request.headers.getlist(name)))
+        return renewed
 
     # ── requests of the peer's ──
 

@@ -11,6 +11,8 @@ from .message import Request
 
 DEFAULT_PORT = 5060
 DEFAULT_TLS_PORT = 5061
+MAX_UDP_BYTES = 1300
+"""Larger requests go by TCP first (RFC 3261 section 18.1.1)."""
 
 Route = tuple[str, str, int, str, str]
 """Protocol, host, port, name, profile: what has to be the same for one connection to serve two hops."""
@@ -50,6 +52,11 @@ class Hop:
 def bracketed(host: str) -> str:
     """An address as it stands in URIs and Via: IPv6 in brackets."""
     return f"[{host}]" if ":" in host and not host.startswith("[") else host
+
+
+def with_room(hop: Hop, size: int) -> Hop:
+    """The same place by a transport that carries a request of so many bytes (RFC 3261 section 18.1.1)."""
+    return replace(hop, protocol="tcp", connection=0) if hop.protocol == "udp" and size > MAX_UDP_BYTES else hop
 
 
 def stamp(request: Request, source: Hop) -> None:

@@ -116,6 +116,40 @@ async def test_a_request_with_a_wrong_tag_or_call_is_of_no_call(what: str) -> No
         assert leg.state == "confirmed"
 
 
+@pytest.mark.parametrize("size", [500, 1500])
+async def test_a_request_too_large_for_a_datagram_goes_by_tcp(size: int) -> None:
+    """RFC 3261 section 18.1.1, in a dialog whose peer listens by UDP and TCP."""
+    heard: list[str] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        await reader.readexactly(size)
+        heard.append(head)
+        writer.write(answer(head, "200 OK").replace("\n", "\r\n").encode())
+        await reader.read()
+        writer.close()
+
+    async with called() as (_, peer, leg, _tag), await asyncio.start_server(serve, "127.0.0.1", peer.port):
+        asking = asyncio.create_task(leg.request("MESSAGE", body=b"x" * size, content_type="text/plain"))
+        if size < 1300:
+            peer.send(answer(await peer.receive("MESSAGE "), "200 OK"))
+        assert (await asyncio.wait_for(asking, 5)).code == 200
+        assert [re.findall(r"SIP/2.0/(\w+) ", head) for head in heard] == ([["TCP"]] if size > 1300 else [])
+        assert leg.dialog.hop.protocol == "udp"
+
+
+async def test_where_the_peer_has_no_tcp_it_goes_by_udp_all_the_same() -> None:
+    async with called() as (_, peer, leg, _tag):
+        for number in (1, 2):
+            asking = asyncio.create_task(leg.request("MESSAGE", body=b"x" * 1500, content_type="text/plain"))
+            message = await peer.receive("MESSAGE ")
+            assert "Via: SIP/2.0/UDP " in message and message.endswith("x" * 1500)
+            assert f"CSeq: {number + 1} MESSAGE" in message, "the first number went with what TCP did not carry"
+            peer.send(answer(message, "200 OK"))
+            assert (await asking).code == 200
+        assert leg.state == "confirmed"
+
+
 async def test_a_key_that_comes_in_rtp_and_by_info_is_pressed_once() -> None:
     async with called() as (_, peer, leg, tag):
         keys: list[str] = []

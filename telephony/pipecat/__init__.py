@@ -10,10 +10,12 @@ Written against pipecat-ai 1.14.
 
 from __future__ import annotations
 
-import importlib.util
-
-if importlib.util.find_spec("pipecat") is None:
-    raise ImportError("telephony.pipecat needs Pipecat: pip install 'pipecat-ai>=1.14,<2'")
+try:
+    import pipecat as _pipecat  # noqa: F401
+except ModuleNotFoundError as error:
+    if error.name != "pipecat":
+        raise
+    raise ImportError("telephony.pipecat needs Pipecat: pip install 'pipecat-ai>=1.14,<2'") from error
 
 from .frames import SipTransferFrame
 from .transport import Bot, SipTransport, calls_to, sip_params

@@ -29,6 +29,7 @@ class ToneEngine:
 
     rate_hz = 16000
     clausewise = False
+    quick = False
     presence = 0.0
 
     def __init__(self, name: str = "tone", broken: bool = False) -> None:

@@ -26,6 +26,9 @@ class Engine(Protocol):
     clausewise: bool
     """Audio comes only when all of a text is done, so a long first sentence is better cut at a comma."""
 
+    quick: bool
+    """Half a second of speech takes no time that matters, once there is any: it may wait for more to be levelled."""
+
     presence: float
     """How much of the low end the telephone voice gives up for consonants, 0…0.9; 0 for natural voices."""
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import soxr
-from numpy.typing import NDArray
 
 from telephony.leg import Pcm
+from voicebot.mouth.level import LEVEL_DBFS, Leveller, Samples, active_rms
 
-LEVEL_DBFS = -20.0
-"""RMS of active speech that comes out."""
 KNEE = 0.6
 CEILING = 0.97
 QUIET = 10 ** (-48 / 20)
@@ -18,23 +16,11 @@ LEAD_IN_MS = 10
 """Kept before the first sound, so that soft beginnings are not cut."""
 TAIL_MS = 60
 """Kept after the last sound: final consonants fade below `QUIET`."""
-_FRAME_MS = 20
-
-Samples = NDArray[np.float32]
 
 
 def to_float(pcm: Pcm) -> Samples:
     """int16 to -1…1."""
     return pcm.astype(np.float32) / np.float32(32768)
-
-
-def active_rms(audio: Samples, rate_hz: int) -> float:
-    """RMS of the 20 ms frames that hold speech: those within 25 dB of the loudest. 0.0 for silence."""
-    size = rate_hz * _FRAME_MS // 1000
-    if len(audio) < size:
-        return float(np.sqrt(np.mean(np.square(audio)))) if len(audio) else 0.0
-    power = np.mean(np.square(audio[: len(audio) // size * size].reshape(-1, size)), axis=1)
-    return float(np.sqrt(power[power >= power.max() * 10**-2.5].mean()))
 
 
 def gain_for(audio: Samples, rate_hz: int) -> float:
@@ -58,9 +44,13 @@ class Finisher:
         to_hz: rate of the blocks that come out.
         gain: see `gain_for`.
         presence: 0 leaves the spectrum alone; more takes from its low end (see `_brighten`).
+        leveller: brings this phrase to the common level; None leaves it to `gain`.
     """
 
-    def __init__(self, from_hz: int, to_hz: int, gain: float, presence: float = 0.0) -> None:
+    def __init__(
+        self, from_hz: int, to_hz: int, gain: float, presence: float = 0.0, leveller: Leveller | None = None
+    ) -> None:
+        self._leveller = leveller
         self._resampler = soxr.ResampleStream(from_hz, to_hz, 1, dtype="float32", quality="HQ")
         self._gain = gain
         self._lead_in = to_hz * LEAD_IN_MS // 1000
@@ -81,12 +71,12 @@ class Finisher:
         loud = np.flatnonzero(np.abs(audio) > QUIET)
         if not len(loud):
             self._held = audio if self._begun else audio[-self._lead_in :]
-            return self._take(self._held[: self._tail]) if last and self._begun else _EMPTY
+            return self._take(self._held[: self._tail], last) if last and self._begun else _EMPTY
         begin = 0 if self._begun else max(0, int(loud[0]) - self._lead_in)
         end = int(loud[-1]) + 1 + (self._tail if last else 0)
         self._begun = True
         self._held = audio[end:]
-        return self._take(audio[begin:end])
+        return self._take(audio[begin:end], last)
 
     def _brighten(self, audio: Samples) -> Samples:
         """y(t) = x(t) − presence · x(t − 1/8000 s): at 0.6 some 11 dB more at 3.4 kHz than at 300 Hz."""
@@ -97,8 +87,9 @@ class Finisher:
         self._before = joined[-delay:]
         return np.asarray(audio - np.float32(self._presence) * joined[: len(audio)], np.float32)
 
-    def _take(self, audio: Samples) -> Pcm:
-        return (limit(audio) * 32767).astype(np.int16)
+    def _take(self, audio: Samples, last: bool) -> Pcm:
+        levelled = audio if self._leveller is None else self._leveller.push(audio, last)
+        return (limit(levelled) * 32767).astype(np.int16)
 
 
 _EMPTY: Pcm = np.zeros(0, np.int16)

@@ -31,6 +31,7 @@ class PipecatTts:
     """
 
     clausewise = False
+    quick = False
     presence = 0.0
 
     def __init__(self, made_of: config.Pipecat, limit_s: float) -> None:

@@ -23,6 +23,7 @@ class Piper:
     """The Piper engine; one voice, safe to use in several threads."""
 
     clausewise = True
+    quick = True
     presence = 0.0
 
     def __init__(self, voice: PiperVoice, name: str, words_per_minute: int) -> None:

@@ -14,6 +14,7 @@ from voicebot.errors import EngineFailed, ModelMissing
 from voicebot.mouth.engine import Emit, Engine
 from voicebot.mouth.espeak import Espeak
 from voicebot.mouth.finish import Finisher, gain_for, to_float
+from voicebot.mouth.level import Leveller
 from voicebot.mouth.piper import Piper
 from voicebot.standby import Member, Ticket
 
@@ -46,7 +47,9 @@ class Voice:
             return True
 
         low = 0.25  # so that the limiter does not work yet
-        cls(engine, low).speak(MEASURED, 8000, keep)
+        finisher = Finisher(engine.rate_hz, 8000, low, engine.presence)
+        engine.synthesize(MEASURED, lambda block: keep(finisher.push(block)))
+        keep(finisher.push(np.zeros(0, np.int16), last=True))
         audio = np.concatenate(blocks)
         if not len(audio):
             raise EngineFailed(f"{engine.name} gives no sound")
@@ -66,7 +69,8 @@ class Voice:
         self.engine.close()
 
     def _speak(self, text: str, rate_hz: int, emit: Emit) -> None:
-        finisher = Finisher(self.engine.rate_hz, rate_hz, self.gain, self.engine.presence)
+        leveller = Leveller(rate_hz, self.engine.quick)
+        finisher = Finisher(self.engine.rate_hz, rate_hz, self.gain, self.engine.presence, leveller)
         self.engine.synthesize(text, lambda block: emit(finisher.push(block)))
         emit(finisher.push(np.zeros(0, np.int16), last=True))
 

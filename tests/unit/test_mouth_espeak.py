@@ -98,7 +98,7 @@ def test_on_the_telephone_it_is_level_clean_and_prompt() -> None:
 
     Voice.measured(Espeak()).speak(SENTENCE, 8000, keep)
     audio = to_float(np.concatenate(out))
-    assert 20 * np.log10(active_rms(audio, 8000)) == pytest.approx(-20, abs=2)
+    assert 20 * np.log10(active_rms(audio, 8000)) == pytest.approx(-20, abs=1)
     assert np.abs(audio).max() < 0.98, "nothing clips"
     first_loud = int(np.flatnonzero(np.abs(audio) > 0.02)[0])
     assert first_loud < 0.1 * 8000, "speech begins at once"
@@ -106,4 +106,4 @@ def test_on_the_telephone_it_is_level_clean_and_prompt() -> None:
     jumps = np.abs(np.diff(audio))
     at_edges = [jumps[edge - 1] for edge in edges]
     assert max(at_edges) <= np.quantile(jumps, 0.999), "no click where blocks meet"
-    assert len(edges) > 5
+    assert len(edges) > 3

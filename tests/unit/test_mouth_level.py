@@ -44,12 +44,13 @@ def test_a_voice_that_comes_as_it_is_spoken_does_not_wait_and_changes_slowly() -
     assert sizes == [1000] * 48 + [0]
     assert level_dbfs(out[:2000]) == pytest.approx(-25.0, abs=1.6)
     assert level_dbfs(out[-16000:]) == pytest.approx(LEVEL_DBFS, abs=0.3)
-    ratio = out[np.abs(audio) > 0.01] / audio[np.abs(audio) > 0.01]
-    assert np.abs(np.diff(ratio)).max() < 0.01
+    at = np.flatnonzero(np.abs(audio) > 0.01)
+    steps = np.abs(np.diff(out[at] / audio[at]))[np.diff(at) == 1]
+    assert steps.max() < 0.001
 
 
 def test_a_whisper_is_not_made_a_shout_and_silence_stays() -> None:
-    assert level_dbfs(levelled(buzz(1.0, -40.0), quick=True)[0]) == pytest.approx(-40.0 + MOST_DB, abs=0.1)
+    assert level_dbfs(levelled(buzz(1.0, -40.0), quick=True)[0]) == pytest.approx(-40.0 + MOST_DB, abs=0.3)
     assert not levelled(np.zeros(9000, np.float32), quick=True)[0].any()
 
 

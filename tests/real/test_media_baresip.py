@@ -21,13 +21,14 @@ from telephony.media.engine import MediaEngine
 from telephony.media.session import MediaStats
 from telephony.terms import Terms
 
+from .baresip import free_ports as sip_and_control_ports
 from .legs import legs, until
+from .programs import free_ports, until_it_says
 
-SIP_PORT, CONTROL_PORT = 23990, 23995
 CONFIG = """
 sip_listen 127.0.0.1:{sip}
 ctrl_tcp_listen 127.0.0.1:{control}
-rtp_ports 23800-23900
+rtp_ports {rtp.start}-{rtp.stop}
 audio_source aufile,{folder}/said.wav
 audio_player aubridge,null
 snd_path {folder}
@@ -85,15 +86,20 @@ PHONES = {
 }
 
 
-def write_folder(folder: Path, phone: Phone, said: NDArray[np.int16]) -> None:
+def write_folder(folder: Path, phone: Phone, said: NDArray[np.int16]) -> int:
+    """Configuration, account and speech. Returns the control port."""
+    sip, control = sip_and_control_ports()
     with wave.open(str(folder / "said.wav"), "wb") as file:
         file.setparams((1, 2, phone.rate_hz, 0, "NONE", ""))
         file.writeframes(said.tobytes())
     (folder / "config").write_text(
-        CONFIG.format(folder=folder, sip=SIP_PORT, control=CONTROL_PORT, module=phone.module, rate=phone.rate_hz)
+        CONFIG.format(
+            folder=folder, sip=sip, control=control, rtp=free_ports(41), module=phone.module, rate=phone.rate_hz
+        )
     )
     (folder / "accounts").write_text(f"<sip:me@127.0.0.1>;regint=0;audio_codecs={phone.codec};dtmfmode=rtpevent\n")
     (folder / "contacts").write_text("")
+    return control
 
 
 def read_dump(folder: Path, kind: str) -> NDArray[np.float64]:
@@ -110,7 +116,7 @@ def fidelity_db(heard: NDArray[np.float64], part: NDArray[np.float64]) -> float:
 
 
 @contextlib.asynccontextmanager
-async def baresip(folder: Path) -> AsyncIterator[asyncio.StreamWriter]:
+async def baresip(folder: Path, control_port: int) -> AsyncIterator[asyncio.StreamWriter]:
     """Start it and open its control connection."""
     process = await asyncio.create_subprocess_exec(
         *("baresip", "-f", str(folder), "-4", "-t", "30"),
@@ -120,11 +126,9 @@ async def baresip(folder: Path) -> AsyncIterator[asyncio.StreamWriter]:
     )
     assert process.stdout is not None
     try:
-        async with asyncio.timeout(10):
-            while b"is ready" not in (line := await process.stdout.readline()):
-                assert line, "baresip has ended; another one may have its ports"
+        await until_it_says(process.stdout, b"is ready")
         drain = asyncio.create_task(process.stdout.read())
-        _, control = await asyncio.open_connection("127.0.0.1", CONTROL_PORT)
+        _, control = await asyncio.open_connection("127.0.0.1", control_port)
         yield control
         command(control, "quit")
         async with asyncio.timeout(10):
@@ -147,14 +151,15 @@ def command(control: asyncio.StreamWriter, name: str, params: str = "") -> None:
 @pytest.mark.parametrize("codec", ["PCMU", "G722", "opus"])
 async def test_baresip_hears_its_own_words_and_its_keys_arrive(codec: str, tmp_path: Path) -> None:
     phone = PHONES[codec]
-    write_folder(tmp_path, phone, sweep(phone.rate_hz, 8))
-    engine = MediaEngine("127.0.0.1", 23400, 23500)
+    control_port = write_folder(tmp_path, phone, sweep(phone.rate_hz, 8))
+    ports = free_ports(20)
+    engine = MediaEngine("127.0.0.1", ports[0], ports[-1])
     engine.start()
     echo = Echo()
     agent = UserAgent(AgentConfig(port=0), engine, echo.on_call)
     await agent.start()
     try:
-        async with baresip(tmp_path) as control:
+        async with baresip(tmp_path, control_port) as control:
             command(control, "dial", f"sip:echo@127.0.0.1:{agent.port}")
             await asyncio.sleep(3)
             for key in "47#":
@@ -184,9 +189,10 @@ async def test_keys_that_a_caller_plays_as_tones_are_heard_in_every_codec(codec:
     phone, keys = PHONES[codec], "0123456789*#"
     # The codecs' rates are multiples of 8000; each sample again is good enough for tones below 1700 Hz.
     said = np.repeat(tones(keys), phone.rate_hz // 8000)
-    write_folder(tmp_path, phone, np.concatenate((np.zeros(phone.rate_hz, np.int16), said, np.zeros_like(said))))
+    quiet = np.zeros(phone.rate_hz, np.int16)
+    control_port = write_folder(tmp_path, phone, np.concatenate((quiet, said, np.zeros_like(said))))
     heard: list[str] = []
-    async with legs(Terms(keys="inband")) as ours, baresip(tmp_path) as control:
+    async with legs(Terms(keys="inband")) as ours, baresip(tmp_path, control_port) as control:
         command(control, "dial", f"sip:bot@127.0.0.1:{ours.port}")
         leg = await asyncio.wait_for(ours.new.get(), 10)
         leg.on_dtmf = heard.append

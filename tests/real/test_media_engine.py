@@ -19,7 +19,10 @@ from telephony.sdp.agreement import Agreed
 from telephony.sdp.negotiation import Negotiation
 from telephony.terms import Terms
 
-FIRST, LAST = 23000, 23199
+from .programs import free_ports, until_it_says
+
+PORTS = free_ports(200)
+FIRST, LAST = PORTS[0], PORTS[-1]
 G711 = Terms(codecs=("PCMU",))
 
 
@@ -257,10 +260,7 @@ async def test_tshark_finds_nothing_wrong_with_our_stream(engine: MediaEngine, t
         *("tshark", "-i", "lo", "-f", f"udp port {second.port}", "-w", capture, "-a", "duration:4", "-q"),
         stderr=asyncio.subprocess.PIPE,
     )
-    assert shark.stderr is not None
-    async with asyncio.timeout(20):
-        while b"Capturing on" not in await shark.stderr.readline():
-            pass
+    await until_it_says(shark.stderr, b"Capturing on")
     await asyncio.sleep(0.5)
     join(first, second)
     first.play(sweep(0.5))

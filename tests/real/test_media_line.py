@@ -15,6 +15,8 @@ from telephony.media.engine import MediaEngine
 from telephony.media.rtp import pack
 from telephony.sdp.agreement import Agreed
 
+from .programs import free_ports, until_it_says
+
 SECONDS = 8
 LOSS, DUPLICATES, JITTER_MS = 0.02, 0.01, 60.0
 
@@ -25,10 +27,7 @@ async def capture(port: int, path: Path) -> asyncio.subprocess.Process:
         *("tshark", "-i", "lo", "-f", f"udp dst port {port}", "-w", str(path), "-a", f"duration:{SECONDS + 3}", "-q"),
         stderr=asyncio.subprocess.PIPE,
     )
-    assert shark.stderr is not None
-    async with asyncio.timeout(20):
-        while b"Capturing on" not in await shark.stderr.readline():
-            pass
+    await until_it_says(shark.stderr, b"Capturing on")
     await asyncio.sleep(0.5)
     return shark
 
@@ -64,7 +63,8 @@ async def streams(path: Path, port: int) -> list[str]:
 
 @pytest.mark.peer("tshark")
 async def test_tshark_and_we_agree_on_loss_and_jitter(tmp_path: Path) -> None:
-    engine = MediaEngine("127.0.0.1", 23600, 23699)
+    ports = free_ports(10)
+    engine = MediaEngine("127.0.0.1", ports[0], ports[-1])
     engine.start()
     session = engine.open()
     heard: list[int] = []

@@ -18,10 +18,11 @@ from telephony.media.codecs import Pcm, encode
 from telephony.media.engine import MediaEngine
 from telephony.terms import Srtp, Terms
 from tests.real.baresip import RATE_HZ, Baresip
+from tests.real.programs import free_ports, until_it_says
 
 pytestmark = [pytest.mark.peer("baresip", "tshark"), pytest.mark.timeout(60)]
 
-PORTS = range(23500, 23560)
+PORTS = free_ports(60)
 TONE_HZ, ANSWER_HZ = 1000, 600
 SUITE = "AES_CM_128_HMAC_SHA1_80"
 
@@ -79,10 +80,7 @@ async def sniffing(path: Path) -> AsyncIterator[None]:
     process = await asyncio.create_subprocess_exec(
         *("tshark", "-i", "lo", "-f", ports, "-w", str(path), "-q"), stderr=asyncio.subprocess.PIPE
     )
-    assert process.stderr is not None
-    async with asyncio.timeout(20):
-        while b"Capturing on" not in await process.stderr.readline():
-            pass
+    await until_it_says(process.stderr, b"Capturing on")
     await asyncio.sleep(0.5)
     try:
         yield

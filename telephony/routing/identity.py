@@ -26,6 +26,8 @@ _ANONYMOUS = frozenset({"anonymous", "unavailable", "restricted", "unknown"})
 _UUI = re.compile(r"\s*(?:\"((?:[^\"\\]|\\.)*)\"|([^\s;]+))\s*(.*)", re.DOTALL)
 _HEX = re.compile(r"(?:[0-9A-Fa-f]{2})+")
 
+WITHHELD = Verification(words="number withheld")
+
 Variables = dict[str, str | bool]
 
 
@@ -59,8 +61,15 @@ def identify(facts: CallFacts, country: str, now_s: float, certificates: Sequenc
         diverted_from=diverted,
         diversion_reason=reason,
         user_to_user=user_to_user(facts.first("User-to-User")) if facts.trusted else "",
-        verification=Verification(words="number withheld") if hidden else verify(facts, number, now_s, certificates),
+        verification=_verification(facts, number, country, now_s, certificates) if not hidden else WITHHELD,
     )
+
+
+def _verification(
+    facts: CallFacts, caller: Number, country: str, now_s: float, certificates: Sequence[Certificate]
+) -> Verification:
+    called = [facts.to, *(address.uri for address in _addresses(facts.values("To")[:1]))]
+    return verify(facts, caller, [normalise(uri, country) for uri in called], now_s, certificates)
 
 
 def variables(facts: CallFacts, identity: Identity, called: Number, mapping: Mapping[str, str]) -> Variables:

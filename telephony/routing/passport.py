@@ -21,6 +21,8 @@ from cryptography.x509 import Certificate
 MAX_TOKEN_CHARS = 8192
 MAX_DEPTH_CHARS = 64
 """Opening brackets in the JSON; a real one has under ten."""
+MAX_DEST = 16
+"""Called numbers of one token that are looked at."""
 ES256_BYTES = 64
 
 
@@ -34,6 +36,10 @@ class Passport:
     """When it was signed, seconds since 1970."""
     orig: str
     """The calling number, digits."""
+    dest: tuple[str, ...]
+    """The called numbers, digits."""
+    div: str
+    """``div`` tokens (RFC 8946): the number that the call was diverted from, digits."""
     attest: str
     """``A``, ``B``, ``C``, or empty."""
     signed: bytes
@@ -50,17 +56,19 @@ class Passport:
         if len(parts) != 3 or not parts[1]:
             raise ValueError("not the three parts of a PASSporT (the compact form is not read)")
         head, claims = _object(parts[0]), _object(parts[1])
-        iat, orig = claims.get("iat"), claims.get("orig")
+        iat = claims.get("iat")
         if isinstance(iat, bool) or not isinstance(iat, int) or not 0 < iat < 2**40:
             raise ValueError("no time of signing (iat)")
-        number = orig.get("tn") if isinstance(orig, dict) else None
+        dest = _telephone(claims, "dest")
         attest = claims.get("attest", "")
         if head.get("alg") != "ES256":
             raise ValueError("not signed with ES256")
         return cls(
             str(head.get("ppt", ""))[:16],
             iat,
-            _digits(number),
+            _digits(_telephone(claims, "orig")),
+            tuple(_digits(one) for one in (dest if isinstance(dest, list) else [dest])[:MAX_DEST] if _digits(one)),
+            _digits(_telephone(claims, "div")),
             attest if attest in ("A", "B", "C") else "",
             f"{parts[0]}.{parts[1]}".encode("ascii"),
             _bytes(parts[2]),
@@ -77,6 +85,12 @@ class Passport:
         except InvalidSignature:
             return False
         return True
+
+
+def _telephone(claims: dict[str, Any], party: str) -> object:
+    """``tn`` of ``orig``, ``dest`` or ``div``."""
+    value = claims.get(party)
+    return value.get("tn") if isinstance(value, dict) else None
 
 
 def _digits(number: object) -> str:

@@ -2,7 +2,8 @@
 
 A carrier checks the signature and says what came of it: ``verstat`` beside the number in P-Asserted-Identity or From,
 the attestation behind it or in a header of its own. That is worth as much as the carrier is trusted: it counts only
-from a trunk with ``verstat: true``. A signature that lies in the message as well must be fresh and for this number.
+from a trunk with ``verstat: true``. A signature that lies in the message as well must be fresh, of this caller and for
+this called number: one that was made for a call to somebody else may be a recorded one (RFC 8224 section 12.1).
 """
 
 from __future__ import annotations
@@ -42,12 +43,15 @@ class Verification:
     words: str = "not signed"
 
 
-def verify(facts: CallFacts, caller: Number, now_s: float, certificates: Sequence[Certificate] = ()) -> Verification:
+def verify(
+    facts: CallFacts, caller: Number, called: Sequence[Number], now_s: float, certificates: Sequence[Certificate] = ()
+) -> Verification:
     """Weigh what a call brings.
 
     Args:
         facts: the call.
         caller: the number that will be shown.
+        called: whom the call is for, by Request-URI and To.
         now_s: seconds since 1970.
         certificates: when given, one of them must have made the signature (trunks that pass Identity on unchecked).
     """
@@ -60,7 +64,7 @@ def verify(facts: CallFacts, caller: Number, now_s: float, certificates: Sequenc
     result, attestation, words = _said(said, facts)
     if result == "failed":
         return Verification(words=words)
-    passports, wrong = _passports(shown, caller, now_s)
+    passports, wrong = _passports(shown, caller, called, now_s)
     if wrong:
         return Verification(words=wrong)
     if certificates and not passports:
@@ -117,17 +121,20 @@ def _weakest(levels: list[Attestation]) -> Attestation:
     return max(levels, default="none")  # "A" < "B" < "C" < "none"
 
 
-def _passports(shown: list[str], caller: Number, now_s: float) -> tuple[list[Passport], str]:
+def _passports(shown: list[str], caller: Number, called: Sequence[Number], now_s: float) -> tuple[list[Passport], str]:
     """The signatures about the caller, or why they cannot be believed."""
     found: list[Passport] = []
+    diversions: list[Passport] = []
     for value in shown:
         try:
             passport = Passport.parse(value)
         except ValueError as error:
             return [], f"malformed signature: {error}"
+        age_s = now_s - passport.iat
+        if passport.kind == "div" and abs(age_s) <= MAX_AGE_S:
+            diversions.append(passport)
         if passport.kind not in ("", "shaken"):
             continue  # of a diversion, or of a display name
-        age_s = now_s - passport.iat
         if age_s > MAX_AGE_S:
             return [], f"stale: signed {round(age_s)} s ago, more than {MAX_AGE_S} s"
         if age_s < -MAX_AGE_S:
@@ -135,4 +142,21 @@ def _passports(shown: list[str], caller: Number, now_s: float) -> tuple[list[Pas
         if passport.orig != caller.e164.lstrip("+") or not passport.orig:
             return [], "failed: signed for another number than the one shown"
         found.append(passport)
+    ours = {_digits(number) for number in called}
+    if any(not ours & _led_to(passport, diversions) for passport in found):
+        return [], "failed: signed for a call to another number than this one"
     return found, ""
+
+
+def _led_to(passport: Passport, diversions: list[Passport]) -> set[str]:
+    """The numbers that a signature is for: those that it names, and those that they were diverted to (RFC 8946)."""
+    numbers = set(passport.dest)
+    for _ in diversions:  # in any order; each round may follow one more
+        for one in diversions:
+            if one.orig == passport.orig and one.div in numbers:
+                numbers.update(one.dest)
+    return numbers
+
+
+def _digits(number: Number) -> str:
+    return (number.e164 or number.raw).lstrip("+")

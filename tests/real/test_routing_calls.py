@@ -43,7 +43,12 @@ Content-Length: 0
 
 def headers(age_s: float, result: str) -> str:
     """What a carrier adds."""
-    claims = {"attest": "A", "iat": int(datetime.now(UTC).timestamp() - age_s), "orig": {"tn": "4930123456"}}
+    claims = {
+        "attest": "A",
+        "dest": {"tn": ["4940"]},
+        "iat": int(datetime.now(UTC).timestamp() - age_s),
+        "orig": {"tn": "4930123456"},
+    }
     token = f"{encoded({'alg': 'ES256', 'ppt': 'shaken'})}.{encoded(claims)}.{encoded(b'x' * 64)}"
     return (
         f"P-Asserted-Identity: <sip:+4930123456;verstat={result}@carrier>\nP-Attestation-Indicator: A\n"

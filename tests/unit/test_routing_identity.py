@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import random
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -74,6 +75,11 @@ def test_the_asserted_caller_is_shown_only_when_the_trunk_is_trusted() -> None:
     assert plain["caller_number"] == "+4930123456" and plain["caller_name"] == "Ann"
 
 
+def assert_withheld(seen: Mapping[str, object]) -> None:
+    assert (seen["caller_number"], seen["caller_name"], seen["caller_private"]) == ("", "", True)
+    assert "4989" not in str(seen)
+
+
 def test_remote_party_id_counts_where_nothing_is_asserted() -> None:
     party = ("Remote-Party-ID", '"Carl" <sip:+49893@x>;party=calling;privacy=off;screen=yes')
     assert see([party])["caller_number"] == "+49893"
@@ -85,18 +91,19 @@ def test_remote_party_id_counts_where_nothing_is_asserted() -> None:
     [
         ([("Privacy", "id"), ("P-Asserted-Identity", "<sip:+49891@x>")], "<sip:anonymous@anonymous.invalid>"),
         ([("Privacy", "none;user")], "<sip:+49891@x>"),
-        ([("Remote-Party-ID", "<sip:+49893@x>;privacy=full")], "<sip:+49891@x>"),
         ([], '"Anonymous" <sip:anonymous@anonymous.invalid>'),
         ([], "<sip:restricted@x>"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("trusted", [True, False])
 def test_a_withheld_number_is_nowhere(lines: Lines, from_: str, trusted: bool) -> None:
-    if not trusted and lines and lines[0][0] == "Remote-Party-ID":
-        pytest.skip("an untrusted peer's Remote-Party-ID is not looked at")
-    seen = see([*lines, ("X-A", "b")], from_=from_, trusted=trusted)
-    assert (seen["caller_number"], seen["caller_name"], seen["caller_private"]) == ("", "", True)
-    assert "4989" not in str(seen)
+    assert_withheld(see([*lines, ("X-A", "b")], from_=from_, trusted=trusted))
+
+
+def test_a_remote_party_id_withholds_the_number_where_its_peer_is_trusted() -> None:
+    lines, from_ = [("Remote-Party-ID", "<sip:+49893@x>;privacy=full")], "<sip:+49891@x>"
+    assert_withheld(see(lines, from_=from_))
+    assert see(lines, from_=from_, trusted=False)["caller_number"] == "+49891"
 
 
 def test_diversion_says_whom_the_caller_had_called_first() -> None:
@@ -178,6 +185,31 @@ def test_verstat_is_found_in_from_and_as_a_header_parameter() -> None:
         assert result([], from_=from_)[0] is True
 
 
+FOR_THEM = ("Identity", passport(dest={"tn": ["4941"]}))
+
+
+def diverted(age_s: float = 5, **claims: object) -> tuple[str, str]:
+    """From them to us, by RFC 8946."""
+    return "Identity", passport(age_s, ppt="div", **{"div": {"tn": "4941"}, **claims})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("lines", "to"),
+    [
+        ([("Identity", passport(dest={"tn": ["4999", "4940"]}))], "<sip:bot@x>"),
+        ([("Identity", passport(dest={"tn": "4940"}))], "<sip:bot@x>"),
+        ([FOR_THEM], "<sip:+4941@x>"),
+        ([FOR_THEM, diverted()], "<sip:bot@x>"),
+        (
+            [FOR_THEM, diverted(div={"tn": "4942"}), diverted(dest={"tn": ["4942"]})],
+            "<sip:bot@x>",
+        ),
+    ],
+)
+def test_a_signature_for_the_called_number_counts_by_request_uri_to_and_diversion(lines: Lines, to: str) -> None:
+    assert result([PASSED, ("To", to), *lines])[0] is True
+
+
 NOT_VERIFIED: list[tuple[str, Lines, str]] = [
     ("nothing", [], "not signed"),
     ("only signed, nobody checked", [SIGNED], "not checked by the trunk: no verstat"),
@@ -191,6 +223,14 @@ NOT_VERIFIED: list[tuple[str, Lines, str]] = [
     ("in the future", [PASSED, ("Identity", passport(-120))], "in the future"),
     ("another number", [PASSED, ("Identity", passport(orig="4930999"))], "another number"),
     ("no number", [PASSED, ("Identity", passport(orig=""))], "another number"),
+    ("to another number", [PASSED, ("Identity", passport(dest={"tn": ["4941"]}))], "a call to another number"),
+    ("to nobody", [PASSED, ("Identity", passport(dest=None))], "a call to another number"),
+    ("to a URI", [PASSED, ("Identity", passport(dest={"uri": ["sip:+4940@bot"]}))], "a call to another number"),
+    ("to rubbish", [PASSED, ("Identity", passport(dest={"tn": [None, {}, ""]}))], "a call to another number"),
+    ("one of two to another", [PASSED, SIGNED, ("Identity", passport(dest={"tn": "4941"}))], "to another number"),
+    ("diverted by a stranger", [PASSED, FOR_THEM, diverted(orig="4930999")], "a call to another number"),
+    ("diverted from elsewhere", [PASSED, FOR_THEM, diverted(div={"tn": "4942"})], "a call to another number"),
+    ("diverted an hour ago", [PASSED, FOR_THEM, diverted(3600)], "a call to another number"),
     ("compact form", [PASSED, ("Identity", "..abc;info=<https://x>")], "malformed"),
     ("no JSON", [PASSED, ("Identity", f"{encoded(b'{')}.{encoded({})}.x")], "malformed"),
     ("no base64", [PASSED, ("Identity", "ä.b.c")], "malformed"),
@@ -239,7 +279,7 @@ def test_the_routes_file_names_the_certificates(tmp_path: Path) -> None:
     (tmp_path / "shaken.pem").write_bytes(certificate(KEY).public_bytes(Encoding.PEM))
     (tmp_path / "routes.yaml").write_text("country: DE\ncertificates: shaken.pem\nelse: {flow: main}\n")
     router = Router.load(tmp_path / "routes.yaml")
-    facts = CallFacts.of("sip:1@bot", "<sip:030123456@pbx>", [SIGNED], trunk="t", trusted=True, verstat=True)
+    facts = CallFacts.of("sip:+4940@bot", "<sip:030123456@pbx>", [SIGNED], trunk="t", trusted=True, verstat=True)
     assert router.decide(facts, datetime.fromtimestamp(NOW, UTC)).variables["caller_verified"] is True
     (tmp_path / "shaken.pem").write_text("nothing")
     with pytest.raises(SourceError, match=r"routes.yaml:2: certificates: shaken.pem: no PEM certificate"):

@@ -194,6 +194,11 @@ class Baresip:
         """End the call."""
         await self._command("hangup")
 
+    @property
+    def listened(self) -> int:
+        """Samples that had come in when we last spoke, or heard an answer to its end."""
+        return self._listened
+
     def heard(self) -> Wave:
         """Everything that came in so far."""
         files = sorted(self.folder.glob("dump-*-dec.wav"))

@@ -44,8 +44,8 @@ def spoken(engine: PipecatTts, text: str, at_most: int = 1000) -> list[Pcm]:
 
 
 def test_pipecat_s_own_piper_speaks(folder: Path) -> None:
-    given: dict[str, Any] = {"arguments": {"download_dir": str(folder / "piper")}, "settings": {"voice": "en_US-tiny-low"}}
-    with running(PIPER, **given) as engine:
+    arguments, settings = {"download_dir": str(folder / "piper")}, {"voice": "en_US-tiny-low"}
+    with running(PIPER, arguments=arguments, settings=settings) as engine:
         short, long = (np.concatenate(spoken(engine, text)) for text in ("Hello.", "Hello there, how are you?"))
     assert engine.rate_hz == RATE_HZ
     assert short.dtype == np.int16

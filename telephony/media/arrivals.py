@@ -43,10 +43,16 @@ class Arrivals:
         self.expected += beyond + 1
         return False
 
-    def measure(self, timestamp: int, now_ms: float, clock_hz: int) -> None:
-        """The timestamp of an audio packet that came."""
+    def arrive(self, sequence: int, timestamp: int, now_ms: float, clock_hz: int) -> bool:
+        """`count` and `measure` in one step: most packets are audio."""
+        self.arrived += 1
         step = ((timestamp - self._last_timestamp + 0x80000000) & 0xFFFFFFFF) - 0x80000000
         difference_ms = abs(now_ms - self._last_ms - step * 1000 / clock_hz)
         if clock_hz == self._last_clock_hz and difference_ms < _CLOCK_JUMP_MS:
             self.jitter_ms += (difference_ms - self.jitter_ms) / 16
         self._last_timestamp, self._last_ms, self._last_clock_hz = timestamp, now_ms, clock_hz
+        beyond = sequence - self._base - self.expected
+        if beyond < 0:
+            return True
+        self.expected += beyond + 1
+        return False

@@ -75,7 +75,8 @@ def _alaw_encoding() -> NDArray[np.uint8]:
     return encoded
 
 
-_DECODING: dict[Codec, Pcm] = {"PCMU": _ulaw_decoding(), "PCMA": _alaw_decoding()}
+DECODING: dict[Codec, Pcm] = {"PCMU": _ulaw_decoding(), "PCMA": _alaw_decoding()}
+"""Samples by code."""
 _ENCODING: dict[Codec, NDArray[np.uint8]] = {"PCMU": _ulaw_encoding(), "PCMA": _alaw_encoding()}
 SILENCE: dict[Codec, int] = {"PCMU": 0xFF, "PCMA": 0xD5}
 """The code of the quietest sample."""
@@ -83,7 +84,7 @@ SILENCE: dict[Codec, int] = {"PCMU": 0xFF, "PCMA": 0xD5}
 
 def decode(payload: bytes | memoryview, codec: Codec) -> Pcm:
     """G.711 bytes to samples, shape (n,), int16."""
-    return _DECODING[codec].take(np.frombuffer(payload, np.uint8))  # twice as fast as an index in brackets
+    return DECODING[codec].take(np.frombuffer(payload, np.uint8))  # twice as fast as an index in brackets
 
 
 def encode(pcm: Pcm, codec: Codec) -> bytes:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from typing import Protocol
 
+import numpy as np
+
 from . import g722, opus
-from .codecs import FORMATS, Codec, Pcm, decode
+from .codecs import DECODING, FORMATS, Codec, Pcm
 
 CODECS: tuple[Codec, ...] = ("PCMU", "PCMA", "G722", "opus") if opus.available() else ("PCMU", "PCMA", "G722")
 
@@ -42,12 +44,12 @@ class Decoder(Protocol):
 
 class _G711Decoder:
     def __init__(self, codec: Codec) -> None:
-        self._codec = codec
+        self._table = DECODING[codec]
 
     units = staticmethod(len)
 
     def decode(self, payload: bytes) -> Pcm:
-        return decode(payload, self._codec)
+        return self._table.take(np.frombuffer(payload, np.uint8))
 
     def conceal(self, samples: int, following: bytes | None) -> Pcm | None:
         return None

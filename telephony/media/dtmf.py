@@ -85,19 +85,20 @@ class DtmfSender:
     """Turns keys into one packet per packet time: updates, three ends, then a pause before the next key."""
 
     def __init__(self) -> None:
-        self._keys: deque[int] = deque()
+        self.waiting: deque[int] = deque()
+        """By event code."""
         self._slot = 0
 
     def __bool__(self) -> bool:
-        return bool(self._keys)
+        return bool(self.waiting)
 
     def press(self, keys: str) -> None:
         """Queue keys. Raises ValueError for anything that is not on a keypad."""
-        self._keys.extend(KEYS.index(key) for key in check_keys(keys))
+        self.waiting.extend(KEYS.index(key) for key in check_keys(keys))
 
     def next(self, ptime_ms: int = 20, clock_hz: int = 8000) -> EventSlot | None:
         """The packet of this time; None in the pause after a key, and when there is nothing to send."""
-        if not self._keys:
+        if not self.waiting:
             return None
         updates = -(-PRESS_MS // ptime_ms) - 1
         pauses = -(-PAUSE_MS // ptime_ms)
@@ -105,12 +106,12 @@ class DtmfSender:
         slot, self._slot = self._slot, self._slot + 1
         if slot >= updates + _ENDS:
             if slot + 1 >= updates + _ENDS + pauses:
-                self._keys.popleft()
+                self.waiting.popleft()
                 self._slot = 0
             return None
         ending = slot >= updates
         duration = ((updates if ending else slot) + 1) * units
-        payload = _EVENT.pack(self._keys[0], (0x80 if ending else 0) | _VOLUME, duration)
+        payload = _EVENT.pack(self.waiting[0], (0x80 if ending else 0) | _VOLUME, duration)
         return EventSlot(payload, slot == 0, slot * units)
 
 

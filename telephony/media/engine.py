@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 import os
-import selectors
+import select
 import socket
 import sys
 import threading
@@ -19,7 +19,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
 
 from .receiver import Heard
 from .session import MediaSession
@@ -42,12 +41,12 @@ SWITCH_INTERVAL_S = 0.001
 """Python's default of 5 ms would let a busy event loop hold the ticker up for a whole tick."""
 MAX_BACKLOG = 50_000
 """Blocks that wait for the event loop, 20 s of 50 calls; one that is held longer misses the oldest."""
+REALTIME_PRIORITY = 1
+"""The least there is, and before everything else that is not real-time."""
 THREAD_NICE = -11
+_FAILED = "the media of port %d failed and is given up"
 EXPEDITED_FORWARDING = 0xB8
 """DSCP 46 in the traffic class field (RFC 3246), what networks expect of voice."""
-
-
-_Result = TypeVar("_Result")
 
 
 class PortsExhausted(Exception):
@@ -82,7 +81,10 @@ class MediaEngine:
         """When a port that was used may be used again (monotonic)."""
         self._wheel: list[list[MediaSession]] = [[] for _ in range(WHEEL)]
         self._places_in_wheel: dict[MediaSession, range] = {}
-        self._selector = selectors.DefaultSelector()
+        # Both of the same kind but for their price; one layer above (`selectors`) took as long as the system call.
+        self._poller = select.epoll() if sys.platform == "linux" else select.poll()
+        self._readers: dict[int, tuple[MediaSession, Callable[[int], None]]] = {}
+        """By the number of its socket."""
         self._joining: deque[MediaSession] = deque()
         self._leaving: deque[MediaSession] = deque()
         self._heard: deque[tuple[MediaSession, Heard | None]] = deque(maxlen=MAX_BACKLOG)
@@ -112,7 +114,8 @@ class MediaEngine:
         for session in list(self._places_in_wheel):
             session.close()
         self._come_and_go()
-        self._selector.close()
+        if isinstance(self._poller, select.epoll):
+            self._poller.close()
         self._workers.shutdown()
 
     def open(self, towards: str = "") -> MediaSession:
@@ -164,9 +167,7 @@ class MediaEngine:
     # ── in the engine's thread ──
 
     def _run(self) -> None:
-        # Recognition may fill every core; where the system lets us (root, CAP_SYS_NICE), voice packets come first.
-        with contextlib.suppress(OSError, AttributeError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), THREAD_NICE)
+        _come_first()
         due_ns = time.monotonic_ns()
         tick = 0
         while not self._stopping:
@@ -192,33 +193,43 @@ class MediaEngine:
     def _tick(self, place: int) -> None:
         if self._joining or self._leaving:
             self._come_and_go()
+        # A call is guarded by itself: should its work fail for a reason nobody thought of, only this call ends.
         touched = dict.fromkeys(self._wheel[place])
-        for session in list(touched):
-            self._guard(session, session.send, time.monotonic_ns())
-        readable = self._selector.select(0)
-        now_ns = time.monotonic_ns()
-        for key, _ in readable:
-            session, read = key.data
-            self._guard(session, read, now_ns)
-            touched[session] = None
+        clock, heard = time.monotonic_ns, self._heard
         for session in touched:
-            taken = self._guard(session, session.take, now_ns)
-            if taken:
-                for heard in taken:
-                    self._heard.append((session, heard))
-        if self._heard and not self._delivery_due and self._loop is not None:
+            try:
+                session.send(clock())
+            except Exception:
+                logger.exception(_FAILED, session.port)
+                self._give_up(session)
+        readable = self._poller.poll(0)
+        now_ns = clock()
+        for number, _ in readable:
+            reader = self._readers.get(number)
+            if reader is None:  # given up a moment ago
+                continue
+            session, read = reader
+            touched[session] = None
+            try:
+                read(now_ns)
+            except Exception:
+                logger.exception(_FAILED, session.port)
+                self._give_up(session)
+        for session in touched:
+            try:
+                for block in session.take(now_ns):
+                    heard.append((session, block))
+            except Exception:
+                logger.exception(_FAILED, session.port)
+                self._give_up(session)
+        if heard and not self._delivery_due and self._loop is not None:
             self._delivery_due = True
             self._loop.call_soon_threadsafe(self._deliver)
 
-    def _guard(self, session: MediaSession, work: Callable[[int], _Result], now_ns: int) -> _Result | None:
-        """Do some of a session's work; should that fail for a reason nobody thought of, only this call ends."""
-        try:
-            return work(now_ns)
-        except Exception:
-            logger.exception("the media of port %d failed and is given up", session.port)
-            self._remove(session)
-            self._heard.append((session, None))
-            return None
+    def _give_up(self, session: MediaSession) -> None:
+        """Its call is told as if the caller's media had stopped."""
+        self._remove(session)
+        self._heard.append((session, None))
 
     def _come_and_go(self) -> None:
         """Take in new sessions and let closed ones go.
@@ -230,7 +241,8 @@ class MediaEngine:
             session = self._joining.popleft()
             self._place(session)
             for one, read in zip(session.sockets, (session.read, session.read_rtcp), strict=True):
-                self._selector.register(one, selectors.EVENT_READ, (session, read))
+                self._readers[one.fileno()] = session, read
+                self._poller.register(one.fileno(), select.POLLIN)
         for _ in range(leaving):
             self._remove(self._leaving.popleft())
 
@@ -258,7 +270,8 @@ class MediaEngine:
         if session in self._places_in_wheel:
             self._displace(session)
             for one in session.sockets:
-                self._selector.unregister(one)
+                self._poller.unregister(one.fileno())
+                del self._readers[one.fileno()]
             session.part(time.monotonic_ns())
 
     # ── on the event loop ──
@@ -273,6 +286,20 @@ class MediaEngine:
             # A callback that raises goes to the loop's exception handler; the other calls still get theirs.
             if self._heard and self._loop is not None:
                 self._loop.call_soon(self._deliver)
+
+
+def _come_first() -> None:
+    """Recognition may fill every core; where the system lets us (root, CAP_SYS_NICE), voice packets go before it.
+
+    A nice value counts only among the processes of one session where the kernel groups them (autogroup, cgroups); a
+    real-time thread goes before the others of them all. Threads that it starts are ordinary ones again.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        policy = os.SCHED_RR | os.SCHED_RESET_ON_FORK
+        os.sched_setscheduler(0, policy, os.sched_param(REALTIME_PRIORITY))  # of this thread only
+        return
+    with contextlib.suppress(OSError, AttributeError):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), THREAD_NICE)
 
 
 def _family(address: str) -> socket.AddressFamily:

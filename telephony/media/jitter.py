@@ -109,6 +109,32 @@ class JitterBuffer:
         """Of the stream that is being received."""
         return self._ssrc
 
+    def pass_on(self, ssrc: int, sequence: int, timestamp: int, units: int, now_ms: float, clock_hz: int) -> bool:
+        """Whether audio with these header fields is just what comes next, after all that was taken.
+
+        So it is with nearly every packet. Then it is counted as handed on, and can be played without `put` and `take`.
+        """
+        spread = self._spread
+        if (
+            sequence != self._next & 0xFFFF
+            or timestamp != self._next_time & 0xFFFFFFFF
+            or ssrc != self._ssrc
+            or units != self._frame_units
+            or clock_hz != self.clock_hz
+            or self._held
+            or self._ready
+            or spread is None
+        ):
+            return False
+        self._suspect = None
+        self._late_run = 0
+        self.arrivals.arrive(self._next, timestamp, now_ms, clock_hz)
+        self._next += 1
+        self.received += 1
+        spread.add(now_ms - self._next_time * self._unit_ms, now_ms)
+        self._next_time += units
+        return True
+
     def put(self, packet: RtpPacket, units: int, now_ms: float, clock_hz: int = 8000) -> None:
         """Take a packet in.
 
@@ -118,14 +144,6 @@ class JitterBuffer:
             now_ms: when it came.
             clock_hz: of its timestamps, when it is audio.
         """
-        if not self._held and packet.ssrc == self._ssrc and packet.sequence == self._next & 0xFFFF:
-            # By far the most: the next one, and nothing is missing.
-            self._suspect = None
-            self.arrivals.count(self._next)
-            if units:
-                self.arrivals.measure(packet.timestamp, now_ms, clock_hz)
-            self._release(packet, units, now_ms, clock_hz)
-            return
         if packet.ssrc != self._ssrc:
             if self._ssrc is not None and not self._is_restart(packet):
                 return
@@ -137,10 +155,12 @@ class JitterBuffer:
             self._begin(packet)
             distance = 0
         sequence = self._next + distance
-        if self.arrivals.count(sequence) and distance >= 0 and sequence not in self._held:
-            self.reordered += 1
         if units:
-            self.arrivals.measure(packet.timestamp, now_ms, clock_hz)
+            overtaken = self.arrivals.arrive(sequence, packet.timestamp, now_ms, clock_hz)
+        else:
+            overtaken = self.arrivals.count(sequence)
+        if overtaken and distance >= 0 and sequence not in self._held:
+            self.reordered += 1
         if distance == 0:
             self._suspect = None
             self._release(packet, units, now_ms, clock_hz)

@@ -62,7 +62,8 @@ class Noise:
 
     def coded(self, samples: int, codec: Codec, level_dbov: float) -> bytes:
         """The same as G.711."""
-        at = self._advance(samples)
+        at = self._at
+        self._at = (at + samples) % _LOOP_SAMPLES
         return _coded(codec, level_dbov)[at : at + samples]
 
     def _advance(self, samples: int) -> int:

@@ -24,6 +24,7 @@ COMFORT_NOISE = 13
 LOUDEST_NOISE_DBOV = -30.0
 """Whatever a peer names: louder is no comfort."""
 
+_STUN_END = 4
 _DEFAULT = Terms()
 
 Heard = Pcm | str
@@ -63,6 +64,7 @@ class Receiver:
         rate_hz: int | None = None,
     ) -> None:
         self.malformed = 0
+        self.stray = 0
         self.wrong_source = 0
         self.bytes = 0
         self.concealed_samples = 0
@@ -84,6 +86,8 @@ class Receiver:
         self._lines: dict[int, _Line] = {}
         """By payload type."""
         self._made: dict[Codec, _Line] = {}
+        self._ready: list[Heard] = []
+        """Heard since the last `take`."""
         self._listening = True
         self.agree(agreed, source_host, terms)
 
@@ -114,33 +118,40 @@ class Receiver:
         """Take a datagram in; returns its payload when it is the caller's audio. Never raises for what it contains."""
         packet = rtp.parse(data)
         if packet is None:
+            # STUN (RFC 7983) and empty datagrams keep a NAT's door open (RFC 6263): nothing is wrong with them.
+            if not data or data[0] < _STUN_END:
+                self.stray += 1
+            else:
+                self.malformed += 1
+            return None
+        _, payload_type, sequence, timestamp, ssrc, payload = packet
+        line = self._lines.get(payload_type)
+        units = 0 if line is None else line.units(payload)
+        if units == 0 and not (line is None and (payload_type == COMFORT_NOISE or payload_type in self._event_types)):
             self.malformed += 1
             return None
-        line = self._lines.get(packet.payload_type)
-        units = 0 if line is None else line.units(packet.payload)
-        if units == 0 and not (
-            line is None and (packet.payload_type == COMFORT_NOISE or packet.payload_type in self._event_types)
-        ):
-            self.malformed += 1
-            return None
-        if not self.lock.accepts(source, packet.sequence, now_ms):
+        # Believed for good, or asked about once more.
+        if source != self.lock.locked and not self.lock.accepts(source, sequence, now_ms):
             self.wrong_source += 1
             return None
         self.last_packet_ms = now_ms
-        self.bytes += len(packet.payload)
+        self.bytes += len(payload)
         if not self._listening:
             return None
         if line is None:
             self.buffer.put(packet, 0, now_ms)
             return None
-        self.buffer.put(packet, units, now_ms, line.clock_hz)
-        return packet.payload
+        if self.buffer.pass_on(ssrc, sequence, timestamp, units, now_ms, line.clock_hz):
+            self._hear(self._audio(line, payload, units), self._ready)
+        else:
+            self.buffer.put(packet, units, now_ms, line.clock_hz)
+        return payload
 
     def take(self, now_ms: float) -> list[Heard]:
         """What can be handed on now. To be called every 20 ms also when nothing came, so that time goes on."""
+        heard, self._ready = self._ready, []
         if not self._listening:
             return []
-        heard: list[Heard] = []
         frames = self.buffer.take(now_ms)
         for index, frame in enumerate(frames):
             if isinstance(frame, int):
@@ -149,7 +160,7 @@ class Receiver:
             packet, skip = frame if isinstance(frame, Cut) else (frame, 0)
             line = self._lines.get(packet.payload_type)
             if line is not None:
-                self._hear(self._audio(line, packet.payload, skip), heard)
+                self._hear(self._audio(line, packet.payload, line.units(packet.payload), skip), heard)
             else:
                 self._signal(packet, heard)
         return heard
@@ -177,16 +188,16 @@ class Receiver:
         if self._detector is not None:
             heard.extend(self._detector.feed(pcm))
 
-    def _audio(self, line: _Line, payload: bytes, skip: int) -> Pcm:
+    def _audio(self, line: _Line, payload: bytes, units: int, skip: int = 0) -> Pcm:
+        """A payload of so many clock units, without the first `skip` of them."""
         samples = line.decoder.decode(payload)
-        units = line.units(payload)
         if len(samples) * line.clock_hz < units * line.rate_hz:  # broken within
             return self._hole(units - skip, None)
         if skip:
             samples = samples[skip * line.rate_hz // line.clock_hz :]
         self.codec = line.codec
         self._noise_dbov = None
-        return self._concealer.heard(line.pcm(samples))
+        return self._concealer.heard(samples if line.resampler is None else line.resampler(samples))
 
     def _hole(self, units: int, following: Frame | None) -> Pcm:
         """Sound in place of what is missing: noise where the peer said so, else what it may have been."""

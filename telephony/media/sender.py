@@ -31,22 +31,11 @@ class _Way(NamedTuple):
     """The queue holds G.711 at its own rate: encoded once, when it is played."""
 
     def payload(self, samples: bytes) -> bytes:
-        """One packet's."""
-        if self.coded:
-            return samples
+        """One packet's, of int16 samples."""
         pcm = np.frombuffer(samples, np.int16)
         if self.resampler is not None:
             pcm = self.resampler(pcm)
         return encode(pcm, self.codec) if self.encoder is None else self.encoder.encode(pcm)
-
-
-class _Due(NamedTuple):
-    """What a packet is made of, taken under the lock and encoded outside of it."""
-
-    samples: bytes
-    """G.711, or int16 at the leg's rate."""
-    way: _Way
-    talking: bool
 
 
 class Sender:
@@ -164,34 +153,34 @@ class Sender:
             if not self._sending:
                 self._talking = False
                 return None
-            event_type = self._dtmf_payload_type if self._keys else None
+            event_type = self._dtmf_payload_type if self._keys.waiting else None
             event = None if event_type is None else self._keys.next(self.ptime_ms, self._dtmf_clock_hz)
-            due = self._due(event_type is not None)
-            payload_type, marker = self._payload_type, due.talking and not self._talking
-            self._talking = due.talking
+            way = self._way
+            talking = event_type is None and bool(self._tones or self._queue)
+            samples = self._due() if talking else self._quiet(self._wanted)
+            payload_type, marker = self._payload_type, talking and not self._talking
+            self._talking = talking
         if event is not None and event_type is not None:
             payload_type, marker, payload = event_type, event.marker, event.payload
             back = event.offset_units * self.clock_hz // self._dtmf_clock_hz
             timestamp = (timestamp - back) & 0xFFFFFFFF
         else:
-            payload = due.way.payload(due.samples)
-        self._sequence = (self._sequence + 1) & 0xFFFF
+            payload = samples if way.coded else way.payload(samples)
+        sequence = self._sequence = (self._sequence + 1) & 0xFFFF
         self.packets += 1
         self.bytes += len(payload)
-        return rtp.pack(marker, payload_type, self._sequence, timestamp, self.ssrc, payload)
+        return rtp.HEADER.pack(0x80, payload_type | marker << 7, sequence, timestamp, self.ssrc) + payload
 
     def skip(self, slots: int) -> None:
         """Let packet times pass that could not be used (a stalled machine): the clock goes on, the audio waits."""
         self._timestamp = (self._timestamp + slots * self._units) & 0xFFFFFFFF
         self._talking = False
 
-    def _due(self, keying: bool) -> _Due:
-        """This packet's samples: of the queue, but not while a key is sent, and where that ends comfort noise."""
-        way, queue = self._way, self._tones or self._queue
-        width = 1 if way.coded else 2
+    def _due(self) -> bytes:
+        """This packet's samples: of the queue, and where that ends comfort noise. G.711, or int16 at the leg's rate."""
+        queue = self._tones or self._queue
+        width = 1 if self._way.coded else 2
         wanted = self._wanted
-        if not queue or keying:
-            return _Due(self._quiet(wanted), way, False)
         samples = bytes(queue[: wanted * width])
         del queue[: wanted * width]
         count = len(samples) // width
@@ -199,7 +188,7 @@ class Sender:
             self.played_samples += count
         if count < wanted:
             samples += self._quiet(wanted - count)
-        return _Due(samples, way, True)
+        return samples
 
     def _quiet(self, samples: int) -> bytes:
         """What the line sounds like when nothing is said."""

@@ -91,6 +91,7 @@ class MediaSession:
         self._agreed: Agreed | None = None
         self._news: tuple[Agreed, str | None] | None = None
         self._alive_ms: float | None = None
+        self._limit_ms = 0.0
         self._gave_up = False
         """It was told that SRTP does not come about."""
         self._holding = True
@@ -163,6 +164,7 @@ class MediaSession:
             longest_burst=buffer.longest_burst,
             duplicates=buffer.duplicates,
             malformed=receiver.malformed,
+            stray=receiver.stray,
             wrong_source=receiver.wrong_source,
             concealed_ms=receiver.concealed_samples * 1000 / self.rate_hz,
             jitter_ms=buffer.arrivals.jitter_ms,
@@ -216,10 +218,15 @@ class MediaSession:
         if packet is None or wire is None:
             self._last_sent_ns = 0
             return
-        self._put(0, wire, receiver.lock.target, now_ns)
-        if self._last_sent_ns and now_ns - self._last_sent_ns > self._max_gap_ns:
-            self._max_gap_ns = now_ns - self._last_sent_ns
-        self._last_sent_ns = now_ns
+        lock = receiver.lock
+        address = lock.locked or lock.signalled
+        if self.capture is None:
+            self._udp.send(self.sockets[0], wire, address)
+        else:
+            self._put(0, wire, address, now_ns)
+        last_ns, self._last_sent_ns = self._last_sent_ns, now_ns
+        if last_ns and now_ns - last_ns > self._max_gap_ns:
+            self._max_gap_ns = now_ns - last_ns
         if self.tap is not None and self._agreed is not None and packet[1] & 0x7F == self._agreed.payload_type:
             self.tap(True, now_ns, packet[_HEADER_BYTES:])
 
@@ -259,7 +266,7 @@ class MediaSession:
             if data and 20 <= data[0] <= 63:
                 self._protection.handshake(0, data, source)
                 return None
-            return data  # STUN, keepalives, noise: no RTP, which the receiver counts
+            return data  # STUN, keepalives, noise: no RTP, and the receiver counts what it is
         if len(data) <= _HEADER_BYTES:
             return None if self._protection.demanded else data
         if 192 <= data[1] <= 223 and self._agreed is not None and self._agreed.rtcp_mux:
@@ -279,7 +286,7 @@ class MediaSession:
         if self._screening and not self._gave_up and self._protection.failed:
             self._gave_up = True
             return [*heard, None]
-        limit_ms = self.terms.no_media_s * 1000
+        limit_ms = self._limit_ms
         if self._alive_ms is not None and now_ms - self._alive_ms > limit_ms and not self._holding:
             self._alive_ms = max(self._alive_ms, receiver.last_packet_ms or 0.0)
             if now_ms - self._alive_ms > limit_ms:
@@ -346,7 +353,7 @@ class MediaSession:
         else:
             self._receiver.agree(agreed, source_host, self.terms)
         self._holding = agreed.direction != "sendrecv"
-        self._alive_ms = now_ms
+        self._alive_ms, self._limit_ms = now_ms, self.terms.no_media_s * 1000
         if agreed.ptime_ms != self.ptime_ms:
             self.ptime_ms = agreed.ptime_ms
             self._repace(self)

@@ -28,6 +28,8 @@ class MediaStats:
     duplicates: int = 0
     malformed: int = 0
     """Datagrams that are no RTP, or of a payload type that was not agreed."""
+    stray: int = 0
+    """Keepalives: STUN requests, which are not answered, and empty datagrams."""
     wrong_source: int = 0
     concealed_ms: float = 0.0
     """Audio made up for packets that were lost or not sent."""

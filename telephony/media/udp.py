@@ -108,6 +108,7 @@ class LinuxUdp:
             header.iov, header.iov_length = ctypes.addressof(iovec), 1
         self._vector = ctypes.addressof(self._messages)
         self._data_view, self._names_view = memoryview(self._data), memoryview(self._names)
+        self._first_name = self._names_view[: self._name_length]
         words = memoryview(self._messages).cast("B").cast("I")  # looking them up in the structures takes longer
         self._lengths = words[_Message.received.offset // 4 :: ctypes.sizeof(_Message) // 4]
 
@@ -118,7 +119,7 @@ class LinuxUdp:
     def receive(self, sock: socket.socket) -> Datagrams:
         count = self._recvmmsg(sock.fileno(), self._vector, BATCH, _MSG_DONTWAIT, None)
         if count == 1:  # nearly always
-            source = unpack_address(bytes(self._names_view[: self._name_length]))
+            source = unpack_address(bytes(self._first_name))
             return [(bytes(self._data_view[: self._lengths[0]]), source)]
         datagrams: Datagrams = []
         for index in range(count):

@@ -207,7 +207,8 @@ def test_a_loss_is_concealed_in_every_codec(codec: Codec) -> None:
 def test_another_codec_and_packet_length_in_mid_call_is_heard_at_once() -> None:
     receiver = Receiver(Agreed(CALLER, "G722", 9, 101, "sendrecv", 20))
     heard, time, sequence, now_ms = [], 0, 0, 0.0
-    for codec, ptime_ms in (("G722", 20), ("PCMA", 60), ("G722", 10), ("PCMU", 30)):
+    stretches: tuple[tuple[Codec, int], ...] = (("G722", 20), ("PCMA", 60), ("G722", 10), ("PCMU", 30))
+    for codec, ptime_ms in stretches:
         form = FORMATS[codec]
         for payload in wide(codec, 600 // ptime_ms, ptime_ms=ptime_ms):
             receiver.datagram(pack(False, form.payload_type, sequence, time, 1, payload), CALLER, now_ms)
@@ -265,3 +266,63 @@ def test_after_comfort_noise_speech_is_heard_again_without_seam() -> None:
     assert len(out) == 60 * 160
     assert int((out == LOUD).sum()) == 15 * 160
     assert receiver.buffer.lost == 0
+
+
+def bad_line(dice: random.Random) -> list[tuple[float, bytes]]:
+    """A thousand packets with everything a network and a phone do to them, by time of arrival."""
+    sent: list[tuple[float, bytes]] = []
+    sequence, timestamp, ssrc, now_ms, ptime_ms = 65_400, 0xFFFFFFFF - 9000, 1, 0.0, 20
+    for _ in range(1000):
+        now_ms += ptime_ms
+        if dice.random() < 0.01:
+            ptime_ms = dice.choice((10, 20, 30))
+        if dice.random() < 0.005:
+            timestamp += dice.choice((800, 5000, 90_000, -700))
+        if dice.random() < 0.003:
+            ssrc, sequence, timestamp = ssrc + 1, dice.randrange(65_536), dice.randrange(1 << 32)
+        sequence, timestamp = (sequence + 1) & 0xFFFF, (timestamp + 8 * ptime_ms) & 0xFFFFFFFF
+        kind = dice.random()
+        if kind < 0.02:
+            continue
+        if kind < 0.03:
+            now_ms += dice.choice((60, 400, 2000))
+        payload = bytes(dice.choices(range(256), k=8 * ptime_ms))
+        payload_type = 0 if dice.random() < 0.97 else dice.choice((8, 13, 101))
+        late_ms = dice.choice((0, 0, 0, 3, 12, 45)) if kind < 0.3 else 0
+        datagram = pack(dice.random() < 0.01, payload_type, sequence, timestamp, ssrc, payload)
+        sent += [(now_ms + late_ms, datagram)] * (2 if kind > 0.99 else 1)
+    return sorted(sent, key=lambda one: one[0])
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_short_way_through_the_buffer_is_heard_as_the_long_one(seed: int) -> None:
+    """Audio that comes in order is played without `put` and `take`: nobody may notice."""
+    short, long = Receiver(AGREED), Receiver(AGREED)
+    short._noise._at = long._noise._at
+    passed = 0
+    pass_on = short.buffer.pass_on
+
+    def counted(*words: int | float) -> bool:
+        nonlocal passed
+        went = pass_on(*words)  # type: ignore[arg-type]
+        passed += went
+        return went
+
+    short.buffer.pass_on = counted  # type: ignore[method-assign,assignment]
+    long.buffer.pass_on = lambda *_: False  # type: ignore[method-assign]
+    arrivals = bad_line(random.Random(seed))
+    now_ms, end_ms = 0.0, arrivals[-1][0] + 1000
+    while now_ms < end_ms:
+        while arrivals and arrivals[0][0] <= now_ms:
+            _, datagram = arrivals.pop(0)
+            assert short.datagram(datagram, CALLER, now_ms) == long.datagram(datagram, CALLER, now_ms)
+        first, second = short.take(now_ms), long.take(now_ms)
+        assert [str(one) if isinstance(one, str) else one.tobytes() for one in first] == [
+            str(one) if isinstance(one, str) else one.tobytes() for one in second
+        ]
+        now_ms += 5
+    for name in ("received", "lost", "late", "discarded", "duplicates", "reordered", "bursts", "longest_burst"):
+        assert getattr(short.buffer, name) == getattr(long.buffer, name), name
+    assert vars(short.buffer.arrivals) == vars(long.buffer.arrivals)
+    assert short.concealed_samples == long.concealed_samples > 0
+    assert passed > 500

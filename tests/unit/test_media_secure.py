@@ -149,14 +149,19 @@ def test_plain_packets_are_neither_heard_nor_sent(call: Call) -> None:
     assert all(isinstance(caller.unprotector.rtp(datagram), bytes) for _, datagram, _ in call.network.sent)
 
 
-def test_stun_and_noise_beside_srtp_are_malformed_and_not_forged(call: Call) -> None:
+@pytest.mark.parametrize("secure", [True, False])
+def test_keepalives_are_neither_forged_nor_malformed_and_nobody_is_believed_for_them(call: Call, secure: bool) -> None:
+    """STUN binding requests come from linphone every 20 s; noise is something else."""
     caller = Caller()
-    call.session.connect(caller.agreed)
-    junk = [b"", b"\0", b"\r\n\r\n", bytes.fromhex("000100002112a442") + bytes(12), b"\xff" * 200]
-    call.run(1, *((data, CALLER) for data in junk))
-    caller.talk(call, 5)
+    call.session.connect(caller.agreed if secure else PLAIN)
+    keepalives = [b"", b"\0", bytes.fromhex("000100002112a442") + bytes(12), b"\x03" * 40]
+    noise = [b"\r\n\r\n", b"\xff" * 200]
+    call.run(1, *((data, CALLER) for data in [*keepalives, *noise]))
+    call.run(20, *((data, ("198.51.100.66", 9)) for data in keepalives * 20))
     stats = call.session.stats()
-    assert (stats.forged, stats.malformed, stats.packets_received) == (0, len(junk), 5)
+    assert (stats.stray, stats.malformed, stats.forged) == (21 * len(keepalives), len(noise), 0)
+    assert {address for _, _, address in call.network.sent} == {CALLER}
+    assert stats.packets_received == 0 and call.heard == []
 
 
 def test_replayed_packets_are_counted_and_not_heard(call: Call) -> None:

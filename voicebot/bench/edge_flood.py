@@ -37,6 +37,8 @@ class Answers:
     """What a flood was told."""
 
     sent: int = 0
+    seconds: float = 0.0
+    """It took to send them."""
     by_status: Counter[str] = field(default_factory=Counter)
     refused_ms: list[float] = field(default_factory=list)
     """INVITE sent to 503 received, by the kernel's stamp."""
@@ -77,7 +79,8 @@ def _flooded(flood: Flood, calls: int, first_port: int) -> dict[str, Any]:
         before, began_ns = one.figures(), time.time_ns()
         with process(run_flood, Flood(one.target, flood.sources, flood.per_s, flood.seconds)) as connection:
             answers: Answers = received(connection, flood.seconds + 60)
-        ended_ns, after = time.time_ns(), one.figures()
+        ended_ns = time.time_ns()
+        after = one.figures()
         seen = calling.stop()
     took_s = (ended_ns - began_ns) / 1e9
     gaps = gaps_ms(seen.stamps_ns.values(), began_ns, ended_ns)
@@ -86,7 +89,7 @@ def _flooded(flood: Flood, calls: int, first_port: int) -> dict[str, Any]:
         "seconds": round(took_s, 1),
         "sources": len(flood.sources),
         "invites": answers.sent,
-        "invites_per_s": round(answers.sent / took_s, 1),
+        "invites_per_s": round(answers.sent / max(answers.seconds, 1e-9), 1),
         "answers": dict(answers.by_status),
         "refused_ms": percentiles(answers.refused_ms, 50, 99),
         "refused_at_the_gate": after.refused,
@@ -155,6 +158,7 @@ def run_flood(connection: Connection, flood: Flood) -> None:
         sock.sendto(request("INVITE", call, local, flood.target, body=body), flood.target)
         answers.sent += 1
         _listen(socks, began_s + (number + 1) / flood.per_s, answers, sent_ns)
+    answers.seconds = time.monotonic() - began_s
     _listen(socks, time.monotonic() + 0.5, answers, sent_ns)
     for sock in socks:
         sock.close()

@@ -42,7 +42,8 @@ def measure(
             say(f"{calling.progress.up} calls are up; measuring for {seconds:g} s")
             before, began_ns, began_s = one.figures(), time.time_ns(), time.monotonic()
             calling.watch(lambda _: False, seconds)
-            after, ended_ns, took_s = one.figures(), time.time_ns(), time.monotonic() - began_s
+            ended_ns, took_s = time.time_ns(), time.monotonic() - began_s
+            after = one.figures()
             seen = calling.stop()
     gaps = gaps_ms(seen.stamps_ns.values(), began_ns, ended_ns)
     per_call_s = 1000 / max(seen.answered * took_s, 1e-9)

@@ -160,7 +160,7 @@ class Mouth(Section):
     """Memory for prompts that were already spoken once."""
     recordings: Path | None = None
     """Folder with recorded prompts, ``<prompt name>.wav``; they win over synthesis."""
-    limit_s: Annotated[float, Field(gt=0, le=30)] = 2.0
+    limit_s: Annotated[float, Field(gt=0, le=30)] = 4.0
     """A voice that gives no sound for so long has failed."""
 
     @field_validator("voice")

@@ -178,6 +178,11 @@ def find(made_of: config.Pipecat) -> Any:
         raise EngineFailed(f"{made_of.pipecat} cannot be used: {error}", f"install what {module} needs") from error
 
 
+def check(made_of: config.Pipecat) -> None:
+    """See that the class is there and its secrets are set, without making it. Raises EngineFailed."""
+    arguments_for(find(made_of), made_of)
+
+
 def arguments_for(kind: Any, made_of: config.Pipecat, environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
     """What the class is made with. Raises EngineFailed for a secret that is not set."""
     takes = inspect.signature(kind).parameters

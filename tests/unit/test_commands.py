@@ -104,3 +104,27 @@ def test_a_handover_target_outside_a_trunk_s_destinations_is_found(company: Path
     assert any("'reception'" in p.message and "may not be called" in p.message for p in check.look(company)[0])
     spoil(company, "sip:+15551234@acme", "sip:+49301234@acme")
     assert check.look(company)[0] == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("engine: moonshine ", "engine: [moonshine, whisper: nosuch.en] #", "models pull whisper-nosuch-en"),
+        ("engine: moonshine ", 'engine: {pipecat: "pipecat.services.nobody:Nobody"} #', "install what"),
+        ("voice: auto ", "voice: [espeak, en_US-nobody-low] #", "'en_US-nobody-low' is not in"),
+        ("voice: auto ", 'voice: {pipecat: "voicebot.config:Config", arguments: {flow: "${NO_KEY}"}} #', "NO_KEY"),
+    ],
+)
+def test_engines_and_voices_that_are_not_there_are_found_without_loading_any(
+    company: Path, old: str, new: str, words: str
+) -> None:
+    spoil(company, old, new)
+    (problem,) = check.look(company)[0]
+    assert words in str(problem)
+
+
+@pytest.mark.parametrize("wrong", ["engine: sphinx #", "engine: [] #", "engine: {pipecat: no-class} #"])
+def test_an_engine_that_nobody_knows_is_refused_with_its_line(company: Path, wrong: str) -> None:
+    spoil(company, "engine: moonshine ", wrong)
+    line = 1 + next(i for i, text in enumerate(company.read_text().split("\n")) if wrong in text)
+    assert {problem.line for problem in check.look(company)[0]} == {line}

@@ -16,10 +16,12 @@ from voicebot import config as configuration
 from voicebot import models
 from voicebot.actions.catalog import Catalog
 from voicebot.config import Config
+from voicebot.ears import ears
 from voicebot.edge import routing_problems
 from voicebot.errors import Problem, SourceError
 from voicebot.mind.flow import Flow
-from voicebot.paths import ROOT
+from voicebot.mouth import voice
+from voicebot.paths import ROOT, models_dir
 
 Read = TypeVar("Read")
 
@@ -54,6 +56,8 @@ def look(path: Path) -> tuple[list[Problem], str]:
     flows = [_look_at(found, config, path, *files) for files in config.scripts.values()]
     found += _telephone(config, path)
     found += [Problem(str(path), 0, message, "run: voicebot models pull") for message in models.missing()]
+    lacks = [*ears.faults(config.ears), *voice.faults(config.mouth, models_dir() / "piper")]
+    found += [Problem(str(path), 0, error.message, error.remedy) for error in lacks]
     words = [
         f"{name}: {len(flow.programs)} tasks, {len(flow.intents)} intents, {len(flow.actions_used())} actions"
         for name, flow in zip(config.scripts, flows, strict=True)

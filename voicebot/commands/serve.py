@@ -89,7 +89,7 @@ def banner(app: App, seconds: float) -> str:
         f"voicebot is ready after {seconds:.1f} s: flow {app.script.flow.name!r} from {config.flow.name}",
         f"  phone    {phones}, audio from port {config.rtp.first_port}",
         f"  browser  http://{config.http.listen}:{app.web.port}/",
-        f"  engines  hears with {config.ears.engine}, speaks with {house.mouth.voice_name}",
+        f"  engines  hears with {house.ears.engine_name}, speaks with {house.mouth.voice_name}",
     ]
     if house.mouth.advice:
         lines.append(f"           {house.mouth.advice}")

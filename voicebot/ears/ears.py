@@ -19,7 +19,7 @@ from voicebot.ears.listener import Listener, heard
 from voicebot.ears.pool import Job, Pool
 from voicebot.ears.turn import Timing
 from voicebot.ears.vad import BatchedVad, Silero, find_model
-from voicebot.errors import EngineFailed
+from voicebot.errors import EngineFailed, ModelMissing, VoicebotError
 from voicebot.events import Expect, Heard
 from voicebot.paths import models_dir
 
@@ -54,6 +54,11 @@ class Ears:
         """
         engines = [_load(engine, settings) for engine in settings.engines]
         return cls(Failover(engines, settings.limit_s), Silero(find_model()), settings)
+
+    @property
+    def engine_name(self) -> str:
+        """What hears, for people: ``moonshine``, or a list in the order in which engines are tried."""
+        return self._engine.name
 
     def start(self) -> None:
         """Start the worker threads. Call on the event loop that gets the events."""
@@ -115,3 +120,21 @@ def _load(engine: config.Engine, settings: config.Ears) -> Engine:
 
         return PipecatStt(engine, settings.limit_s)
     return Moonshine(models_dir() / "moonshine-tiny-en")
+
+
+def faults(settings: config.Ears) -> list[VoicebotError]:
+    """What the engines that are named lack, found without loading them."""
+    found: list[VoicebotError] = []
+    for engine in settings.engines:
+        try:
+            if isinstance(engine, config.Whisper):
+                from voicebot.ears.asr import whisper
+
+                whisper.find(engine, models_dir())
+            elif isinstance(engine, config.Pipecat):
+                from voicebot import pipecat_service
+
+                pipecat_service.check(engine)
+        except (EngineFailed, ModelMissing) as error:
+            found.append(error)
+    return found

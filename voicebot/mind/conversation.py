@@ -20,7 +20,7 @@ from voicebot.mind.nlu.understanding import Understanding
 from voicebot.mind.summary import summarise
 from voicebot.mind.templates import Value
 from voicebot.mind.turns import Turns
-from voicebot.mind.waiting import ForHuman, ForResult, NeedHuman, Next, Over, Waiting, Wish, expect
+from voicebot.mind.waiting import ForHuman, ForResult, ForSlot, NeedHuman, Next, Over, Waiting, Wish, expect
 
 MAX_CHARS = 80
 """Of a value that a call brings."""
@@ -124,6 +124,9 @@ class Conversation:
             return self._acts(Over("failed"))
         key = {"busy": "busy", "no-answer": "no_answer"}.get(why, "unreachable")
         self._machine.say(getattr(words, key), f"handover.{key}")
+        back = waiting.back_to
+        if waiting.reason == "recognition" and isinstance(back, ForSlot) and expect(self._flow, back).kind == "digits":
+            self._machine.say(words.keys, "handover.keys")
         return self._acts(self._turns.resume(waiting))
 
     def hung_up(self) -> None:

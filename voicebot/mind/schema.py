@@ -102,6 +102,17 @@ Patterns = Annotated[
 ]
 
 
+class Listening(Part):
+    """How the ears wait for an answer; what is not given is judged by them."""
+
+    end_silence_s: Annotated[float, Field(ge=0.2, le=4.0)] | None = None
+    """Silence that ends an answer that is not whole, in seconds: longer for what people look up while they speak."""
+    no_input_s: Annotated[float, Field(ge=2.0, le=60.0)] | None = None
+    """Silence after the prompt that counts as no answer, in seconds."""
+    barge_in: bool = True
+    """Whether speech may stop the prompt. Keys always may."""
+
+
 class Slot(Part):
     """One piece of information that a task needs."""
 
@@ -121,6 +132,8 @@ class Slot(Part):
     """Question that reads the value back as ``{value}``; a plain one by type without this."""
     secret: bool = False
     """The value appears in no transcript, log, record or summary."""
+    listen: Listening = Listening()
+    """How the ears wait for this answer."""
     keep: bool = False
     """Keep the value when another task asks for the same slot later in the call."""
     lengths: list[Annotated[int, Field(ge=1, le=20)]] = []
@@ -244,6 +257,8 @@ class HandoverWords(Part):
     backend: Words = "I can't reach one of our systems just now, so let me get a colleague."
     deaf: Words = "I'm sorry, I can't hear you properly just now, so let me get a colleague."
     """When recognition is broken."""
+    keys: Words = "You can key it in on your telephone."
+    """When it is, nobody could be reached, and what is asked for is a number."""
     busy: Words = "I'm sorry, everybody is on another call just now."
     no_answer: Words = "I'm sorry, nobody could take your call just now."
     unreachable: Words = "I'm sorry, I can't reach our team just now."

@@ -34,6 +34,17 @@ class Piper:
         # One gain for the whole voice is measured outside, so sentences are not normalised one by one here.
         self._settings = SynthesisConfig(length_scale=scale, normalize_audio=False)
 
+    @staticmethod
+    def find(folder: Path, name: str) -> tuple[Path, Path]:
+        """The files of a voice. Raises ModelMissing."""
+        model, settings = folder / f"{name}.onnx", folder / f"{name}.onnx.json"
+        if not _NAME.fullmatch(name) or not model.is_file() or not settings.is_file():
+            raise ModelMissing(
+                f"the Piper voice {name!r} is not in {folder}",
+                "`voicebot models pull`, or `mouth: voice: auto` to speak with what is there",
+            )
+        return model, settings
+
     @classmethod
     def load(cls, folder: Path, name: str, words_per_minute: int = NATURAL_WPM) -> Piper:
         """Load ``<folder>/<name>.onnx`` and its ``.onnx.json``; blocks for about a second.
@@ -42,12 +53,7 @@ class Piper:
             ModelMissing: the files are not there.
             EngineFailed: they are no Piper voice.
         """
-        model, settings = folder / f"{name}.onnx", folder / f"{name}.onnx.json"
-        if not _NAME.fullmatch(name) or not model.is_file() or not settings.is_file():
-            raise ModelMissing(
-                f"the Piper voice {name!r} is not in {folder}",
-                "`voicebot models pull`, or `mouth: voice: auto` to speak with what is there",
-            )
+        model, settings = cls.find(folder, name)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1  # callers share the cores, not one sentence
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")

@@ -10,7 +10,7 @@ import numpy as np
 
 from telephony.leg import Pcm
 from voicebot import config, log
-from voicebot.errors import EngineFailed, ModelMissing
+from voicebot.errors import EngineFailed, ModelMissing, VoicebotError
 from voicebot.mouth.engine import Emit, Engine
 from voicebot.mouth.espeak import Espeak
 from voicebot.mouth.finish import Finisher, gain_for, to_float
@@ -148,3 +148,19 @@ def _pipecat(service: config.Pipecat, limit_s: float) -> Voice:
     except EngineFailed as error:
         _log.warning("voice does not answer", extra={"voice": engine.name, "error": str(error)})
         return Voice(engine, 1.0, watched(engine, limit_s))
+
+
+def faults(settings: config.Mouth, folder: Path) -> list[VoicebotError]:
+    """What the voices that are named lack, found without loading them."""
+    found: list[VoicebotError] = []
+    for wanted in settings.voices:
+        try:
+            if isinstance(wanted, config.Pipecat):
+                from voicebot import pipecat_service
+
+                pipecat_service.check(wanted)
+            elif wanted not in ("auto", "espeak"):
+                Piper.find(folder, wanted)
+        except (EngineFailed, ModelMissing) as error:
+            found.append(error)
+    return found

@@ -24,9 +24,8 @@ class Failover:
         rest: more arguments of `Member`.
     """
 
-    name = "failover"
-
     def __init__(self, engines: Sequence[Engine], limit_s: float, **rest: Any) -> None:
+        self.name = ", then ".join(engine.name for engine in engines)
         self._members = [Member("ears", engine.name, engine, _probe, limit_s, **rest) for engine in engines]
 
     def recognise(self, audio: Audio, expect: Expect, cancelled: Cancelled) -> Transcript | None:

@@ -106,12 +106,7 @@ class Whisper:
         Raises:
             ModelMissing: the model is not there, is damaged, or this machine cannot run it so.
         """
-        own = Path(settings.whisper)
-        folder = own if own.is_absolute() else models / f"faster-whisper-{settings.whisper}"
-        for name in FILES:
-            if not (folder / name).is_file():
-                remedy = f"run: voicebot models pull whisper-{settings.whisper.replace('.', '-')}"
-                raise ModelMissing(f"no Whisper model: {folder / name} is not there", remedy)
+        folder = find(settings, models)
         try:
             model = WhisperModel(
                 str(folder),
@@ -267,6 +262,17 @@ class Whisper:
             gap=gap,
             timings_ms=timings,
         )
+
+
+def find(settings: config.Whisper, models: Path) -> Path:
+    """The folder with the model. Raises ModelMissing."""
+    own = Path(settings.whisper)
+    folder = own if own.is_absolute() else models / f"faster-whisper-{settings.whisper}"
+    for name in FILES:
+        if not (folder / name).is_file():
+            remedy = f"run: voicebot models pull whisper-{settings.whisper.replace('.', '-')}"
+            raise ModelMissing(f"no Whisper model: {folder / name} is not there", remedy)
+    return folder
 
 
 def windows(audio: Audio) -> list[Audio]:

@@ -11,6 +11,8 @@ import pytest
 
 from voicebot.paths import ROOT
 
+TELEPHONY = ("sip", "sdp", "media", "trunk", "call", "webrtc", "routing", "doctor", "pipecat")
+"""Each may import those before it; sdp and media each other's types, too."""
 ROOMS = ("ears", "mind", "mouth", "actions", "handoff", "record", "web")
 COMMON = {"events", "config", "errors", "log", "markup", "metrics", "paths", "pipecat_service", "standby"}
 """Files of voicebot that any room may use."""
@@ -51,6 +53,19 @@ def wrong(folder: str, bad: Callable[[str], bool]) -> list[str]:
 
 def test_telephony_imports_nothing_of_voicebot() -> None:
     assert wrong("telephony", lambda name: name.split(".")[0] == "voicebot") == []
+
+
+@pytest.mark.parametrize("room", TELEPHONY)
+def test_a_room_of_telephony_imports_those_before_it_only(room: str) -> None:
+    forbidden = {*TELEPHONY[TELEPHONY.index(room) + 1 :], "server", "examples"}
+    forbidden -= {"media"} if room == "sdp" else set()
+    forbidden |= {"agent"} if room not in ("doctor", "pipecat") else set()
+
+    def bad(name: str) -> bool:
+        parts = name.split(".")
+        return parts[0] == "telephony" and len(parts) > 1 and parts[1] in forbidden
+
+    assert wrong(f"telephony/{room}", bad) == []
 
 
 @pytest.mark.parametrize("room", ROOMS)

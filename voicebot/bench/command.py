@@ -5,7 +5,13 @@ from __future__ import annotations
 import argparse
 import importlib
 
-SUITES = ("voicebot.bench.latency", "voicebot.bench.asr", "voicebot.bench.turns_cli", "voicebot.bench.edge")
+SUITES = (
+    "voicebot.bench.latency",
+    "voicebot.bench.asr",
+    "voicebot.bench.turns_cli",
+    "voicebot.bench.tts",
+    "voicebot.bench.edge",
+)
 """Modules with a ``register(suites)`` that adds one subcommand."""
 
 

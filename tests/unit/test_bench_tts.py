@@ -1,0 +1,67 @@
+"""``voicebot bench tts`` measures what is spoken, with the voice that is always there."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from voicebot.bench.tts_prompts import PROMPTS, Prompt, read
+from voicebot.bench.tts_run import Run, Spoken, words, wrong
+from voicebot.bench.tts_suite import figures
+from voicebot.cli import main
+from voicebot.errors import VoicebotError
+
+
+def spoken(text: str, heard: str, first_ms: float = 5.0) -> Spoken:
+    run = Run(first_ms, 2.0, 20.0, 8.0)
+    return Spoken(Prompt("short", text), np.full(8000, 3000, np.int16), [run], [run], heard=heard, heard_in_noise=heard)
+
+
+def test_figures_and_their_words_are_the_same_words() -> None:
+    assert words("That's $12.50, [pause 1s] on March 3rd.") == words("that's twelve dollars fifty cents on march third")
+    assert words("4 7 1 1 0 2") == words("471102") == "four seven one one zero two".split()
+
+
+def test_wrong_words_are_counted_over_all_prompts() -> None:
+    done = [spoken("One two three.", "one two three"), spoken("Hold the line.", "hold line please")]
+    assert wrong(done, noise=False) == pytest.approx(2 / 6)
+
+
+def test_a_late_first_sample_is_missed() -> None:
+    assert figures("v", [spoken("Yes.", "yes")])["ok"]
+    late = figures("v", [spoken("Yes.", "yes", first_ms=61.0)])
+    assert not late["ok"]
+    assert [m.split(":")[0] for m in late["missed"]] == ["fresh", "remembered"]
+
+
+def test_the_prompts_of_a_file_are_its_lines(tmp_path: Path) -> None:
+    file = tmp_path / "prompts.txt"
+    file.write_text("One.\n\n  Two? \n...\n")
+    assert read(file) == (Prompt("file", "One."), Prompt("file", "Two?"))
+    file.write_text("\n")
+    with pytest.raises(VoicebotError, match="0 prompts"):
+        read(file)
+    assert {p.kind for p in PROMPTS} == {"short", "long", "numbers", "names"}
+
+
+def test_a_run_ends_in_its_figures_and_writes_a_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "prompts.txt"
+    file.write_text("Hello there.\nYour code is [pause 300ms] [slow][spell: AB12][/slow].\n")
+    arguments = ["bench", "tts", "--text-file", str(file), "--voice", "espeak", "--repeat", "2", "--no-recognition"]
+    main([*arguments, "--json", "--out", str(tmp_path / "out")])
+    lines = capsys.readouterr().out.splitlines()
+    found = json.loads(lines[-1])
+    assert len(lines) == 1
+    assert found["prompts"] == 2
+    assert 0 < found["first_cpu_ms_p50"] <= found["whole_cpu_ms_p50"]
+    assert found["again_ms_p50"] < found["first_ms_p50"]
+    assert found["level_dbfs"] == pytest.approx(-20, abs=1)
+    assert found["peak_dbfs"] < 0
+    assert 0 < found["real_time_factor"] < 0.1
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert page.count("data:image/png") == 4
+    assert "Hello there." in page
+    assert (tmp_path / "out" / "001.wav").stat().st_size > 16_000

@@ -21,8 +21,10 @@ def spoken(text: str, heard: str, first_ms: float = 5.0) -> Spoken:
 
 
 def test_figures_and_their_words_are_the_same_words() -> None:
-    assert words("That's $12.50, [pause 1s] on March 3rd.") == words("that's twelve dollars fifty cents on march third")
-    assert words("4 7 1 1 0 2") == words("471102") == "four seven one one zero two".split()
+    assert words("That's $12.50, [pause 1s] on March 3rd.") == words(
+        "that's twelve dollars and fifty cents on march third"
+    )
+    assert words("4 7 1 1 0 2") == words("471102") == ["four", "seven", "one", "one", "zero", "two"]
 
 
 def test_wrong_words_are_counted_over_all_prompts() -> None:

@@ -7,13 +7,11 @@ a TLS handshake that does not end is cut off.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import socket
 import ssl
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Callable, Coroutine
-from dataclasses import replace
 from itertools import count
 from typing import Literal
 
@@ -23,23 +21,17 @@ from .datagrams import Datagrams
 from .framing import PING
 from .hop import Hop, Route
 from .ownaddresses import OwnAddresses
+from .pool import Pool
 from .sockets import Listening, family_of, is_any, open_sockets
 from .tls import Secured, TlsClient, TlsError
 from .tunnel import Tunnel
 
-MAX_CONNECTIONS = 1024
-"""Above it the connection that was quiet for longest is closed, one that never brought a message first."""
-MAX_PER_SOURCE = 512
-"""Of them from one address: above it this source's own quietest is closed."""
-MAX_HANDSHAKES = 128
-"""TLS handshakes of callers at one time; above it the oldest of the source that has most of them is cut off."""
 CONNECT_S = 4.0
 """Our own connection, TLS handshake included."""
 MAX_FAILURES = 256
 SWEEP_S = 1.0
 BREATH_S = 0.1
 """Pause of accepting when the system is out of descriptors."""
-CLOSING_S = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -76,20 +68,13 @@ class Transport:
         self._contexts: dict[TlsClient, tls.Context] = {}
         self._udp: dict[int, Datagrams] = {}
         self._listeners: list[socket.socket] = []
-        self._connections: dict[int, Connection] = {}
-        self._by_route: dict[Route, int] = {}
-        self._sources: Counter[str] = Counter()
+        self._pool = Pool()
         self._dialling: dict[Route, list[bytes]] = {}
-        self._shaking: dict[Connection, None] = {}
-        """In the order in which they began."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._failures: OrderedDict[Route, str] = OrderedDict()
         self._own = OwnAddresses(listening.hosts)
         self._numbers = count(1)
         self._closed = False
-        self._empty = asyncio.Event()
-        """No connection is up."""
-        self._empty.set()
         self._sweep: asyncio.TimerHandle | None = None
 
     async def start(self) -> None:
@@ -125,16 +110,7 @@ class Transport:
         for datagrams in self._udp.values():
             datagrams.close()
         self._udp.clear()
-        everyone = [*self._connections.values(), *self._shaking]
-        for connection in everyone:
-            connection.close()
-        await asyncio.sleep(0)  # what was written goes out in the next round of the loop
-        for connection in everyone:
-            connection.abort()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(CLOSING_S):
-                await self._empty.wait()
-        await asyncio.sleep(0)  # and the sockets of the last ones
+        await self._pool.close()
 
     # ── going out ──
 
@@ -156,7 +132,7 @@ class Transport:
 
     def ping(self, hop: Hop) -> None:
         """Send a keepalive (RFC 5626 section 3.5.1); opens the connection where there is none."""
-        connection = self.connection_of(hop) if hop.reliable else None
+        connection = self.connection_of(hop)
         if connection is not None:
             connection.ping()
         else:
@@ -164,12 +140,7 @@ class Transport:
 
     def connection_of(self, hop: Hop) -> Connection | None:
         """The connection that a message to `hop` takes, if it is up."""
-        if hop.protocol == "udp":
-            return None
-        own = self._connections.get(hop.connection)
-        if own is None or own.protocol != hop.protocol or own.closing:
-            own = self._connections.get(self._by_route.get(hop.route, 0))
-        return own if own is not None and not own.closing else None
+        return self._pool.find(hop) if hop.reliable else None
 
     def secured(self, hop: Hop) -> Secured | None:
         """Who is at the other end of a TLS connection that is up. None for others. Raises TlsError."""
@@ -323,41 +294,12 @@ class Transport:
 
     def made(self, connection: Connection) -> None:
         """TCP is up; TLS may have to come yet."""
-        if connection.tunnel is None:
-            return
-        self._empty.clear()
-        self._shaking[connection] = None
-        callers = [one for one in self._shaking if one.asked is None]
-        if len(callers) > MAX_HANDSHAKES:
-            busiest, _ = Counter(one.peer[0] for one in callers).most_common(1)[0]
-            oldest = next(one for one in callers if one.peer[0] == busiest)
-            del self._shaking[oldest]
-            oldest.abort("too many TLS handshakes at one time")
+        if connection.tunnel is not None:
+            self._pool.shake(connection)
 
     def joined(self, connection: Connection) -> Hop:
-        """A connection can be used: count it."""
-        self._shaking.pop(connection, None)
-        number = next(self._numbers)
-        if connection.asked is not None:
-            hop = replace(connection.asked, connection=number)
-        else:
-            hop = Hop("tls" if connection.tunnel is not None else "tcp", *connection.peer, number)
-        self._connections[number] = connection
-        self._empty.clear()
-        self._sources[hop.host] += 1
-        if connection.asked is not None or connection.tunnel is None:  # whoever calls by TLS may be anybody
-            self._by_route[hop.route] = number
-        self._make_room(connection, hop.host)
-        return hop
-
-    def _make_room(self, newcomer: Connection, host: str) -> None:
-        if self._sources[host] > MAX_PER_SOURCE:
-            others = [c for c in self._connections.values() if c is not newcomer and c.hop and c.hop.host == host]
-        elif len(self._connections) > MAX_CONNECTIONS:
-            others = [c for c in self._connections.values() if c is not newcomer]
-        else:
-            return
-        min(others, key=lambda c: (c.useful, c.last_s)).abort()
+        """A connection can be used."""
+        return self._pool.add(connection, next(self._numbers))
 
     def arrived(self, data: bytes, hop: Hop) -> bool:
         """A whole message came by a connection. Returns False when its sender is to be turned away."""
@@ -368,26 +310,15 @@ class Transport:
 
     def parted(self, connection: Connection) -> None:
         """A connection is gone; requests that wait on it fail."""
-        self._shaking.pop(connection, None)
         hop = connection.hop
-        if hop is not None and self._connections.pop(hop.connection, None) is not None:
-            self._sources[hop.host] -= 1
-            if not self._sources[hop.host]:
-                del self._sources[hop.host]
-            if self._by_route.get(hop.route) == hop.connection:
-                del self._by_route[hop.route]
-            if not self._closed:
-                if connection.asked is not None:
-                    failure = connection.failure
-                    self.note_failure(hop, tls.why(failure) if failure else "the peer closed the connection")
-                self._on_lost(hop, None)
-        if not self._connections and not self._shaking:
-            self._empty.set()
+        if not self._pool.remove(connection) or hop is None or self._closed:
+            return
+        if connection.asked is not None:
+            failure = connection.failure
+            self.note_failure(hop, tls.why(failure) if failure else "the peer closed the connection")
+        self._on_lost(hop, None)
 
     def _swept(self) -> None:
         loop = asyncio.get_running_loop()
-        for connection in [*self._connections.values(), *self._shaking]:
-            why = connection.overdue(loop.time())
-            if why:
-                connection.abort(why)
+        self._pool.sweep(loop.time())
         self._sweep = loop.call_later(SWEEP_S, self._swept)

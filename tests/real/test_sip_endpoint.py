@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from telephony.sip import connection, transport
+from telephony.sip import connection, pool, transport
 from telephony.sip.endpoint import Endpoint, Listening
 from telephony.sip.hop import Hop
 
@@ -185,20 +185,20 @@ async def test_one_connection_carries_all_requests_of_a_route_both_ways() -> Non
         back = user.requests[0][1]
         assert await ask(server, back) == 200  # down the connection that the peer opened
         assert other.requests[0][1].connection
-        assert len(endpoint._transport._connections) == len(server._transport._connections) == 1
+        assert len(endpoint._transport._pool.up) == len(server._transport._pool.up) == 1
 
 
 async def test_too_many_connections_push_out_the_quietest_that_never_said_a_word(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(transport, "MAX_CONNECTIONS", 10)
+    monkeypatch.setattr(pool, "MAX_CONNECTIONS", 10)
     async with answering() as (endpoint, _):
         useful = [await asyncio.open_connection("127.0.0.1", endpoint.port) for _ in range(5)]
         for n, (reader, writer) in enumerate(useful):
             writer.write(options(n, "TCP"))
             await assert_answers(reader, range(n, n + 1))
         idle = [await asyncio.open_connection("127.0.0.1", endpoint.port) for _ in range(50)]
-        await until(lambda: len(endpoint._transport._connections) == 10)
+        await until(lambda: len(endpoint._transport._pool.up) == 10)
         for n, (reader, writer) in enumerate(useful, 100):
             writer.write(options(n, "TCP"))
             await assert_answers(reader, range(n, n + 1))
@@ -207,11 +207,11 @@ async def test_too_many_connections_push_out_the_quietest_that_never_said_a_word
 
 
 async def test_one_source_cannot_take_all_connections(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transport, "MAX_PER_SOURCE", 5)
+    monkeypatch.setattr(pool, "MAX_PER_SOURCE", 5)
     async with answering(Listening(("127.0.0.1",), 0)) as (endpoint, _):
         other = await asyncio.open_connection("127.0.0.1", endpoint.port, local_addr=("127.0.0.7", 0))
         many = [await asyncio.open_connection("127.0.0.1", endpoint.port) for _ in range(20)]
-        await until(lambda: len(endpoint._transport._connections) == 6)
+        await until(lambda: len(endpoint._transport._pool.up) == 6)
         other[1].write(options(1, "TCP"))
         await assert_answers(other[0], range(1, 2))
         for _, writer in [other, *many]:
@@ -279,12 +279,12 @@ async def test_two_of_us_keep_a_flow_alive_with_pongs(monkeypatch: pytest.Monkey
     async with answering() as (server, _), answering() as (endpoint, _):
         hop = Hop("tcp", "127.0.0.1", server.port)
         endpoint.keep_alive(hop, 0.05, deaths.append)
-        await until(lambda: bool(endpoint._transport._connections))
-        (mine,) = endpoint._transport._connections.values()
+        await until(lambda: bool(endpoint._transport._pool.up))
+        (mine,) = endpoint._transport._pool.up.values()
         await until(lambda: mine._pongs)
         await asyncio.sleep(0.4)
         assert not deaths
-        assert list(endpoint._transport._connections.values()) == [mine]
+        assert list(endpoint._transport._pool.up.values()) == [mine]
         assert await ask(endpoint, hop) == 200
 
 

@@ -136,7 +136,7 @@ async def test_handshakes_that_do_not_end_are_cut_off_and_keep_nobody_out(
             with contextlib.suppress(ConnectionError):
                 assert await asyncio.wait_for(hung.read(), 3) == b""
             one.close()
-        assert not endpoint._transport._shaking
+        assert not endpoint._transport._pool.shaking
         writer.close()
 
 
@@ -150,7 +150,7 @@ async def test_closing_in_the_middle_of_handshakes_leaves_nothing(own: TlsServer
             hanging = [await asyncio.open_connection("127.0.0.1", endpoint.tls_port) for _ in range(5)]
             hanging[0][1].write(b"\x16\x03\x01\x02\x00\x01")
             asking = asyncio.create_task(ask(endpoint, Hop("tls", *silent.getsockname()), patience_s=0.3))
-            await until(lambda: len(endpoint._transport._shaking) == 6)
+            await until(lambda: len(endpoint._transport._pool.shaking) == 6)
         for reader, writer in hanging:
             with contextlib.suppress(ConnectionError):
                 assert await asyncio.wait_for(reader.read(), 2) == b""

@@ -102,7 +102,7 @@ async def test_a_kamailio_that_hangs_is_found_out_by_its_keepalives_and_found_ag
     deaths: list[str] = []
     async with carrier(tmp_path) as (endpoint, hop, process):
         endpoint.keep_alive(hop, 0.1, deaths.append)
-        await until(lambda: any(one._pongs for one in endpoint._transport._connections.values()))
+        await until(lambda: any(one._pongs for one in endpoint._transport._pool.up.values()))
         os.killpg(process.pid, signal.SIGSTOP)
         await until(lambda: bool(deaths))
         assert deaths == ["keepalives are not answered any more"]

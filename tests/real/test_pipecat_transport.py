@@ -264,6 +264,30 @@ async def test_a_bot_goes_on_while_it_is_on_hold() -> None:
         assert session.transport.output().is_usable
 
 
+async def test_a_pipeline_that_only_listens_is_answered_too() -> None:
+    heard: asyncio.Queue[Seen] = asyncio.Queue()
+
+    async def bot(transport: SipTransport) -> None:
+        seen = Seen()
+        worker = PipelineWorker(
+            Pipeline([transport.input(), seen]), params=transport.pipeline_params(), enable_rtvi=False
+        )
+        runner = WorkerRunner(handle_sigint=False)
+        await runner.add_workers(worker)
+        running = asyncio.create_task(runner.run())
+        await until(lambda: loud_s(seen.audio) > 0.2)
+        heard.put_nowait(seen)
+        await transport.hang_up()
+        await worker.cancel()
+        await running
+
+    async with serving(calls_to(bot), AgentConfig(port=0)) as agent, phone(PHONE_RTP) as caller:
+        leg = await caller.call(f"sip:recorder@127.0.0.1:{agent.port}")
+        leg.play(np.frombuffer(tone(0.4), np.int16))
+        assert hears((await asyncio.wait_for(heard.get(), 10)).audio, 440)
+        assert await asyncio.wait_for(leg.closed, 5) == "caller"
+
+
 async def test_what_is_said_while_the_pipeline_starts_is_not_lost_when_the_bot_calls() -> None:
     bots = Bots()
 

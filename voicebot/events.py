@@ -39,6 +39,9 @@ class Expect:
     """Whether speech may stop the prompt before this. Keys always may."""
     no_input_s: float = 6.0
     """Silence after the prompt that counts as no input, in seconds."""
+    end_silence_s: float | None = None
+    """Silence that ends an answer that is not whole (yes or no, the awaited number of digits), in seconds; None lets
+    the ears judge by what was said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,8 @@ class Heard:
     """keys: `text` is what was keyed, e.g. ``471102``; text: typed in `voicebot chat`."""
     barged_in: bool = False
     """The turn began while a prompt was playing."""
+    prompt_heard: str | None = None
+    """What had been played of the prompts before it when they were stopped; None when they were heard to their end."""
     audio_s: float = 0.0
     timings_ms: dict[str, float] = field(default_factory=dict)
     """Stage → milliseconds: ``endpoint`` (last voiced sample to end of turn), ``asr``, …"""

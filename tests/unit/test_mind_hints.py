@@ -9,7 +9,7 @@ import pytest
 from tests.unit.mind_support import GOOD, NOW, Caller, luhn_ok, spoken
 from tests.unit.test_mind_flow import GOOD as SMALL
 from voicebot.errors import SourceError
-from voicebot.events import Expect, Heard, Listen
+from voicebot.events import Expect, Heard, Listen, Say
 from voicebot.mind.answers import Answers
 from voicebot.mind.flow import Flow
 from voicebot.mind.memory import Memory
@@ -185,3 +185,44 @@ def test_a_last_question_lets_its_parts_be_changed(caller: Caller) -> None:
 def test_a_secret_is_never_heard_along_with_a_no(flow: Flow) -> None:
     assert expect(flow, ForValue("pin", Found("8265", 0.9, 0, 1))).also == ()
     assert [e.kind for e in expect(flow, ForStep(), ("pin", "appointment_date")).also] == ["date"]
+
+
+# ── what the caller has heard ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def yes(prompt_heard: str | None) -> Heard:
+    return Heard("Yes.", 0.9, "yes", 0.9, ("yes",), barged_in=prompt_heard is not None, prompt_heard=prompt_heard)
+
+
+@pytest.mark.parametrize("before", ["", "I have", "I have 5 2 1"])
+def test_a_yes_before_the_value_was_heard_confirms_nothing(caller: Caller, before: str) -> None:
+    caller.says("I forgot my password")
+    caller.hears(heard(spoken("52119")))
+    assert "5 2 1 1 9" in caller.hears(yes(before))
+    assert caller.step == "reset_password.employee_number.confirm"
+    says = [act for act in caller.acts if isinstance(act, Say)]
+    assert not any(say.barge_in for say in says)
+    caller.hears(yes(None))
+    assert caller.step == "reset_password.pin"
+
+
+def test_a_yes_into_the_question_after_the_value_counts(caller: Caller) -> None:
+    caller.says("I forgot my password")
+    caller.hears(heard(spoken("52119")))
+    caller.hears(yes("I have 5 2 1 1 9. Is"))
+    assert caller.step == "reset_password.pin"
+
+
+def test_a_booking_is_not_made_by_a_yes_to_half_of_it(caller: Caller) -> None:
+    caller.says("I'd like to book a repair on Tuesday at ten in the morning")
+    caller.hears(yes("That's free: a repair"))
+    assert not caller.did("book_appointment")
+    caller.hears(yes("That's free: a repair on Tuesday the 24th of November at 10 AM. Shall"))
+    assert len(caller.did("book_appointment")) == 1
+
+
+def test_a_no_counts_whatever_was_heard(caller: Caller) -> None:
+    caller.says("I forgot my password")
+    caller.hears(heard(spoken("52119")))
+    caller.hears(Heard("No.", 0.9, "no", 0.9, ("no",), barged_in=True, prompt_heard="I have 5 2"))
+    assert caller.step == "reset_password.employee_number"

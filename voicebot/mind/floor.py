@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
@@ -14,7 +15,7 @@ from voicebot.mind.flow import Flow
 from voicebot.mind.machine import Machine
 from voicebot.mind.memory import Memory
 from voicebot.mind.nlu.understanding import Guess, Understanding, band
-from voicebot.mind.slots.words import Found
+from voicebot.mind.slots.words import Found, tokens
 from voicebot.mind.waiting import (
     ForChange,
     ForHuman,
@@ -29,7 +30,8 @@ from voicebot.mind.waiting import (
     Wish,
 )
 
-_SORRY = {"no-input": "I didn't hear anything."}
+NEARLY_ALL = 0.8
+"""Of a question's words: the rest is "is that right?"."""
 
 
 class Floor:
@@ -192,6 +194,31 @@ class Floor:
                 say(wording.meant(self.flow.programs[self.flow.intents[intent].task or ""].about))
             case Wish(after):
                 say(model.after.ask if after else model.opening, "after.ask" if after else "opening")
+
+    def was_asked(self, heard: Heard, value: str = "") -> bool:
+        """Whether a caller who says yes into a question had heard what it is about.
+
+        Args:
+            value: what the question reads back; without it all but the last sentence must have been heard, or nearly
+                all of a single one.
+        """
+        if heard.prompt_heard is None:
+            return True
+        said = tokens(heard.prompt_heard)
+        if value:
+            wanted = tokens(value)
+            return any(said[i : i + len(wanted)] == wanted for i in range(len(said)))
+        sentences = re.split(r"(?<=[.!?])\s+", " ".join(p.text for p in self.prompts))
+        needed = len(tokens(" ".join(sentences[:-1]))) or NEARLY_ALL * len(tokens(sentences[0]))
+        return len(said) >= needed
+
+    def ask_in_full(self, waiting: Waiting) -> Waiting:
+        """Ask again what was not heard, this time to its end."""
+        self.decision = replace(self.decision, rule="unheard")
+        self.ask(waiting)
+        out = self.machine.out
+        out[:] = [replace(act, barge_in=False) if isinstance(act, Say) else act for act in out]
+        return waiting
 
     def fill(self, slot: str, found: Found, heard: Heard) -> None:
         memory = self.memory

@@ -166,6 +166,10 @@ class Replies:
             if asking is not None:
                 memory.forget([slot])
             return asking or self._floor.correct(fixed[0], heard)
+        if answer == "yes" and not self._floor.was_asked(
+            heard, wording.spoken(self._floor.flow.slots[slot], found.value)
+        ):
+            return self._floor.ask_in_full(waiting)
         if answer == "yes" or (not answer and self._same_again(slot, found, heard, now)):
             memory.unchecked.pop(slot, None)
             if slot not in memory.retried:
@@ -209,6 +213,8 @@ class Replies:
                 self._floor.show("correction", fixed[0])
                 return self._floor.correct(fixed[0], heard)
         if answer == "yes" and not asked_what:
+            if not self._floor.was_asked(heard):
+                return self._floor.ask_in_full(waiting)
             frame.at += 1
             self._floor.progress()
             self._floor.decision = replace(self._floor.decision, rule="confirmed")

@@ -80,6 +80,8 @@ class Wishes:
 
     def meant(self, waiting: ForIntent, heard: Heard) -> Next:
         answer = yes_or_no(heard)
+        if answer == "yes" and not self._floor.was_asked(heard):
+            return self._floor.ask_in_full(waiting)
         if answer == "yes":
             self._floor.decision = replace(self._floor.decision, rule="intent-confirmed", intent=waiting.intent)
             return self._start(waiting.intent, Heard(waiting.text, source=heard.source))

@@ -18,7 +18,7 @@ from telephony.webrtc.leg import WebRtcLeg
 from voicebot import log, metrics
 from voicebot.actions.catalog import Catalog
 from voicebot.actions.runner import Actions
-from voicebot.call import APOLOGY, FILLER, SORRY, Call, Connect, House, Script
+from voicebot.call import APOLOGY, FILLER, PROGRESS, SORRY, Call, Connect, House, Script
 from voicebot.config import Config
 from voicebot.ears.ears import Ears
 from voicebot.edge import Edge
@@ -90,7 +90,7 @@ class App:
             await script.actions.start()
         self.media.start()
         prompts = [prompt for script in self.scripts.values() for prompt in script.flow.prompts()]
-        prompts += [(FILLER.name, FILLER.text), (SORRY.name, SORRY.text)]
+        prompts += [(say.name, say.text) for say in (FILLER, *PROGRESS, SORRY)]
         await house.mouth.keep([APOLOGY, SORRY])
         await house.mouth.warm(prompts[:2], 8000)  # the greeting at once, the rest behind the first calls
         await self.agent.start()

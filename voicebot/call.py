@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
+import itertools
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -31,7 +33,7 @@ from voicebot.mind.conversation import Conversation
 from voicebot.mind.flow import Flow
 from voicebot.mind.nlu.understanding import Understanding
 from voicebot.mouth.mouth import Mouth
-from voicebot.mouth.player import Player
+from voicebot.mouth.player import Player, Spoken
 from voicebot.scribe import Scribe
 
 FILLER_AFTER_S = 0.8
@@ -42,6 +44,14 @@ APOLOGY = Say("I'm sorry, I can't go on speaking just now. One moment, please.",
 """Recorded at start, for when synthesis breaks."""
 DEAF = Heard("", confidence=0.0)
 """In the inbox: a turn that no recognition engine could hear."""
+PROGRESS_EVERY_S = 6.0
+"""After it, as long as the backend works, words come so often."""
+PROGRESS = (
+    Say("I'm still on it.", name="progress.1"),
+    Say("This takes a little longer than usual. Thank you for waiting.", name="progress.2"),
+    Say("Still working on it, please stay on the line.", name="progress.3"),
+)
+"""One after the other; from the last one on they begin again."""
 LAST_PACKETS_S = 0.2
 """Time for the caller's jitter buffer to play our last words before the leg is hung up."""
 
@@ -255,6 +265,7 @@ class Call:
         counts. Returns that answer, or None when the prompts were spoken to the end.
         """
         answer: Heard | None = None
+        played: list[str] = []
         for say in says:
             if answer is not None and say.barge_in:
                 continue
@@ -270,9 +281,12 @@ class Call:
                     answer = await self._inbox.get_unless(speaking)
                     if answer is not None and (self._interruptible or answer.source == "keys"):
                         self._player.stop()
-                await speaking
+                spoken = await speaking
             finally:
                 await _end(speaking)
+            played.append(spoken.heard)
+            if answer is not None and answer.barged_in and not spoken.complete:
+                answer = dataclasses.replace(answer, prompt_heard=" ".join(played).strip())
         return answer
 
     async def _speak(self, says: list[Say]) -> None:
@@ -282,9 +296,11 @@ class Call:
             self._listener.prompt_started(False)
             await self._say(say)
 
-    async def _say(self, say: Say) -> None:
+    async def _say(self, say: Say) -> Spoken:
         self._scribe.saying(say)
-        self._scribe.said(say, await self._player.say(say, self._scribe.first_audio))
+        spoken = await self._player.say(say, self._scribe.first_audio)
+        self._scribe.said(say, spoken)
+        return spoken
 
     # ── doing ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -295,9 +311,13 @@ class Call:
         running = asyncio.create_task(self._actions.run(do))
         try:
             await self._speak(says)
-            done, _ = await asyncio.wait({running}, timeout=FILLER_AFTER_S)
-            if not done:
-                await self._speak([FILLER])
+            wait_s = FILLER_AFTER_S
+            for words in itertools.chain([FILLER], itertools.cycle(PROGRESS)):
+                done, _ = await asyncio.wait({running}, timeout=wait_s)
+                if done:
+                    break
+                await self._speak([words])
+                wait_s = PROGRESS_EVERY_S
             result = await running
         finally:
             running.cancel()
@@ -338,7 +358,7 @@ class Call:
         return await self._think(lambda: self._conversation.handover_failed(why))
 
 
-async def _end(task: asyncio.Task[None]) -> None:
+async def _end(task: asyncio.Task[Any]) -> None:
     """Cancel a task and wait until it is over."""
     if not task.done():
         task.cancel()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from typing import Any
 
 from voicebot.events import Heard
 
@@ -32,7 +33,7 @@ class Inbox:
             await self._ready.wait()
         return self._items.popleft()
 
-    async def get_unless(self, other: asyncio.Task[None]) -> Heard | None:
+    async def get_unless(self, other: asyncio.Task[Any]) -> Heard | None:
         """The next turn, or None when `other` was done first. Silence while a prompt plays means nothing."""
         while True:
             item = self.take()

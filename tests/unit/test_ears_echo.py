@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from voicebot.ears.echo import ALIKE, SEGMENT, EchoReference
+from voicebot.ears.echo import EXPLAINED, SEGMENT, WINDOWS, EchoReference
 
 RATE = 8000
 
@@ -20,32 +20,67 @@ def voice(seed: int, pitch_hz: float, seconds: float = 2.0) -> NDArray[np.int16]
     return (1500 * np.asarray(wave)).astype(np.int16)
 
 
-@pytest.mark.parametrize("down_db", [6, 20, 35])
-@pytest.mark.parametrize("delay", [0, 40, 3000])
-def test_delayed_and_faint_copies_are_echo(down_db: int, delay: int) -> None:
+def room(seed: int, pcm: NDArray[np.int16], down_db: float) -> NDArray[np.float64]:
+    """What a room gives back: the sound itself and 20 ms of fading reflections."""
+    taps = np.random.default_rng(seed).normal(0, 0.3, 160) * np.exp(-np.arange(160) / 30)
+    taps[0] = 1.0
+    return np.asarray(np.convolve(pcm, taps)[: len(pcm)] * 10 ** (-down_db / 20), np.float64)
+
+
+def line(sound: NDArray[np.float64]) -> NDArray[np.int16]:
+    return (sound + np.random.default_rng(2).normal(0, 5, len(sound))).astype(np.int16)
+
+
+@pytest.mark.parametrize("down_db", [15, 30])
+@pytest.mark.parametrize("delay", [0, 160, 2000])
+def test_what_a_room_gives_back_is_echo(down_db: int, delay: int) -> None:
     prompt = voice(1, 110)
     reference = EchoReference()
     reference.add(prompt)
-    back = prompt * 10 ** (-down_db / 20) + np.random.default_rng(2).normal(0, 5, len(prompt))
-    heard = np.concatenate([np.zeros(delay), back])[: 6000 + delay].astype(np.int16)
-    assert reference.is_echo(heard)
+    heard = line(np.concatenate([np.zeros(delay), room(5, prompt, down_db)])[: 6000 + delay])
+    assert reference.is_echo(heard, len(heard))
+
+
+def test_a_known_path_tells_the_next_windows_and_takes_them_away() -> None:
+    prompt = voice(1, 110)
+    reference = EchoReference()
+    reference.add(prompt)
+    heard = line(np.concatenate([np.zeros(400), room(5, prompt, 20)]))
+    assert not reference.covers(heard[3000 - WINDOWS : 3000], 3000)
+    assert reference.is_echo(heard[:3000], 3000)
+    part = heard[8000:8512]
+    assert reference.covers(part, 8512)
+    left = reference.cancelled(part, 8512)
+    assert np.square(left.astype(float)).sum() < 0.2 * np.square(part.astype(float)).sum()
+    caller = voice(3, 170)[8000:8512]
+    assert not reference.covers((part + caller).astype(np.int16), 8512)
 
 
 def test_another_voice_is_none_even_over_the_echo() -> None:
     prompt, caller = voice(1, 110), voice(3, 170)
     reference = EchoReference()
     reference.add(prompt)
-    assert reference.likeness(caller) < ALIKE
-    assert not reference.is_echo((caller + prompt * 0.05).astype(np.int16))
+    assert reference.fit(caller, len(caller)) < EXPLAINED
+    assert not reference.is_echo((caller + prompt * 0.05).astype(np.int16), len(caller))
 
 
 def test_nothing_played_means_no_echo() -> None:
-    assert EchoReference().likeness(voice(1, 110)) == 0.0
+    heard = voice(1, 110)
+    assert EchoReference().fit(heard, len(heard)) == 0.0
     reference = EchoReference()
     reference.add(np.zeros(RATE, np.int16))
-    assert not reference.is_echo(voice(1, 110))
-    reference.add(voice(1, 110))
-    assert not reference.is_echo(np.zeros(SEGMENT - 1, np.int16))
+    assert not reference.is_echo(heard, len(heard))
+    reference.add(heard)
+    assert not reference.is_echo(np.zeros(SEGMENT - 1, np.int16), len(heard))
+    assert np.array_equal(reference.cancelled(heard, len(heard)), heard)
+
+
+def test_a_call_that_has_just_begun_may_be_shorter_than_what_is_compared() -> None:
+    prompt = voice(1, 110)
+    reference = EchoReference()
+    reference.add(prompt)
+    heard = line(np.concatenate([np.zeros(160), room(5, prompt, 15)])[:1100])
+    assert reference.is_echo(heard, len(heard))
 
 
 def test_only_the_last_seconds_are_remembered() -> None:
@@ -54,4 +89,4 @@ def test_only_the_last_seconds_are_remembered() -> None:
     reference.add(first)
     for seed in range(4, 8):
         reference.add(voice(seed, 150))
-    assert not reference.is_echo(first)
+    assert not reference.is_echo(first, len(first))

@@ -29,12 +29,13 @@ READ_BACK = Expect("yesno", also=(FOUR,))
         (Transcript("47", 0.9, partial=True), FOUR, T.digits_missing_s),
         (Transcript("471", 0.9, "four seven one one", partial=True, lead=3.0), FOUR, T.perhaps_s),
         (Transcript("471", 0.9, "four seven one one", partial=True, lead=9.0), FOUR, T.digits_missing_s),
-        (Transcript("Trees.", 0.9), FOUR, T.perhaps_s),
+        (Transcript("Trees.", 0.9), FOUR, T.digits_missing_s),
         (Transcript("I want to speak to a person.", 0.9), FOUR, T.free_s),
-        (Transcript("I want to speak to one person.", 0.9), FOUR, T.perhaps_s),
+        (Transcript("I want to speak to one person.", 0.9), FOUR, T.digits_missing_s),
+        (Transcript("I want to speak to a person.", 0.6), FOUR, T.digits_missing_s),
         (Transcript("4711", 0.9, "four seven one one"), Expect("digits", (4, 6)), T.digits_may_follow_s),
         (Transcript("4711", 0.9, "four seven one one"), Expect("digits"), T.digits_may_follow_s),
-        (Transcript("My number is", 0.9), FOUR, T.unfinished_s),
+        (Transcript("My number is", 0.9), FOUR, T.digits_missing_s),
         (Transcript("Yes", 0.4, "yes"), Expect("yesno"), T.complete_s),
         (Transcript("No", 0.4, "no"), Expect("yesno"), T.complete_s),
         (Transcript("Yes", 0.4, "yes"), READ_BACK, T.complete_s),
@@ -54,6 +55,12 @@ READ_BACK = Expect("yesno", also=(FOUR,))
 )
 def test_silence_that_ends_a_turn(transcript: Transcript, expect: Expect, needed_s: float) -> None:
     assert endpoint.silence_needed(transcript, expect, T) == needed_s
+
+
+def test_a_prompt_may_say_how_long_an_answer_that_is_not_whole_may_pause() -> None:
+    patient = Expect("digits", (4,), end_silence_s=2.5)
+    assert endpoint.silence_needed(Transcript("47", 0.9, partial=True), patient, T) == 2.5
+    assert endpoint.silence_needed(Transcript("4711", 0.9, "four seven one one"), patient, T) == T.complete_s
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,7 @@ def test_a_turn_is_heard_with_how_long_it_took(rate_hz: int) -> None:
     heard = only_turn(call.hear(SILENCE, 1.0)).heard
     assert heard.text == "Where is my order?"
     assert heard.audio_s == pytest.approx(1.0, abs=0.05)
-    assert 150 <= heard.timings_ms["endpoint"] <= 250
+    assert 250 <= heard.timings_ms["endpoint"] <= 330
     assert not heard.barged_in
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +28,8 @@ from voicebot.mouth.mouth import Mouth
 CALLERS = ("yesno", "digits4", "request", "sentence", "coffee")
 """Tasks of the manifest whose recordings interrupt."""
 KINDS = ("caller", "echo", "noise", "music", "side-talk", "backchannel", "cough", "line")
+EARLIER = ("request", "sentence", "coffee")
+"""The first recording of these is the caller's earlier turn where somebody or something else comes in."""
 ECHO_DB = (-15.0, -20.0, -25.0, -30.0)
 ECHO_DELAY_S = (0.02, 0.06, 0.13, 0.25)
 BEGIN_S = (1.0, 2.5)
@@ -38,10 +40,13 @@ SIDE_TALK_DBFS = -45.0
 """A second person in the room: some 20 dB under who holds the telephone."""
 LINE_DBFS = (-40.0, -30.0)
 LONGEST_S = 8.0
-SAID = ("mhm", "uh-huh", "okay", "yeah", "right", "I see", "mm")
+SAID = ("uh-huh", "okay", "yeah", "right", "I see", "aha", "hmm")
 _PITCHES = (0.85, 1.0, 1.2)
 _HOLD_MUSIC = ("moh_", "music")
 _PEOPLE = ("babble", "coffeeshop", "speech", "talk")
+
+
+_NONE: Pcm = np.zeros(0, np.int16)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,8 @@ class Case:
     echo_db: float
     """The prompt's own echo, always there."""
     echo_delay_s: float
+    earlier: Pcm
+    """The caller's turn before the prompt: the same recording where it is a caller who interrupts."""
 
 
 def case(name: str, kind: str, speaker: str, expect: Expect, sound: Pcm) -> Case:
@@ -69,7 +76,7 @@ def case(name: str, kind: str, speaker: str, expect: Expect, sound: Pcm) -> Case
     voice_s = voice_ends(sound)[0] if kind == "caller" else 0.0
     return Case(
         name, kind, speaker, expect, sound, float(chance.uniform(*BEGIN_S)), voice_s,
-        float(chance.choice(ECHO_DB)), float(chance.choice(ECHO_DELAY_S)),
+        float(chance.choice(ECHO_DB)), float(chance.choice(ECHO_DELAY_S)), sound,
     )  # fmt: skip
 
 
@@ -81,7 +88,7 @@ async def cases(
     own = [r for r in everything if not speakers or r.speaker in speakers]
     found = _people(folder, everything, own, limit)
     found += [
-        Case(f"echo {db} {delay_s}", "echo", "", Expect(), np.zeros(0, np.int16), 0.0, 0.0, db, delay_s)
+        Case(f"echo {db} {delay_s}", "echo", "", Expect(), _NONE, 0.0, 0.0, db, delay_s, _NONE)
         for db in ECHO_DB
         for delay_s in ECHO_DELAY_S
     ]
@@ -94,7 +101,8 @@ async def cases(
         for name, sound in line_faults().items()
         for db in LINE_DBFS
     ]
-    return [c for c in found if c.kind in kinds]
+    earlier = next((load(folder / r.path) for r in everything if r.task in EARLIER), _NONE)
+    return [c if c.kind == "caller" else replace(c, earlier=earlier) for c in found if c.kind in kinds]
 
 
 def _people(folder: Path, everything: Sequence[Recording], own: list[Recording], limit: int | None) -> list[Case]:
@@ -142,7 +150,7 @@ def _at(pcm: Pcm, dbfs: float) -> Pcm:
     loud = levels[levels >= np.median(levels)]
     now = 10 * np.log10(np.mean(10 ** (loud / 10)))
     gain = 10 ** ((dbfs - now) / 20)
-    return np.clip(pcm.astype(np.float32) * gain, -32768, 32767).astype(np.int16)
+    return np.asarray(np.clip(pcm.astype(np.float32) * gain, -32768, 32767), np.int16)
 
 
 def cough(seed: int) -> Pcm:
@@ -167,7 +175,12 @@ def line_faults() -> dict[str, Pcm]:
     hiss = chance.normal(0, 1, size) * (np.sin(2 * np.pi * 0.7 * t) > 0)
     clicks = np.zeros(size)
     clicks[chance.integers(0, size, 12)] = 1.0
-    made = {"hum": np.asarray(hum), "crackle": crackle, "hiss": hiss, "clicks": np.convolve(clicks, np.ones(16), "same")}
+    made = {
+        "hum": np.asarray(hum),
+        "crackle": crackle,
+        "hiss": hiss,
+        "clicks": np.convolve(clicks, np.ones(16), "same"),
+    }
     return {name: (sound / np.abs(sound).max() * 20000).astype(np.int16) for name, sound in made.items()}
 
 

@@ -25,9 +25,11 @@ AHEAD_S = 0.3
 """A player gives a leg that much in advance, and tells the ears of it then."""
 AFTER_S = 2.5
 """Prompt that is left after the sound."""
-RESUME_S = 1.0
+RESUME_S = 1.2
 """A prompt that stopped for a sound that was no caller must go on after this."""
 ECHO_ONLY_S = 8.0
+EARLIER_S = 2.0
+"""Quiet line between the caller's earlier turn and the prompt."""
 ROOM_TAPS = 240
 """30 ms of reflections after the echo's delay: a handset or a small room."""
 _HISS_RMS = 8.0
@@ -78,6 +80,8 @@ class Room:
         self.resumed_at: list[float] = []
         self._case, self._prompt = case, prompt
         self._at = self._told = 0
+        self.begin_s = 0.0
+        """When the prompt began."""
         self._paused = False
         self._chance = np.random.default_rng(zlib.crc32(case.name.encode()))
         self._echo = np.zeros(int(case.echo_delay_s * RATE_HZ) + PACKET + ROOM_TAPS - 1, np.float32)
@@ -91,11 +95,21 @@ class Room:
         begin = int(case.begin_s * RATE_HZ)
         incoming[begin : begin + len(case.sound)] = case.sound
         incoming += self._chance.normal(0, _HISS_RMS, len(incoming)).astype(np.float32)
+        self._earlier_turn()
         ears.prompt_started(True)
         for at in range(0, len(incoming) - PACKET + 1, PACKET):
             heard = incoming[at : at + PACKET] + self._echo_now()
             self.line.hear(through_line(np.clip(heard, -32768, 32767).astype(np.int16)))
         ears.close()
+
+    def _earlier_turn(self) -> None:
+        """The caller said something before, so that his level is known; events of that are not counted."""
+        line = self.line
+        line.hear_silence(0.5, _HISS_RMS, self._chance)
+        line.hear_all(through_line(self._case.earlier))
+        line.hear_silence(EARLIER_S, _HISS_RMS, self._chance)
+        line.events.clear()
+        self.begin_s = line.now_s
 
     def _echo_now(self) -> NDArray[np.float32]:
         """20 ms go out; what of earlier ones comes back."""
@@ -126,14 +140,14 @@ def play(case: Case, prompt: Pcm, vad: InstantVad, engine: Engine, timing: Timin
     """One case."""
     room = Room(case, prompt, vad, engine, timing)
     room.run()
-    onset_s = case.begin_s + case.voice_s
+    onset_s = room.begin_s + case.begin_s + case.voice_s
     after = [at for at in room.stopped_at if at >= onset_s]
     ends = [*room.resumed_at, room.line.now_s][: len(room.stopped_at)]
     turns = [event.heard for _, event in room.line.events if isinstance(event, TurnHeard)]
     return Outcome(
         case.name, case.kind, case.speaker,
         stop_ms=round((after[0] - onset_s) * 1000, 1) if after else None,
-        early=any(at < case.begin_s for at in room.stopped_at),
+        early=any(at < room.begin_s + case.begin_s for at in room.stopped_at),
         pauses_s=tuple(round(end - begin, 3) for begin, end in zip(room.stopped_at, ends, strict=True)),
         turn_taken=bool(turns),
         heard=" | ".join(heard.expected_text or heard.text for heard in turns),

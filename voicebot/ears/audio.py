@@ -40,6 +40,14 @@ class Halver:
         return np.clip(np.rint(low), -32768, 32767).astype(np.int16)
 
 
+def level_db(pcm: Pcm) -> float:
+    """RMS of int16 samples in dB below full scale; -120 for none or silence."""
+    if not pcm.size:
+        return -120.0
+    samples = pcm.astype(np.float32)
+    return float(10 * np.log10(np.dot(samples, samples) / (pcm.size * 32768.0**2) + 1e-12))
+
+
 def trailing_silence(pcm: Pcm) -> int:
     """Samples at the end of an utterance (int16, 8 000 Hz) that no voice is in: after the last 10 ms frame whose level
     is at most `BELOW_LOUDEST_DB` under the loudest of the last two seconds. 0 when there is no frame.

@@ -8,14 +8,16 @@ the prediction leaves over is the caller.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
 from telephony.leg import Pcm
 
 EXPLAINED = 0.6
-"""Share of the energy that the prompt must explain for audio to be its echo. Over 0.2 s of −15 to −30 dB echo with 30 ms of
-reflections it is 0.85 to 0.98 in 95 of 100 segments; of other people's speech 0.19 (median), 0.48 (95 of 100), 0.68 (99)."""
+"""Share of the energy that the prompt must explain for audio to be its echo. Over 0.2 s of −15 to −30 dB echo with
+30 ms of reflections it is over 0.85 in 95 of 100 segments; of other people's speech 0.19 (median), 0.48 (95 of 100)."""
 WINDOW_EXPLAINED = 0.5
 """The same of the last two windows, by coefficients that were fitted before."""
 BELOW_ECHO = 0.3
@@ -34,6 +36,19 @@ BEFORE = 24
 _EMPHASIS = 0.95
 _FFT = 32768
 _RIDGE = 1e-3
+Shape = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+
+
+def _share(rest: NDArray[np.float32], sound: NDArray[np.float32]) -> float:
+    return float(max(0.0, 1.0 - np.square(rest).sum() / max(1.0, float(np.square(sound).sum()))))
+
+
+def _flat(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.append(samples[:1], samples[1:] - np.float32(_EMPHASIS) * samples[:-1])
+
+
+def _plain(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    return samples
 
 
 class EchoReference:
@@ -65,6 +80,13 @@ class EchoReference:
         rest = float(np.square(sound - predicted[-heard.size :])[1:].sum())
         loudest = float(np.square(predicted).reshape(-1, WINDOWS).sum(1).max()) * heard.size / WINDOWS
         return rest < max((1 - WINDOW_EXPLAINED) * float(np.square(sound[1:]).sum()), BELOW_ECHO * loudest)
+
+    def cancelled(self, heard: Pcm, end: int) -> Pcm:
+        """`heard`, which ends at sample `end`, without the echo that is known."""
+        if self._delay is None or not heard.size:
+            return heard
+        echo = np.convolve(self._reference(end - heard.size, heard.size, _plain), self._taps, "valid")
+        return np.asarray(np.clip(np.rint(heard - echo), -32768, 32767), np.int16)
 
     def fit(self, heard: Pcm, end: int) -> float:
         """The same of the last `SEGMENT` samples after finding how the echo comes back; kept if it is echo."""
@@ -98,21 +120,13 @@ class EchoReference:
         # Windows far below the loudest are silence between words: dividing by them would only magnify noise.
         return int(np.argmax(np.abs(correlation) / np.sqrt(np.maximum(window, 1e-2 * window.max()) + 1.0)))
 
-    def _reference(self, begin: int, count: int) -> NDArray[np.float32]:
+    def _reference(self, begin: int, count: int, shaped: Shape = _flat) -> NDArray[np.float32]:
         """What `count` samples heard from `begin` on are made of: `TAPS` − 1 samples more, zeros where nothing is."""
         first = begin - (self._delay or 0) - (TAPS - 1) - (self._told - KEPT)
         found = np.zeros(count + TAPS, np.float32)
         at = np.arange(max(0, first - 1), min(KEPT, first + count + TAPS - 1))
         found[at - (first - 1)] = self._played[at]
-        return _flat(found)[1:]
+        return shaped(found)[1:]
 
     def _predict(self, begin: int, count: int) -> NDArray[np.float32]:
         return np.asarray(np.convolve(self._reference(begin, count), self._taps, "valid"), np.float32)
-
-
-def _share(rest: NDArray[np.float32], sound: NDArray[np.float32]) -> float:
-    return float(max(0.0, 1.0 - np.square(rest).sum() / max(1.0, float(np.square(sound).sum()))))
-
-
-def _flat(samples: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.append(samples[:1], samples[1:] - np.float32(_EMPHASIS) * samples[:-1])

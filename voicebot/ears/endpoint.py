@@ -36,6 +36,8 @@ _ALONE = frozenset(["hi", "hello", "okay", "ok", "yes", "yeah", "sure", "no", "h
 FASTEST_CHARACTER_S = 0.15
 SURE = 0.6
 """Confidence from which the punctuation of a transcript is believed."""
+CERTAIN = 0.75
+"""The same where a number is awaited: below it a sentence may be a number misheard, of which more will come."""
 CLOSE_LEAD = 4.5
 """Nats by which a shorter number may be likelier than one of the right length and the turn still end early: of 68
 pauses before the last digit of a dictated number 1 was below."""
@@ -52,7 +54,7 @@ FILLERS = frozenset(["uh", "um", "er", "hmm", "hm", "mm", "ah"])
 BACKCHANNELS = frozenset(
     [
         "mhm", "mm", "mm hmm", "mmhmm", "hmm", "hm", "uh huh", "uh", "um", "ah", "oh", "er", "okay", "ok", "right",
-        "yeah", "i see", "huh", "aha", "ooh", "mm mm", "alright", "please", "thanks", "thank you",
+        "yeah", "yes", "yep", "sure", "i see", "huh", "aha", "ooh", "mm mm", "alright", "please", "thanks", "thank you",
     ]
 )  # fmt: skip
 """What listeners say to show that they listen. It does not stop a prompt, unless it answers yes or no."""
@@ -94,6 +96,11 @@ def least_more_s(transcript: Transcript, expect: Expect, voiced_s: float) -> flo
 
 def silence_needed(transcript: Transcript, expect: Expect, timing: Timing) -> float:
     """Seconds of silence after the last voiced window that end a turn with this transcript."""
+    needed_s = _judged(transcript, expect, timing)
+    return needed_s if expect.end_silence_s is None or needed_s <= timing.complete_s else expect.end_silence_s
+
+
+def _judged(transcript: Transcript, expect: Expect, timing: Timing) -> float:
     if expect.kind in ("digits", "alnum"):
         return _of_number(transcript, expect, timing)
     if expect.also and transcript.partial:  # "no, four seven"
@@ -174,7 +181,9 @@ def _of_no_number(transcript: Transcript, timing: Timing) -> float:
     if not said:
         return timing.nothing_s
     sentence = len(said) >= _SENTENCE and _NUMERIC.isdisjoint(said) and not any(map(str.isdigit, said))
-    return max(_of_sentence(transcript, timing), timing.free_s if sentence else timing.perhaps_s)
+    if sentence and transcript.confidence >= CERTAIN:
+        return _of_sentence(transcript, timing)
+    return timing.digits_missing_s
 
 
 def count_characters(spoken: str) -> int:

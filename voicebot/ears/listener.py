@@ -14,12 +14,16 @@ from voicebot.ears.asr.engine import Transcript
 from voicebot.ears.echo import WINDOWS, EchoReference
 from voicebot.ears.events import EarEvent, EarsFailed, FalseAlarm, Interrupt, NoInput, SpeechStarted, TurnHeard
 from voicebot.ears.pool import Job, Pool
-from voicebot.ears.turn import Began, Decision, Discard, Ended, Hurry, Recognise, Silent, Timing, TurnMachine
+from voicebot.ears.turn import Began, Decision, Discard, Doubt, Ended, Hurry, Recognise, Silent, Timing, TurnMachine
 from voicebot.ears.vad import RATE_HZ, WINDOW, BatchedVad
 from voicebot.events import Expect, Heard
 
 NOISE_VOICED_S = 0.7
 """Speech without words that is shorter than this is taken for noise; longer, the caller is asked again."""
+BELIEVED = 0.9
+"""Confidence from which words are believed of a sound over a prompt that hardly seemed to be speech."""
+SHORT_BELIEVED = 0.5
+"""The same of a sound over a prompt that is shorter than `NOISE_VOICED_S`: "mhm" is written as anything."""
 STARVED_S = 0.25
 """A peer that sends nothing (silence suppression) for so long is heard as silent."""
 OnEvent = Callable[[EarEvent], None]
@@ -141,8 +145,12 @@ class Listener:
             end = self._machine.now + WINDOW
             if probability >= self._machine.timing.voiced and self._is_known_echo(end):
                 probability = 0.0
-            self._follow(self._machine.window(probability))
+            self._follow(self._machine.window(probability, self._level_db(end)))
             self._forget()
+
+    def _level_db(self, end: int) -> float:
+        window = self._kept[max(0, end - WINDOW - self._kept_from) : end - self._kept_from]
+        return audio.level_db(self._echo.cancelled(window, end) if self._machine.prompt else window)
 
     def _is_known_echo(self, end: int) -> bool:
         """Whether the audio that ends at sample `end` is what was played, by the path that is known."""
@@ -173,6 +181,8 @@ class Listener:
                     self._ended(decision)
                 case Silent():
                     self._on_event(NoInput())
+                case Doubt():
+                    self._on_event(FalseAlarm(interrupted=True))
 
     def _began(self, began: Began) -> None:
         if self._echo.is_echo(self._kept[: self._machine.now - self._kept_from], self._machine.now):
@@ -193,6 +203,8 @@ class Listener:
         self._discard()
         begin, end = max(0, wanted.start - self._kept_from), wanted.end - self._kept_from
         pcm = self._kept[begin:end].copy()
+        if self._machine.over_prompt:
+            pcm = self._echo.cancelled(pcm, self._kept_from + end)
         self._voice_end = wanted.end - audio.trailing_silence(pcm)
         self._job = Job(lambda: audio.for_engine(pcm), self._expect, self._on_done)
         if not self._pool.submit(self._job, urgent=False):
@@ -205,7 +217,9 @@ class Listener:
         timing = self._machine.timing
         needed = endpoint.silence_needed(job.result, self._expect, timing) if job.result else timing.complete_s
         if job.result is not None:
-            voiced_s = self._machine.voiced_s
+            machine, voiced_s = self._machine, self._machine.voiced_s
+            if machine.over_prompt and self._hardly_said(job.result, voiced_s, machine.doubted):
+                needed = timing.complete_s  # the prompt waits
             more_s = endpoint.least_more_s(job.result, self._expect, voiced_s)
             self._machine.least_voiced_s = max(self._machine.least_voiced_s, voiced_s + more_s)
         self._follow(self._machine.recognised(needed))
@@ -219,22 +233,36 @@ class Listener:
             return
         said = job.result or Transcript("", 0.0)
         if self._came_to_nothing(said, turn, job):
+            self._machine.alarms += turn.over_prompt
             if not turn.over_prompt or turn.interrupted:
                 self._on_event(FalseAlarm(turn.interrupted))
             self._machine.rearm()
             return
+        self._learn_level(turn)
         heard = self._heard(said, turn, job)
         if self._protected:
             self._held = heard
         else:
             self._on_event(TurnHeard(heard))
 
+    def _learn_level(self, turn: Ended) -> None:
+        self._machine.alarms = 0
+        before = self._machine.caller_db
+        self._machine.caller_db = turn.level_db if before is None else (before + turn.level_db) / 2
+
     def _came_to_nothing(self, said: Transcript, turn: Ended, job: Job) -> bool:
-        if said.text or said.expected:
-            if endpoint.is_filler(said):
-                return True
-            return turn.over_prompt and endpoint.is_backchannel(said, self._expect)
-        return turn.over_prompt or (turn.voiced_s < NOISE_VOICED_S and not job.refused)
+        if endpoint.is_filler(said) and (said.text or said.expected):
+            return True
+        if turn.over_prompt:
+            return self._hardly_said(said, turn.voiced_s, turn.doubted)
+        return not (said.text or said.expected) and turn.voiced_s < NOISE_VOICED_S and not job.refused
+
+    def _hardly_said(self, said: Transcript, voiced_s: float, doubted: bool) -> bool:
+        """Whether a sound over a prompt is none that the prompt should stop for."""
+        if not (said.text or said.expected) or endpoint.is_backchannel(said, self._expect):
+            return True
+        believed = BELIEVED if doubted else SHORT_BELIEVED if voiced_s < NOISE_VOICED_S else 0.0
+        return max(said.expected_confidence, said.confidence) < believed
 
     def _heard(self, said: Transcript, turn: Ended, job: Job) -> Heard:
         now = self._clock()

@@ -95,6 +95,12 @@ class _Linter:
         if slot.type == "choice" and not slot.choices:
             self._add(path, f"{name}: a choice without choices", "add `choices`")
         self._hints(path, name, slot)
+        listen = slot.listen
+        if listen.end_silence_s and listen.no_input_s and listen.end_silence_s >= listen.no_input_s:
+            self._add((*path, "listen", "end_silence_s"), f"{name}: an answer must end before it counts as none",
+                      "make end_silence_s shorter than no_input_s")  # fmt: skip
+        if listen.end_silence_s and slot.type == "yesno":
+            self._add((*path, "listen", "end_silence_s"), f"{name}: yes and no are answered at once", "remove it")
         if slot.secret and slot.confirm == "always":
             self._add((*path, "confirm"), f"{name}: a secret must not be read back", "use `confirm: never`")
         self._ladder((*path, "reprompts"), name, [*slot.reprompts], slot.prompt)

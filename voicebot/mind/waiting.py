@@ -134,5 +134,6 @@ def _for_slot(slot: Slot) -> Expect:
     return Expect(
         kind, lengths=slot.sizes or ((10, 11) if slot.type == "phone" else ()), patterns=tuple(slot.pattern),
         phrases=phrases if kind in ("phrases", "name") else (), boost=tuple(slot.boost), secret=slot.secret,
-        no_input_s=_PATIENCE_S.get(slot.type, 6.0),
+        no_input_s=slot.listen.no_input_s or _PATIENCE_S.get(slot.type, 6.0),
+        end_silence_s=slot.listen.end_silence_s, barge_in=slot.listen.barge_in,
     )  # fmt: skip

@@ -9,6 +9,7 @@ SUITES = (
     "voicebot.bench.latency",
     "voicebot.bench.asr",
     "voicebot.bench.turns_cli",
+    "voicebot.bench.bargein_cli",
     "voicebot.bench.tts",
     "voicebot.bench.edge",
 )

@@ -276,18 +276,21 @@ class UserAgent:
     def _on_replaces(
         self, transaction: Transaction, request: Request, source: Hop, entry: Entry, replaces: Replaces
     ) -> None:
-        leg = find_replaced(self._dialogs, replaces, entry, source)
+        found = find_replaced(self._dialogs, replaces, entry, source)
         dialog = Dialog.as_server(request, new_tag(), source)
-        negotiation = Negotiation(leg.media, self._endpoint.local_host(source), entry.terms, source.host)
-        old = leg.dialog.key
         self._endpoint.respond(transaction, respond(request, 100))
         try:
-            leg.adopt(transaction, request, dialog, negotiation)
+            if isinstance(found, SipLeg):
+                negotiation = Negotiation(found.media, self._endpoint.local_host(source), entry.terms, source.host)
+                old = found.dialog.key
+                found.adopt(transaction, request, dialog, negotiation)
+                self._dialogs.moved(found, old)
+            elif found.pick_up is not None:
+                found.pick_up(transaction, request, dialog, entry.terms)
         except SdpError as error:
             raise SipError(error.status, str(error)) from error
         except LegError as error:
             raise SipError(603, "") from error
-        self._dialogs.moved(leg, old)
 
     async def _run(self, incoming: IncomingCall, on_call: OnCall) -> None:
         try:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 
+from ..leg import LegError
 from ..sdp.negotiation import Negotiation, SdpError
 from ..sip.dialog import Dialog, cancel_of
 from ..sip.digest import Login
@@ -56,7 +57,7 @@ class Attempt:
         self._negotiation = Negotiation(
             order.media, order.endpoint.local_host(way.hop), order.terms, source_host=way.hop.host
         )
-        self._ringing = Ringing(order, self._negotiation)
+        self._ringing = Ringing(order, self._negotiation, self._pick_up)
         self._timer = SessionTimer(order.terms.timer)
         self._no_tcp = False
         self._tries = 0
@@ -94,12 +95,12 @@ class Attempt:
 
     def give_up(self, reason: Reason | None = None) -> None:
         """Nobody wants the call any more: CANCEL as soon as that is allowed, BYE when it has just been answered."""
+        if self._leg is not None:
+            self._leg.end("local")
         if self._given_up is not None:
             return
         self._given_up = reason or Reason("SIP", 487, "Request Terminated")
-        if self._leg is not None:
-            self._leg.end("local")
-        elif self._proceeding:
+        if self._leg is None and self._proceeding:
             self._cancel()
         self._fail(CallFailed(487, "Request Terminated"))
 
@@ -156,7 +157,7 @@ class Attempt:
         if response is not None and (self._login is None or not self._login.answer(response, invite)):
             return False
         self._ringing.forget()
-        self._ringing = Ringing(self._order, self._negotiation)
+        self._ringing = Ringing(self._order, self._negotiation, self._pick_up)
         self._send(invite, dressed=response is not None)
         return True
 
@@ -239,6 +240,22 @@ class Attempt:
         except SdpError as error:
             self._fail(CallFailed(error.status, str(error), response))
             return
+        self.result.set_result(leg)
+
+    def _pick_up(self, transaction: Transaction, request: Request, dialog: Dialog, terms: Terms) -> None:
+        """Somebody else takes the call while it rings (RFC 3891 section 3): he is answered, the rest is cancelled."""
+        order = self._order
+        if self._given_up is not None or self.result.done():
+            raise LegError(481, "The Call Is Decided")
+        negotiation = Negotiation(order.media, order.endpoint.local_host(dialog.hop), terms, dialog.hop.host)
+        body = negotiation.answer(request.body) if request.body else None
+        leg = SipLeg(order.endpoint, dialog, negotiation, terms, request.head.from_.uri, order.on_over, order.elsewhere)
+        order.dialogs.add(leg)
+        leg.answer(transaction, request, body)
+        self._leg, self._given_up = leg, ELSEWHERE
+        self._ringing.forget()
+        if self._proceeding:
+            self._cancel()
         self.result.set_result(leg)
 
     def _refuse(self, dialog: Dialog, invite: Request, response: Response, reason: Reason) -> None:

@@ -11,9 +11,12 @@ from ..sip.endpoint import Endpoint, Listener
 from ..sip.hop import Hop
 from ..sip.message import Request, SipError, read_head, respond
 from ..sip.transaction import Transaction
+from ..terms import Terms
 from .capabilities import SDP_TYPE, Headers, capabilities
 
 OnPrack = Callable[[Request], bool]
+PickUp = Callable[[Transaction, Request, Dialog, Terms], None]
+"""Answers the INVITE of somebody who takes the ringing call; gets its dialog and terms. Raises SdpError, LegError."""
 
 
 class EarlyDialog:
@@ -25,6 +28,7 @@ class EarlyDialog:
         negotiation: of its media; None, and set later, while there are none.
         on_prack: says whether a PRACK means a response of ours that waits for it; None: we are the caller.
         on_bye: the caller hung up before the answer; None: the called party may not (RFC 3261 section 15).
+        pick_up: lets somebody else take the call (RFC 3891); None: the call is not ours to give.
     """
 
     def __init__(
@@ -34,14 +38,21 @@ class EarlyDialog:
         negotiation: Negotiation | None,
         on_prack: OnPrack | None = None,
         on_bye: Callable[[Request], None] | None = None,
+        pick_up: PickUp | None = None,
     ) -> None:
         self.dialog = dialog
         self.negotiation = negotiation
+        self.pick_up = pick_up
         self.settled = False
         """The first offer and its answer have both arrived for certain; only then may UPDATE bring another."""
         self._endpoint = endpoint
         self._on_prack = on_prack
         self._on_bye = on_bye
+
+    @property
+    def terms(self) -> Terms:
+        """Of the call."""
+        return Terms() if self.negotiation is None else self.negotiation.terms
 
     def request(self, method: str, headers: Headers, body: bytes, listener: Listener | None) -> None:
         """Send a request inside the dialog."""

@@ -13,7 +13,7 @@ from ..sip.dialog import Dialog
 from ..sip.hop import Hop
 from ..sip.message import Request, Response, SipError
 from .capabilities import SDP_TYPE
-from .early import EarlyDialog
+from .early import EarlyDialog, PickUp
 from .order import Order, Progress
 from .reliable import ReliableReceiver, is_reliable
 
@@ -38,11 +38,13 @@ class Ringing:
     Args:
         order: what is wanted.
         negotiation: has made the offer.
+        pick_up: see `EarlyDialog`.
     """
 
-    def __init__(self, order: Order, negotiation: Negotiation) -> None:
+    def __init__(self, order: Order, negotiation: Negotiation, pick_up: PickUp) -> None:
         self._order = order
         self._negotiation = negotiation
+        self._pick_up = pick_up
         self._branches: dict[str, Branch] = {}
         self._audible: Branch | None = None
         self._muted = False
@@ -111,7 +113,7 @@ class Ringing:
                     "an early dialog cannot be made", extra={"sip_call_id": invite.head.call_id, "why": str(error)}
                 )
                 return branch
-            branch.early = EarlyDialog(self._order.endpoint, dialog, branch.negotiation)
+            branch.early = EarlyDialog(self._order.endpoint, dialog, branch.negotiation, pick_up=self._pick_up)
             self._order.dialogs.add_early(branch.early)
         return branch
 

@@ -8,15 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from telephony.agent import CallFailed, Credentials, Progress, UserAgent
+from telephony.agent import CallFailed, Credentials, Dialling, Progress, UserAgent
 from telephony.leg import LegError
 from telephony.sip.reason import Reason
 from telephony.trunk.dress import Dress
 
 from .baresip import Baresip
+from .legs import until
 from .sippcalled import invite, ok, pause, reply, request, write
 from .sippscript import sdp
-from .siprun import OFFER, running_agent, sipp, wire
+from .siprun import OFFER, Wire, running_agent, sipp, to_tag, wire
 
 pytestmark = pytest.mark.peer("sipp")
 
@@ -311,6 +312,60 @@ async def test_the_called_party_may_change_its_mind_before_it_answers(monkeypatc
         assert early.negotiation.agreed.remote == ("127.0.0.1", 21700)
         dialling.give_up()
         await peer.receive("CANCEL ")
+
+
+async def ringing(agent: UserAgent, peer: Wire) -> tuple[Dialling, str, str]:
+    """A call of ours that rings at `peer`: it, the head of its responses, and the Replaces that means it."""
+    dialling = agent.dial(uri(peer.port))
+    text = await peer.receive("INVITE ")
+    lines = text.split("\r\n")
+    head = "\n".join(one for one in lines if one.startswith(("Via:", "From:", "Call-ID:", "CSeq:")))
+    to = next(one for one in lines if one.startswith("To:"))
+    head += f"\n{to};tag=t\nContact: <sip:human@127.0.0.1:{peer.port}>\n"
+    peer.send(f"SIP/2.0 180 Ringing\n{head}\n")
+    tag = next(one for one in lines if one.startswith("From:")).rpartition("tag=")[2]
+    await until(lambda: dialling.ringing)
+    return dialling, head, f"Replaces: {dialling.id};to-tag={tag};from-tag=t;early-only\n"
+
+
+@pytest.mark.parametrize("crossing", [False, True])
+async def test_a_call_that_rings_may_be_picked_up_at_another_phone(crossing: bool) -> None:
+    """RFC 3891: who sends INVITE with Replaces is answered, who rings is cancelled, also when he answers just then."""
+    async with running_agent(None) as agent, wire(agent.port) as desk, wire(agent.port) as colleague:
+        dialling, head, replaces = await ringing(agent, desk)
+        colleague.send(colleague.request("INVITE", call="pickup", body=OFFER, extra=replaces))
+        answer = await colleague.receive("SIP/2.0 200")
+        assert "m=audio" in answer
+        colleague.send(colleague.request("ACK", branch="z9hG4bKa", call="pickup", to=to_tag(answer)))
+        leg = await asyncio.wait_for(dialling.answered(), 2)
+        assert leg.id == "pickup"
+        assert "completed elsewhere" in await desk.receive("CANCEL ")
+        if crossing:
+            length = len(OFFER) + OFFER.count("\n")
+            desk.send(f"SIP/2.0 200 OK\n{head}Content-Type: application/sdp\nContent-Length: {length}\n\n{OFFER}")
+            await desk.receive("ACK ")
+            bye = await desk.receive("BYE ")
+            desk.send(bye.replace("\r\n", "\n").replace(bye.split("\r\n")[0], "SIP/2.0 200 OK"))
+        else:
+            desk.send(f"SIP/2.0 487 Request Terminated\n{head}\n")
+            await desk.receive("ACK ")
+        assert leg.state == "confirmed" and agent.active_calls == 1
+        colleague.send(colleague.request("BYE", branch="z9hG4bKb", call="pickup", seq="2", to=to_tag(answer)))
+        assert await asyncio.wait_for(leg.closed, 2) == "caller"
+        assert_idle(agent)
+
+
+async def test_a_call_that_rings_is_picked_up_by_nobody_from_elsewhere_or_too_late() -> None:
+    async with running_agent(None) as agent, wire(agent.port) as desk, wire(agent.port, "127.0.0.2") as stranger:
+        dialling, _, replaces = await ringing(agent, desk)
+        stranger.send(stranger.request("INVITE", call="stolen", body=OFFER, extra=replaces))
+        await stranger.receive("SIP/2.0 403")
+        desk.send(desk.request("INVITE", call="nonsense", body="v=0\n", extra=replaces))
+        await desk.receive("SIP/2.0 4")
+        assert not dialling.done
+        dialling.give_up()
+        desk.send(desk.request("INVITE", branch="z9hG4bK2", call="late", body=OFFER, extra=replaces))
+        await desk.receive("SIP/2.0 481")
 
 
 # ── a softphone ──

@@ -31,10 +31,13 @@ async def answer(incoming: IncomingCall) -> None:
 async def assert_alive(peer: Wire) -> None:
     """An OPTIONS ping is answered."""
     branch = f"z9hG4bK{random.random()}"
-    peer.send(peer.request("OPTIONS", branch=branch, call=branch))
-    async with asyncio.timeout(3):
-        while branch not in await peer.receive("SIP/2.0 200"):
-            pass
+    async with asyncio.timeout(10):
+        while True:
+            peer.send(peer.request("OPTIONS", branch=branch, call=branch))  # as every client does over UDP
+            with contextlib.suppress(TimeoutError):
+                while branch not in await peer.receive("SIP/2.0 200", 1):
+                    pass
+                return
 
 
 async def until(condition: Callable[[], bool], patience_s: float = 10) -> None:

@@ -18,13 +18,14 @@ import pytest
 
 from tests.real.baresip import QUIET, RATE_HZ, Baresip, Wave, flite
 from tests.real.server import Server
-from tests.real.test_calls import SOME, transcribed
+from tests.real.test_calls import SOME
 from voicebot.app import App
 from voicebot.call import APOLOGY
 from voicebot.config import Config
 from voicebot.demo.process import start_company
 from voicebot.ears.asr.failover import Failover
 from voicebot.errors import EngineFailed
+from voicebot.events import Expect
 from voicebot.mouth.voice import watched
 from voicebot.standby import Member
 
@@ -74,6 +75,11 @@ class House:
     member: Member[Any]
     mouth: Faulty
 
+    async def understands(self, wave: Wave) -> str:
+        """What a listener hears in it."""
+        heard = await self.app.house.ears.recognise(wave.astype(np.float32) / np.float32(32768), RATE_HZ, Expect())
+        return heard.text.lower()
+
 
 @contextlib.asynccontextmanager
 async def house(
@@ -104,6 +110,7 @@ async def house(
     mouth = Faulty(voice.engine)
     app.house.mouth._voices[:] = [replace(voice, engine=mouth, watch=watched(mouth, 1.0))]
     await app.start()
+    await asyncio.sleep(1.0)  # a server that is short of time just after its start refuses calls
     try:
         server = Server(cast("Any", None), data, app.agent.port, 0, "")
         yield House(app, server, ears, failover._members[0], mouth)
@@ -154,7 +161,7 @@ async def test_without_recognition_there_is_an_apology_in_2_s_a_human_in_10_s_an
             while not running.member.usable:  # noqa: ASYNC110 - it changes in another thread
                 await asyncio.sleep(0.05)
             assert loop.time() - mended < 10
-            assert "hear me" in await transcribed(heard)
+            assert "hear me" in await running.understands(heard)
             assert "paper shredder" in " ".join(texts(running.server, "keys", "bot"))
             await keys.answer(quiet_s=1.5)
             await keys.say(flite("No, that's all, thank you.", tmp_path))
@@ -182,14 +189,10 @@ async def test_a_second_engine_hears_what_the_first_cannot_and_without_a_voice_t
             running.mouth.fault = "breaks"
             await phone.press(SOME["order"])
             await human.until("CALL_ESTABLISHED", 10)
-            apology = phone.heard()[phone.listened :]
-            await asyncio.sleep(1.0)
-            await phone.say(flite("Hello, can you hear me?", tmp_path))
-            heard = await human.answer()
-            await human.hang_up()
-            await phone.until("CALL_CLOSED", 10)
-            assert "hear me" in await transcribed(heard)
-            assert "sorry" in await transcribed(apology)
+            assert "sorry" in await running.understands(phone.heard()[phone.listened :])
+            await asyncio.sleep(0.5)  # there is no summary: they are joined at once
+            await phone.hang_up()
+            await human.until("CALL_CLOSED", 10)
         call = running.server.call_of("caller")
         assert call["call"]["outcome"] == "handed-over"
         assert APOLOGY.text in texts(running.server, "caller", "bot")

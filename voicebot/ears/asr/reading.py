@@ -29,10 +29,12 @@ class Readings:
         """Whether there is a grammar at all."""
         return self._grammars.get(expect) is not None
 
-    def max_gap(self, expect: Expect) -> float:
-        """Readings so far (nats) below the free one are something else."""
+    def max_gap(self, text: str, expect: Expect) -> float:
+        """A reading like `text` that is so far (nats) below the free one is something else."""
         compiled = self._grammars.get(expect)
-        return 0.0 if compiled is None else compiled.max_gap
+        if compiled is None:
+            return 0.0
+        return compiled.max_gap if compiled.gap_of is None else compiled.gap_of(text)
 
     def read(self, text: str, expect: Expect) -> Reading | None:
         """`text` as an answer; None when it is none, or anything may be said."""

@@ -243,11 +243,11 @@ class Whisper:
         begun = [(said, reading.content) for said, reading in read if reading is not None and reading.partial]
         gap = best - whole[0][0].score if whole else float("inf")
         lead = begun[0][0].score - (whole[0][0].score if whole else -np.inf) if begun else 0.0
-        partial = bool(begun) and lead > PARTIAL_LEAD and best - begun[0][0].score <= self._readings.max_gap(expect)
+        partial = bool(begun) and lead > PARTIAL_LEAD and self._near(begun[0][0], best, expect)
         weights: dict[str, float] = {}
         for said, content in whole:
             weights[content] = weights.get(content, 0.0) + float(np.exp(said.score - whole[0][0].score))
-        accepted = bool(weights) and gap <= self._readings.max_gap(expect)
+        accepted = bool(weights) and self._near(whole[0][0], best, expect)
         choices = tuple(weights)
         sure = weights[choices[0]] / sum(weights.values()) * float(np.exp(-gap / 4)) if accepted else 0.0
         return Transcript(
@@ -262,6 +262,10 @@ class Whisper:
             gap=gap,
             timings_ms=timings,
         )
+
+    def _near(self, said: _Said, best: float, expect: Expect) -> bool:
+        """Whether it is close enough to the best reading to be what was said."""
+        return best - said.score <= self._readings.max_gap(said.text, expect)
 
 
 def find(settings: config.Whisper, models: Path) -> Path:

@@ -45,7 +45,7 @@ def request_uri(trunk: Trunk, target: URI, uri: URI) -> URI:
 
     A number, and a URI whose host is the trunk's name, get the peer's host; any other URI stays as it is.
     """
-    if uri.scheme != "tel" and uri.host != trunk.name:
+    if uri.scheme != "tel" and uri.host.lower() != trunk.name:
         return uri
     if trunk.domain and target.host.lower() != trunk.domain.lower():
         return URI(target.scheme, trunk.domain, uri.user)

@@ -73,6 +73,7 @@ async def test_a_transfer_outside_the_destinations_of_the_trunk_is_refused_befor
     ("uri", "told"),
     [
         ("sip:+4930123@line", "sip:+4930123@127.0.0.1:9"),
+        ("sip:+4930123@LINE", "sip:+4930123@127.0.0.1:9"),
         ("tel:+49-30-123", "sip:+49-30-123@127.0.0.1:9"),
         ("sip:bob@pbx.example", "sip:bob@pbx.example"),
     ],

@@ -23,6 +23,14 @@ def register(sub: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     add("--only", choices=("tasks", "rejection", "cost"), help="one part: tasks, rejection of all else, or cost")
     add("--limit", type=int, metavar="N", help="at most N recordings of each task, spread over it")
     add("--jobs", type=int, default=0, metavar="N", help="processes (default: one a core)")
+    add(
+        "--unheard",
+        type=Path,
+        metavar="DIR",
+        help="hear each speaker with a digit layer that was learnt without him;"
+        " the layers are kept in DIR, and made first (minutes)",
+    )
+    add("--train-digits", action="store_true", help="learn the digit layer from the recordings, and end")
     add("--calibrate", action="store_true", help="fit the confidences on this run and print the table to keep")
     add("--json", action="store_true", help="print no table, only the last line")
     add("--out", type=Path, metavar="DIR", help="write report.html, asr.json and every answer (cases.jsonl) here")

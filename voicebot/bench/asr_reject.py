@@ -38,23 +38,28 @@ PIECE_S = 4.0
 _TRIED, _COSTED, _COST_S = 200, 24, 2.0
 
 
-def out_of_grammar(recordings: Sequence[Recording], folder: Path, line: Line, ears: Ears) -> dict[str, Any]:
-    """Sentences where an answer is expected that they do not hold."""
+def out_of_grammar(
+    recordings: Sequence[Recording], folder: Path, line: Line, ears: Ears
+) -> tuple[dict[str, Any], list[tuple[str, dict[str, float]]]]:
+    """Sentences where an answer is expected that they do not hold: figures; kind and evidence of each answer."""
     tried: list[tuple[str, Recording, float]] = []
+    noticed: list[tuple[str, dict[str, float]]] = []
     names = list(EXPECTED)
     for at, recording in enumerate([r for r in recordings if r.task in _OTHER]):
         pcm = received(load(folder / recording.path), line, seed(recording.path))
         for name in (names * 2)[(at * _EACH) % len(names) :][:_EACH]:
             expect, held = EXPECTED[name]
             if not held(recording.transcript):
-                sure = max((t.expected_confidence for t in ears.hear(pcm, expect)[0] if t.expected), default=0.0)
+                found = ears.hear(pcm, expect)[0]
+                noticed += [(expect.kind, t.evidence) for t in found]
+                sure = max((t.expected_confidence for t in found if t.expected), default=0.0)
                 tried.append((name, recording, sure))
     return {
         "accepted": rate([sure >= THRESHOLD for _, _, sure in tried], [r.speaker for _, r, _ in tried]),
         "answered": rate([sure > 0 for _, _, sure in tried]),
         "by_kind": {n: rate([sure > 0 for name, _, sure in tried if name == n]) for n in names},
         "answers": [[name, r.path, round(sure, 3)] for name, r, sure in tried if sure > 0],
-    }
+    }, noticed
 
 
 def noise(noises: Mapping[str, Pcm], ears: Ears) -> dict[str, Any]:

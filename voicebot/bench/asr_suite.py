@@ -9,12 +9,13 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from voicebot.bench import asr_cases, asr_reject, asr_report, asr_score
+from voicebot.bench import asr_calibrate, asr_cases, asr_digits, asr_reject, asr_report, asr_score
 from voicebot.bench.asr_cases import Case
 from voicebot.bench.asr_line import Line, Recording, read_manifest, read_noises
 from voicebot.bench.asr_tasks import NAMES, tasks
+from voicebot.ears.asr.moonshine import Moonshine
 from voicebot.errors import VoicebotError
-from voicebot.paths import speech_dir
+from voicebot.paths import models_dir, speech_dir
 
 
 def run(args: argparse.Namespace) -> int:
@@ -35,21 +36,33 @@ def run(args: argparse.Namespace) -> int:
         "speech": str(folder),
         "noise_db": args.noise,
         "loss_percent": args.loss,
+        "digit_layer": "without each speaker" if args.unheard is not None else "as installed",
         "threshold": asr_score.THRESHOLD,
     }
+    if args.train_digits:
+        asr_digits.train(recordings, folder, Moonshine(models_dir() / "moonshine-tiny-en"))
+        return 0
+    if args.unheard is not None:
+        asr_digits.unheard(recordings, folder, Moonshine(models_dir() / "moonshine-tiny-en"), args.unheard)
     cases: list[Case] = []
+    noticed: list[tuple[str, dict[str, float]]] = []
     if args.only in (None, "tasks"):
         jobs = args.jobs or os.cpu_count() or 1
-        cases = asr_cases.run(args.engine, folder, recordings, chosen, line, jobs)
+        cases = asr_cases.run(args.engine, folder, recordings, chosen, line, jobs, args.unheard)
         figures |= asr_score.of_tasks(cases)
     if args.only in ("rejection", "cost") or (args.only is None and not args.task and not args.speaker):
         ears = asr_cases.Ears(asr_cases.engine(args.engine))
         if args.only != "cost":
-            others = asr_cases.spread_over(recordings, args.limit)
-            figures["out_of_grammar"] = asr_reject.out_of_grammar(others, folder, line, ears)
+            others = recordings if args.unheard is None else asr_digits.other_speech(recordings)[1::2]
+            if args.unheard is not None:
+                ears.forget(next(r.speaker for r in recordings if r.task in asr_digits.LEFT_OUT), args.unheard)
+            others = asr_cases.spread_over(others, args.limit)
+            figures["out_of_grammar"], noticed = asr_reject.out_of_grammar(others, folder, line, ears)
             figures["noise_text"] = asr_reject.noise(noises, ears)
         if args.only != "rejection":
             figures["cost"] = asr_reject.cost(recordings, folder, ears)
+    if args.calibrate:
+        print(asr_calibrate.table(cases, noticed, tasks(recordings), recordings))
     if args.out is not None:
         _write(args.out, figures, cases)
     if not args.json:

@@ -8,7 +8,7 @@ but what a beam reorders.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -20,7 +20,10 @@ from numpy.typing import NDArray
 
 from voicebot.ears import gates, grammars
 from voicebot.ears.asr.bias import Boost
+from voicebot.ears.asr.confidence import REJECTED, confidence, logit
 from voicebot.ears.asr.decode import Hypothesis, biased, free, inside
+from voicebot.ears.asr.dictation import weighed
+from voicebot.ears.asr.digits import DigitLayer
 from voicebot.ears.asr.engine import RATE_HZ, Audio, Cancelled, Transcript
 from voicebot.ears.asr.tokens import BOS, Vocabulary
 from voicebot.ears.grammar import Grammar
@@ -38,6 +41,8 @@ PARTIAL_LEAD = 1.0
 """So much likelier (in nats) the beginning of a sentence must be than a whole one to be taken for unfinished."""
 GAP_TOKENS, GAP_PER_TOKEN = 8, 0.5
 """Readings of more tokens may be so much (nats) further from the free one: each word adds to both."""
+_FAR = 99.0
+"""A gap as large as any, where nothing was read inside the grammar."""
 _LEVEL = 0.06
 """Root mean square that utterances are scaled to, so that faint callers are heard as loud ones are."""
 _SELF = tuple(f"{i}.decoder.{kind}" for i in range(LAYERS) for kind in ("key", "value"))
@@ -128,6 +133,8 @@ class Moonshine:
             raise ModelMissing(f"{folder} is damaged: {error}", "fetch it again: voicebot models pull") from error
         self.vocabulary = Vocabulary(folder / "tokenizer.bin")
         self._grammars = grammars.Cache(self.vocabulary.trie)
+        self.digits = DigitLayer()
+        """Exchanged by `voicebot bench asr` for one that has not heard the speaker."""
         self._boost = lru_cache(_BOOSTS)(lambda words: Boost(words, self.vocabulary.texts))
 
     def close(self) -> None:
@@ -142,11 +149,16 @@ class Moonshine:
         except RuntimeError as error:  # onnxruntime's exceptions derive from it
             raise EngineFailed(f"recognition failed: {error}") from error
 
-    def _recognise(self, audio: Audio, expect: Expect, cancelled: Cancelled) -> Transcript | None:
-        began = time.perf_counter()
+    def frames(self, audio: Audio) -> NDArray[np.float32]:
+        """What the encoder makes of prepared audio: (1, T, 288), a frame of 24 ms each. Raises RuntimeError."""
         samples = audio[None]
         inputs = {"input_values": samples, "attention_mask": np.ones(samples.shape, np.int64)}
-        decoding = Decoding(self._decoder, self._encoder.run(None, inputs)[0])
+        return np.asarray(self._encoder.run(None, inputs)[0], np.float32)
+
+    def _recognise(self, audio: Audio, expect: Expect, cancelled: Cancelled) -> Transcript | None:
+        began = time.perf_counter()
+        frames = self.frames(audio)
+        decoding = Decoding(self._decoder, frames)
         compiled = self._grammars.get(expect)
         if compiled is None:
             said = self._freely(decoding, expect, cancelled)
@@ -160,7 +172,7 @@ class Moonshine:
         said = _first_choice(found) or free(decoding, cancelled)
         if found is None or said is None:
             return None
-        judged = self._judge(said, self._text(said, decoding), found, compiled)
+        judged = self._judge(said, self._text(said, decoding), found, compiled, expect, frames[0])
         if judged.text and not judged.expected and expect.boost:
             otherwise = self._freely(decoding, expect, cancelled)
             if otherwise is None:
@@ -185,6 +197,8 @@ class Moonshine:
         text: str,
         found: list[Hypothesis],
         compiled: grammars.Compiled,
+        expect: Expect,
+        frames: NDArray[np.float32],
     ) -> Transcript:
         whole = [h for h in found if not h.partial]
         gap = max(said.score, found[0].score) - whole[0].score if whole else float("inf")
@@ -194,26 +208,44 @@ class Moonshine:
             and bool(found)
             and said.score - found[0].score <= _allowed(compiled, found[0], self.vocabulary.text)
         )
-        weights: dict[str, float] = {}
+        read: dict[str, float] = {}
         for hypothesis in whole:
             content = compiled.content(self.vocabulary.text(hypothesis.tokens))
-            weights[content] = weights.get(content, 0.0) + float(np.exp(hypothesis.score - whole[0].score))
-        total = sum(weights.values())
-        weights.pop("", None)
-        best = tuple(weights)
-        accepted = bool(best) and gap <= _allowed(compiled, whole[0], self.vocabulary.text) and bool(text)
-        confidence = weights[best[0]] / total * float(np.exp(-gap / 4)) if accepted else 0.0
+            read[content] = float(np.logaddexp(read.get(content, -np.inf), hypothesis.score))
+        accepted = bool(whole) and gap <= _allowed(compiled, whole[0], self.vocabulary.text) and bool(text)
+        shares, evidence = _shares(read), {"gap": min(gap, _FAR)}
+        if whole:
+            evidence["token"] = whole[0].score / (len(whole[0].tokens) + 1)
+        if shares:
+            evidence["sure"] = logit(next(iter(shares.values())))
+        if expect.kind == "digits" and not expect.also:
+            both = weighed(self.digits, frames, read, expect.lengths, compiled.grammar.accepts)
+            if both is not None and not (partial and both.shorter):
+                shares, evidence = both.shares, evidence | both.evidence
+                accepted = confidence("digits", evidence) >= REJECTED
+                partial = partial and not accepted
+        best = tuple(shares)
+        accepted = accepted and bool(best)
         return Transcript(
             text,
             said.confidence if text else 0.0,
             expected=best[0] if accepted else "",
-            expected_confidence=confidence,
+            expected_confidence=confidence(expect.kind, evidence) if accepted else 0.0,
             alternatives=best if accepted else (),
             partial=partial,
             begun=compiled.content(self.vocabulary.text(found[0].tokens)) if partial else "",
             lead=lead if partial else 0.0,
             gap=gap,
+            evidence=evidence,
         )
+
+
+def _shares(read: Mapping[str, float]) -> dict[str, float]:
+    """Readings by their share of the probability, best first; nothing but a carrier phrase takes its share."""
+    best = max(read.values(), default=0.0)
+    weights = {content: float(np.exp(score - best)) for content, score in read.items()}
+    total = sum(weights.values())
+    return {content: weights[content] / total for content in sorted(weights, key=lambda c: -weights[c]) if content}
 
 
 def _allowed(compiled: grammars.Compiled, reading: Hypothesis, write: Callable[[tuple[int, ...]], str]) -> float:

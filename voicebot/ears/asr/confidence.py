@@ -1,0 +1,47 @@
+"""How sure an answer inside a grammar is: a logistic function of what recognition noticed, one a kind of answer.
+
+The weights are fitted by ``voicebot bench asr --calibrate --unheard DIR`` on recordings of speakers that the digit
+layer had not heard, with other speech among them; that command prints the table below.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+FEATURES = ("sure", "gap", "token", "strange", "agree", "place", "length")
+"""What is noticed:
+
+sure: logit of the answer's share among all readings;
+gap: nats by which the free reading is likelier;
+token: mean log-probability of the answer's tokens;
+strange, agree, place, length: of digits: likeness to other speech, whether decoder and digit layer choose the same, how
+far the second digit is behind at the worst place, and how far strings of a digit more or less are.
+"""
+LIMITS = {"sure": (-7.0, 7.0), "gap": (0.0, 25.0), "token": (-4.0, 0.0), "strange": (-6.0, 3.0), "agree": (0.0, 1.0),
+          "place": (0.0, 20.0), "length": (-10.0, 20.0)}  # fmt: skip
+"""Features are cut to these."""
+WEIGHTS: dict[str, dict[str, float]] = {
+    "digits": {"bias": -7.4, "sure": 0.2, "gap": -0.05, "strange": -1.5, "agree": 1.1, "place": 0.2},
+    "alnum": {"bias": 0.0, "sure": 0.8, "gap": -0.25},
+    "other": {"bias": 0.0, "sure": 0.8, "gap": -0.25},
+}
+REJECTED = 0.15
+"""Digits less sure than this are not taken for digits at all."""
+
+
+def confidence(kind: str, evidence: Mapping[str, float]) -> float:
+    """Probability that an answer of this kind is right, 0..1."""
+    weights = WEIGHTS.get(kind, WEIGHTS["other"])
+    total = weights["bias"] + sum(
+        weights.get(name, 0.0) * min(high, max(low, evidence[name]))
+        for name, (low, high) in LIMITS.items()
+        if name in evidence
+    )
+    return 1 / (1 + math.exp(-total))
+
+
+def logit(share: float) -> float:
+    """Of a share, kept finite."""
+    kept = min(max(share, 1e-4), 1 - 1e-4)
+    return math.log(kept / (1 - kept))

@@ -1,0 +1,105 @@
+"""Digits by two judges: the decoder's readings inside the grammar, and the digit layer's string, weighed together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from voicebot.ears.asr.confidence import logit
+from voicebot.ears.asr.digits import WORDS, Dictated, DigitLayer, Scores, dictated
+
+DECODER, LAYER = 0.2, 0.1
+"""Weight of each judge's log-likelihoods: most likely on speakers that the layer had not heard; both are too sure."""
+_NOT_READ = 2.0
+"""A string that the decoder did not come to counts so far (nats) below the worst that it did."""
+_TRIED = 32
+"""Strings of each length that the layer may add."""
+_DIGIT = {**{word: str(i % 10) for i, word in enumerate(WORDS)}, "o": "0"}
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """What both judges come to."""
+
+    shares: dict[str, float]
+    """Answer in words → its share of the probability, best first."""
+    evidence: dict[str, float]
+    """See `confidence.FEATURES`."""
+    shorter: bool
+    """The layer would rather have heard fewer digits than any length that is allowed: more will come."""
+
+
+def weighed(
+    layer: DigitLayer,
+    frames: Scores,
+    read: Mapping[str, float],
+    lengths: Sequence[int],
+    accepts: Callable[[str], bool],
+) -> Weighed | None:
+    """Both judges' answers. None when neither has any.
+
+    Args:
+        frames: (T, features) of the encoder.
+        read: the decoder's readings in words, and their log-likelihoods.
+        lengths: numbers of digits allowed; empty for those that the decoder read.
+        accepts: whether an answer in words is inside the grammar.
+    """
+    written = {_figures(words): words for words in read}
+    scores: dict[str, float] = {}
+    for words, score in read.items():
+        scores[_figures(words)] = float(np.logaddexp(scores.get(_figures(words), -np.inf), score))
+    scores.pop("", None)
+    allowed = sorted(set(lengths) or {len(digits) for digits in scores})
+    if not allowed:
+        return None
+    by_length = {len(d.digits): d for d in dictated(layer.scores(frames), range(1, allowed[-1] + 2))}
+    heard = [by_length[n] for n in allowed if n in by_length]
+    if not heard:
+        return None
+    top = max(heard, key=lambda d: d.score)
+    decoded = max(scores, key=lambda digits: scores[digits], default="")
+    floor = min(scores.values(), default=0.0) - _NOT_READ
+    added = {digits for one in heard for digits in _likeliest(one.places, _TRIED)}
+    spoken = {digits: written.get(digits) or " ".join(WORDS[int(d)] for d in digits) for digits in {*scores, *added}}
+    total = {
+        digits: DECODER * scores.get(digits, floor) + LAYER * _fit(by_length[len(digits)], digits)
+        for digits, words in spoken.items()
+        if len(digits) in by_length and (digits in scores or accepts(words))
+    }
+    if not total:
+        return None
+    best = max(total.values())
+    whole = sum(np.exp(score - best) for score in total.values())
+    order = sorted(total, key=lambda digits: -total[digits])
+    shares = {spoken[digits]: float(np.exp(total[digits] - best) / whole) for digits in order}
+    chosen = by_length[len(order[0])]
+    others = [d.score for n, d in by_length.items() if n not in allowed]
+    worst = np.sort(chosen.places, axis=1)[:, -2].max()
+    evidence = {
+        "sure": logit(next(iter(shares.values()))),
+        "strange": chosen.strange,
+        "agree": float(order[0] == decoded),
+        "place": float(-worst),
+        "length": chosen.score - max(others) if others else 20.0,
+    }
+    fewer = [d.score for n, d in by_length.items() if n < allowed[0]]
+    return Weighed(shares, evidence, bool(fewer) and max(fewer) > top.score)
+
+
+def _figures(words: str) -> str:
+    figures = [_DIGIT.get(word, "") for word in words.split()]
+    return "".join(figures) if all(figures) else ""
+
+
+def _fit(heard: Dictated, digits: str) -> float:
+    return heard.score + float(heard.places[np.arange(len(digits)), [int(d) for d in digits]].sum())
+
+
+def _likeliest(places: Scores, count: int) -> list[str]:
+    """The best strings, place by place."""
+    best = [(0.0, "")]
+    for row in places:
+        best = sorted(((s + float(v), d + str(i)) for s, d in best for i, v in enumerate(row)), reverse=True)[:count]
+    return [digits for _, digits in best]

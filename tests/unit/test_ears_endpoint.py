@@ -57,6 +57,12 @@ def test_silence_that_ends_a_turn(transcript: Transcript, expect: Expect, needed
     assert endpoint.silence_needed(transcript, expect, T) == needed_s
 
 
+def test_who_tells_a_story_may_pause_longer_between_sentences() -> None:
+    said = Transcript("I bought a lamp.", 0.9)
+    assert endpoint.silence_needed(said, Expect(), T, voiced_s=6.0) == T.story_s
+    assert endpoint.silence_needed(said, Expect(), T, voiced_s=1.0) == T.free_s
+
+
 def test_a_prompt_may_say_how_long_an_answer_that_is_not_whole_may_pause() -> None:
     patient = Expect("digits", (4,), end_silence_s=2.5)
     assert endpoint.silence_needed(Transcript("47", 0.9, partial=True), patient, T) == 2.5

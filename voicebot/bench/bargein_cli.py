@@ -7,9 +7,9 @@ from pathlib import Path
 
 _DESCRIPTION = """Prompts play with their echo (15 to 30 dB down, 20 to 250 ms late, reflections of a room) while a
 caller begins to speak, or while something else comes in: noise, music, side talk, backchannels, coughs, line faults.
-Told are how long after the caller's first voiced sample the prompt stops, callers that are missed, and prompts that stop for
-what is no caller and do not go on. --wire places real SIP calls instead and reads the stop from packets. The last line
-is JSON."""
+Told are how long after the caller's first voiced sample the prompt stops, callers that are missed, and prompts that
+stop for what is no caller and do not go on. --wire places real SIP calls instead and reads the stop from packets. The
+last line is JSON."""
 
 
 def register(sub: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

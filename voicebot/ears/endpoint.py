@@ -94,9 +94,11 @@ def least_more_s(transcript: Transcript, expect: Expect, voiced_s: float) -> flo
     return max(0.0, pace_s * missing)
 
 
-def silence_needed(transcript: Transcript, expect: Expect, timing: Timing) -> float:
-    """Seconds of silence after the last voiced window that end a turn with this transcript."""
+def silence_needed(transcript: Transcript, expect: Expect, timing: Timing, voiced_s: float = 0.0) -> float:
+    """Seconds of silence after the last voiced window that end a turn with this transcript and so much speech."""
     needed_s = _judged(transcript, expect, timing)
+    if expect.kind == "free" and voiced_s >= timing.story_from_s:
+        needed_s = max(needed_s, timing.story_s)
     return needed_s if expect.end_silence_s is None or needed_s <= timing.complete_s else expect.end_silence_s
 
 

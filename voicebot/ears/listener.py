@@ -214,10 +214,10 @@ class Listener:
     def _on_done(self, job: Job) -> None:
         if self._closed or job is not self._job:
             return
-        timing = self._machine.timing
-        needed = endpoint.silence_needed(job.result, self._expect, timing) if job.result else timing.complete_s
+        machine, timing, voiced_s = self._machine, self._machine.timing, self._machine.voiced_s
+        needed = timing.complete_s
         if job.result is not None:
-            machine, voiced_s = self._machine, self._machine.voiced_s
+            needed = endpoint.silence_needed(job.result, self._expect, timing, voiced_s)
             if machine.over_prompt and self._hardly_said(job.result, voiced_s, machine.doubted):
                 needed = timing.complete_s  # the prompt waits
             more_s = endpoint.least_more_s(job.result, self._expect, voiced_s)

@@ -96,6 +96,9 @@ class Timing:
     """Silence that ends a number that is long enough, though a longer one is allowed."""
     digits_missing_s: float = 1.408
     """Silence that ends a number that is too short."""
+    story_from_s: float = 5.5
+    """Speech after which a caller tells a story: free speech that seems finished then ends after `story_s`."""
+    story_s: float = 0.512
     nothing_s: float = 0.5
     """Silence after speech in which nothing was recognised."""
     longest_s: float = 25.0

@@ -55,7 +55,8 @@ def _add_setup(sub: Sub) -> argparse.ArgumentParser:
         "setup",
         help="new calls per second",
         description="INVITE to 200, and what is left of memory, sockets and tasks when all calls are over."
-        " Limits: setup_p50, setup_p95, setup_p99 (ms), cpu (ms per call), growth (kB per call, after warm-up).",
+        " Limits: setup_p50, setup_p95, setup_p99 (ms), cpu (ms per call), growth (kB per call,"
+        " after warm-up), blocks (objects left), turned_away (calls answered with 503 and placed again).",
     )
     cmd.add_argument("--calls", type=int, default=400, metavar="N", help="calls in all (400)")
     cmd.add_argument("--per-s", type=float, default=20, metavar="R", help="new calls per second (20)")

@@ -34,6 +34,7 @@ _QUARTERS = 4
 T1_S = 0.5
 """RFC 3261 section 17.1.1.2."""
 GIVE_UP_S = 32.0
+AGAIN_S = 1.0
 PROGRESS_S = 0.25
 FAREWELL_S = 15.0
 _TIMESPEC = struct.Struct("@qq")
@@ -61,6 +62,10 @@ class Plan:
     srtp: bool = False
     stamps: bool = False
     """Keep when each packet came."""
+    again: bool = True
+    """Call again after a 503, as its Retry-After asks."""
+    talks: bool = True
+    """Sends RTP."""
 
 
 @dataclass
@@ -79,6 +84,8 @@ class Seen:
     """What came of it."""
 
     placed: int = 0
+    turned_away: int = 0
+    """Answered with 503 and called again: the server is full, or its machine is."""
     answered: int = 0
     confirmed: int = 0
     """Hung up by the caller, and answered with 200."""
@@ -178,17 +185,24 @@ class Callers:
         if self._stopping or (plan.calls and self.seen.placed >= plan.calls):
             return
         self._at(time.monotonic() + 1 / plan.per_s, self._place)
-        if len(self._calls) >= plan.at_once:
-            return
-        name = f"bench{self._local[1]}x{self.seen.placed}"
+        if len(self._calls) < plan.at_once:
+            self.seen.placed += 1
+            self._invite()
+
+    def _invite(self) -> None:
+        plan = self._plan
+        name = f"bench{self._local[1]}x{next(self._numbers)}"
         key = new_key(SUITE) if plan.srtp else b""
         body = offer(self._local[0], self._rtp.getsockname()[1], plan.codec, key)
         call = _Call(name, request("INVITE", name, self._local, plan.target, body=body), key)
-        self.seen.placed += 1
         self._calls[name] = call
         self._send(call.invite)
         call.sent_ns = time.time_ns()
         self._resend(call, "inviting", call.invite, T1_S)
+
+    def _invite_again(self) -> None:
+        if not self._stopping:
+            self._invite()
 
     def _resend(self, call: _Call, state: str, datagram: bytes, wait_s: float, waited_s: float = 0.0) -> None:
         """Again and again until the call has another state."""
@@ -270,7 +284,12 @@ class Callers:
             if message.status >= 300:
                 # An ACK to a refusal belongs to the INVITE's transaction (RFC 3261 section 17.1.1.3).
                 self._send(ack.replace(b".1.ACK;", b".1.INVITE;", 1))
-                self._fail(call, str(message.status))
+                if message.status == 503 and self._plan.again and not self._stopping:
+                    self.seen.turned_away += 1
+                    self._forget(call)
+                    self._at(time.monotonic() + AGAIN_S, self._invite_again)
+                else:
+                    self._fail(call, str(message.status))
                 return
             self._send(ack)
             if call.state == "inviting":
@@ -295,6 +314,8 @@ class Callers:
     def _talk(self) -> None:
         """A packet in each call whose turn it is."""
         self._tick += 1
+        if not self._plan.talks:
+            return
         sequence, host, number = self._tick // _QUARTERS, self._plan.target[0], FORMATS[self._plan.codec].payload_type
         for call in self._quarters[self._tick % _QUARTERS]:
             packet = pack(

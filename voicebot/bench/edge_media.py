@@ -50,6 +50,7 @@ def measure(
     found: dict[str, Any] = {
         "calls": calls,
         "answered": seen.answered,
+        "turned_away": seen.turned_away,
         "seconds": round(took_s, 1),
         "codec": codec,
         "srtp": srtp,

@@ -16,10 +16,13 @@ NAMES = {
     "setup_p99": "setup_ms/p99",
     "cpu": "cpu_ms_per_call",
     "growth": "memory/kb_per_call",
+    "blocks": "memory/blocks_left",
+    "turned_away": "turned_away",
 }
-BARS = "setup_p95=30,growth=0.2"
+BARS = "setup_p95=30,turned_away=0,blocks=20000"
 _WARM_UP = 0.4
-"""This share of the calls fills pools, caches and the trace ring; memory counts after it."""
+"""This share of the calls fills pools, caches and the trace ring; memory counts after it. It has to take longer than
+`_LONGEST_S`: before, more is remembered with each call."""
 _SAMPLES = 60
 _RATE_MARGIN = 4.0
 _LONGEST_S = 32.0
@@ -54,6 +57,7 @@ def measure(
         "calls": calls,
         "answered": seen.answered,
         "confirmed": seen.confirmed,
+        "turned_away": seen.turned_away,
         "per_s": round(seen.placed / max(took_s, 1e-9), 1),
         "setup_ms": percentiles(seen.setup_ms, 50, 95, 99),
         "resent": seen.resent,
@@ -61,9 +65,7 @@ def measure(
         "cpu_ms_per_call": round(1000 * (busy.cpu_s - before.cpu_s) / max(seen.placed, 1), 2),
         "loop_cpu_ms_per_call": round(1000 * (busy.loop_cpu_s - before.loop_cpu_s) / max(seen.placed, 1), 2),
         "memory": {
-            "began_mb": round(before.memory_mb, 1),
-            "warm_mb": round(next((mb for done, mb in samples if done >= _WARM_UP * calls), 0.0), 1),
-            "ended_mb": round(after.memory_mb, 1),
+            **memory(before, next((mb for done, mb in samples if done >= _WARM_UP * calls), 0.0), after),
             "kb_per_call": round(grown[0], 3),
             "kb_per_call_error": round(grown[1], 3),
         },
@@ -79,6 +81,16 @@ def left(before: Figures, after: Figures) -> dict[str, int]:
         "sockets": after.sockets - before.sockets,
         "tasks": after.tasks - before.tasks,
         "calls": after.calls - before.calls,
+    }
+
+
+def memory(before: Figures, warm_mb: float, after: Figures) -> dict[str, float]:
+    """Resident memory, and objects that are there now and were not when all began."""
+    return {
+        "began_mb": round(before.memory_mb, 1),
+        "warm_mb": round(warm_mb, 1),
+        "ended_mb": round(after.memory_mb, 1),
+        "blocks_left": after.blocks - before.blocks,
     }
 
 

@@ -9,7 +9,7 @@ from voicebot.bench.edge_callers import Plan, Progress
 from voicebot.bench.edge_figures import percentiles, slope
 from voicebot.bench.edge_run import callers, say, server
 from voicebot.bench.edge_server import Setting
-from voicebot.bench.edge_setup import left
+from voicebot.bench.edge_setup import left, memory
 
 NAMES = {"slope": "memory/mb_per_hour_of_real_calls", "setup_p95": "setup_ms/p95"}
 BARS = "slope=1"
@@ -53,15 +53,14 @@ def measure(
         "calls": seen.placed,
         "answered": seen.answered,
         "confirmed": seen.confirmed,
+        "turned_away": seen.turned_away,
         "minutes": round(took_s / 60, 2),
         "setup_ms": percentiles(seen.setup_ms, 50, 95, 99),
         "failures": dict(seen.failures),
         "ended_by_server": seen.ended_by_server,
         "cpu_cores": round((busy.cpu_s - before.cpu_s) / took_s, 3),
         "memory": {
-            "began_mb": round(before.memory_mb, 1),
-            "warm_mb": round(warm[0][2], 1) if warm else 0.0,
-            "ended_mb": round(after.memory_mb, 1),
+            **memory(before, warm[0][2] if warm else 0.0, after),
             "kb_per_call": round(1000 * per_call[0], 3),
             "mb_per_hour_of_real_calls": round(per_call[0] * calls_per_hour, 3),
             "mb_per_hour_error": round(per_call[1] * calls_per_hour, 3),

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, Generic, TypeVar
@@ -23,6 +24,9 @@ FAULTS_TO_REST = 2
 """A single bad job says nothing about the next; two in a row do."""
 FIRST_REST_S, LONGEST_REST_S = 1.0, 8.0
 """Between probes of a resting engine: each rest is twice as long as the one before."""
+BUSY_LIMITS, BUSY_S = 4, 0.01
+"""A job whose thread computes (for at least so long in each limit) may take so many limits: a machine that is short of
+time makes engines slow, not broken."""
 MAX_STUCK = 4
 """Jobs of one engine that hang at the same time; with so many it gets no new ones."""
 
@@ -90,7 +94,7 @@ class Member(Generic[E]):
         return self._timer is None
 
     def run(self, work: Callable[[Ticket], T]) -> T:
-        """Do one job; blocks for at most the limit since its last `Ticket.beat`.
+        """Do one job; blocks for at most the limit since its last `Ticket.beat` (longer while its thread computes).
 
         Raises:
             EngineFailed: it rests, hangs or broke.
@@ -125,14 +129,18 @@ class Member(Generic[E]):
         hand = self._hand()
         ticket, done = Ticket(), Future[Any]()
         hand.jobs.put((lambda: work(ticket), done))
+        limits, seen, computed_s = 0, 0, hand.computed_s()
         while True:
-            seen = ticket.beats
             try:
                 result: T = done.result(self._limit_s)
             except TimeoutError:
                 if done.done():  # the work's own TimeoutError
                     raise
                 if ticket.beats != seen:
+                    limits, seen = 0, ticket.beats
+                    continue
+                limits, before_s, computed_s = limits + 1, computed_s, hand.computed_s()
+                if limits < BUSY_LIMITS and computed_s - before_s > BUSY_S:
                     continue
                 ticket.expired = True
                 with self._lock:
@@ -200,7 +208,12 @@ class _Hand:
     def __init__(self, name: str, free: Callable[[_Hand], bool]) -> None:
         self.jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._free = free
-        threading.Thread(target=self._work, name=f"engine {name}", daemon=True).start()
+        self._thread = threading.Thread(target=self._work, name=f"engine {name}", daemon=True)
+        self._thread.start()
+
+    def computed_s(self) -> float:
+        """Processor time of the thread so far."""
+        return time.clock_gettime(time.pthread_getcpuclockid(self._thread.ident or 0))
 
     def _work(self) -> None:
         while (job := self.jobs.get()) is not None:

@@ -110,7 +110,7 @@ async def house(
     mouth = Faulty(voice.engine)
     app.house.mouth._voices[:] = [replace(voice, engine=mouth, watch=watched(mouth, 1.0))]
     await app.start()
-    await asyncio.sleep(1.0)  # a server that is short of time just after its start refuses calls
+    await calm()
     try:
         server = Server(cast("Any", None), data, app.agent.port, 0, "")
         yield House(app, server, ears, failover._members[0], mouth)
@@ -119,6 +119,15 @@ async def house(
         mouth.mend()
         await app.stop()
         await company.stop()
+
+
+async def calm() -> None:
+    """Wait until the event loop has kept up for a while: a server that is short of time refuses calls."""
+    loop, kept_up = asyncio.get_running_loop(), 0
+    while kept_up < 12:
+        begun = loop.time()
+        await asyncio.sleep(0.1)
+        kept_up = kept_up + 1 if loop.time() - begun < 0.4 else 0
 
 
 def wait_before(answer: Wave, said: Wave) -> float:

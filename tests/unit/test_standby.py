@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -113,6 +114,18 @@ def test_progress_keeps_a_long_job_alive(member: Member[Fickle]) -> None:
         return ticket.beats
 
     assert member.run(slow) == 5
+
+
+def test_a_job_that_computes_is_slow_and_not_hung_but_not_for_ever(member: Member[Fickle]) -> None:
+    def compute(ticket: Ticket, seconds: float) -> bool:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and not ticket.expired:
+            sum(range(1000))
+        return not ticket.expired
+
+    assert member.run(lambda ticket: compute(ticket, 0.12))
+    with pytest.raises(TookTooLong):
+        member.run(lambda ticket: compute(ticket, 30.0))
 
 
 def test_so_many_hanging_threads_and_no_more(engine: Fickle) -> None:

@@ -155,6 +155,11 @@ class Mouth(Section):
     voice: str | Pipecat | list[str | Pipecat] = "auto"
     """``auto`` (Piper when its voice is there, otherwise espeak-ng), ``espeak``, a Piper voice in models/, a Pipecat
     service, or several of which the next takes over when one fails. espeak-ng is always the last."""
+    languages: dict[Annotated[str, Field(pattern=r"^[a-z]{2}(-[A-Z]{2})?$")], str | Pipecat | list[str | Pipecat]] = (
+        Field(default_factory=dict)
+    )
+    """Voices, as under `voice`, for what prompts say in another language: ``es: espeak``. ``auto`` takes a Piper voice
+    of that language."""
     words_per_minute: Annotated[int, Field(ge=80, le=400)] = 165
     cache_mb: Annotated[int, Field(ge=1)] = 64
     """Memory for prompts that were already spoken once."""

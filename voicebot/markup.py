@@ -1,10 +1,13 @@
-"""The small markup of prompts: pauses, spelling, slow passages. The mind checks and removes it, the mouth speaks it.
+"""The small markup of prompts: pauses, spelling, slow and foreign passages.
 
-====================  =================================================
-``[pause 400ms]``     silence, 50 ms to 3 s (``[pause 1.5s]``)
-``[spell: AB12]``     letters and digits one by one
-``[slow] … [/slow]``  these words at `SLOW` of the usual speed
-====================  =================================================
+The mind checks and removes it, the mouth speaks it.
+
+============================  =================================================
+``[pause 400ms]``             silence, 50 ms to 3 s (``[pause 1.5s]``)
+``[spell: AB12]``             letters and digits one by one
+``[slow] … [/slow]``          these words at `SLOW` of the usual speed
+``[lang es] … [/lang]``       these words in another language, by its own voice
+============================  =================================================
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ SLOW = 0.75
 MIN_PAUSE_MS, MAX_PAUSE_MS = 50, 3000
 _TAG = re.compile(r"\[([^\[\]]*)\]|([\[\]])")
 _PAUSE = re.compile(r"pause (\d{1,4}|\d{0,2}\.\d{1,3}) ?(ms|s)\Z")
+_LANG = re.compile(r"lang ([a-z]{2}(?:-[A-Z]{2})?)\Z")
 _SPELL = re.compile(r"spell:(.*)\Z", re.DOTALL)
 
 
@@ -31,6 +35,8 @@ class Part:
     """Without markup; empty for a pause."""
     slow: bool = False
     pause_ms: int = 0
+    language: str = ""
+    """BCP 47 tag; empty for that of the dialog."""
 
 
 def parse(text: str) -> list[Part]:
@@ -40,12 +46,12 @@ def parse(text: str) -> list[Part]:
         MarkupError: a bracket that holds none of the tags, or a tag that is not closed.
     """
     parts: list[Part] = []
-    slow, words, at = False, "", 0
+    slow, language, words, at = False, "", "", 0
 
     def flush() -> None:
         nonlocal words
         if words.strip():
-            parts.append(Part(re.sub(r"[^\S\n]+", " ", words).strip(), slow))
+            parts.append(Part(re.sub(r"[^\S\n]+", " ", words).strip(), slow, language=language))
         words = ""
 
     for match in _TAG.finditer(text):
@@ -62,10 +68,14 @@ def parse(text: str) -> list[Part]:
             if slow == (match[1] == "slow"):
                 raise MarkupError(f"[{match[1]}] inside [slow]" if slow else "[/slow] without [slow]")
             slow = not slow
+        elif match[1] == "/lang" or _LANG.match(match[1]):
+            if bool(language) != (match[1] == "/lang"):
+                raise MarkupError(f"[{match[1]}] inside [lang]" if language else "[/lang] without [lang]")
+            language = "" if language else match[1].removeprefix("lang ")
         else:
             parts.append(Part("", pause_ms=_pause_ms(match[1])))
-    if slow:
-        raise MarkupError("[slow] without [/slow]")
+    if slow or language:
+        raise MarkupError("[slow] without [/slow]" if slow else "[lang] without [/lang]")
     words += text[at:]
     flush()
     return parts
@@ -84,7 +94,7 @@ def harmless(value: str) -> str:
 def _pause_ms(tag: str) -> int:
     found = _PAUSE.match(tag)
     if not found:
-        raise MarkupError(f"[{tag}] is none of [pause 400ms], [spell: AB12], [slow] and [/slow]")
+        raise MarkupError(f"[{tag}] is none of [pause 400ms], [spell: AB12], [slow] and [lang es]")
     length_ms = round(float(found[1]) * (1000 if found[2] == "s" else 1))
     if not MIN_PAUSE_MS <= length_ms <= MAX_PAUSE_MS:
         raise MarkupError(f"[{tag}] is not between {MIN_PAUSE_MS} ms and {MAX_PAUSE_MS // 1000} s")

@@ -50,6 +50,14 @@ def test_actions_that_the_flow_calls_must_exist_with_these_arguments(company: Pa
     assert "other arguments than it takes: why" in problems
 
 
+def test_a_language_without_a_voice_is_found(company: Path) -> None:
+    spoil(company.with_name("northwind.yaml"), "How can I help you today?", "Hi. [lang es]Diga dos.[/lang]")
+    (problem,) = check.look(company)[0]
+    assert "speaks 'es', for which there is no voice" in str(problem)
+    spoil(company, "voice: auto ", "languages: {es: espeak} #")
+    assert not check.look(company)[0]
+
+
 def test_a_handover_target_that_nobody_configured_is_found(company: Path) -> None:
     spoil(company, "    reception:", "    rezeption:")
     assert any("'reception' is not configured" in p.message for p in check.look(company)[0])

@@ -20,6 +20,12 @@ def test_a_text_is_words_and_pauses() -> None:
     ]  # fmt: skip
 
 
+def test_a_passage_in_another_language_may_be_slow_too() -> None:
+    assert parse("Hi [lang es-MX]hola [slow]buenos[/slow][/lang] bye") == [
+        Part("Hi"), Part("hola", language="es-MX"), Part("buenos", slow=True, language="es-MX"), Part("bye"),
+    ]  # fmt: skip
+
+
 def test_nothing_of_it_is_shown() -> None:
     assert plain("Your code is [pause 400ms][slow][spell: AB12][/slow]. Keep it.") == "Your code is A B 1 2. Keep it."
     assert plain("No markup at all.") == "No markup at all."
@@ -31,6 +37,7 @@ def test_nothing_of_it_is_shown() -> None:
         "[pause]", "[pause 5s]", "[pause 10ms]", "[pause -1s]",
         "[pause 400]", "[pause: 400ms]", "[slow]without an end", "an end[/slow]",
         "[slow]a [slow]b[/slow][/slow]", "[shout]hey[/shout]", "a [ b", "a ] b", "[]", "[spell AB]", "[[pause 1s]]",
+        "[lang es]hola", "hola[/lang]", "[lang spanish]hola[/lang]", "[lang es]a[lang de]b[/lang][/lang]",
         "[pause 99999999s]", "[pause .s]",
     ],
 )  # fmt: skip
@@ -42,7 +49,8 @@ def test_what_is_no_markup_is_refused(text: str) -> None:
 def test_a_flow_with_wrong_markup_is_refused_on_its_line() -> None:
     found = problems(SMALL.replace("How much?", "How [loud]much?"))
     assert any("[loud] is none of" in message for _, message in found)
-    Flow.parse(SMALL.replace("There are {left:money}", "[slow]There are[/slow] [pause 1s] [spell: {left}]"))
+    marked = "[slow]There are[/slow] [pause 1s] [spell: {left}] [lang es]dólares[/lang]"
+    assert Flow.parse(SMALL.replace("There are {left:money}", marked)).languages_used() == {"es"}
 
 
 def test_only_the_mouth_gets_the_markup(flow: Flow) -> None:

@@ -19,7 +19,7 @@ from voicebot.mouth import mouth as module
 from voicebot.mouth.engine import Emit
 from voicebot.mouth.mouth import Mouth
 from voicebot.mouth.recordings import Recordings
-from voicebot.mouth.voice import Voice
+from voicebot.mouth.voice import Voice, choose, faults
 
 TONE = (6000 * np.sin(2 * np.pi * 440 * np.arange(8000) / 16000)).astype(np.int16)
 
@@ -299,3 +299,23 @@ async def test_a_slow_voice_that_gives_all_at_once_gets_few_words_first(
         await whole(mouth, f"word{number}")
     await whole(mouth, text + " Really.")
     assert engine.spoken[-2] == text
+
+
+async def test_a_passage_in_another_language_has_its_own_voice() -> None:
+    here, there = ToneEngine("here"), ToneEngine("there")
+    mouth = Mouth([Voice(here, 1.0)], Recordings(None), 10_000_000, languages={"es": [Voice(there, 1.0)]})
+    mouth.start()
+    await whole(mouth, "You have 2. [lang es]Tiene 2.[/lang] [lang fr]Bonjour.[/lang]")
+    await whole(mouth, "[lang es]Tiene 2.[/lang]")
+    mouth.stop()
+    assert here.spoken == ["You have two.", "Bonjour."]
+    assert there.spoken == ["Tiene 2."], "no English words in it, and it is remembered"
+
+
+def test_espeak_speaks_the_languages_of_the_configuration() -> None:
+    settings = config.Mouth(voice="espeak", languages={"es": "espeak", "de-DE": "auto"})
+    names = [choose(settings, Path("nowhere"), language)[0][0].engine.name for language in settings.languages]
+    assert [name.split()[1].partition("+")[0] for name in names] == ["es", "de"]
+    assert not faults(settings, Path("nowhere"))
+    unknown = config.Mouth(languages={"qq": "espeak"})
+    assert ["'qq+adam'" in str(fault) for fault in faults(unknown, Path("nowhere"))] == [True]

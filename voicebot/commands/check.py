@@ -116,6 +116,11 @@ def _fit(
             found.append(
                 Problem(str(flow_file), 0, f"action {name!r} is called with other arguments than it takes: {differ}")
             )
+    for language in sorted(flow.languages_used() - set(config.mouth.languages)):
+        found.append(
+            Problem(str(path), 0, f"{flow_file} speaks {language!r}, for which there is no voice",
+                    f"add `{language}: espeak` under mouth.languages")
+        )  # fmt: skip
     target = flow.model.handover.target
     if target not in config.handover.targets:
         found.append(

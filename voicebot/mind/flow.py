@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,10 @@ class Flow:
         for program in self.programs.values():
             found += [(i.name, i.text) for i in program.code if isinstance(i, (Tell, Check, Human, Stop))]
         return [(name, text) for name, text in found if not templates.fields(text)]
+
+    def languages_used(self) -> frozenset[str]:
+        """Other languages in which parts of its texts are spoken."""
+        return frozenset(re.findall(r"\[lang ([A-Za-z-]+)\]", self.model.model_dump_json()))
 
     def actions_used(self) -> dict[str, frozenset[str]]:
         """Action → names of the arguments that the flow gives it, over all its uses."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
@@ -20,7 +20,7 @@ from voicebot.mouth.cache import Cache, Key
 from voicebot.mouth.job import Job
 from voicebot.mouth.phrases import Phrase, split
 from voicebot.mouth.recordings import Recordings
-from voicebot.mouth.speakable import speakable
+from voicebot.mouth.speakable import LANGUAGE, speakable
 from voicebot.mouth.voice import Voice, choose
 from voicebot.paths import models_dir
 
@@ -56,10 +56,19 @@ class Mouth:
         recordings: prompts that need no voice.
         cache_bytes: memory for audio that was already made.
         advice: how to get a better voice.
+        languages: voices for passages in other languages, by tag; where there are none, `voices` speak them.
     """
 
-    def __init__(self, voices: list[Voice], recordings: Recordings, cache_bytes: int, advice: str = "") -> None:
+    def __init__(
+        self,
+        voices: list[Voice],
+        recordings: Recordings,
+        cache_bytes: int,
+        advice: str = "",
+        languages: Mapping[str, list[Voice]] | None = None,
+    ) -> None:
         self._voices = voices
+        self._languages = dict(languages or {})
         self._recordings = recordings
         self._cache = Cache(cache_bytes)
         self._char_s = FIRST_S / FIRST_CHARS
@@ -79,8 +88,10 @@ class Mouth:
             ModelMissing: a Piper voice is configured and not on this machine.
             EngineFailed: the configured voice is broken.
         """
-        voices, advice = choose(settings, models_dir() / "piper")
-        return cls(voices, Recordings(settings.recordings), settings.cache_mb * 1_000_000, advice)
+        folder = models_dir() / "piper"
+        voices, advice = choose(settings, folder)
+        languages = {language: choose(settings, folder, language)[0] for language in settings.languages}
+        return cls(voices, Recordings(settings.recordings), settings.cache_mb * 1_000_000, advice, languages)
 
     @property
     def voice_name(self) -> str:
@@ -98,8 +109,9 @@ class Mouth:
         if self._executor is not None:
             self._executor.shutdown(wait=True)
             self._executor = None
-        for voice in self._voices:
-            voice.close()
+        for voices in (self._voices, *self._languages.values()):
+            for voice in voices:
+                voice.close()
 
     async def keep(self, says: Iterable[Say]) -> None:
         """Record what must be there when no voice can speak: it stays in memory, at both rates, found by its name."""
@@ -180,17 +192,18 @@ class Mouth:
         return clip
 
     async def _phrase(self, phrase: Phrase, rate_hz: int, secret: bool) -> AsyncGenerator[Pcm, None]:
-        voice = f"{self.voice_name}{_SLOW if phrase.slow else ''}"
-        key = (voice, speakable(phrase.text, date.today()), rate_hz)
+        voices = self._languages.get(phrase.language, self._voices)
+        words = speakable(phrase.text, date.today(), phrase.language or LANGUAGE)
+        key = (f"{voices[0].engine.name}{_SLOW if phrase.slow else ''}", words, rate_hz)
         clip = self._cache.get(key)
         if clip is not None:
             yield clip
             return
-        async with contextlib.aclosing(self._job(key, secret).listen()) as blocks:
+        async with contextlib.aclosing(self._job(key, voices, secret).listen()) as blocks:
             async for block in blocks:
                 yield block
 
-    def _job(self, key: Key, secret: bool) -> Job:
+    def _job(self, key: Key, voices: list[Voice], secret: bool) -> Job:
         """The synthesis of this phrase: the one under way for another call, or a new one."""
         job = self._jobs.get(key)
         if job is not None and not job.abandoned and not secret:
@@ -203,9 +216,9 @@ class Mouth:
         def ended(job: Job, whole: bool) -> None:
             self._secret_jobs.discard(job)
             if not secret:
-                self._made(key, job, whole)
+                self._made(key, job, whole, voices)
 
-        job = Job(self._voices, words, rate_hz, self._workers, ended, speed)
+        job = Job(voices, words, rate_hz, self._workers, ended, speed)
         if secret:
             self._secret_jobs.add(job)
         else:
@@ -219,12 +232,12 @@ class Mouth:
             return None
         return max(LEAST_FIRST_CHARS, int(FIRST_S / self._char_s))
 
-    def _made(self, key: Key, job: Job, whole: bool) -> None:
+    def _made(self, key: Key, job: Job, whole: bool, voices: list[Voice]) -> None:
         if self._jobs.get(key) is job:
             del self._jobs[key]
-        if whole and job.first_s:
+        if whole and job.first_s and voices is self._voices:
             self._char_s += PACE_WEIGHT * (job.first_s / max(1, len(key[1])) - self._char_s)
-        if whole and job.voice_name == self.voice_name:  # a stand-in voice is not remembered
+        if whole and job.voice_name == voices[0].engine.name:  # a stand-in voice is not remembered
             self._cache.put(key, job.audio)
 
     @property

@@ -41,6 +41,8 @@ class Phrase:
     """Silence between these words and the next phrase."""
     slow: bool = False
     """To be spoken at `markup.SLOW` of the usual speed."""
+    language: str = ""
+    """BCP 47 tag; empty for that of the dialog."""
 
 
 def split(text: str, first_chars: int | None = None) -> list[Phrase]:
@@ -63,7 +65,7 @@ def split(text: str, first_chars: int | None = None) -> list[Phrase]:
         if first_chars is not None and bounded and not any(p.text for p in phrases):
             first = _first_clause(bounded[0], first_chars)
             bounded[:1], cut = first, len(first) > 1
-        phrases += [Phrase(piece, _pause_ms(piece), part.slow) for piece in bounded]
+        phrases += [Phrase(piece, _pause_ms(piece), part.slow, part.language) for piece in bounded]
         if cut:
             phrases[begun] = _joined(phrases[begun])
     return phrases[:MAX_PHRASES]

@@ -18,13 +18,16 @@ Rules = Callable[[str, date, bool], str]
 LANGUAGES: dict[str, Rules] = {"en": english}
 """By primary language subtag (BCP 47). Another language is another entry here."""
 
+LANGUAGE = "en-US"
+"""Of dialogs."""
+
 _TYPOGRAPHY = str.maketrans(
     {"’": "'", "‘": "'", "“": '"', "”": '"', "\u00a0": " ", "\u202f": " ", "\u2011": "-", "\u2212": "-", "…": "."}
 )
 _UNSAID = re.compile(r"[*#=]{2,}|[\[\]{}<>|\\^~`\"]|_{2,}")
 
 
-def speakable(text: str, today: date, language: str = "en-US") -> str:
+def speakable(text: str, today: date, language: str = LANGUAGE) -> str:
     """The words to say for `text`, in one line.
 
     Args:

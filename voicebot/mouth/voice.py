@@ -12,7 +12,7 @@ from telephony.leg import Pcm
 from voicebot import config, log
 from voicebot.errors import EngineFailed, ModelMissing, VoicebotError
 from voicebot.mouth.engine import Emit, Engine
-from voicebot.mouth.espeak import Espeak
+from voicebot.mouth.espeak import VOICE, Espeak
 from voicebot.mouth.finish import Finisher, gain_for, to_float
 from voicebot.mouth.level import Leveller
 from voicebot.mouth.piper import Piper
@@ -100,12 +100,13 @@ def _until_expired(emit: Emit, ticket: Ticket) -> Emit:
     return pass_on
 
 
-def choose(settings: config.Mouth, folder: Path) -> tuple[list[Voice], str]:
+def choose(settings: config.Mouth, folder: Path, language: str = "") -> tuple[list[Voice], str]:
     """The voices to try in order, best first, and advice how to get a better one (or empty).
 
     Args:
         settings: which are wanted; espeak-ng comes after them.
         folder: holds ``<voice>.onnx`` and ``<voice>.onnx.json`` of Piper voices.
+        language: of `config.Mouth.languages`; empty for that of the dialog.
 
     Raises:
         ModelMissing: a Piper voice asked for by name is not there.
@@ -113,24 +114,36 @@ def choose(settings: config.Mouth, folder: Path) -> tuple[list[Voice], str]:
     """
     voices: list[Voice] = []
     advice = ""
-    last = ("espeak",) if settings.voices[-1] != "espeak" else ()
-    for wanted in (*settings.voices, *last):
+    listed = settings.voices if not language else config.Mouth(voice=settings.languages[language]).voices
+    last = ("espeak",) if listed[-1] != "espeak" else ()
+    for wanted in (*listed, *last):
         if isinstance(wanted, config.Pipecat):
             voices.append(_pipecat(wanted, settings.limit_s))
         elif wanted == "auto":
-            found = _installed(settings, folder)
+            found = _installed(settings, folder, language)
             voices += found
             advice = "" if found else BETTER
         elif wanted == "espeak":
-            voices.append(Voice.measured(Espeak(settings.words_per_minute), settings.limit_s))
+            voices.append(Voice.measured(_espeak(settings, language), settings.limit_s))
         else:
             voices.append(Voice.measured(Piper.load(folder, wanted, settings.words_per_minute), settings.limit_s))
     return voices, advice
 
 
-def _installed(settings: config.Mouth, folder: Path) -> list[Voice]:
-    """The first Piper voice in the folder that works."""
-    for name in sorted(path.stem for path in folder.glob("*.onnx")):
+def _espeak(settings: config.Mouth, language: str) -> Espeak:
+    """espeak-ng in a language: that of the region (``en-GB``) if it has one. Raises EngineFailed when it has none."""
+    if not language:
+        return Espeak(settings.words_per_minute)
+    variant = VOICE.partition("+")[2]
+    try:
+        return Espeak(settings.words_per_minute, f"{language.lower()}+{variant}")
+    except EngineFailed:
+        return Espeak(settings.words_per_minute, f"{language[:2]}+{variant}")
+
+
+def _installed(settings: config.Mouth, folder: Path, language: str) -> list[Voice]:
+    """The first Piper voice in the folder that works, of this language if there is one."""
+    for name in sorted(path.stem for path in folder.glob(f"{language.replace('-', '_')}*.onnx")):
         try:
             return [Voice.measured(Piper.load(folder, name, settings.words_per_minute), settings.limit_s)]
         except (EngineFailed, ModelMissing) as error:
@@ -153,7 +166,13 @@ def _pipecat(service: config.Pipecat, limit_s: float) -> Voice:
 def faults(settings: config.Mouth, folder: Path) -> list[VoicebotError]:
     """What the voices that are named lack, found without loading them."""
     found: list[VoicebotError] = []
-    for wanted in settings.voices:
+    for language in settings.languages:
+        try:
+            _espeak(settings, language)
+        except EngineFailed as error:
+            found.append(error)
+    others = [voice for wanted in settings.languages.values() for voice in config.Mouth(voice=wanted).voices]
+    for wanted in (*settings.voices, *others):
         try:
             if isinstance(wanted, config.Pipecat):
                 from voicebot import pipecat_service

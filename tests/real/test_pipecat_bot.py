@@ -18,7 +18,7 @@ PHONE_RTP = 26200
 CALLS = 10
 ROUND_S = 3.3
 """Speech, silence, its echo."""
-LATEST_S = 40.0
+LATEST_S = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -84,9 +84,10 @@ async def test_ten_calls_at_once_and_what_they_cost(bot: Bot, tmp_path: Path) ->
                     ear.leg.play(words)
                 await asyncio.sleep(ROUND_S)
                 per_call_ms = per_call_ms or (bot.cpu_s - cpu_s) / (time.monotonic() - began) / CALLS * 1000
-                missing = [ear for ear in missing if likeness(words, ear.heard(began)) < 0.9]
+                done = [ear for ear in missing if likeness(words, ear.heard(began)) > 0.9]
+                await asyncio.gather(*(ear.leg.hang_up() for ear in done))
+                missing = [ear for ear in missing if ear not in done]
         echoed_s = time.monotonic() - began
-        await asyncio.gather(*(leg.hang_up() for leg in legs))
     print(
         f"{CALLS} calls answered in {answered_s * 1000:.0f} ms, all echoed after {echoed_s:.1f} s, "
         f"{per_call_ms:.0f} ms CPU per call-second"

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from voicebot.bench.tts_prompts import PROMPTS, Prompt, read
+from voicebot.bench.tts_prompts import PROMPTS, Prompt, of_tasks, read
 from voicebot.bench.tts_run import Run, Spoken, words, wrong
 from voicebot.bench.tts_suite import figures
 from voicebot.cli import main
@@ -47,6 +47,15 @@ def test_the_prompts_of_a_file_are_its_lines(tmp_path: Path) -> None:
     with pytest.raises(VoicebotError, match="0 prompts"):
         read(file)
     assert {p.kind for p in PROMPTS} == {"short", "long", "numbers", "names"}
+
+
+def test_tasks_are_kinds_of_ours_or_what_recordings_say(tmp_path: Path) -> None:
+    rows = "path,task,transcript,speaker\na.wav,digits4,one two,x\nb.wav,digits4,one two,y\nc.wav,word,hi,x\n"
+    (tmp_path / "manifest.csv").write_text(rows)
+    assert of_tasks(["digits4"], tmp_path) == (Prompt("digits4", "one two"),)
+    assert {p.kind for p in of_tasks(["names", "word"], tmp_path)} == {"names", "word"}
+    with pytest.raises(VoicebotError, match="no kind of prompt"):
+        of_tasks(["nothing"], tmp_path)
 
 
 def test_a_run_ends_in_its_figures_and_writes_a_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

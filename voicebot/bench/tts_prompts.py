@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from voicebot.bench.asr_line import read_manifest
 from voicebot.errors import VoicebotError
 
 MAX_PROMPTS = 1000
@@ -13,7 +15,7 @@ MAX_PROMPTS = 1000
 @dataclass(frozen=True, slots=True)
 class Prompt:
     kind: str
-    """``short``, ``long``, ``numbers``, ``names``, or ``file``."""
+    """``short``, ``long``, ``numbers``, ``names``, ``file``, or a task of recordings."""
     text: str
 
 
@@ -61,3 +63,20 @@ def read(file: Path) -> tuple[Prompt, ...]:
     if not 0 < len(found) <= MAX_PROMPTS:
         raise VoicebotError(f"{file} has {len(found)} prompts", f"write 1 to {MAX_PROMPTS}, one a line")
     return found
+
+
+def of_tasks(names: Sequence[str], speech: Path) -> tuple[Prompt, ...]:
+    """Our prompts of these kinds, and what is said in recordings of these tasks, each text once.
+
+    Raises:
+        VoicebotError: there is no such kind or task.
+    """
+    found: list[Prompt] = []
+    for name in names:
+        ours = [prompt for prompt in PROMPTS if prompt.kind == name]
+        said = [] if ours else sorted({r.transcript for r in read_manifest(speech) if r.task == name})
+        if not ours and not said:
+            kinds = ", ".join(dict.fromkeys(p.kind for p in PROMPTS))
+            raise VoicebotError(f"{name!r} is no kind of prompt and no task in {speech}", f"choose one of: {kinds}")
+        found += ours or [Prompt(name, text) for text in said]
+    return tuple(found[:MAX_PROMPTS])

@@ -15,7 +15,7 @@ import soundfile
 from telephony.media.codecs import RATE_HZ
 from voicebot import config
 from voicebot.bench.asr_line import read_noises
-from voicebot.bench.tts_prompts import PROMPTS, Prompt, read
+from voicebot.bench.tts_prompts import PROMPTS, Prompt, of_tasks, read
 from voicebot.bench.tts_run import NOISE_DB, Run, Spoken, speak_all, understand, words, wrong
 from voicebot.bench.turns_report import Plot, Table, write
 from voicebot.ears.asr.moonshine import Moonshine
@@ -35,10 +35,14 @@ def run(args: argparse.Namespace) -> int:
     """See `tts.main`. Raises VoicebotError: no such voice, no such file; ModelMissing; EngineFailed."""
     if args.repeat < 1:
         raise VoicebotError("each prompt must be spoken at least once", "give --repeat 1 or more")
-    prompts = PROMPTS if args.text_file is None else read(args.text_file)
+    speech = args.speech or speech_dir()
+    prompts = of_tasks(args.task, speech)
+    if args.text_file is not None:
+        prompts += read(args.text_file)
+    prompts = prompts or PROMPTS
     voice, done = asyncio.run(_speak(args.voice, prompts, args.repeat))
     if not args.no_recognition:
-        understand(done, Moonshine(models_dir() / "moonshine-tiny-en"), read_noises(args.speech or speech_dir()))
+        understand(done, Moonshine(models_dir() / "moonshine-tiny-en"), read_noises(speech))
     found = figures(voice, done)
     if args.out is not None:
         report(args.out, found, done)

@@ -25,7 +25,7 @@ from voicebot.errors import VoicebotError
 
 TURNS = 2
 """Interruptions a call. The caller says something after the greeting first: a disclosure cannot be interrupted."""
-AT_ONCE = 4
+AT_ONCE = 2
 
 
 async def run(folder: Path, recordings: Sequence[Recording], calls: int) -> dict[str, Any]:

@@ -20,7 +20,7 @@ def register(sub: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     add("--repeat", type=int, default=5, metavar="N", help="speak each prompt N times fresh and N times again (5)")
     add("--speech", type=Path, metavar="DIR", help="a folder with recordings and noises (default: VOICEBOT_SPEECH)")
     add("--task", action="append", default=[], metavar="NAME",
-        help="short, long, numbers, names, or a task of --speech, whose transcripts are spoken (repeatable)")  # fmt: skip
+        help="short, long, numbers, names, or a task of --speech, whose texts are spoken (repeatable)")  # fmt: skip
     add("--no-recognition", action="store_true", help="do not measure how well it is understood")
     add("--json", action="store_true", help="print no table, only the last line")
     add("--out", type=Path, metavar="DIR", help="write report.html, tts.json and every prompt as WAV here")

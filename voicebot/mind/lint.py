@@ -231,7 +231,8 @@ class _Linter:
             try:
                 markup.parse(text)
             except markup.MarkupError as error:
-                self._add(path, str(error), "write [pause 400ms], [spell: AB12], [slow] … [/slow] or [lang es] … [/lang]")
+                remedy = "write [pause 400ms], [spell: AB12], [slow] … [/slow] or [lang es] … [/lang]"
+                self._add(path, str(error), remedy)
         for field in fields:
             self._name(path, field.name, extra)
             if plain and field.name not in CALLER and field.name not in self._flow.from_call:

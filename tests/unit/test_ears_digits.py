@@ -80,7 +80,7 @@ def test_training_aligns_words_in_order() -> None:
 
 
 def test_a_string_that_the_beam_lost_is_found_by_the_layer() -> None:
-    found = weighed(Fixed(), said([4, 2, 7, 3]), {"zero eight seven three": -9.2}, (4,), anything)
+    found = weighed(Fixed(), said([4, 2, 7, 3]), {"zero eight seven three": -9.2}, (4,), 0.0, anything)
     assert found is not None
     assert next(iter(found.shares)) == "four two seven three"
     assert found.evidence["agree"] == 0
@@ -88,26 +88,26 @@ def test_a_string_that_the_beam_lost_is_found_by_the_layer() -> None:
 
 def test_where_the_layer_doubts_the_decoder_decides() -> None:
     unsure = said([5], sure=0.1)
-    found = weighed(Fixed(), unsure, {"nine": -0.5, "five": -40.0}, (1,), anything)
+    found = weighed(Fixed(), unsure, {"nine": -0.5, "five": -40.0}, (1,), 0.0, anything)
     assert found is not None
     assert next(iter(found.shares)) == "nine"
 
 
 def test_only_strings_inside_the_grammar_are_added() -> None:
-    found = weighed(Fixed(), said([4, 2]), {"one one": -1.0}, (2,), lambda words: words.startswith("one"))
+    found = weighed(Fixed(), said([4, 2]), {"one one": -1.0}, (2,), 0.0, lambda words: words.startswith("one"))
     assert found is not None
     assert all(words.startswith("one") for words in found.shares)
 
 
 def test_a_number_that_is_still_too_short_is_known() -> None:
-    found = weighed(Fixed(), said([4, 2, 7]), {"four two seven seven": -20.0}, (4,), anything)
+    found = weighed(Fixed(), said([4, 2, 7]), {"four two seven seven": -20.0}, (4,), 0.0, anything)
     assert found is not None
     assert found.shorter
     assert found.evidence["length"] < 0
 
 
 def test_shares_add_up_to_one() -> None:
-    found = weighed(Fixed(), said([4]), {"four": -0.1, "five": -3.0}, (1,), anything)
+    found = weighed(Fixed(), said([4]), {"four": -0.1, "five": -3.0}, (1,), 0.0, anything)
     assert found is not None
     assert sum(found.shares.values()) == pytest.approx(1)
 

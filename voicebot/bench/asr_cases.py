@@ -85,9 +85,9 @@ class Ears:
 
     def forget(self, speaker: str, layers: Path | None) -> None:
         """Hear digits with the layer that was learnt without this speaker, if there is one. Raises ModelMissing."""
-        path = layers / f"{speaker}.npz" if layers is not None else None
-        if path is not None and path.is_file() and isinstance(self._engine, Moonshine):
-            self._engine.digits = DigitLayer(path)
+        if layers is not None and isinstance(self._engine, Moonshine):
+            path = layers / f"{speaker}.npz"
+            self._engine.digits = DigitLayer(path) if path.is_file() else DigitLayer()
 
     def spans(self, pcm: Pcm) -> list[tuple[int, int]]:
         """Turns as (start, end) samples."""

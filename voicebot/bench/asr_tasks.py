@@ -27,6 +27,7 @@ NAMES = (*_DIGITS, "digits_real", "letter", "nato", "code", "date", "amount", "y
 STRINGS = ("digits4", "digits6", "digits10")
 _COFFEE_HOW = ("a little bit of", "a bit of", "a lot of", "lots of", "some")
 _SHORTEST_BOOST = 3
+_TAKEN = "|"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +104,23 @@ class Menu:
         return "; ".join(f"{slot}: {value}" for slot, value in sorted(found.items()))
 
     def _heard(self, words: list[str]) -> dict[str, str]:
-        found = {}
-        for slot, kinds in self._kinds.items():
-            fitting = find_choices(words, kinds, asked=False)
-            if fitting:
-                before = " ".join(words[: fitting[0].start])
-                how = next((h for h in _COFFEE_HOW if slot in self._measured and f" {before}".endswith(f" {h}")), "")
-                found[slot] = f"{how} {fitting[0].value}".strip()
-        return found
+        """Longest first, each word once: "medium roast" is no size."""
+        found: dict[str, str] = {}
+        left = list(words)
+        while True:
+            fitting = [
+                (one.end - one.start, -one.start, slot, one)
+                for slot, kinds in self._kinds.items()
+                if slot not in found
+                for one in find_choices(left, kinds, asked=False)
+            ]
+            if not fitting:
+                return found
+            _, _, slot, best = max(fitting, key=lambda f: f[:3])
+            before = " ".join(words[: best.start])
+            how = next((h for h in _COFFEE_HOW if slot in self._measured and f" {before}".endswith(f" {h}")), "")
+            found[slot] = f"{how} {best.value}".strip()
+            left[best.start : best.end] = [_TAKEN] * (best.end - best.start)
 
 
 def _slots(text: str) -> dict[str, str]:
@@ -124,8 +134,8 @@ def _split(text: str) -> tuple[str, str]:
 
 
 def _forms(kind: str) -> tuple[str, ...]:
-    """``eight ounce`` is also written ``8 ounce``, and "ounces"."""
-    figures = {"eight": "8", "twelve": "12", "sixteen": "16", "twenty": "20"}
+    """How an author of a flow lists it: ``eight ounce`` is also written ``8 ounce``, "iced" is said "ice"; plurals."""
+    figures = {"eight": "8", "twelve": "12", "sixteen": "16", "twenty": "20", "iced": "ice"}
     first, _, rest = kind.partition(" ")
     forms = [kind, *([f"{figures[first]} {rest}"] if first in figures else [])]
     return tuple(form + tail for form in forms for tail in ("", "s"))

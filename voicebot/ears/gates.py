@@ -23,6 +23,11 @@ MAX_REPEATS = 4
 """The same word more often than this in a row is a decoder going in circles; digits may repeat ("zero zero zero")."""
 _SPARE_TOKENS = 5
 _NUMBER_WORDS = frozenset(["oh", "o", "no", "yes", *"0123456789", *words.DIGITS])
+LEAST_CONFIDENCE = 0.5
+"""Free text less sure than this is nothing. Callers' words in 90 recordings: 0.66 and more, a babble's 0.4 to 0.7."""
+FLAT_DB, FLAT_CONFIDENCE = 12.0, 0.72
+"""Where loud and soft frames (95th and 10th percentile) are less than `FLAT_DB` apart, this is needed instead. Callers
+on a clean line: 30 dB and more; a coffee shop: 8 to 11 dB, 0.58 to 0.69."""
 _FRAME_S, _HOP_S = 0.064, 0.032
 _TONE_SHARE = 0.97
 _TONE_FRAMES = 0.75
@@ -50,6 +55,20 @@ def _circling(said: list[str]) -> bool:
             ):
                 return True
     return False
+
+
+def murmur(confidence: float, audio: NDArray[np.float32], rate_hz: int) -> bool:
+    """Whether free text of this confidence is what a room murmurs rather than what a caller says to us.
+
+    Callers stand out of their line: between words it is quieter by far.
+    """
+    size = rate_hz // 100
+    frames = audio[: audio.size // size * size].reshape(-1, size)
+    if confidence < LEAST_CONFIDENCE or not len(frames):
+        return True
+    levels_db = 10 * np.log10(np.square(frames).mean(axis=1) + 1e-12)
+    low, high = np.percentile(levels_db, (10, 95))
+    return bool(high - low < FLAT_DB and confidence < FLAT_CONFIDENCE)
 
 
 def no_speech(audio: NDArray[np.float32], rate_hz: int) -> bool:

@@ -22,11 +22,20 @@ LIMITS = {"sure": (-7.0, 7.0), "gap": (0.0, 25.0), "token": (-4.0, 0.0), "strang
           "place": (0.0, 20.0), "length": (-10.0, 20.0)}  # fmt: skip
 """Features are cut to these."""
 WEIGHTS: dict[str, dict[str, float]] = {
-    "digits": {"bias": -7.4, "sure": 0.2, "gap": -0.05, "strange": -1.5, "agree": 1.1, "place": 0.2},
-    "alnum": {"bias": 0.0, "sure": 0.8, "gap": -0.25},
+    "digits": {
+        "bias": -8.821,
+        "sure": 0.229,
+        "gap": -0.145,
+        "token": -0.080,
+        "strange": -1.880,
+        "agree": 0.600,
+        "place": 0.304,
+        "length": 0.321,
+    },
+    "alnum": {"bias": 0.430, "sure": 0.541, "gap": -0.244, "token": 1.197},
     "other": {"bias": 0.0, "sure": 0.8, "gap": -0.25},
 }
-REJECTED = 0.15
+REJECTED = 0.1
 """Digits less sure than this are not taken for digits at all."""
 
 

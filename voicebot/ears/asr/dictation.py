@@ -13,7 +13,9 @@ from voicebot.ears.asr.digits import WORDS, Dictated, DigitLayer, Scores, dictat
 DECODER, LAYER = 0.2, 0.1
 """Weight of each judge's log-likelihoods: most likely on speakers that the layer had not heard; both are too sure."""
 _NOT_READ = 2.0
-"""A string that the decoder did not come to counts so far (nats) below the worst that it did."""
+"""A string that the decoder did not come to counts so far (nats) below the worst that it did, …"""
+_PRUNED = 6.0
+"""… and below what its beam has kept, as far as the best reading was itself in the beam (`decode._FAR_BEHIND`)."""
 _TRIED = 32
 """Strings of each length that the layer may add."""
 _DIGIT = {**{word: str(i % 10) for i, word in enumerate(WORDS)}, "o": "0"}
@@ -36,6 +38,7 @@ def weighed(
     frames: Scores,
     read: Mapping[str, float],
     lengths: Sequence[int],
+    gap: float,
     accepts: Callable[[str], bool],
 ) -> Weighed | None:
     """Both judges' answers. None when neither has any.
@@ -44,6 +47,7 @@ def weighed(
         frames: (T, features) of the encoder.
         read: the decoder's readings in words, and their log-likelihoods.
         lengths: numbers of digits allowed; empty for those that the decoder read.
+        gap: nats by which the decoder's free reading is likelier than its best inside the grammar.
         accepts: whether an answer in words is inside the grammar.
     """
     written = {_figures(words): words for words in read}
@@ -60,7 +64,7 @@ def weighed(
         return None
     top = max(heard, key=lambda d: d.score)
     decoded = max(scores, key=lambda digits: scores[digits], default="")
-    floor = min(scores.values(), default=0.0) - _NOT_READ
+    floor = min(*scores.values(), scores[decoded] - max(0.0, _PRUNED - gap)) - _NOT_READ if scores else 0.0
     added = {digits for one in heard for digits in _likeliest(one.places, _TRIED)}
     spoken = {digits: written.get(digits) or " ".join(WORDS[int(d)] for d in digits) for digits in {*scores, *added}}
     total = {

@@ -145,9 +145,12 @@ class Moonshine:
         if gates.no_speech(audio, RATE_HZ):
             return Transcript("", 0.0)
         try:
-            return self._recognise(prepare(audio), expect, cancelled)
+            found = self._recognise(prepare(audio), expect, cancelled)
         except RuntimeError as error:  # onnxruntime's exceptions derive from it
             raise EngineFailed(f"recognition failed: {error}") from error
+        if found is None or not found.text or found.expected or found.partial:
+            return found
+        return replace(found, text="", confidence=0.0) if gates.murmur(found.confidence, audio, RATE_HZ) else found
 
     def frames(self, audio: Audio) -> NDArray[np.float32]:
         """What the encoder makes of prepared audio: (1, T, 288), a frame of 24 ms each. Raises RuntimeError."""
@@ -219,10 +222,10 @@ class Moonshine:
         if shares:
             evidence["sure"] = logit(next(iter(shares.values())))
         if expect.kind == "digits" and not expect.also:
-            both = weighed(self.digits, frames, read, expect.lengths, compiled.grammar.accepts)
+            both = weighed(self.digits, frames, read, expect.lengths, gap, compiled.grammar.accepts)
             if both is not None and not (partial and both.shorter):
                 shares, evidence = both.shares, evidence | both.evidence
-                accepted = confidence("digits", evidence) >= REJECTED
+                accepted = accepted or confidence("digits", evidence) >= REJECTED
                 partial = partial and not accepted
         best = tuple(shares)
         accepted = accepted and bool(best)

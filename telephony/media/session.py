@@ -183,6 +183,9 @@ class MediaSession:
         """Send and receive nothing more; no callback comes after this. The ports are free within a tick."""
         if not self.closed:
             self.closed = True
+            # Whoever is called usually keeps the session: as a circle, audio would stay until the next full collection.
+            self.on_audio = self.on_dtmf = self.on_timeout = None
+            self._sender.flush()
             self._leave(self)
 
     def deliver(self, heard: Heard | None) -> None:

@@ -11,19 +11,22 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from voicebot.bench.edge_callers import Plan, Progress, Seen, run_callers
-from voicebot.bench.edge_server import Figures, Setting, run_server
+from voicebot.bench.edge_server import Figures, Setting, resident_mb, run_server
 from voicebot.errors import VoicebotError
 
 START_S = 30.0
 FAREWELL_S = 30.0
 TELL_S = 5.0
+REMEMBERED_S = 34.0
+"""Transactions are for 32 s (RFC 3261: 64 T1)."""
 
 
 class Server:
     """The server's process."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, pid: int) -> None:
         self._connection = connection
+        self._pid = pid
         self.target: tuple[str, int] = ("127.0.0.1", int(received(connection, START_S)))
 
     def figures(self) -> Figures:
@@ -32,9 +35,18 @@ class Server:
         found: Figures = received(self._connection, START_S)
         return found
 
+    def memory_mb(self) -> float:
+        """Resident now; read from outside, so that it costs the server nothing."""
+        return resident_mb(self._pid)
+
     def settle(self, before: Figures, patience_s: float) -> Figures:
-        """The figures once sockets, tasks and calls are back where they began, or when patience ends."""
+        """The figures once sockets, tasks and calls are back where they began, or when patience ends.
+
+        With more of it than transactions are remembered for, they are waited for, too.
+        """
         end_s = time.monotonic() + patience_s
+        if patience_s > REMEMBERED_S:
+            time.sleep(REMEMBERED_S)
         while (now := self.figures()).held != before.held and time.monotonic() < end_s:
             time.sleep(0.2)
         return now
@@ -78,8 +90,8 @@ class Calling:
 @contextlib.contextmanager
 def server(setting: Setting) -> Iterator[Server]:
     """A server that is up. Raises VoicebotError when it does not start."""
-    with process(run_server, setting) as connection:
-        one = Server(connection)
+    with started(run_server, setting) as (connection, pid):
+        one = Server(connection, pid)
         try:
             yield one
         finally:
@@ -101,18 +113,26 @@ def say(line: str) -> None:
 
 @contextlib.contextmanager
 def process(work: Callable[[Connection, Any], None], what: Any) -> Iterator[Connection]:
+    """A process that does some work, and the way to speak with it; it has to end by itself."""
+    with started(work, what) as (connection, _):
+        yield connection
+
+
+@contextlib.contextmanager
+def started(work: Callable[[Connection, Any], None], what: Any) -> Iterator[tuple[Connection, int]]:
+    """The same with its number."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=work, args=(theirs, what), daemon=True)
-    process.start()
+    child = context.Process(target=work, args=(theirs, what), daemon=True)
+    child.start()
     theirs.close()
     try:
-        yield ours
+        yield ours, child.pid or 0
     finally:
-        process.join(FAREWELL_S)
-        if process.is_alive():
-            process.kill()
-            process.join()
+        child.join(FAREWELL_S)
+        if child.is_alive():
+            child.kill()
+            child.join()
         ours.close()
 
 

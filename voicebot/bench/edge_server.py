@@ -125,7 +125,7 @@ class _Server:
         thread = next(one.ident for one in threading.enumerate() if one.name == "media")
         assert thread is not None
         return Figures(
-            memory_mb=int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6,
+            memory_mb=resident_mb(os.getpid()),
             blocks=sys.getallocatedblocks(),
             cpu_s=time.process_time() - self._held_s,
             engine_cpu_s=time.clock_gettime(time.pthread_getcpuclockid(thread)),
@@ -136,6 +136,11 @@ class _Server:
             heard_s=self._heard,
             refused=dict(self._gate.refused),
         )
+
+
+def resident_mb(pid: int) -> float:
+    """Memory of a process. Raises OSError when it is gone."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 def _is_socket(path: Path) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 from voicebot.bench.edge_callers import Plan, Progress
 from voicebot.bench.edge_figures import percentiles, slope
-from voicebot.bench.edge_run import callers, say, server
+from voicebot.bench.edge_run import REMEMBERED_S, callers, say, server
 from voicebot.bench.edge_server import Figures, Setting
 
 NAMES = {
@@ -22,15 +22,17 @@ NAMES = {
 BARS = "setup_p95=30,turned_away=0,blocks=20000"
 _WARM_UP = 0.4
 """This share of the calls fills pools, caches and the trace ring; memory counts after it. It has to take longer than
-`_LONGEST_S`: before, more is remembered with each call."""
+`REMEMBERED_S`: before, more is remembered with each call."""
 _SAMPLES = 60
 _RATE_MARGIN = 4.0
-_LONGEST_S = 32.0
-"""Transactions are remembered for so long (RFC 3261: 64 T1)."""
 
 
 def measure(
-    calls: int = 400, per_s: float = 20, talk_s: float = 1.0, settle_s: float = _LONGEST_S + 8, first_port: int = 30000
+    calls: int = 400,
+    per_s: float = 20,
+    talk_s: float = 1.0,
+    settle_s: float = REMEMBERED_S + 6,
+    first_port: int = 30000,
 ) -> dict[str, Any]:
     """One run. Raises VoicebotError when a process dies."""
     at_once = round(per_s * (talk_s + 10)) + 20
@@ -44,7 +46,7 @@ def measure(
             def sample(progress: Progress) -> None:
                 done = progress.over + progress.failed
                 if done >= len(samples) * calls / _SAMPLES:
-                    samples.append((done, one.figures().memory_mb))
+                    samples.append((done, one.memory_mb()))
 
             began_s = time.monotonic()
             calling.watch(lambda p: p.over + p.failed >= calls, 60 + 2 * calls / per_s, sample)

@@ -38,7 +38,7 @@ def measure(
             def sample(progress: Progress) -> None:
                 now_s = time.monotonic() - began_s
                 if now_s >= len(samples) * max(1.0, 60 * minutes / 120):
-                    samples.append((now_s, progress.over, one.figures().memory_mb))
+                    samples.append((now_s, progress.over, one.memory_mb()))
 
             calling.watch(lambda _: False, 60 * minutes, sample)
             took_s, busy = time.monotonic() - began_s, one.figures()

@@ -59,3 +59,15 @@ def test_going_in_circles_is_dropped_and_repeated_digits_are_not() -> None:
 def test_more_words_than_a_mouth_can_say_are_dropped() -> None:
     assert gates.believable("Where is the order that I placed last week?", 30, 1.0) == ""
     assert gates.believable("Thank you.", 3, 0.5) == "Thank you."
+
+
+def test_text_that_nobody_is_sure_of_is_murmur() -> None:
+    speech = np.tile(np.concatenate([np.full(3200, 0.2, np.float32), np.full(1600, 0.001, np.float32)]), 4)
+    assert gates.murmur(0.4, speech, 16000)
+    assert not gates.murmur(0.6, speech, 16000)
+
+
+def test_text_out_of_an_even_noise_must_be_surer() -> None:
+    even = np.full(16000, 0.1, np.float32)
+    assert gates.murmur(0.6, even, 16000)
+    assert not gates.murmur(0.9, even, 16000)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from voicebot.ears.asr.confidence import logit
-from voicebot.ears.asr.digits import WORDS, Dictated, DigitLayer, Scores, dictated
+from voicebot.ears.asr.digits import WORDS, Dictated, DigitLayer, Scores, Search
 
 DECODER, LAYER = 0.2, 0.1
 """Weight of each judge's log-likelihoods: most likely on speakers that the layer had not heard; both are too sure."""
@@ -58,8 +58,9 @@ def weighed(
     allowed = sorted(set(lengths) or {len(digits) for digits in scores})
     if not allowed:
         return None
-    by_length = {len(d.digits): d for d in dictated(layer.scores(frames), range(1, allowed[-1] + 2))}
-    heard = [by_length[n] for n in allowed if n in by_length]
+    search = Search(layer.scores(frames), allowed[-1] + 1)
+    by_length = {n: one for n in allowed if (one := search.best(n)) is not None}
+    heard = list(by_length.values())
     if not heard:
         return None
     top = max(heard, key=lambda d: d.score)
@@ -79,16 +80,18 @@ def weighed(
     order = sorted(total, key=lambda digits: -total[digits])
     shares = {spoken[digits]: float(np.exp(total[digits] - best) / whole) for digits in order}
     chosen = by_length[len(order[0])]
-    others = [d.score for n, d in by_length.items() if n not in allowed]
+    others = {
+        n: score for n in range(1, allowed[-1] + 2) if n not in allowed and (score := search.score(n)) is not None
+    }
     worst = np.sort(chosen.places, axis=1)[:, -2].max()
     evidence = {
         "sure": logit(next(iter(shares.values()))),
         "strange": chosen.strange,
         "agree": float(order[0] == decoded),
         "place": float(-worst),
-        "length": chosen.score - max(others) if others else 20.0,
+        "length": chosen.score - max(others.values()) if others else 20.0,
     }
-    fewer = [d.score for n, d in by_length.items() if n < allowed[0]]
+    fewer = [score for n, score in others.items() if n < allowed[0]]
     return Weighed(shares, evidence, bool(fewer) and max(fewer) > top.score)
 
 

@@ -76,13 +76,13 @@ class DigitLayer:
 
 def dictated(scores: Scores, lengths: Sequence[int]) -> list[Dictated]:
     """The best string of each of `lengths` (1 and more) that fits in, likeliest first."""
-    search = _Search(scores, max(lengths))
+    search = Search(scores, max(lengths))
     found = [search.best(length) for length in sorted(set(lengths))]
     return sorted((d for d in found if d is not None), key=lambda d: -d.score)
 
 
-class _Search:
-    """Viterbi over (digits so far, word, part) and the silences between; all lengths at once."""
+class Search:
+    """Viterbi over (digits so far, word, part) and the silences between; all lengths up to `longest` at once."""
 
     def __init__(self, scores: Scores, longest: int) -> None:
         self._scores, size = scores, len(scores)
@@ -113,12 +113,18 @@ class _Search:
             between += silence[t]
         self._inside, self._between = inside, between
 
+    def score(self, length: int) -> float | None:
+        """Log-likelihood of the best string of so many digits; None when they do not fit in."""
+        score = max(float(self._between[length]), float(self._inside[length - 1, :, -1].max()))
+        return score if score > _NEVER / 2 else None
+
     def best(self, length: int) -> Dictated | None:
+        """The best string of so many digits (1 to `longest`)."""
+        score = self.score(length)
+        if score is None:
+            return None
         last = self._inside[length - 1, :, -1]
         word = int(last.argmax())
-        score = max(float(self._between[length]), float(last[word]))
-        if score < _NEVER / 2:
-            return None
         spans = self._trace(length, None if self._between[length] >= last[word] else word)
         places = np.array([_digits(self._fits(begin, end)) for begin, end, _ in spans], np.float32)
         heard = np.concatenate([np.arange(begin, end) for begin, end, _ in spans])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -51,7 +52,7 @@ def hear(failover: Failover, cancelled: Cancelled = lambda: False) -> str | None
 
 @pytest.fixture
 def failover(engines: list[Engine]) -> Iterator[Failover]:
-    both = Failover(engines, limit_s=0.05, first_rest_s=60.0)
+    both = Failover(engines, limit_s=0.3, first_rest_s=60.0)
     yield both
     both.close()
     assert all(engine.closed for engine in engines)
@@ -72,6 +73,22 @@ def test_the_second_hears_what_the_first_breaks_on_and_the_first_then_rests(
 
 def test_the_second_hears_what_the_first_hangs_on(failover: Failover, engines: list[Engine]) -> None:
     engines[0].hangs.clear()
+    assert hear(failover) == "second"
+
+
+def test_an_engine_that_asks_whether_to_stop_is_at_work_but_not_for_ever(failover: Failover) -> None:
+    def slow(seconds: float, stop: Cancelled) -> Transcript | None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            time.sleep(0.01)
+            if stop():
+                return None
+        return Transcript("slow", 1.0)
+
+    first = failover._members[0].engine
+    first.recognise = lambda audio, expect, cancelled: slow(0.6, cancelled)  # type: ignore[method-assign]
+    assert hear(failover) == "slow"
+    first.recognise = lambda audio, expect, cancelled: slow(30.0, cancelled)  # type: ignore[method-assign]
     assert hear(failover) == "second"
 
 

@@ -40,7 +40,7 @@ def engines() -> list[Fickle]:
 
 @pytest.fixture
 async def mouth(engines: list[Fickle]) -> AsyncIterator[Mouth]:
-    voices = [Voice(engine, 1.0, watched(engine, 0.1, first_rest_s=0.05)) for engine in engines]
+    voices = [Voice(engine, 1.0, watched(engine, 0.5, first_rest_s=0.05)) for engine in engines]
     made = Mouth(voices, Recordings(None), 10_000_000)
     made.start()
     yield made

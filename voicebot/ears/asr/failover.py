@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -12,7 +13,7 @@ from voicebot import metrics
 from voicebot.ears.asr.engine import RATE_HZ, Audio, Cancelled, Engine, Transcript
 from voicebot.errors import EngineFailed
 from voicebot.events import Expect
-from voicebot.standby import Member, Ticket, TookTooLong
+from voicebot.standby import BUSY_LIMITS, Member, Ticket, TookTooLong
 
 
 class Failover:
@@ -20,11 +21,12 @@ class Failover:
 
     Args:
         engines: in the order in which they are tried.
-        limit_s: an engine that takes longer has failed.
+        limit_s: an engine that takes longer over one step has failed.
         rest: more arguments of `Member`.
     """
 
     def __init__(self, engines: Sequence[Engine], limit_s: float, **rest: Any) -> None:
+        self._longest_s = BUSY_LIMITS * limit_s
         self.name = ", then ".join(engine.name for engine in engines)
         self._members = [Member("ears", engine.name, engine, _probe, limit_s, **rest) for engine in engines]
 
@@ -36,7 +38,7 @@ class Failover:
             if not member.usable or (alone and isinstance(error, TookTooLong)):
                 continue
             try:
-                said = member.run(partial(_recognise, member.engine, audio, expect, cancelled))
+                said = member.run(partial(_recognise, member.engine, audio, expect, cancelled, self._longest_s))
             except EngineFailed as failure:
                 error = failure
                 continue
@@ -52,8 +54,18 @@ class Failover:
             member.engine.close()
 
 
-def _recognise(engine: Engine, audio: Audio, expect: Expect, cancelled: Cancelled, ticket: Ticket) -> Transcript | None:
-    return engine.recognise(audio, expect, lambda: cancelled() or ticket.expired)
+def _recognise(
+    engine: Engine, audio: Audio, expect: Expect, cancelled: Cancelled, longest_s: float, ticket: Ticket
+) -> Transcript | None:
+    """An engine that asks whether it should stop is at work: its limit begins again, for `longest_s` in all."""
+    until = time.monotonic() + longest_s
+
+    def stop() -> bool:
+        if time.monotonic() < until:
+            ticket.beat()
+        return cancelled() or ticket.expired
+
+    return engine.recognise(audio, expect, stop)
 
 
 def _probe(engine: Engine) -> None:

@@ -32,13 +32,15 @@ WINDOW_S = 30
 """What the model was trained on: shorter audio is padded, longer is cut where it is quiet."""
 CUT_FROM_S = 20
 BEAM = 5
-PATIENCE = 3.0
+PATIENCE = 2.0
 """The search goes on until BEAM times this many texts have ended: with 1, five bad short ones end it before a good long
 one is done."""
+MASKED = 3
+"""Of the texts found under the mask so many are scored: each costs a pass of the decoder over the whole window."""
 TOKENS_PER_S, SPARE_TOKENS = 9.0, 12
 """Bound against endless repetition."""
-CANDIDATES = 8
-"""Listed phrases that are scored: each costs a pass of the decoder."""
+CANDIDATES = 4
+"""Of listed answers so many are scored, those most like what was heard."""
 HINT_TOKENS = 60
 """Of the prompt; the model's own limit is 223, and each makes every step dearer."""
 NO_SPEECH, NO_SPEECH_LOG = 0.6, -1.0
@@ -154,8 +156,7 @@ class Whisper:
         limit = int(audio.size / RATE_HZ * TOKENS_PER_S) + SPARE_TOKENS
         if cancelled():
             return None
-        found, silent = self._texts(encoded, prompt, limit, self._special)
-        said = found[0]
+        (said,), silent = self._texts(encoded, prompt, limit, self._special, 1)
         text = gates.believable(said.text, len(said.tokens), audio.size / RATE_HZ)
         if silent > NO_SPEECH and said.score / (len(said.tokens) + 1) < NO_SPEECH_LOG:
             text = ""
@@ -165,10 +166,13 @@ class Whisper:
             return None
         if not text or not self._readings.expected(expect):
             return free
-        found += self._texts(encoded, prompt, limit, self._special + self._unwritten)[0]
+        found = [said, *self._texts(encoded, prompt, limit, self._special + self._unwritten, BEAM)[0][:MASKED]]
         if cancelled():
             return None
-        scored = self._score(encoded, prompt, _unlike([*(s.text for s in found), *self._listed(found, expect)]))
+        texts = _unlike([*(s.text for s in found), *self._listed(found, expect)])
+        scored = self._score(encoded, prompt, texts, cancelled)
+        if scored is None:
+            return None
         best = max(said.score for said in scored)
         grammar_ms = (time.perf_counter() - began) * 1000 - asr_ms
         return self._judge(free, best, scored, expect, {"asr": asr_ms, "grammar": grammar_ms})
@@ -180,14 +184,16 @@ class Whisper:
             return self._start
         return [self._tokens.sot_prev, *self._tokens.encode(" " + hints)[:HINT_TOKENS], *self._start]
 
-    def _texts(self, encoded: Any, prompt: list[int], limit: int, banned: list[int]) -> tuple[list[_Said], float]:
-        """The n best texts without the `banned` tokens, best first, and the probability that nobody speaks."""
+    def _texts(
+        self, encoded: Any, prompt: list[int], limit: int, banned: list[int], best: int
+    ) -> tuple[list[_Said], float]:
+        """The `best` texts without the `banned` tokens, best first, and the probability that nobody speaks."""
         (result,) = self._model.generate(
             encoded,
             [prompt],
-            beam_size=BEAM,
-            patience=PATIENCE,
-            num_hypotheses=BEAM,
+            beam_size=best,
+            patience=PATIENCE if best > 1 else 1,
+            num_hypotheses=best,
             max_length=2 * (len(prompt) + limit),  # CTranslate2 takes half of it for what is new
             return_scores=True,
             return_no_speech_prob=True,
@@ -203,21 +209,26 @@ class Whisper:
 
     def _listed(self, found: Sequence[_Said], expect: Expect) -> list[str]:
         """Of the answers that can be listed those that are most like what was heard."""
-        heard = [said.text.lower() for said in found[:BEAM]]
+        heard = [said.text.lower() for said in found]
         likely = sorted(
             self._readings.sentences(expect),
             key=lambda sentence: -max(fuzz.ratio(sentence.lower(), text) for text in heard),
         )
         return likely[:CANDIDATES]
 
-    def _score(self, encoded: Any, prompt: list[int], texts: Iterable[str]) -> list[_Said]:
-        """Each text with the log-probability that the model would have said it, end of text included."""
+    def _score(self, encoded: Any, prompt: list[int], texts: Iterable[str], cancelled: Cancelled) -> list[_Said] | None:
+        """Each text with the log-probability that the model would have said it, end of text included.
+
+        None when cancelled.
+        """
         by_length: dict[int, dict[tuple[int, ...], str]] = {}
         for text in texts:
             tokens = tuple(self._tokens.encode(" " + text.strip()))
             by_length.setdefault(len(tokens), {})[tokens] = text
         found = []
         for length, same in by_length.items():
+            if cancelled():
+                return None
             rows = list(same)
             results = self._model.generate(
                 ctranslate2.StorageView.from_array(np.repeat(np.asarray(encoded), len(rows), 0)),

@@ -81,7 +81,7 @@ def weighed(
     shares = {spoken[digits]: float(np.exp(total[digits] - best) / whole) for digits in order}
     chosen = by_length[len(order[0])]
     others = {
-        n: score for n in range(1, allowed[-1] + 2) if n not in allowed and (score := search.score(n)) is not None
+        n: scored for n in range(1, allowed[-1] + 2) if n not in allowed and (scored := search.score(n)) is not None
     }
     worst = np.sort(chosen.places, axis=1)[:, -2].max()
     evidence = {

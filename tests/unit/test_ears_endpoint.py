@@ -4,7 +4,7 @@ import pytest
 
 from voicebot.ears import endpoint
 from voicebot.ears.asr.engine import Transcript
-from voicebot.ears.turn import Timing
+from voicebot.ears.timing import Timing
 from voicebot.events import Expect
 
 T = Timing()

@@ -2,6 +2,7 @@
 
 import pytest
 
+from voicebot.ears.timing import Timing
 from voicebot.ears.turn import (
     _TABLE,
     Began,
@@ -14,7 +15,6 @@ from voicebot.ears.turn import (
     Silent,
     Sound,
     State,
-    Timing,
     TurnMachine,
 )
 from voicebot.ears.vad import WINDOW, WINDOW_S

@@ -14,7 +14,12 @@ import soxr
 from telephony.media.codecs import RATE_HZ, Pcm
 from telephony.media.conceal import Concealer
 from voicebot.bench.sound import load_wav, through_line, voiced
-from voicebot.ears.turn import Ended, Recognise, Timing, TurnMachine
+from voicebot.ears.timing import Timing
+from voicebot.ears.turn import (
+    Ended,
+    Recognise,
+    TurnMachine,
+)
 from voicebot.ears.vad import WINDOW, Silero, Stream, find_model
 from voicebot.errors import VoicebotError
 

@@ -19,7 +19,7 @@ from voicebot.bench.turns_clock import PACKET, InstantVad, Line
 from voicebot.bench.turns_stats import delays, share
 from voicebot.ears.asr.engine import Engine
 from voicebot.ears.events import EarEvent, FalseAlarm, Interrupt, TurnHeard
-from voicebot.ears.turn import Timing
+from voicebot.ears.timing import Timing
 
 AHEAD_S = 0.3
 """A player gives a leg that much in advance, and tells the ears of it then."""

@@ -18,7 +18,7 @@ from voicebot.ears.asr.engine import Engine
 from voicebot.ears.events import EarEvent
 from voicebot.ears.listener import Listener
 from voicebot.ears.pool import Job, Pool
-from voicebot.ears.turn import Timing
+from voicebot.ears.timing import Timing
 from voicebot.ears.vad import BatchedVad, Silero, Stream, find_model
 from voicebot.errors import EngineFailed
 from voicebot.events import Expect

@@ -15,7 +15,7 @@ from voicebot.bench.turns_clock import InstantVad, Line
 from voicebot.bench.turns_stats import delays, share
 from voicebot.ears.asr.engine import Engine
 from voicebot.ears.events import TurnHeard
-from voicebot.ears.turn import Timing
+from voicebot.ears.timing import Timing
 
 PATIENCE_S = 3.0
 """Quiet line after each recording; a turn that is not over by then is missed."""

@@ -17,7 +17,7 @@ from voicebot.ears.asr.moonshine import Moonshine
 from voicebot.ears.events import EarEvent
 from voicebot.ears.listener import Listener, heard
 from voicebot.ears.pool import Job, Pool
-from voicebot.ears.turn import Timing
+from voicebot.ears.timing import Timing
 from voicebot.ears.vad import BatchedVad, Silero, find_model
 from voicebot.errors import EngineFailed, ModelMissing, VoicebotError
 from voicebot.events import Expect, Heard

@@ -6,7 +6,7 @@ import re
 
 from voicebot.ears.asr.engine import Transcript
 from voicebot.ears.grammars import MAX_CHARACTERS
-from voicebot.ears.turn import Timing
+from voicebot.ears.timing import Timing
 from voicebot.ears.words import DIGITS, MONTHS, TENS, TO_99, YES
 from voicebot.events import Expect
 

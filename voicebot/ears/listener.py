@@ -14,7 +14,18 @@ from voicebot.ears.asr.engine import Transcript
 from voicebot.ears.echo import WINDOWS, EchoReference
 from voicebot.ears.events import EarEvent, EarsFailed, FalseAlarm, Interrupt, NoInput, SpeechStarted, TurnHeard
 from voicebot.ears.pool import Job, Pool
-from voicebot.ears.turn import Began, Decision, Discard, Doubt, Ended, Hurry, Recognise, Silent, Timing, TurnMachine
+from voicebot.ears.timing import Timing
+from voicebot.ears.turn import (
+    Began,
+    Decision,
+    Discard,
+    Doubt,
+    Ended,
+    Hurry,
+    Recognise,
+    Silent,
+    TurnMachine,
+)
 from voicebot.ears.vad import RATE_HZ, WINDOW, BatchedVad
 from voicebot.events import Expect, Heard
 
@@ -22,7 +33,7 @@ NOISE_VOICED_S = 0.7
 """Speech without words that is shorter than this is taken for noise; longer, the caller is asked again."""
 BELIEVED = 0.9
 """Confidence from which words are believed of a sound over a prompt that hardly seemed to be speech."""
-SHORT_BELIEVED = 0.5
+SHORT_BELIEVED = 0.6
 """The same of a sound over a prompt that is shorter than `NOISE_VOICED_S`: "mhm" is written as anything."""
 STARVED_S = 0.25
 """A peer that sends nothing (silence suppression) for so long is heard as silent."""

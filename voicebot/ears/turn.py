@@ -25,84 +25,11 @@ from collections import deque
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
+from voicebot.ears.timing import Timing
 from voicebot.ears.vad import RATE_HZ, WINDOW, WINDOW_S
 
 LOUD_DB, SILENT_DB = -20.0, -120.0
 _REMEMBERED = 32
-
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """Every threshold and time of turn-taking. Times are seconds of audio, in steps of a window (32 ms).
-
-    Silero goes on for about 0.1 s after the last voiced sample (median 94 ms over 80 recordings, whatever the
-    threshold). In quiet surroundings the level tells earlier (`quiet_db`): silence then begins with the voice's end.
-    """
-
-    voiced: float = 0.5
-    """Probability from which a window is speech."""
-    voiced_over_prompt: float = 0.7
-    """The same while a prompt plays: its echo must not interrupt it."""
-    silent: float = 0.35
-    """Probability under which a window is silence; between the two it goes on as it was."""
-    quiet_db: float = 30.0
-    """A window so far under the loudest of the turn is silence, whatever its probability."""
-    fade_db_per_s: float = 3.0
-    """By which that loudest one is forgotten."""
-    sure_start: float = 0.9
-    """Mean probability of the windows that make speech over a prompt; 95 of 100 callers begin above 0.97."""
-    doubt_s: tuple[float, ...] = (0.3, 0.6, 0.96)
-    """Voiced time in a turn over a prompt after which it is judged."""
-    doubt_below: tuple[float, ...] = (0.88, 0.91, 0.92)
-    """Mean probability of the voiced windows until then under which the prompt goes on. At 0.3 s callers are above 0.95
-    in 95 of 100 cases, coughs under in 95; at 0.6 s callers above 0.92, noise under 0.90; at 1 s 0.94 and 0.86. The
-    last one judges shorter turns at their end too."""
-    alarms: int = 3
-    """Each false alarm adds another `start_s` and `wary` to what the next sound over a prompt must bring, up to so
-    many; a turn of the caller takes them back."""
-    wary: float = 0.02
-    """In probability."""
-    surely: float = 0.96
-    """Mean probability over `surely_s` from which a turn that was doubted interrupts after all."""
-    surely_s: float = 0.288
-    aside_db: float = 12.0
-    """Speech over a prompt so far under the level of the caller's earlier turns is somebody else's in the room."""
-    start_s: float = 0.096
-    """Voiced windows that make speech."""
-    start_gap_s: float = 0.064
-    """Unvoiced windows that may lie between them."""
-    pre_roll_s: float = 0.3
-    """Audio before the onset that is recognised too: soft beginnings of words."""
-    speculate_s: float = 0.064
-    """Silence after which recognition starts, in the hope that the turn is over."""
-    speculate_early_s: float = 0.384
-    """The same where too little was said yet for the answer awaited (`TurnMachine.least_voiced_s`)."""
-    hurry_s: float = 0.192
-    """Silence after which a recognition that still waits goes before speculative ones."""
-    complete_s: float = 0.16
-    """Silence that ends an answer that cannot go on: the awaited number of characters, yes or no."""
-    free_s: float = 0.288
-    """Silence that ends a listed phrase, a whole date or time, and free speech that reads as a finished sentence."""
-    doubtful_s: float = 0.48
-    """Silence that ends free speech of which that is not sure."""
-    year_may_follow_s: float = 0.416
-    """Silence that ends a date without a year."""
-    perhaps_s: float = 0.608
-    """Silence that ends what might go on but seldom does ("yes", "… than he was.", "three thirty"), and a number of the
-    right length that may also be a longer one begun, or of which nothing could be made."""
-    unfinished_s: float = 0.896
-    """Silence that ends free speech that seems unfinished ("I want to …")."""
-    digits_may_follow_s: float = 1.28
-    """Silence that ends a number that is long enough, though a longer one is allowed."""
-    digits_missing_s: float = 1.408
-    """Silence that ends a number that is too short."""
-    story_from_s: float = 5.5
-    """Speech after which a caller tells a story: free speech that seems finished then ends after `story_s`."""
-    story_s: float = 0.512
-    nothing_s: float = 0.5
-    """Silence after speech in which nothing was recognised."""
-    longest_s: float = 25.0
-    """Turns longer than this are cut and recognised as they are."""
 
 
 class State(enum.Enum):
@@ -279,6 +206,7 @@ class TurnMachine:
         self._over_prompt = self._interrupted = self._asked = self._hurried = self._cut = False
         self._needed_s = None
         self._sure = self._power = 0.0
+        self._counted = 0
         self._doubted = False
         self._judged = 0
 
@@ -302,6 +230,7 @@ class TurnMachine:
             return []
         self.state = State.SPEECH
         self._voiced_end = self.now
+        self._count_from(self._last(self.timing.start_s))
         self._over_prompt = self._prompt
         self._interrupted = self._prompt and self._interruptible
         self._deadline = None
@@ -323,6 +252,13 @@ class TurnMachine:
         self._voiced += WINDOW
         self._sure += probability
         self._power += 10 ** (level_db / 10)
+        self._counted += WINDOW
+
+    def _count_from(self, windows: Collection[tuple[float, float]]) -> None:
+        """What came before these windows does not count for or against whoever speaks now."""
+        self._sure = sum(p for p, _ in windows)
+        self._power = sum(10 ** (db / 10) for _, db in windows)
+        self._counted = len(windows) * WINDOW
 
     def _may_interrupt(self) -> bool:
         """Whether the last windows are surely speech, and the caller's."""
@@ -336,11 +272,15 @@ class TurnMachine:
     @property
     def doubted(self) -> bool:
         """What began over the prompt hardly seems to be speech."""
-        return self._doubted or (self._interrupted and self._sureness < self.timing.doubt_below[-1])
+        return self._doubted or (self._interrupted and self._sureness < self.timing.doubt_end)
+
+    @property
+    def _level_db(self) -> float:
+        return 10 * math.log10(self._power * WINDOW / max(WINDOW, self._counted) + 1e-12)
 
     @property
     def _sureness(self) -> float:
-        return self._sure * WINDOW / max(WINDOW, self._voiced)
+        return self._sure * WINDOW / max(WINDOW, self._counted)
 
     def _last(self, seconds: float) -> list[tuple[float, float]]:
         return list(self._heard)[-round(seconds / WINDOW_S) :]
@@ -354,15 +294,16 @@ class TurnMachine:
             return []
         if self._doubted:
             last = self._last(self.timing.surely_s)
-            if _mean([p for p, _ in last]) < self.timing.surely or self._aside([db for _, db in last]):
+            if _mean([p for p, _ in last]) < self.timing.surely or self._aside([_mean([db for _, db in last])]):
                 return []
             self._doubted = False
-            self._sure = self.timing.surely * self._voiced / WINDOW  # what was before does not count against him
+            self._count_from(last)
             return [Began(self._onset, self._over_prompt, interrupts=self._prompt and self._interruptible)]
-        if self._judged == len(self.timing.doubt_s) or self._voiced < _samples(self.timing.doubt_s[self._judged]):
+        if self._judged == len(self.timing.doubt_s) or self._counted < _samples(self.timing.doubt_s[self._judged]):
             return []
         self._judged += 1
-        self._doubted = self._sureness < self.timing.doubt_below[self._judged - 1]
+        below = self.timing.doubt_below[self._judged - 1]
+        self._doubted = self._sureness < below or self._aside([self._level_db])
         self.alarms += self._doubted
         return [Doubt()] if self._doubted else []
 
@@ -408,7 +349,7 @@ class TurnMachine:
         ended = Ended(
             self._onset, self._voiced_end, self._voiced / RATE_HZ, self._over_prompt, self._interrupted, self._cut,
             self.doubted,
-            10 * math.log10(self._power * WINDOW / max(WINDOW, self._voiced) + 1e-12),
+            self._level_db,
         )  # fmt: skip
         self._clear()
         self._deadline = None

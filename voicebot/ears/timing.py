@@ -1,0 +1,81 @@
+"""Every threshold and time of turn-taking, in one place. `docs/turn-taking.md` tells how they work together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Every threshold and time of turn-taking. Times are seconds of audio, in steps of a window (32 ms).
+
+    Silero goes on for about 0.1 s after the last voiced sample (median 94 ms over 80 recordings, whatever the
+    threshold). In quiet surroundings the level tells earlier (`quiet_db`): silence then begins with the voice's end.
+    """
+
+    voiced: float = 0.5
+    """Probability from which a window is speech."""
+    voiced_over_prompt: float = 0.7
+    """The same while a prompt plays: its echo must not interrupt it."""
+    silent: float = 0.35
+    """Probability under which a window is silence; between the two it goes on as it was."""
+    quiet_db: float = 30.0
+    """A window so far under the loudest of the turn is silence, whatever its probability."""
+    fade_db_per_s: float = 3.0
+    """By which that loudest one is forgotten."""
+    sure_start: float = 0.9
+    """Mean probability of the windows that make speech over a prompt; 95 of 100 callers begin above 0.97."""
+    doubt_s: tuple[float, ...] = (0.3, 0.6, 0.96, 1.504)
+    """Voiced time in a turn over a prompt after which it is judged."""
+    doubt_below: tuple[float, ...] = (0.88, 0.92, 0.94, 0.95)
+    """Mean probability of the voiced windows until then under which the prompt goes on. At 0.3 s callers are above 0.95
+    in 95 of 100 cases, coughs under in 95; at 0.6 s callers above 0.92, noise under 0.90; at 1 s 0.94 and 0.86."""
+    doubt_end: float = 0.92
+    """The same of a whole turn, at its end."""
+    alarms: int = 3
+    """Each false alarm adds another `start_s` and `wary` to what the next sound over a prompt must bring, up to so
+    many; a turn of the caller takes them back."""
+    wary: float = 0.02
+    """In probability."""
+    surely: float = 0.96
+    """Mean probability over `surely_s` from which a turn that was doubted interrupts after all."""
+    surely_s: float = 0.288
+    aside_db: float = 12.0
+    """Speech over a prompt so far under the level of the caller's earlier turns is somebody else's in the room: its
+    loudest window before it stops the prompt, all of it after."""
+    start_s: float = 0.096
+    """Voiced windows that make speech."""
+    start_gap_s: float = 0.064
+    """Unvoiced windows that may lie between them."""
+    pre_roll_s: float = 0.3
+    """Audio before the onset that is recognised too: soft beginnings of words."""
+    speculate_s: float = 0.064
+    """Silence after which recognition starts, in the hope that the turn is over."""
+    speculate_early_s: float = 0.384
+    """The same where too little was said yet for the answer awaited (`TurnMachine.least_voiced_s`)."""
+    hurry_s: float = 0.192
+    """Silence after which a recognition that still waits goes before speculative ones."""
+    complete_s: float = 0.16
+    """Silence that ends an answer that cannot go on: the awaited number of characters, yes or no."""
+    free_s: float = 0.288
+    """Silence that ends a listed phrase, a whole date or time, and free speech that reads as a finished sentence."""
+    doubtful_s: float = 0.48
+    """Silence that ends free speech of which that is not sure."""
+    year_may_follow_s: float = 0.416
+    """Silence that ends a date without a year."""
+    perhaps_s: float = 0.608
+    """Silence that ends what might go on but seldom does ("yes", "… than he was.", "three thirty"), and a number of the
+    right length that may also be a longer one begun, or of which nothing could be made."""
+    unfinished_s: float = 0.896
+    """Silence that ends free speech that seems unfinished ("I want to …")."""
+    digits_may_follow_s: float = 1.28
+    """Silence that ends a number that is long enough, though a longer one is allowed."""
+    digits_missing_s: float = 1.408
+    """Silence that ends a number that is too short."""
+    story_from_s: float = 5.5
+    """Speech after which a caller tells a story: free speech that seems finished then ends after `story_s`."""
+    story_s: float = 0.512
+    nothing_s: float = 0.5
+    """Silence after speech in which nothing was recognised."""
+    longest_s: float = 25.0
+    """Turns longer than this are cut and recognised as they are."""

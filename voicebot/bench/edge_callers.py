@@ -34,7 +34,8 @@ _QUARTERS = 4
 T1_S = 0.5
 """RFC 3261 section 17.1.1.2."""
 GIVE_UP_S = 32.0
-AGAIN_S = 1.0
+AGAIN_S = 5.0
+"""What the server's Retry-After says; sooner, the callers would be a flood."""
 PROGRESS_S = 0.25
 FAREWELL_S = 15.0
 _TIMESPEC = struct.Struct("@qq")

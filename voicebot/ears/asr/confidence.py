@@ -27,7 +27,7 @@ WEIGHTS: dict[str, dict[str, float]] = {
     "alnum": {"bias": 0.450, "sure": 0.517, "gap": -0.227, "token": 0.764},
     "other": {"bias": 2.231, "sure": 0.783, "gap": -0.850, "token": 0.215},
 }  # fmt: skip
-"""Of 207, 115 and 207 answers (``--limit 38``, 2026-11-21), a quarter to a third of which were wrong or other speech."""
+"""Of 207, 115 and 207 answers (``--limit 38``, 2026-11-21), a third of which were wrong or other speech."""
 REJECTED = 0.1
 """Digits less sure than this are not taken for digits at all."""
 

@@ -10,6 +10,7 @@ import pytest
 from voicebot.errors import SourceError
 from voicebot.mind import conditions, templates
 from voicebot.mind.flow import Flow
+from voicebot.mind.waiting import ForSlot, expect
 from voicebot.paths import DIALOGS
 
 GOOD = """\
@@ -147,6 +148,20 @@ def test_every_kind_of_fault_is_found_on_its_line() -> None:
     )
     assert_refused("This is an automated assistant.", "Welcome to our company.", "does not say that a machine")
     assert any("never says what came of it" in message for _, message in problems(GOOD.replace("- done: ", "- say: ")))
+
+
+def test_a_slot_may_say_how_the_ears_wait_for_it() -> None:
+    listen = "lengths: [4]\n    listen: {end_silence_s: 2.5, no_input_s: 15, barge_in: false}"
+    found = expect(Flow.parse(GOOD.replace("lengths: [4]", listen)), ForSlot("pin"))
+    assert (found.end_silence_s, found.no_input_s, found.barge_in) == (2.5, 15.0, False)
+    assert expect(Flow.parse(GOOD), ForSlot("pin")).end_silence_s is None
+
+
+def test_times_that_cannot_work_together_are_refused() -> None:
+    late = "listen: {end_silence_s: 3, no_input_s: 2}"
+    assert_refused("lengths: [4]", f"lengths: [4]\n    {late}", "must end before it counts as none", at=late)
+    long = "listen: {end_silence_s: 9}"
+    assert_refused("lengths: [4]", f"lengths: [4]\n    {long}", "less than or equal to 4", at=long)
 
 
 def test_a_flow_without_a_disclosure_is_refused() -> None:

@@ -152,7 +152,8 @@ async def test_an_order_is_found_by_its_dictated_number(day: Day) -> None:
     call = day.calls["order"]
     assert call.record["call"]["outcome"] == "resolved"
     assert call.resolved == ["order_status"]
-    assert [(action["name"], action["ok"]) for action in call.record["actions"]] == [("find_order", True)]
+    done = [("known_orders", True), ("find_order", True)]
+    assert [(action["name"], action["ok"]) for action in call.record["actions"]] == done
     assert any("paper shredder" in text for text in call.texts("bot"))
     assert "your order" in await transcribed(call.last_answer)
 

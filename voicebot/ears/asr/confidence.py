@@ -28,19 +28,20 @@ WEIGHTS: dict[str, dict[str, float]] = {
     "other": {"bias": 2.231, "sure": 0.783, "gap": -0.850, "token": 0.215},
 }  # fmt: skip
 """Of 207, 115 and 207 answers (``--limit 38``, 2026-11-21), a third of which were wrong or other speech."""
-REJECTED = 0.1
+REJECTED = 0.3
 """Digits less sure than this are not taken for digits at all."""
 
 
 def confidence(kind: str, evidence: Mapping[str, float]) -> float:
-    """Probability that an answer of this kind is right, 0..1."""
+    """Probability that an answer of this kind is right, 0..1; of digits never more than its share among the readings."""
     weights = WEIGHTS.get(kind, WEIGHTS["other"])
     total = weights["bias"] + sum(
         weights.get(name, 0.0) * min(high, max(low, evidence[name]))
         for name, (low, high) in LIMITS.items()
         if name in evidence
     )
-    return 1 / (1 + math.exp(-total))
+    sure = 1 / (1 + math.exp(-total))
+    return min(sure, 1 / (1 + math.exp(-evidence["sure"]))) if kind == "digits" and "sure" in evidence else sure
 
 
 def logit(share: float) -> float:

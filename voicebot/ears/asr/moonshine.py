@@ -148,7 +148,7 @@ class Moonshine:
             found = self._recognise(prepare(audio), expect, cancelled)
         except RuntimeError as error:  # onnxruntime's exceptions derive from it
             raise EngineFailed(f"recognition failed: {error}") from error
-        if found is None or not found.text or found.expected or found.partial:
+        if found is None or not found.text or found.expected or found.begun:
             return found
         return replace(found, text="", confidence=0.0) if gates.murmur(found.confidence, audio, RATE_HZ) else found
 

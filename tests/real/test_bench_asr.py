@@ -1,0 +1,37 @@
+"""``voicebot bench asr`` over real recordings."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from voicebot.cli import main
+
+pytestmark = [pytest.mark.speech, pytest.mark.models]
+
+
+def test_figures_are_the_last_line_and_a_report_is_written(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    tasks = ["--task", "digits4", "--task", "yesno", "--task", "nonsense"]
+    assert main(["bench", "asr", *tasks, "--limit", "6", "--jobs", "1", "--json", "--out", str(tmp_path)]) == 0
+    written = capsys.readouterr()
+    figures = json.loads(written.out.splitlines()[-1])
+    assert figures["tasks"]["digits4"]["exact"]["percent"] >= 80
+    assert figures["tasks"]["yesno"]["exact"]["percent"] == 100
+    assert figures["digit_strings"]["wrong_accepted"]["percent"] == 0
+    assert "nonsense" in written.err
+    assert {"report.html", "asr.json", "cases.jsonl", "tasks.png", "calibration.png"} <= {
+        path.name for path in tmp_path.iterdir()
+    }
+
+
+def test_sentences_are_no_numbers(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "asr", "--only", "rejection", "--limit", "2", "--json"]) == 0
+    figures = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert figures["out_of_grammar"]["accepted"]["percent"] == 0
+
+
+def test_nothing_to_do_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "asr", "--task", "nonsense", "--json"]) == 1
+    assert "nonsense" in capsys.readouterr().err

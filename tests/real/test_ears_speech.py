@@ -129,14 +129,14 @@ def test_unrelated_speech_is_rejected_by_grammars(bench: Bench) -> None:
 
 
 def test_confidence_tells_right_numbers_from_wrong_ones(bench: Bench) -> None:
-    """Of 84: medians 1.0 (right) and 0.2 (wrong); a right one is surer than a wrong one in 93 of 100 pairs."""
+    """Of 84 five are wrong, none of them accepted (0.9); 99 of 100 right ones are surer than any wrong one."""
     right: list[float] = []
     wrong: list[float] = []
     for path, text in recordings("digit")[::3]:
         found = bench.transcribe(line(path), Expect("digits", (1,)))
         (right if plain(found.expected) == plain(text) else wrong).append(found.expected_confidence)
     assert np.median(right) > 0.9
-    assert not wrong or np.median(wrong) < 0.6
+    assert sum(confidence >= 0.9 for confidence in wrong) <= 1
     assert not wrong or np.mean([surer > other for surer in right for other in wrong]) > 0.8
 
 

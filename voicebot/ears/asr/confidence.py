@@ -33,7 +33,7 @@ REJECTED = 0.3
 
 
 def confidence(kind: str, evidence: Mapping[str, float]) -> float:
-    """Probability that an answer of this kind is right, 0..1; of digits never more than its share among the readings."""
+    """Probability that an answer of this kind is right, 0..1; of digits at most their share among the readings."""
     weights = WEIGHTS.get(kind, WEIGHTS["other"])
     total = weights["bias"] + sum(
         weights.get(name, 0.0) * min(high, max(low, evidence[name]))

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from voicebot.ears.asr.confidence import LIMITS, REJECTED, confidence
 from voicebot.ears.asr.dictation import weighed
-from voicebot.ears.asr.digits import OTHER, PARTS, SILENCE, STATES, WORDS, DigitLayer, Scores, aligned, dictated
+from voicebot.ears.asr.digits import (
+    OTHER,
+    PARTS,
+    SILENCE,
+    STATES,
+    WEIGHTS,
+    WORDS,
+    DigitLayer,
+    Scores,
+    aligned,
+    dictated,
+)
+from voicebot.errors import ModelMissing
 
 FRAMES = 3
 """Of each part of a word."""
@@ -127,5 +140,15 @@ def test_speech_that_is_no_number_is_rejected() -> None:
     assert confidence("digits", strange) < REJECTED
 
 
-def test_the_installed_layer_has_the_right_shape() -> None:
-    assert DigitLayer().scores(np.zeros((5, 288), np.float32)).shape == (5, STATES)
+def test_a_layer_is_found_where_one_was_learnt(tmp_path: Path) -> None:
+    assert DigitLayer.find(tmp_path) is None
+    path = tmp_path / WEIGHTS
+    path.parent.mkdir()
+    rng = np.random.default_rng(1)
+    np.savez_compressed(path, matrix=rng.normal(size=(288, STATES)), bias=np.zeros(STATES), prior=np.zeros(STATES))
+    layer = DigitLayer.find(tmp_path)
+    assert layer is not None
+    assert layer.scores(np.zeros((5, 288), np.float32)).shape == (5, STATES)
+    path.write_bytes(b"no archive")
+    with pytest.raises(ModelMissing, match="damaged"):
+        DigitLayer.find(tmp_path)

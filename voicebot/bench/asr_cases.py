@@ -87,7 +87,7 @@ class Ears:
         """Hear digits with the layer that was learnt without this speaker, if there is one. Raises ModelMissing."""
         if layers is not None and isinstance(self._engine, Moonshine):
             path = layers / f"{speaker}.npz"
-            self._engine.digits = DigitLayer(path) if path.is_file() else DigitLayer()
+            self._engine.digits = DigitLayer(path) if path.is_file() else DigitLayer.find(models_dir())
 
     def spans(self, pcm: Pcm) -> list[tuple[int, int]]:
         """Turns as (start, end) samples."""

@@ -25,6 +25,7 @@ from voicebot.ears.asr import digits
 from voicebot.ears.asr.digits import OTHER, PARTS, SILENCE, STATES, WORDS, DigitLayer
 from voicebot.ears.asr.moonshine import FRAME, Moonshine, prepare
 from voicebot.ears.audio import for_engine
+from voicebot.paths import models_dir
 
 _DIGITS = ("digit", "digits4", "digits6", "digits10", "digits_real")
 LEFT_OUT = ("digit", "digits4", "digits6", "digits10")
@@ -142,8 +143,10 @@ def _fit(
     return matrix, (w[-1] - mean @ matrix).astype(np.float32), np.log(counts / counts.sum()).astype(np.float32)
 
 
-def train(recordings: Sequence[Recording], folder: Path, engine: Moonshine, path: Path = digits.WEIGHTS) -> None:
-    """Learn of all recordings and write the weights. Raises OSError."""
+def train(recordings: Sequence[Recording], folder: Path, engine: Moonshine, path: Path | None = None) -> None:
+    """Learn of all recordings and write the weights, by default where the ears look for them. Raises OSError."""
+    path = models_dir() / digits.WEIGHTS if path is None else path
+    path.parent.mkdir(parents=True, exist_ok=True)
     known = examples(recordings, folder, engine)
     _write(path, learn(known))
     print(f"{path}: learnt from {len(known)} recordings", file=sys.stderr)

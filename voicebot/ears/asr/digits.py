@@ -6,7 +6,8 @@ quarter of each digit word, silence and other speech; the best string of the all
 algorithm, and every place in it keeps the scores of the other digits. Frame probabilities over priors stand for
 likelihoods (Bourlard and Morgan, "Connectionist Speech Recognition", 1994, chapter 7).
 
-The weights (``digits.npz``, 14 000 numbers) are learnt from recordings by ``voicebot bench asr --train-digits``.
+The weights (14 000 numbers) are learnt from recordings by ``voicebot bench asr --train-digits``, into the folder of
+models. They do not come with the program, as recordings have licences of their own; without them the decoder decides.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ SILENCE = len(WORDS) * PARTS
 OTHER = SILENCE + 1
 """Speech that is no digit."""
 STATES = OTHER + 1
-WEIGHTS = Path(__file__).with_name("digits.npz")
+WEIGHTS = Path("digit-layer") / "digits.npz"
+"""Below the folder of models."""
 _PRIOR_SHARE = 0.6
 _LEAST = -12.0
 _NEVER = -1e9
@@ -55,13 +57,20 @@ class DigitLayer:
         ModelMissing: the file is damaged.
     """
 
-    def __init__(self, path: Path = WEIGHTS) -> None:
+    def __init__(self, path: Path) -> None:
         try:
             with np.load(path) as file:
                 self._matrix, self._bias = file["matrix"].astype(np.float32), file["bias"].astype(np.float32)
                 self._prior = file["prior"].astype(np.float32)
         except (OSError, KeyError, ValueError) as error:
-            raise ModelMissing(f"{path} is damaged: {error}", "install voicebot again") from error
+            remedy = "learn it again: voicebot bench asr --train-digits"
+            raise ModelMissing(f"{path} is damaged: {error}", remedy) from error
+
+    @classmethod
+    def find(cls, models: Path) -> DigitLayer | None:
+        """The one in the folder of models; None when none was learnt here. Raises ModelMissing."""
+        path = models / WEIGHTS
+        return cls(path) if path.is_file() else None
 
     def scores(self, frames: Scores) -> Scores:
         """(T, features) of the encoder → (T, `STATES`) log-likelihoods, up to a constant for each frame.

@@ -133,8 +133,8 @@ class Moonshine:
             raise ModelMissing(f"{folder} is damaged: {error}", "fetch it again: voicebot models pull") from error
         self.vocabulary = Vocabulary(folder / "tokenizer.bin")
         self._grammars = grammars.Cache(self.vocabulary.trie)
-        self.digits = DigitLayer()
-        """Exchanged by `voicebot bench asr` for one that has not heard the speaker."""
+        self.digits = DigitLayer.find(folder.parent)
+        """Exchanged by `voicebot bench asr` for one that has not heard the speaker; None where none was learnt."""
         self._boost = lru_cache(_BOOSTS)(lambda words: Boost(words, self.vocabulary.texts))
 
     def close(self) -> None:
@@ -221,7 +221,10 @@ class Moonshine:
             evidence["token"] = whole[0].score / (len(whole[0].tokens) + 1)
         if shares:
             evidence["sure"] = logit(next(iter(shares.values())))
-        if expect.kind == "digits" and not expect.also:
+        kind = expect.kind
+        if kind == "digits" and (self.digits is None or expect.also):
+            kind = "alnum"  # one judge only: his confidences are those of codes
+        elif self.digits is not None and kind == "digits":
             both = weighed(self.digits, frames, read, expect.lengths, gap, compiled.grammar.accepts)
             if both is not None and not (partial and both.shorter):
                 shares, evidence = both.shares, evidence | both.evidence
@@ -233,7 +236,7 @@ class Moonshine:
             text,
             said.confidence if text else 0.0,
             expected=best[0] if accepted else "",
-            expected_confidence=confidence(expect.kind, evidence) if accepted else 0.0,
+            expected_confidence=confidence(kind, evidence) if accepted else 0.0,
             alternatives=best if accepted else (),
             partial=partial,
             begun=compiled.content(self.vocabulary.text(found[0].tokens)) if partial else "",

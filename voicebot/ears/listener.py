@@ -31,9 +31,9 @@ from voicebot.events import Expect, Heard
 
 NOISE_VOICED_S = 0.7
 """Speech without words that is shorter than this is taken for noise; longer, the caller is asked again."""
-BELIEVED = 0.75
+BELIEVED = 0.9
 """Confidence from which words are believed of a sound over a prompt that hardly seemed to be speech."""
-SHORT_BELIEVED = 0.5
+SHORT_BELIEVED = 0.6
 """The same of a sound over a prompt that is shorter than `NOISE_VOICED_S`: "mhm" is written as anything."""
 STARVED_S = 0.25
 """A peer that sends nothing (silence suppression) for so long is heard as silent."""
@@ -272,8 +272,6 @@ class Listener:
         """Whether a sound over a prompt is none that the prompt should stop for."""
         if not (said.text or said.expected) or endpoint.is_backchannel(said, self._expect):
             return True
-        if said.expected and not doubted:
-            return False
         believed = BELIEVED if doubted else SHORT_BELIEVED if voiced_s < NOISE_VOICED_S else 0.0
         return max(said.expected_confidence, said.confidence) < believed
 

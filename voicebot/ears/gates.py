@@ -24,7 +24,7 @@ MAX_REPEATS = 4
 _SPARE_TOKENS = 5
 _NUMBER_WORDS = frozenset(["oh", "o", "no", "yes", *"0123456789", *words.DIGITS])
 LEAST_CONFIDENCE = 0.5
-"""Free text less sure than this is nothing. Callers' words in some 27 recordings: 0.66 and more, a babble's 0.4 to 0.7."""
+"""Free text less sure than this is nothing. Callers' words in 27 recordings: 0.66 and more, a babble's 0.4 to 0.7."""
 FLAT_DB, FLAT_CONFIDENCE = 12.0, 0.72
 """Where loud and soft frames (95th and 10th percentile) are less than `FLAT_DB` apart, this is needed instead. Callers
 on a clean line: 30 dB and more; a coffee shop: 8 to 11 dB, 0.58 to 0.69."""

@@ -27,6 +27,7 @@ def test_the_demo_s_actions_load_and_name_their_arguments() -> None:
     catalog = Catalog.load(DIALOGS / "northwind.actions.yaml", {"NORTHWIND_PORT": "12345"})
     assert catalog.names == {
         "find_order": {"number"},
+        "known_orders": {"numbers"},
         "find_slot": {"date", "time"},
         "book_appointment": {"date", "time", "service", "phone"},
         "check_identity": {"employee", "pin"},

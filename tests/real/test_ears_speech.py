@@ -129,13 +129,14 @@ def test_unrelated_speech_is_rejected_by_grammars(bench: Bench) -> None:
 
 
 def test_confidence_tells_right_numbers_from_wrong_ones(bench: Bench) -> None:
-    """Of 84 five are wrong, none of them accepted (0.9); 99 of 100 right ones are surer than any wrong one."""
+    """Few of 84 are wrong, and those are unsure."""
     right: list[float] = []
     wrong: list[float] = []
     for path, text in recordings("digit")[::3]:
         found = bench.transcribe(line(path), Expect("digits", (1,)))
         (right if plain(found.expected) == plain(text) else wrong).append(found.expected_confidence)
     assert np.median(right) > 0.9
+    assert not wrong or np.median(wrong) < 0.6
     assert sum(confidence >= 0.9 for confidence in wrong) <= 1
     assert not wrong or np.mean([surer > other for surer in right for other in wrong]) > 0.8
 
@@ -191,7 +192,7 @@ def test_something_else_than_a_number_is_understood_with_the_listed_words(bench:
     [
         ("yesno", Expect("yesno"), 4, 250),  # 185
         ("digits4", Expect("digits", (4,)), 8, 340),  # 210
-        ("digits10", Expect("digits", (10,)), 4, 800),  # 390 to 650, as the processor has time
+        ("digits10", Expect("digits", (10,)), 4, 600),  # 390 to 650, as the processor has time
         ("sentence", Expect(), 10, 400),  # 320
     ],
 )

@@ -161,7 +161,7 @@ class Listener:
 
     def _level_db(self, end: int) -> float:
         window = self._kept[max(0, end - WINDOW - self._kept_from) : end - self._kept_from]
-        return audio.level_db(self._echo.cancelled(window, end) if self._machine.prompt else window)
+        return audio.level_db(self._echo.cancelled(window, end) if self._machine.interruption.prompt else window)
 
     def _is_known_echo(self, end: int) -> bool:
         """Whether the audio that ends at sample `end` is what was played, by the path that is known."""
@@ -229,7 +229,7 @@ class Listener:
         needed = timing.complete_s
         if job.result is not None:
             needed = endpoint.silence_needed(job.result, self._expect, timing, voiced_s)
-            if machine.over_prompt and self._hardly_said(job.result, voiced_s, machine.doubted):
+            if machine.over_prompt and self._hardly_said(job.result, voiced_s, machine.interruption.doubted):
                 needed = timing.complete_s  # the prompt waits
             more_s = endpoint.least_more_s(job.result, self._expect, voiced_s)
             self._machine.least_voiced_s = max(self._machine.least_voiced_s, voiced_s + more_s)
@@ -244,22 +244,17 @@ class Listener:
             return
         said = job.result or Transcript("", 0.0)
         if self._came_to_nothing(said, turn, job):
-            self._machine.alarms += turn.over_prompt
+            self._machine.interruption.alarms += turn.over_prompt
             if not turn.over_prompt or turn.interrupted:
                 self._on_event(FalseAlarm(turn.interrupted))
             self._machine.rearm()
             return
-        self._learn_level(turn)
+        self._machine.interruption.learn_level(turn.level_db)
         heard = self._heard(said, turn, job)
         if self._protected:
             self._held = heard
         else:
             self._on_event(TurnHeard(heard))
-
-    def _learn_level(self, turn: Ended) -> None:
-        self._machine.alarms = 0
-        before = self._machine.caller_db
-        self._machine.caller_db = turn.level_db if before is None else (before + turn.level_db) / 2
 
     def _came_to_nothing(self, said: Transcript, turn: Ended, job: Job) -> bool:
         if endpoint.is_filler(said) and (said.text or said.expected):

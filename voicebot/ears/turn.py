@@ -12,24 +12,22 @@ PAUSE     → SPEECH: `Discard`         count as silence         count; `Recogni
 A turn ends when the silence has lasted as long as `recognised` said it must, judged by what was heard up to the pause
 (see `endpoint`); before anything was recognised it does not end. Speech longer than `Timing.longest_s` is cut.
 
-Over a prompt that may be interrupted a turn is judged once more while it goes on: Silero is sure of speech (0.99) and
-less so of music, coughs and noise (0.8). Where it comes to doubt, `Doubt` lets the prompt go on; the turn is heard to
-its end all the same, and interrupts again when somebody surely speaks.
+Over a prompt that may be interrupted a turn is judged once more while it goes on (see `interruption`). Where it comes
+to doubt, `Doubt` lets the prompt go on; the turn is heard to its end all the same, and interrupts again when somebody
+surely speaks.
 """
 
 from __future__ import annotations
 
 import enum
-import math
-from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from voicebot.ears.interruption import SILENT_DB, Interruption, Verdict
 from voicebot.ears.timing import Timing
 from voicebot.ears.vad import RATE_HZ, WINDOW, WINDOW_S
 
-LOUD_DB, SILENT_DB = -20.0, -120.0
-_REMEMBERED = 32
+LOUD_DB = -20.0
 
 
 class State(enum.Enum):
@@ -118,16 +116,9 @@ class TurnMachine:
         self.no_input_s = 6.0
         self.least_voiced_s = 0.0
         """Speech that the awaited answer takes at least, in seconds."""
-        self.alarms = 0
-        """False alarms over prompts since the caller's last turn."""
-        self.caller_db: float | None = None
-        """Level of the caller's earlier turns; None before the first."""
-        self._prompt = False
-        self._interruptible = True
+        self.interruption = Interruption(self.timing)
         self._deadline: int | None = None
         self._needed_s: float | None = None
-        self._heard: deque[tuple[float, float]] = deque([(0.0, SILENT_DB)], maxlen=_REMEMBERED)
-        """Probability and level of the last windows."""
         self._loudest_db = SILENT_DB
         self._clear()
 
@@ -142,19 +133,14 @@ class TurnMachine:
         return self.now if self.state is State.QUIET else self._onset
 
     @property
-    def prompt(self) -> bool:
-        """A prompt plays."""
-        return self._prompt
-
-    @property
     def over_prompt(self) -> bool:
         """The turn under way began over a prompt."""
-        return self.state is not State.QUIET and self._over_prompt
+        return self.state is not State.QUIET and self.interruption.over_prompt
 
     def window(self, probability: float, level_db: float = LOUD_DB) -> list[Decision]:
         """One more window has this probability of speech and this level (RMS, in dB below full scale)."""
         self.now += WINDOW
-        self._heard.append((probability, level_db))
+        self.interruption.window(probability, level_db)
         return _TABLE[self.state, self._sound(probability, level_db)](self)
 
     def recognised(self, needed_s: float) -> list[Decision]:
@@ -166,16 +152,17 @@ class TurnMachine:
 
     def prompt_started(self, interruptible: bool) -> None:
         """A prompt plays from now on."""
-        self._prompt, self._interruptible, self._deadline = True, interruptible, None
+        self.interruption.prompt_started(interruptible)
+        self._deadline = None
 
     def prompt_ended(self) -> None:
         """No prompt plays any more: the no-input time runs, unless the caller speaks."""
-        self._prompt = False
+        self.interruption.prompt_ended()
         self.rearm()
 
     def rearm(self) -> None:
         """Let the no-input time begin again; not while a prompt plays."""
-        if not self._prompt:
+        if not self.interruption.prompt:
             self._deadline = self.now + _samples(self.no_input_s)
 
     def ignore(self) -> None:
@@ -191,7 +178,7 @@ class TurnMachine:
         return [Discard()] if asked else []
 
     def _sound(self, probability: float, level_db: float) -> Sound:
-        over_prompt = self._prompt and self.state in (State.QUIET, State.ONSET)
+        over_prompt = self.interruption.prompt and self.state in (State.QUIET, State.ONSET)
         if self.state in (State.SPEECH, State.PAUSE):
             self._loudest_db = max(level_db, self._loudest_db - self.timing.fade_db_per_s * WINDOW_S)
             if level_db < self._loudest_db - self.timing.quiet_db:
@@ -203,12 +190,9 @@ class TurnMachine:
     def _clear(self) -> None:
         self.state = State.QUIET
         self._onset = self._voiced = self._gap = self._voiced_end = 0
-        self._over_prompt = self._interrupted = self._asked = self._hurried = self._cut = False
+        self._asked = self._hurried = self._cut = False
         self._needed_s = None
-        self._sure = self._power = 0.0
-        self._counted = 0
-        self._doubted = False
-        self._judged = 0
+        self.interruption.clear()
 
     def _stay_quiet(self) -> list[Decision]:
         if self._deadline is None or self.now < self._deadline:
@@ -226,15 +210,13 @@ class TurnMachine:
     def _onset_voiced(self) -> list[Decision]:
         self._count_voiced()
         self._gap = 0
-        if self._voiced < _samples(self.timing.start_s) or (self._prompt and not self._may_interrupt()):
+        if not self.interruption.may_begin():
             return []
         self.state = State.SPEECH
         self._voiced_end = self.now
-        self._count_from(self._last(self.timing.start_s))
-        self._over_prompt = self._prompt
-        self._interrupted = self._prompt and self._interruptible
+        self.interruption.begin()
         self._deadline = None
-        return [Began(self._onset, self._over_prompt, self._interrupted)]
+        return [Began(self._onset, self.interruption.over_prompt, self.interruption.interrupted)]
 
     def _onset_gap(self) -> list[Decision]:
         self._gap += WINDOW
@@ -248,64 +230,16 @@ class TurnMachine:
         return [*self._judge(), *self._cut_if_long()]
 
     def _count_voiced(self) -> None:
-        probability, level_db = self._heard[-1]
         self._voiced += WINDOW
-        self._sure += probability
-        self._power += 10 ** (level_db / 10)
-        self._counted += WINDOW
-
-    def _count_from(self, windows: Collection[tuple[float, float]]) -> None:
-        """What came before these windows does not count for or against whoever speaks now."""
-        self._sure = sum(p for p, _ in windows)
-        self._power = sum(10 ** (db / 10) for _, db in windows)
-        self._counted = len(windows) * WINDOW
-
-    def _may_interrupt(self) -> bool:
-        """Whether the last windows are surely speech, and the caller's."""
-        timing, alarms = self.timing, min(self.alarms, self.timing.alarms)
-        if self._voiced < _samples(timing.start_s * (1 + alarms)):
-            return False
-        last = self._last(timing.start_s)
-        sure = _mean([p for p, _ in last]) >= timing.sure_start + alarms * timing.wary
-        return sure and not self._aside([db for _, db in last])
-
-    @property
-    def doubted(self) -> bool:
-        """What began over the prompt hardly seems to be speech."""
-        return self._doubted or (self._interrupted and self._sureness < self.timing.doubt_end)
-
-    @property
-    def _level_db(self) -> float:
-        return 10 * math.log10(self._power * WINDOW / max(WINDOW, self._counted) + 1e-12)
-
-    @property
-    def _sureness(self) -> float:
-        return self._sure * WINDOW / max(WINDOW, self._counted)
-
-    def _last(self, seconds: float) -> list[tuple[float, float]]:
-        return list(self._heard)[-round(seconds / WINDOW_S) :]
-
-    def _aside(self, levels_db: Collection[float]) -> bool:
-        return self.caller_db is not None and max(levels_db) < self.caller_db - self.timing.aside_db
+        self.interruption.count_voiced()
 
     def _judge(self) -> list[Decision]:
-        """Over a prompt: whether somebody speaks at all."""
-        if not self._interrupted:
-            return []
-        if self._doubted:
-            last = self._last(self.timing.surely_s)
-            if _mean([p for p, _ in last]) < self.timing.surely or self._aside([_mean([db for _, db in last])]):
-                return []
-            self._doubted = False
-            self._count_from(last)
-            return [Began(self._onset, self._over_prompt, interrupts=self._prompt and self._interruptible)]
-        if self._judged == len(self.timing.doubt_s) or self._counted < _samples(self.timing.doubt_s[self._judged]):
-            return []
-        self._judged += 1
-        below = self.timing.doubt_below[self._judged - 1]
-        self._doubted = self._sureness < below or self._aside([self._level_db])
-        self.alarms += self._doubted
-        return [Doubt()] if self._doubted else []
+        match self.interruption.judge():
+            case Verdict.DOUBT:
+                return [Doubt()]
+            case Verdict.SPEECH:
+                return [Began(self._onset, self.interruption.over_prompt, self.interruption.stops)]
+        return []
 
     def _pause_begins(self) -> list[Decision]:
         self.state = State.PAUSE
@@ -346,10 +280,11 @@ class TurnMachine:
             return []
         if not self._cut and self.now - self._voiced_end < _samples(self._needed_s):
             return []
+        over = self.interruption
         ended = Ended(
-            self._onset, self._voiced_end, self._voiced / RATE_HZ, self._over_prompt, self._interrupted, self._cut,
-            self.doubted,
-            self._level_db,
+            self._onset, self._voiced_end, self._voiced / RATE_HZ, over.over_prompt, over.interrupted, self._cut,
+            over.doubted,
+            over.level_db,
         )  # fmt: skip
         self._clear()
         self._deadline = None
@@ -378,7 +313,3 @@ _TABLE: dict[tuple[State, Sound], Callable[[TurnMachine], list[Decision]]] = {
 
 def _samples(seconds: float) -> int:
     return round(seconds * RATE_HZ)
-
-
-def _mean(values: Collection[float]) -> float:
-    return sum(values) / len(values) if values else 0.0

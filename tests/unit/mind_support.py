@@ -6,7 +6,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from voicebot.events import Act, Do, Heard, Result, Say
+from voicebot.ears.asr.reading import Readings
+from voicebot.events import Act, Do, Heard, Listen, Result, Say
 from voicebot.mind.conversation import Conversation
 from voicebot.mind.flow import Flow
 from voicebot.mind.nlu.understanding import Understanding
@@ -14,6 +15,7 @@ from voicebot.mind.nlu.understanding import Understanding
 NOW = datetime(2026, 11, 21, 10, 0)
 """A Saturday."""
 ORDER = "471102"
+READINGS = Readings()
 Answer = Callable[[dict[str, Any]], Any]
 
 
@@ -70,8 +72,10 @@ class Caller:
         return said + acts
 
     def says(self, text: str) -> str:
-        """Speak; returns everything that the bot says then."""
-        return self.hears(Heard(text))
+        """Speak and be heard without a fault, inside the grammar of the answer if it is one; returns what is said."""
+        read = READINGS.read(text, self.last.expect) if isinstance(self.last, Listen) else None
+        inside = read.content if read is not None and not read.partial else ""
+        return self.hears(Heard(text, 1.0, inside, 1.0 if inside else 0.0, (inside,) if inside else ()))
 
     def hears(self, heard: Heard) -> str:
         self.acts = self._run(self.talk.hear(heard))

@@ -14,13 +14,17 @@ from voicebot.bench.asr_cases import Ears, seed
 from voicebot.bench.asr_line import Line, Recording, load, received
 from voicebot.bench.asr_score import THRESHOLD, rate
 from voicebot.bench.asr_tasks import TODAY, tasks
-from voicebot.events import Expect
+from voicebot.ears.asr.engine import Transcript
+from voicebot.events import Expect, Heard
+from voicebot.mind.schema import Slot
 from voicebot.mind.slots.dates import find_dates
 from voicebot.mind.slots.digits import find_digits
+from voicebot.mind.slots.find import find_heard
 from voicebot.mind.slots.letters import find_codes
 from voicebot.mind.slots.numbers import find_amounts
 from voicebot.mind.slots.words import tokens
 from voicebot.mind.slots.yesno import find_yesno
+from voicebot.mind.trust import ASK
 
 EXPECTED: dict[str, tuple[Expect, Callable[[str], bool]]] = {
     "digits4": (Expect("digits", (4,)), lambda t: bool(find_digits(tokens(t), lambda v: len(v) == 4))),
@@ -44,6 +48,7 @@ def out_of_grammar(
     """Sentences where an answer is expected that they do not hold: figures; kind and evidence of each answer."""
     tried: list[tuple[str, Recording, float]] = []
     noticed: list[tuple[str, dict[str, float]]] = []
+    taken: list[bool] = []
     names = list(EXPECTED)
     for at, recording in enumerate([r for r in recordings if r.task in _OTHER]):
         pcm = received(load(folder / recording.path), line, seed(recording.path))
@@ -54,12 +59,21 @@ def out_of_grammar(
                 noticed += [(expect.kind, t.evidence) for t in found]
                 sure = max((t.expected_confidence for t in found if t.expected), default=0.0)
                 tried.append((name, recording, sure))
+                taken.append(any(_taken(expect, t) for t in found))
     return {
         "accepted": rate([sure >= THRESHOLD for _, _, sure in tried], [r.speaker for _, r, _ in tried]),
         "answered": rate([sure > 0 for _, _, sure in tried]),
+        "in_dialog": rate(taken),
         "by_kind": {n: rate([sure > 0 for name, _, sure in tried if name == n]) for n in names},
         "answers": [[name, r.path, round(sure, 3)] for name, r, sure in tried if sure > 0],
     }, noticed
+
+
+def _taken(expect: Expect, said: Transcript) -> bool:
+    """Whether a dialog that asked for it would find a value in a turn, by free recognition too, and read it back."""
+    slot = Slot.model_validate({"type": expect.kind, "prompt": "?", "lengths": list(expect.lengths)})
+    heard = Heard(said.text, said.confidence, said.expected, said.expected_confidence, said.alternatives)
+    return any(found.heard >= ASK for found in find_heard(slot, heard, TODAY))
 
 
 def noise(noises: Mapping[str, Pcm], ears: Ears) -> dict[str, Any]:

@@ -130,7 +130,7 @@ def table(figures: Figures) -> str:
         "calibration": lambda f: f"calibration: ECE {f.get('ece')}, Brier {f.get('brier')} over {f['n']} answers",
         "out_of_grammar": lambda f: (
             f"other speech accepted: {f['accepted']['percent']} % of {f['accepted']['n']}"
-            f" (any answer {f['answered']['percent']} %)"
+            f" (any answer {f['answered']['percent']} %, a value for the dialog {f['in_dialog']['percent']} %)"
         ),
         "noise_text": lambda f: (
             f"noise gives text: {f['through_ears']['percent']} % of {f['through_ears']['n']} pieces"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 
 from voicebot.events import Heard
@@ -10,15 +11,14 @@ from voicebot.mind.flow import Flow
 from voicebot.mind.memory import Memory
 from voicebot.mind.schema import Slot
 from voicebot.mind.slots.corrections import OPENERS, after_correction
-from voicebot.mind.slots.find import UNSURE, find, find_heard
+from voicebot.mind.slots.find import MOST, find, find_heard
 from voicebot.mind.slots.words import Found, tokens
-from voicebot.mind.slots.yesno import find_yesno
+from voicebot.mind.slots.yesno import find_yesno, share
+from voicebot.mind.trust import ASK, PLAIN, UNSURE, sure_from, vouched
 
 _ALONG = {"digits", "alnum", "date", "time", "datetime", "amount", "choice", "phone", "email"}
 """Types whose wording is clear enough to be taken without having been asked for."""
 _FREE = {"text", "name", "yesno", "number"}
-_SURE = {"date": 0.55, "time": 0.5, "datetime": 0.55, "amount": 0.6, "choice": 0.45, "number": 0.45, "yesno": 0.4}
-"""Confidence from which a spoken value counts without being read back; types without one are always read back."""
 _HOLE = "xx"
 
 
@@ -34,7 +34,12 @@ class Answers:
 
     def candidates(self, slot: str, heard: Heard, now: datetime) -> list[Found]:
         """All that the caller may have said for the slot, the likeliest first, of what it allows."""
-        return [f for f in find_heard(self._flow.slots[slot], heard, now) if self._open(slot, f.value)]
+        spec = self._flow.slots[slot]
+        found = find_heard(spec, heard, now)
+        refused = min(0.95, max((f.heard for f in found if not self._open(slot, f.value)), default=0.0))
+        likely = [replace(f, heard=f.heard if f.heard >= refused else min(1.0, f.heard / (1 - refused)))
+                  for f in found if self._open(slot, f.value)]  # fmt: skip
+        return [f for f in likely if f.heard >= ASK or vouched(spec)]
 
     def _open(self, slot: str, value: str) -> bool:
         """Whether the caller has not refused the value already, and it exists as far as a list says."""
@@ -58,7 +63,7 @@ class Answers:
         if spec.type in _FREE:
             return False
         found = find_heard(wide, heard, now)
-        return bool(found) and (spec.type != "digits" or len(found[0].value) >= 3)
+        return bool(found) and found[0].heard >= ASK and (spec.type != "digits" or len(found[0].value) >= 3)
 
     def part(self, slot: str, heard: Heard, now: datetime) -> str:
         """Digits that are too few for a digit slot, as when a caller pauses in the middle of a number; or nothing."""
@@ -89,16 +94,19 @@ class Answers:
         self, slots: Iterable[str], heard: Heard, now: datetime, open_: bool = False
     ) -> list[dict[str, Found]]:
         """As `correction`, from each reading of a turn that holds one: inside the grammar first, best first."""
-        names = list(slots)
-        found = [self.correction(names, text, now, open_) for text in readings(heard)]
+        names, outside = list(slots), heard.source == "speech" and not heard.expected_text
+        found = [self.correction(names, text, now, open_, outside) for text in readings(heard)]
         return [fixed for fixed in found if fixed]
 
-    def correction(self, slots: Iterable[str], text: str, now: datetime, open_: bool = False) -> dict[str, Found]:
+    def correction(
+        self, slots: Iterable[str], text: str, now: datetime, open_: bool = False, outside: bool = False
+    ) -> dict[str, Found]:
         """New values for slots that are filled already: ``no, I said Wednesday``, ``change the date to Friday``.
 
         Args:
             slots: candidates, the likeliest first.
             open_: the caller was asked what to change, so a bare value is enough.
+            outside: recognition did not hear it inside the grammar of an answer: a value must be most of it.
         """
         words = tokens(text)
         cut = after_correction(words)
@@ -115,22 +123,24 @@ class Answers:
                 continue
             old = self._memory.slots.get(name, "")
             best = next((f for f in find(slot, tail, now) if f.value != old and self._open(name, f.value)), None)
-            if best is not None:
+            if best is not None and not (outside and coverage(tail, best) < MOST):
                 return {name: best}
         return {}
 
     def must_check(self, slot: str, found: Found, heard: Heard) -> bool:
-        """Whether a value has to be read back before it counts."""
+        """Whether a value has to be read back before it counts; see `mind/trust.py`."""
         spec = self._flow.slots[slot]
         if spec.secret or spec.confirm == "never":
             return False
         if spec.confirm == "always":
             return True
-        if heard.source != "speech":
-            return found.confidence <= UNSURE
-        if spec.check is not None or spec.lookup is not None:
-            return found.confidence <= UNSURE or self._doubtful(spec, found, heard)
-        return found.confidence < _SURE.get(spec.type, 2.0) and spec.type != "text"
+        if found.confidence <= UNSURE:
+            return True
+        if heard.source != "speech" or spec.type == "text":
+            return False
+        if found.heard < sure_from(spec) or found.confidence < PLAIN:
+            return True
+        return (spec.check is not None or spec.lookup is not None) and self._doubtful(spec, found, heard)
 
     def _doubtful(self, slot: Slot, found: Found, heard: Heard) -> bool:
         """A check digit holds by chance once in ten, and what was misheard may exist: a value that is not recognition's
@@ -151,16 +161,18 @@ def corrects(text: str) -> bool:
 
 
 def yes_or_no(heard: Heard) -> str:
-    """``yes``, ``no`` or empty."""
+    """``yes``, ``no`` or empty. A yes does things: outside the grammar it must be most of what was said."""
     if heard.source == "keys":
         return {"1": "yes", "2": "no"}.get(heard.text, "")
     for text in (heard.expected_text, heard.text):
         found = find_yesno(tokens(text))
-        if found:
-            return found[0].value
+        if not found:
+            continue
+        outside = heard.source == "speech" and not heard.expected_text
+        return "" if outside and found[0].value == "yes" and share(tokens(text)) < MOST else found[0].value
     return ""
 
 
-def coverage(heard: Heard, found: Found) -> float:
-    """How much of a turn the value takes up, 0..1."""
-    return (found.end - found.start) / max(1, len(tokens(heard.text)))
+def coverage(text: str, found: Found) -> float:
+    """How much of a text the value takes up, 0..1."""
+    return (found.end - found.start) / max(1, len(tokens(text)))

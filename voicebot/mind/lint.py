@@ -101,6 +101,12 @@ class _Linter:
                       "make end_silence_s shorter than no_input_s")  # fmt: skip
         if listen.end_silence_s and slot.type == "yesno":
             self._add((*path, "listen", "end_silence_s"), f"{name}: yes and no are answered at once", "remove it")
+        if slot.sure is not None and slot.kind == "free":
+            self._add((*path, "sure"), f"{name}: how surely a {slot.type} was heard is not known",
+                      "remove it, or use `confirm`")  # fmt: skip
+        if slot.sure is not None and (slot.secret or slot.confirm != "auto"):
+            self._add((*path, "sure"), f"{name}: this slot is {'never' if slot.confirm != 'always' else 'always'} read"
+                      " back", "remove `sure`, or use `confirm: auto`")  # fmt: skip
         if slot.secret and slot.confirm == "always":
             self._add((*path, "confirm"), f"{name}: a secret must not be read back", "use `confirm: never`")
         self._ladder((*path, "reprompts"), name, [*slot.reprompts], slot.prompt)

@@ -13,8 +13,9 @@ from voicebot.mind.existing import normal
 from voicebot.mind.floor import Floor
 from voicebot.mind.memory import BadAnswer, values
 from voicebot.mind.nlu.commands import DONT_HAVE
-from voicebot.mind.slots.find import UNSURE, allows
+from voicebot.mind.slots.find import MOST, allows, doubted
 from voicebot.mind.slots.words import Found, tokens
+from voicebot.mind.trust import UNSURE
 from voicebot.mind.waiting import (
     ForChange,
     ForSlot,
@@ -37,7 +38,8 @@ class Replies:
         candidates = self._floor.answers.candidates(slot, heard, now) or self._joined(slot, heard, now)
         found = candidates[0] if candidates else None
         if heard.source != "keys" and (found is None or self._long(heard, found)):
-            change = self._wishes.change_of_subject(heard, SWITCH if found else 0.0)
+            outside = doubted(self._floor.flow.slots[slot], heard)
+            change = self._wishes.change_of_subject(heard, SWITCH if found and not outside else 0.0)
             if change is not None:
                 return change
         if found is None:
@@ -111,11 +113,12 @@ class Replies:
         return " ".join([*words[: found.start], "xx", *words[found.end :]])
 
     def _long(self, heard: Heard, found: Found) -> bool:
-        return len(tokens(heard.text)) >= 4 and coverage(heard, found) < 0.6 and not heard.expected_text
+        return len(tokens(heard.text)) >= 4 and coverage(heard.text, found) < MOST and not heard.expected_text
 
     def _no_answer(self, slot: str, waiting: Waiting, heard: Heard) -> Next:
         now, task = self._floor.now(), self._floor.memory.frames[-1].task
-        fixed = self._floor.answers.correction(self._filled(task), heard.text, now)
+        outside = doubted(self._floor.flow.slots[slot], heard)
+        fixed = self._floor.answers.correction(self._filled(task), heard.text, now, outside=outside)
         if fixed:
             self._floor.show("correction", fixed)
             return self._floor.correct(fixed, heard)

@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
+from voicebot.events import ExpectKind
+
 SlotType = Literal[
     "digits",
     "alnum",
@@ -113,6 +115,12 @@ class Listening(Part):
     """Whether speech may stop the prompt. Keys always may."""
 
 
+_KINDS: dict[str, ExpectKind] = {
+    "digits": "digits", "alnum": "alnum", "date": "date", "time": "time", "datetime": "datetime", "amount": "amount",
+    "yesno": "yesno", "choice": "phrases", "phone": "digits",
+}  # fmt: skip
+
+
 class Slot(Part):
     """One piece of information that a task needs."""
 
@@ -128,6 +136,8 @@ class Slot(Part):
     """After an answer that was understood but is not allowed here (a wrong check digit, a day too far away)."""
     help: str = ""
     confirm: Literal["never", "always", "auto"] = "auto"
+    sure: Annotated[float, Field(ge=0.5, le=1.0)] | None = None
+    """Chance of being heard right from which a spoken value is not read back; without it that of its type."""
     confirm_prompt: str = ""
     """Question that reads the value back as ``{value}``; a plain one by type without this."""
     secret: bool = False
@@ -154,6 +164,11 @@ class Slot(Part):
     maximum: float | None = None
     region: str = "US"
     """phone: the country that numbers without a country code belong to."""
+
+    @property
+    def kind(self) -> ExpectKind:
+        """The grammar that recognition hears it in; ``free`` without one."""
+        return _KINDS.get(self.type, "name" if self.type == "name" and self.names else "free")
 
     @property
     def sizes(self) -> tuple[int, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from voicebot.events import Expect, ExpectKind, Heard
+from voicebot.events import Expect, Heard
 from voicebot.mind.flow import Flow
 from voicebot.mind.schema import Slot
 from voicebot.mind.slots.find import synonyms
@@ -94,10 +94,6 @@ class NeedHuman:
 Waiting = Wish | ForSlot | ForValue | ForStep | ForChange | ForIntent | ForResult | ForHuman | Over
 Next = Waiting | NeedHuman
 
-_KINDS: dict[str, ExpectKind] = {
-    "digits": "digits", "alnum": "alnum", "date": "date", "time": "time", "datetime": "datetime", "amount": "amount",
-    "yesno": "yesno", "choice": "phrases", "phone": "digits",
-}  # fmt: skip
 _PATIENCE_S = {"digits": 8.0, "alnum": 9.0, "phone": 9.0, "email": 9.0, "date": 7.0, "time": 7.0}
 
 
@@ -129,7 +125,7 @@ def _expect(flow: Flow, waiting: Waiting) -> Expect:
 
 
 def _for_slot(slot: Slot) -> Expect:
-    kind = _KINDS.get(slot.type, "name" if slot.type == "name" and slot.names else "free")
+    kind = slot.kind
     phrases = tuple(dict.fromkeys(form.lower() for forms in synonyms(slot).values() for form in forms))
     return Expect(
         kind, lengths=slot.sizes or ((10, 11) if slot.type == "phone" else ()), patterns=tuple(slot.pattern),

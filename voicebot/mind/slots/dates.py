@@ -6,7 +6,7 @@ import calendar
 import re
 from datetime import date, timedelta
 
-from voicebot.mind.slots.words import UNITS, Found, below_hundred, cardinal, ordinal, small
+from voicebot.mind.slots.words import UNITS, Found, alone, below_hundred, cardinal, ordinal, small
 
 DAYS = {name.lower(): i for i, name in enumerate(calendar.day_name)}
 DAYS |= {
@@ -58,7 +58,7 @@ def _at(words: list[str], at: int, today: date, asked: bool) -> Hit | None:
         hits = [hit for rule in (_day_alone, _all_numbers) if (hit := rule(words, at, today)) is not None]
     elif not hits:
         bare = _day_alone(words, at, today)
-        hits = [bare] if bare and words[at] in ("the", "on") else []
+        hits = [bare] if bare and words[at] in ("the", "on") and alone(words, bare[1]) else []
     return max(hits, key=lambda hit: hit[1], default=None)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from dataclasses import replace
 from datetime import date, datetime
 
 import dateparser
@@ -20,9 +21,12 @@ from voicebot.mind.slots.people import find_choices, find_emails, find_listed, f
 from voicebot.mind.slots.times import find_times
 from voicebot.mind.slots.words import Found, tokens
 from voicebot.mind.slots.yesno import find_yesno
+from voicebot.mind.trust import DOUBTED, UNSURE
 
-UNSURE = 0.4
-"""Confidence of values that only the last resort found: always confirmed."""
+MOST = 0.5
+"""Of a turn's words."""
+_CLEAR = {"date", "time", "datetime", "amount", "choice", "name"}
+"""Types with wordings that mean nothing else; digits have them where their number is known."""
 
 
 def find(slot: Slot, text: str, now: datetime, *, asked: bool = True) -> list[Found]:
@@ -50,25 +54,42 @@ def find_keyed(slot: Slot, keys: str, now: datetime) -> list[Found]:
 
 
 def find_heard(slot: Slot, heard: Heard, now: datetime) -> list[Found]:
-    """Values for the slot that was asked for: in-grammar results first, then free recognition."""
+    """Values for the slot that was asked for: in-grammar results first, then free recognition.
+
+    What recognition did not hear inside the slot's grammar is other speech as a rule: it counts only where it says
+    nothing else, or in words that can mean nothing else.
+    """
     if heard.source == "keys":
         return find_keyed(slot, heard.text, now)
     out: dict[str, Found] = {}
-    grammar = list(dict.fromkeys((heard.expected_text, *heard.alternatives)))
-    for rank, text in enumerate(t for t in grammar if t):
-        trust = heard.expected_confidence * 0.9**rank
+    whole = len(tokens(heard.text)) or 1
+    left = 1.0
+    for text in filter(None, dict.fromkeys((heard.expected_text, *heard.alternatives))):
+        share = heard.expected_confidence if left == 1.0 else min(heard.expected_confidence, left / 2)
+        left -= share
         for found in find(slot, text, now)[:4]:
-            out.setdefault(found.value, Found(found.value, found.confidence * trust, 0, len(tokens(heard.text)) or 1))
-    for found in find(slot, heard.text, now):
-        known = out.get(found.value)
-        trust = found.confidence * heard.confidence
-        if known is not None:  # both recognitions agree: surer than either
-            out[found.value] = Found(found.value, 1 - (1 - known.confidence) * (1 - trust), found.start, found.end)
-        else:
-            out[found.value] = Found(
-                found.value, trust * (0.7 if grammar and grammar[0] else 1.0), found.start, found.end
-            )
+            out.setdefault(found.value, replace(found, start=0, end=whole, heard=share))
+    if doubted(slot, heard):
+        chance, free = min(heard.confidence, DOUBTED), _other_words(slot, heard.text, now)
+    else:
+        chance = min(heard.confidence, left / 2) if out else heard.confidence
+        free = find(slot, heard.text, now)
+    for found in free:  # the words of a value that was known are those beside which others may be
+        out[found.value] = replace(found, heard=out[found.value].heard if found.value in out else chance)
     return list(out.values())
+
+
+def doubted(slot: Slot, heard: Heard) -> bool:
+    """Whether the slot was listened for in a grammar, and what was said is not in it."""
+    return heard.source == "speech" and slot.kind != "free" and not heard.expected_text
+
+
+def _other_words(slot: Slot, text: str, now: datetime) -> list[Found]:
+    """Values in a turn that was not inside the slot's grammar."""
+    size = len(tokens(text))
+    alone = [found for found in find(slot, text, now) if found.end - found.start >= MOST * size]
+    clear = slot.type in _CLEAR or (slot.type == "digits" and bool(slot.sizes))
+    return alone or (find(slot, text, now, asked=False) if clear else [])
 
 
 def allows(slot: Slot, value: str, now: datetime) -> bool:

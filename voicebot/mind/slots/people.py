@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 import jellyfish
@@ -121,7 +122,8 @@ def find_listed(words: list[str], names: Mapping[str, Sequence[str]], *, asked: 
     if exact or not asked:
         return list({f.value: f for f in reversed(exact)}.values())[::-1]
     begin, end = _name_span(words)
-    return _by_sound(words[begin:end], said) if begin < end else []
+    alike = _by_sound(words[begin:end], said) if begin < end else []
+    return [replace(found, start=0, end=len(words)) for found in alike]  # "my name is" belongs to it
 
 
 def find_choices(words: list[str], choices: Mapping[str, Sequence[str]], *, asked: bool = True) -> list[Found]:
@@ -161,7 +163,7 @@ def _by_place(words: list[str], keys: list[str]) -> list[Found]:
 
 
 def _by_sound(words: list[str], said: list[tuple[str, tuple[str, ...]]]) -> list[Found]:
-    scores: dict[str, float] = {}
+    scores: dict[str, tuple[float, int, int]] = {}
     generic = _shared(said)
     for key, form in said:
         core = [w for w in form if w not in generic] or list(form)
@@ -169,12 +171,13 @@ def _by_sound(words: list[str], said: list[tuple[str, tuple[str, ...]]]) -> list
             for at in range(max(1, len(words) - width + 1)):
                 heard = " ".join(w for w in words[at : at + width] if w not in generic)
                 if len(heard) >= 3:
-                    scores[key] = max(scores.get(key, 0.0), _alike(heard, " ".join(core)))
-    ranked = sorted(scores.items(), key=lambda item: -item[1])
-    good = [(key, score) for key, score in ranked if score >= CLOSE]
+                    place = (_alike(heard, " ".join(core)), at, min(at + width, len(words)))
+                    scores[key] = max(scores.get(key, place), place, key=lambda scored: scored[0])
+    ranked = sorted(scores.items(), key=lambda item: -item[1][0])
+    good = [(key, *place) for key, place in ranked if place[0] >= CLOSE]
     if len(good) > 1 and good[0][1] - good[1][1] < 3:
         return []
-    return [Found(key, score / 130, 0, len(words)) for key, score in good[:1]]
+    return [Found(key, score / 130, start, end) for key, score, start, end in good[:1]]
 
 
 def _shared(said: list[tuple[str, tuple[str, ...]]]) -> set[str]:

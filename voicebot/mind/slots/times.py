@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from voicebot.mind.slots.words import UNITS, Found, below_hundred, small
+from voicebot.mind.slots.words import UNITS, Found, alone, below_hundred, small
 
 _CLOCK = re.compile(r"(\d{1,2}):(\d{2})\Z")
 _FIXED = {"noon": (12, 0), "midday": (12, 0), "lunchtime": (12, 0), "midnight": (0, 0), "noontime": (12, 0)}
@@ -85,7 +85,7 @@ def _at(words: list[str], at: int, asked: bool, part: bool) -> tuple[Clock, floa
         return None
     hour, minute, end = plain
     marked = _word(words, at - 1) in _BEFORE or _half(words, end)[1] > end or part
-    if not marked and not asked:
+    if not asked and not (marked and (part or end > at + 1 or _half(words, end)[1] > end or alone(words, end))):
         return None
     return (hour, minute, end), 0.95 if marked else (0.85 if end > at + 1 else 0.75)
 

@@ -37,6 +37,13 @@ SURE_ALIKE = {"oh", "o", "nought", "naught", "niner", "fife"}
 """Those of them that hardly mean anything else beside digits."""
 FILLERS = {"uh", "um", "er", "erm", "ah", "hmm", "mm", "like", "well", "so"}
 
+_AFTER = {
+    "in", "on", "at", "and", "or", "but", "if", "then", "please", "thanks", "thank", "tomorrow", "today", "tonight",
+    "this", "next", "for", "would", "will", "is", "works", "suits", "maybe", "perhaps", "with", "to", "until", "when",
+    "because", "as", "instead", "that's", "it's", "not", "no", "yes", "okay", "i", "we", "you", "my", "monday",
+    "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday", *FILLERS,
+}  # fmt: skip
+
 _TOKEN = re.compile(
     r"""
     \$?\d{1,3}(?:,\d{3})+(?:\.\d+)?(?![a-z0-9])   # 1,234.50
@@ -64,6 +71,8 @@ class Found:
     start: int
     end: int
     """Tokens from `start` up to, not including, `end`."""
+    heard: float = 1.0
+    """Chance that recognition heard these words right, 0..1; what it is compared with is in `mind/trust.py`."""
 
 
 def tokens(text: str) -> list[str]:
@@ -73,6 +82,11 @@ def tokens(text: str) -> list[str]:
     text = re.sub(r"\b([ap])\.\s?m\b\.?", r"\1m", text)
     text = re.sub(r"\b([ap]) m\b", r"\1m", text)
     return _TOKEN.findall(text)[:MAX_TOKENS]
+
+
+def alone(words: list[str], end: int) -> bool:
+    """Whether a bare "ten" or "the second" that ends here is not the number of something: "ten meters"."""
+    return end >= len(words) or words[end] in _AFTER
 
 
 def small(token: str) -> int | None:

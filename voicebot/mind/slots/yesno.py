@@ -62,6 +62,11 @@ def find_yesno(words: list[str]) -> list[Found]:
     return [Found(first.value, 0.7, first.start, first.end)]
 
 
+def share(words: list[str]) -> float:
+    """How much of a turn is yes or no, 0..1."""
+    return sum(f.end - f.start for f in _said(words)) / max(1, len(words))
+
+
 def _said(words: list[str]) -> list[Found]:
     """The forms in a turn from left to right, the longest at each place."""
     out: list[Found] = []

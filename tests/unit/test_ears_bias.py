@@ -44,7 +44,7 @@ class Tree:
     def __init__(self, likely: dict[tuple[int, ...], dict[int, float]]) -> None:
         self.seconds = 2.0
         self._likely = likely
-        self.cache: dict[str, Any] = {"texts": [()]}
+        self.cache: Any = [()]
         self.logs = self._logs([()])
 
     def _logs(self, texts: list[tuple[int, ...]]) -> NDArray[np.float32]:
@@ -54,12 +54,9 @@ class Tree:
                 logs[row, token] = np.log(probability)
         return logs
 
-    def step(self, tokens: list[int], cache: dict[str, Any]) -> tuple[NDArray[np.float32], dict[str, Any]]:
-        texts = [(*text, token) for text, token in zip(cache["texts"], tokens, strict=True)]
-        return self._logs(texts), {"texts": texts}
-
-    def pick(self, cache: dict[str, Any], rows: list[int]) -> dict[str, Any]:
-        return {"texts": [cache["texts"][row] for row in rows]}
+    def step(self, tokens: list[int], rows: list[int], cache: Any) -> tuple[NDArray[np.float32], Any]:
+        texts = [(*cache[row], token) for row, token in zip(rows, tokens, strict=True)]
+        return self._logs(texts), texts
 
 
 def never() -> bool:

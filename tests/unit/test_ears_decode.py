@@ -31,15 +31,12 @@ class Same:
         self._row = np.full(len(PIECES), -50.0, np.float32)
         for token, probability in probabilities.items():
             self._row[token] = np.log(probability)
-        self.cache: dict[str, Any] = {}
+        self.cache = None
         self.logs: NDArray[np.float32] = self._row[None]
 
-    def step(self, tokens: list[int], cache: dict[str, Any]) -> tuple[NDArray[np.float32], dict[str, Any]]:
+    def step(self, tokens: list[int], rows: list[int], cache: Any) -> tuple[NDArray[np.float32], Any]:
         self.rows += len(tokens)
         return np.repeat(self._row[None], len(tokens), 0), cache
-
-    def pick(self, cache: dict[str, Any], rows: list[int]) -> dict[str, Any]:
-        return cache
 
 
 def never() -> bool:

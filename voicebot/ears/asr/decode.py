@@ -36,12 +36,10 @@ class Steps(Protocol):
     """A decoder bent over one utterance."""
 
     logs: NDArray[np.float32]
-    cache: dict[str, Any]
+    cache: Any
     seconds: float
 
-    def step(self, tokens: list[int], cache: dict[str, Any]) -> tuple[NDArray[np.float32], dict[str, Any]]: ...
-
-    def pick(self, cache: dict[str, Any], rows: list[int]) -> dict[str, Any]: ...
+    def step(self, tokens: list[int], rows: list[int], cache: Any) -> tuple[NDArray[np.float32], Any]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +80,7 @@ def free(decoding: Steps, cancelled: Cancelled) -> Hypothesis | None:
         tokens.append(best)
         if _circles(tokens):
             break
-        logs, cache = decoding.step([best], cache)
+        logs, cache = decoding.step([best], [0], cache)
     return Hypothesis(score, tuple(tokens))
 
 
@@ -114,11 +112,8 @@ def biased(decoding: Steps, boost: Boost, cancelled: Cancelled) -> Hypothesis | 
         if cancelled():
             return None
         grown = [g for g in grown[:BEAM] if g[1].rank > grown[0][1].rank - _BEHIND]
-        rows = [row for row, _ in grown]
-        if rows != list(range(len(live))):
-            cache = decoding.pick(cache, rows)
         live = [h for _, h in grown]
-        logs, cache = decoding.step([h.tokens[-1] for h in live], cache)
+        logs, cache = decoding.step([h.tokens[-1] for h in live], [row for row, _ in grown], cache)
     return Hypothesis(best.score, best.tokens) if best is not None else Hypothesis(0.0, ())
 
 
@@ -165,11 +160,8 @@ def inside(decoding: Steps, grammar: Grammar, cancelled: Cancelled) -> list[Hypo
         if cancelled():
             return None
         grown = [g for g in grown[:BEAM] if g[1].score > grown[0][1].score - _FAR_BEHIND]
-        rows = [row for row, _ in grown]
-        if rows != list(range(len(live))):
-            cache = decoding.pick(cache, rows)
         live = [h for _, h in grown]
-        logs, cache = decoding.step([h.tokens[-1] for h in live], cache)
+        logs, cache = decoding.step([h.tokens[-1] for h in live], [row for row, _ in grown], cache)
     return sorted(done, key=lambda h: -h.score)[: 4 * _KEEP]
 
 

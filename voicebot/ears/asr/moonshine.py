@@ -1,9 +1,4 @@
-"""Moonshine tiny-en in onnxruntime: one pair of sessions for all calls, free and in-grammar decoding.
-
-The encoder takes raw audio at 16 kHz (one frame of 288 numbers per 384 samples); the merged decoder takes tokens, the
-encoder's frames and the key/value tensors of six layers. Tensors stay `OrtValue` between steps, so nothing is copied
-but what a beam reorders.
-"""
+"""Moonshine tiny-en in onnxruntime: one pair of networks for all calls, free and in-grammar decoding."""
 
 from __future__ import annotations
 
@@ -12,10 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 
 from voicebot.ears import gates, grammars
@@ -25,14 +18,12 @@ from voicebot.ears.asr.decode import Hypothesis, biased, free, inside
 from voicebot.ears.asr.dictation import weighed
 from voicebot.ears.asr.digits import DigitLayer
 from voicebot.ears.asr.engine import RATE_HZ, Audio, Cancelled, Transcript
-from voicebot.ears.asr.tokens import BOS, Vocabulary
+from voicebot.ears.asr.session import FILES, FRAME, Decoding, Session
+from voicebot.ears.asr.tokens import Vocabulary
 from voicebot.ears.grammar import Grammar
 from voicebot.errors import EngineFailed, ModelMissing
 from voicebot.events import Expect
 
-LAYERS, HEADS, HEAD_SIZE = 6, 8, 36
-FRAME = 384
-"""Samples at 16 kHz of one encoder frame."""
 PAD_S = 0.2
 """Silence put on either side: the model loses words that begin with the first sample."""
 SHORTEST_S = 1.4
@@ -45,65 +36,8 @@ _FAR = 99.0
 """A gap as large as any, where nothing was read inside the grammar."""
 _LEVEL = 0.06
 """Root mean square that utterances are scaled to, so that faint callers are heard as loud ones are."""
-_SELF = tuple(f"{i}.decoder.{kind}" for i in range(LAYERS) for kind in ("key", "value"))
-_CROSS = tuple(f"{i}.encoder.{kind}" for i in range(LAYERS) for kind in ("key", "value"))
-_ort = ort.OrtValue.ortvalue_from_numpy
-
 _BOOSTS = 64
 """Word lists that are kept; a flow has one."""
-
-Logs = NDArray[np.float32]
-
-
-class Decoding:
-    """The decoder's view of one utterance: the first step is shared by the free and the in-grammar search."""
-
-    def __init__(self, session: Any, frames: NDArray[np.float32]) -> None:
-        self._session = session
-        self._frames = frames
-        self._mask = np.ones((1, frames.shape[1] * FRAME), np.int64)
-        self._wide: dict[int, dict[str, Any]] = {}
-        start = np.zeros((1, HEADS, 1, HEAD_SIZE), np.float32)
-        empty = {name: _ort(start) for name in (*_SELF, *_CROSS)}
-        self.seconds = frames.shape[1] * FRAME / RATE_HZ
-        fixed = {"encoder_hidden_states": _ort(frames), "encoder_attention_mask": _ort(self._mask)}
-        self.logs, out = self._run(np.full((1, 1), BOS, np.int64), {**fixed}, empty, cached=False)
-        self.cache = {name: out[name] for name in _SELF}
-        self._cross = {name: out[name] for name in _CROSS}
-        self._wide[1] = {**fixed, **{f"past_key_values.{k}": v for k, v in self._cross.items()}}
-
-    def step(self, tokens: list[int], cache: dict[str, Any]) -> tuple[Logs, dict[str, Any]]:
-        """Log-probabilities (batch, vocabulary) after one more token for each hypothesis, and the new cache."""
-        ids = np.array(tokens, np.int64)[:, None]
-        return self._run(ids, self._for_batch(len(tokens)), cache, cached=True)
-
-    @staticmethod
-    def pick(cache: dict[str, Any], rows: list[int]) -> dict[str, Any]:
-        """The cache with its hypotheses reordered."""
-        return {name: _ort(np.ascontiguousarray(value.numpy()[rows])) for name, value in cache.items()}
-
-    def _for_batch(self, size: int) -> dict[str, Any]:
-        if size not in self._wide:
-            wide = {
-                "encoder_hidden_states": _ort(np.repeat(self._frames, size, 0)),
-                "encoder_attention_mask": _ort(np.repeat(self._mask, size, 0)),
-            }
-            for name, value in self._cross.items():
-                wide[f"past_key_values.{name}"] = _ort(np.repeat(value.numpy(), size, 0))
-            self._wide[size] = wide
-        return self._wide[size]
-
-    def _run(
-        self, ids: NDArray[np.int64], fixed: dict[str, Any], cache: dict[str, Any], *, cached: bool
-    ) -> tuple[Logs, dict[str, Any]]:
-        feeds = {"input_ids": _ort(ids), "use_cache_branch": _ort(np.array([cached])), **fixed}
-        feeds.update((f"past_key_values.{name}", value) for name, value in cache.items())
-        names = _SELF if cached else (*_SELF, *_CROSS)
-        out = self._session.run_with_ort_values(["logits", *(f"present.{n}" for n in names)], feeds)
-        logits = out[0].numpy()[:, -1]
-        top = logits.max(-1, keepdims=True)
-        logs = logits - top - np.log(np.exp(logits - top).sum(-1, keepdims=True))
-        return logs, dict(zip(names, out[1:], strict=True))
 
 
 class Moonshine:
@@ -119,16 +53,11 @@ class Moonshine:
     name = "moonshine"
 
     def __init__(self, folder: Path) -> None:
-        for name in ("encoder_model.ort", "decoder_model_merged.ort", "tokenizer.bin"):
+        for name in (*FILES, "tokenizer.bin"):
             if not (folder / name).is_file():
                 raise ModelMissing(f"no recognition model: {folder / name} is not there", "run: voicebot models pull")
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        cpu = ["CPUExecutionProvider"]
         try:
-            self._encoder = ort.InferenceSession(str(folder / "encoder_model.ort"), options, providers=cpu)
-            self._decoder = ort.InferenceSession(str(folder / "decoder_model_merged.ort"), options, providers=cpu)
+            self._session = Session(folder)
         except (RuntimeError, ValueError) as error:
             raise ModelMissing(f"{folder} is damaged: {error}", "fetch it again: voicebot models pull") from error
         self.vocabulary = Vocabulary(folder / "tokenizer.bin")
@@ -154,14 +83,11 @@ class Moonshine:
 
     def frames(self, audio: Audio) -> NDArray[np.float32]:
         """What the encoder makes of prepared audio: (1, T, 288), a frame of 24 ms each. Raises RuntimeError."""
-        samples = audio[None]
-        inputs = {"input_values": samples, "attention_mask": np.ones(samples.shape, np.int64)}
-        return np.asarray(self._encoder.run(None, inputs)[0], np.float32)
+        return self._session.frames(audio)[None]
 
     def _recognise(self, audio: Audio, expect: Expect, cancelled: Cancelled) -> Transcript | None:
         began = time.perf_counter()
-        frames = self.frames(audio)
-        decoding = Decoding(self._decoder, frames)
+        decoding = self._session.decoding(audio)
         compiled = self._grammars.get(expect)
         if compiled is None:
             said = self._freely(decoding, expect, cancelled)
@@ -175,7 +101,7 @@ class Moonshine:
         said = _first_choice(found) or free(decoding, cancelled)
         if found is None or said is None:
             return None
-        judged = self._judge(said, self._text(said, decoding), found, compiled, expect, frames[0])
+        judged = self._judge(said, self._text(said, decoding), found, compiled, expect, decoding.frames)
         if judged.text and not judged.expected and expect.boost:
             otherwise = self._freely(decoding, expect, cancelled)
             if otherwise is None:
@@ -275,4 +201,4 @@ def prepare(audio: Audio) -> Audio:
     return np.concatenate([pad, audio * np.float32(gain), pad])
 
 
-__all__ = ["Grammar", "Moonshine", "prepare"]
+__all__ = ["FRAME", "Grammar", "Moonshine", "prepare"]

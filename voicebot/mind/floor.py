@@ -15,6 +15,7 @@ from voicebot.mind.flow import Flow
 from voicebot.mind.machine import Machine
 from voicebot.mind.memory import Memory
 from voicebot.mind.nlu.understanding import Guess, Understanding, band
+from voicebot.mind.schema import StepListening
 from voicebot.mind.slots.words import Found, tokens
 from voicebot.mind.waiting import (
     ForChange,
@@ -89,6 +90,20 @@ class Floor:
         step = self.flow.programs[frame.task].code[frame.at]
         named = step.change if isinstance(step, program.Check) else ()
         return tuple(s for s in named or self.flow.programs[frame.task].slots if s in self.memory.slots)
+
+    def listening(self, waiting: Waiting) -> StepListening | None:
+        """How the step that waits wants to be listened for; None as its slot says."""
+        if isinstance(waiting, Wish):
+            return self.flow.model.after.listen if waiting.after else self.flow.model.listen
+        if not isinstance(waiting, (ForSlot, ForStep, ForChange)):
+            return None
+        frame = self.memory.frames[-1]
+        match self.flow.programs[frame.task].code[frame.at], waiting:
+            case (program.Ask(slot=slot, listen=listen), ForSlot(asked)) if slot == asked:
+                return listen
+            case (program.Check(listen=listen), ForStep() | ForChange()):
+                return listen
+        return None
 
     def remember(self, prompts: list[Say]) -> None:
         """What was last said before listening, for "repeat that"."""

@@ -13,7 +13,7 @@ from voicebot.errors import Problem
 from voicebot.events import CALL_VARIABLES
 from voicebot.mind import conditions, templates
 from voicebot.mind.existing import ListError, existing
-from voicebot.mind.schema import FlowFile, Slot, Step
+from voicebot.mind.schema import FlowFile, Listening, Slot, Step, StepListening
 from voicebot.mind.slots.limits import LimitError, day_limit, time_limit
 
 MIN_EXAMPLES = 8
@@ -95,12 +95,7 @@ class _Linter:
         if slot.type == "choice" and not slot.choices:
             self._add(path, f"{name}: a choice without choices", "add `choices`")
         self._hints(path, name, slot)
-        listen = slot.listen
-        if listen.end_silence_s and listen.no_input_s and listen.end_silence_s >= listen.no_input_s:
-            self._add((*path, "listen", "end_silence_s"), f"{name}: an answer must end before it counts as none",
-                      "make end_silence_s shorter than no_input_s")  # fmt: skip
-        if listen.end_silence_s and slot.type == "yesno":
-            self._add((*path, "listen", "end_silence_s"), f"{name}: yes and no are answered at once", "remove it")
+        self._listening((*path, "listen"), name, slot.listen, slot)
         if slot.sure is not None and slot.kind == "free":
             self._add((*path, "sure"), f"{name}: how surely a {slot.type} was heard is not known",
                       "remove it, or use `confirm`")  # fmt: skip
@@ -121,6 +116,24 @@ class _Linter:
             self._add(path, f"slot {name!r} is never asked for", "ask for it in a task or remove it")
         if any(name in place for place in (self._variables, CALLER, self._flow.from_call, ("value",))):
             self._add(path, f"{name!r} is the name of a variable too", "give one of them another name")
+
+    def _listening(self, path: Path_, name: str, listen: Listening, slot: Slot | None = None) -> None:
+        if listen.end_silence_s and listen.no_input_s and listen.end_silence_s >= listen.no_input_s:
+            self._add((*path, "end_silence_s"), f"{name}: an answer must end before it counts as none",
+                      "make end_silence_s shorter than no_input_s")  # fmt: skip
+        if listen.end_silence_s and slot is not None and slot.type == "yesno":
+            self._add((*path, "end_silence_s"), f"{name}: yes and no are answered at once", "remove it")
+
+    def _step_listening(self, path: Path_, verb: str, listen: StepListening, slot: Slot | None) -> None:
+        given = listen.model_dump(exclude_unset=True)
+        if verb == "say":
+            for key in sorted(given.keys() - {"barge_in"}):
+                self._add((*path, key), f"nothing is asked here that {key!r} could be of use to",
+                          "move it to the `ask` or `confirm`")  # fmt: skip
+        if not given:
+            self._add(path, "`listen` says nothing", "give end_silence_s, no_input_s, barge_in or boost, or remove it")
+        both = (slot.listen.model_dump(exclude_unset=True) if slot is not None else {}) | given
+        self._listening(path, verb, StepListening(**both), slot)
 
     def _hints(self, path: Path_, name: str, slot: Slot) -> None:
         if slot.pattern and slot.lengths:
@@ -181,6 +194,9 @@ class _Linter:
         for key in ("say", "confirm", "handover", "end", "done"):
             if getattr(step, key) is not None:
                 self._template((*path, key), getattr(step, key))
+        if step.listen is not None:
+            asked_slot = self._flow.slots.get(step.ask or "")
+            self._step_listening((*path, "listen"), step.verb, step.listen, asked_slot)
         if step.when is not None:
             self._condition((*path, "when"), step.when)
         self._data(path, step)
@@ -216,13 +232,15 @@ class _Linter:
         if not _MACHINE.search(flow.disclosure):
             self._add(("disclosure",), "the disclosure does not say that a machine is speaking",
                       'for example "You are speaking with our automated assistant."')  # fmt: skip
+        self._listening(("listen",), "opening", flow.listen)
+        self._listening(("after", "listen"), "after", flow.after.listen)
         self._ladder(("fallbacks", "no_match"), "fallbacks", flow.fallbacks.no_match, flow.opening)
         self._ladder(("fallbacks", "no_input"), "fallbacks", flow.fallbacks.no_input, flow.opening)
         for key in ("disclosure", "opening", "help"):
             self._template((key,), getattr(flow, key), plain=True)
         for part in ("after", "handover"):
             for key, text in getattr(flow, part):
-                if key != "target":
+                if key not in ("target", "listen"):
                     self._template((part, key), text, plain=True)
 
     def _template(

@@ -68,13 +68,13 @@ class Machine:
     def _step(self, frame: Frame, step: program.Instruction) -> Next | None:
         memory = self._memory
         match step:
-            case program.Ask(slot):
+            case program.Ask(slot=slot):
                 if slot in memory.unchecked:
                     return ForValue(slot, memory.unchecked[slot])
                 if slot not in memory.slots:
                     return ForSlot(slot)
-            case program.Tell(text, name):
-                self.say(text, name)
+            case program.Tell(text, name, barge_in):
+                self.say(text, name, barge_in)
             case program.Act():
                 return self._do(step)
             case program.Branch(condition, otherwise):
@@ -84,7 +84,7 @@ class Machine:
             case program.Jump(to):
                 frame.at = to
                 return None
-            case program.Check(text, _, _, name):
+            case program.Check(text=text, name=name):
                 self.say(text, name)
                 return ForStep()
             case program.Human(text, name):

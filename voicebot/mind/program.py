@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from voicebot.mind import conditions
-from voicebot.mind.schema import Step, Task
+from voicebot.mind.schema import Step, StepListening, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,12 +14,14 @@ class Ask:
     slot: str
     unknown: int | None
     """Where to go on when the caller does not have it."""
+    listen: StepListening | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Tell:
     text: str
     name: str
+    barge_in: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class Check:
     change: tuple[str, ...]
     no: int | None
     name: str
+    listen: StepListening | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,13 +159,14 @@ class _Compiler:
         if step.ask is not None:
             self._asked.setdefault(step.ask, at)
             begin = self._asides({"": (step.unknown, f"{where}.unknown")} if step.unknown else {})
-            self._code[at] = Ask(step.ask, begin.get(""))
+            self._code[at] = Ask(step.ask, begin.get(""), step.listen)
         elif step.do is not None:
             begin = self._asides({kind: (steps, f"{where}.on.{kind}") for kind, steps in step.on.items()})
             self._code[at] = Act(step.do, dict(step.args), dict(step.save), begin)
         else:
             begin = self._asides({"": (step.no, f"{where}.no")} if step.no else {})
-            self._code[at] = Check(step.confirm or "", tuple(step.change), begin.get(""), f"{where}.confirm")
+            name = f"{where}.confirm"
+            self._code[at] = Check(step.confirm or "", tuple(step.change), begin.get(""), name, step.listen)
 
     def _branch(self, step: Step, where: str) -> None:
         at = self._hole()
@@ -175,7 +179,7 @@ class _Compiler:
 
 def _plain(step: Step, name: str) -> Instruction:
     if step.say is not None:
-        return Tell(step.say, name)
+        return Tell(step.say, name, step.listen is None or step.listen.barge_in)
     if step.retry is not None:
         return Retry(step.retry, -1)
     if step.use:

@@ -115,6 +115,13 @@ class Listening(Part):
     """Whether speech may stop the prompt. Keys always may."""
 
 
+class StepListening(Listening):
+    """The same at a step, where what is not given is as the slot says."""
+
+    boost: list[Words] = []
+    """Words that are likelier in this answer than elsewhere, beside those of the slot."""
+
+
 _KINDS: dict[str, ExpectKind] = {
     "digits": "digits", "alnum": "alnum", "date": "date", "time": "time", "datetime": "datetime", "amount": "amount",
     "yesno": "yesno", "choice": "phrases", "phone": "digits",
@@ -188,6 +195,8 @@ class Slot(Part):
 class Step(Part):
     """One step; exactly one of the verbs is set."""
 
+    listen: StepListening | None = None
+    """ask, confirm: how the ears wait for this answer; say: whether speech may stop it."""
     ask: str | None = None
     unknown: list[Step] | None = None
     """ask: what to do when the caller does not have it."""
@@ -224,9 +233,10 @@ class Step(Part):
         if len(given) != 1:
             found = ", ".join(given) or "none"
             raise ValueError(f"a step has exactly one of {', '.join(VERBS)} (found: {found})")
-        for extra, owner in _OWNER.items():
-            if _given(self, extra) and owner != given[0]:
-                raise ValueError(f"`{_ALIAS.get(extra, extra)}` belongs to `{owner}`, not to `{given[0]}`")
+        for extra, owners in _OWNER.items():
+            if _given(self, extra) and given[0] not in owners:
+                owner = ", ".join(f"`{verb}`" for verb in owners)
+                raise ValueError(f"`{_ALIAS.get(extra, extra)}` belongs to {owner}, not to `{given[0]}`")
         if given[0] == "when" and self.then is None:
             raise ValueError("`when` needs `then`")
         return self
@@ -238,8 +248,8 @@ class Step(Part):
 
 VERBS = ("ask", "say", "do", "when", "confirm", "retry", "use", "go", "done", "handover", "end")
 _OWNER = {
-    "unknown": "ask", "args": "do", "save": "do", "on": "do", "then": "when", "otherwise": "when", "change": "confirm",
-    "no": "confirm",
+    "unknown": ["ask"], "args": ["do"], "save": ["do"], "on": ["do"], "then": ["when"], "otherwise": ["when"],
+    "change": ["confirm"], "no": ["confirm"], "listen": ["ask", "confirm", "say"],
 }  # fmt: skip
 _ALIAS = {"args": "with", "otherwise": "else"}
 
@@ -284,6 +294,8 @@ class After(Part):
     """When a task is over."""
 
     ask: Words = "Is there anything else I can do for you?"
+    listen: StepListening = StepListening()
+    """How the ears wait for the answer to it."""
     go_on: Words = "Of course. What can I do for you?"
     goodbye: Words = "Thank you for calling. Goodbye!"
 
@@ -296,6 +308,8 @@ class FlowFile(Part):
     disclosure: Words
     """Says that a machine is speaking; always the first prompt, and it cannot be interrupted."""
     opening: Words
+    listen: StepListening = StepListening()
+    """How the ears wait for the answer to the opening."""
     help: Words = "You can tell me in your own words what you need, or say: a person, please."
     intents: dict[Name, Intent]
     slots: dict[Name, Slot] = {}

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from voicebot.events import Expect, Heard
 from voicebot.mind.flow import Flow
-from voicebot.mind.schema import Slot
+from voicebot.mind.schema import Slot, StepListening
 from voicebot.mind.slots.find import synonyms
 from voicebot.mind.slots.words import Found
 
@@ -97,13 +97,17 @@ Next = Waiting | NeedHuman
 _PATIENCE_S = {"digits": 8.0, "alnum": 9.0, "phone": 9.0, "email": 9.0, "date": 7.0, "time": 7.0}
 
 
-def expect(flow: Flow, waiting: Waiting, change: tuple[str, ...] = ()) -> Expect:
+def expect(flow: Flow, waiting: Waiting, change: tuple[str, ...] = (), listen: StepListening | None = None) -> Expect:
     """What to listen for.
 
     Args:
         change: slots that may be put right instead of a plain no.
+        listen: what the step says of it.
     """
     found = _expect(flow, waiting)
+    if listen is not None:
+        given = listen.model_dump(exclude_unset=True)
+        found = replace(found, **given | {"boost": (*found.boost, *listen.boost)})
     if found.kind == "yesno" and isinstance(waiting, ForValue):
         change = (waiting.slot, *change)
     also = [_for_slot(flow.slots[slot]) for slot in dict.fromkeys(change) if not flow.slots[slot].secret]

@@ -33,6 +33,8 @@ class Expect:
     """Words that are likelier here than elsewhere."""
     also: tuple[Expect, ...] = ()
     """yesno: answers that may come with a "no" or instead of one, because a value was read back: "no, four seven …"."""
+    year: bool | None = None
+    """date: whether the answer needs its year (of birth: yes; of an appointment within a year: no); None: unknown."""
     secret: bool = False
     """The answer must appear in no log, transcript, record or metric."""
     barge_in: bool = True

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from voicebot.bench import bargein_run, turns_run
-from voicebot.bench.asr_line import Recording
+from voicebot.bench.asr_line import Recording, load
 from voicebot.bench.bargein_cases import cough, line_faults
-from voicebot.bench.turns_cases import PAUSES_S, built, voice_ends
+from voicebot.bench.turns_cases import PAUSES_S, built
 from voicebot.bench.turns_report import Plot, Table, write
 from voicebot.bench.turns_stats import delays, share, spread_over_speakers, wilson
+from voicebot.bench.turns_truth import TWO_TURNS_S, spoken, turns_of, voice_ends
 from voicebot.paths import speech_dir
 
 RATE = 8000
@@ -35,6 +37,20 @@ def test_a_voice_ends_at_its_last_word_not_at_a_click_after_it() -> None:
 def test_silence_has_no_voice() -> None:
     with pytest.raises(ValueError, match="no voice"):
         voice_ends(silence(1.0))
+
+
+def test_a_long_pause_between_two_sentences_makes_two_turns() -> None:
+    spurts = [(0.5, 1.0), (1.4, 2.0), (3.2, 4.0)]
+    assert turns_of(spurts, TWO_TURNS_S) == [(0.5, 2.0), (3.2, 4.0)]
+    assert turns_of(spurts, math.inf) == [(0.5, 4.0)]
+
+
+@pytest.mark.speech
+def test_noise_after_the_last_word_is_no_voice() -> None:
+    said = load(speech_dir() / "digits/fsdd_7_george_0.wav")
+    hiss = np.rint(np.random.default_rng(2).normal(0, 900, RATE // 2)).astype(np.int16)
+    clean, noisy = spoken(said), spoken(np.concatenate([said, silence(0.4), hiss, silence(0.2)]))
+    assert noisy[-1][1] == pytest.approx(clean[-1][1], abs=0.05)
 
 
 def test_shares_have_wilsons_interval() -> None:

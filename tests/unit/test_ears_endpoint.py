@@ -9,6 +9,7 @@ from voicebot.events import Expect
 
 T = Timing()
 FOUR = Expect("digits", (4,))
+BIRTHDAY, APPOINTMENT = Expect("date", year=True), Expect("date", year=False)
 READ_BACK = Expect("yesno", also=(FOUR,))
 
 
@@ -45,6 +46,19 @@ READ_BACK = Expect("yesno", also=(FOUR,))
         (Transcript("May twenty.", 0.9, "may twenty"), Expect("date"), T.unfinished_s),
         (Transcript("May.", 0.9), Expect("date"), T.unfinished_s),
         (Transcript("May fifth.", 0.9, "may fifth"), Expect("date"), T.year_may_follow_s),
+        (Transcript("May fifth.", 0.9, "may fifth"), BIRTHDAY, T.digits_missing_s),
+        (Transcript("May five.", 0.9, "may five"), BIRTHDAY, T.digits_missing_s),
+        (Transcript("The fifth of May.", 0.9, "the fifth of may"), BIRTHDAY, T.digits_missing_s),
+        (Transcript("May fifth, nineteen.", 0.9), BIRTHDAY, T.digits_missing_s),
+        (Transcript("May fifth, nineteen seventy.", 0.9, "may fifth nineteen seventy"), BIRTHDAY, T.unfinished_s),
+        (Transcript("May fifth, 1975.", 0.9, "may fifth nineteen seventy five"), BIRTHDAY, T.complete_s),
+        (Transcript("May fifth, 2003.", 0.9, "may fifth two thousand three"), BIRTHDAY, T.complete_s),
+        (Transcript("May fifth.", 0.9, "may fifth"), APPOINTMENT, T.complete_s),
+        (Transcript("May twenty.", 0.9, "may twenty"), APPOINTMENT, T.unfinished_s),
+        (Transcript("The fifth of May.", 0.9, "the fifth of may"), APPOINTMENT, T.complete_s),
+        (Transcript("The fifth.", 0.9, "the fifth"), APPOINTMENT, T.year_may_follow_s),
+        (Transcript("Next tuesday.", 0.9, "next tuesday"), APPOINTMENT, T.free_s),
+        (Transcript("I want to speak to a person.", 0.9), BIRTHDAY, T.free_s),
         (Transcript("Tomorrow.", 0.9, "tomorrow"), Expect("date"), T.free_s),
         (Transcript("Seven hundred.", 0.9, "seven hundred"), Expect("amount"), T.unfinished_s),
         (Transcript("Ten dollars.", 0.9, "ten dollars"), Expect("amount"), T.free_s),
@@ -61,6 +75,18 @@ def test_who_tells_a_story_may_pause_longer_between_sentences() -> None:
     said = Transcript("I bought a lamp.", 0.9)
     assert endpoint.silence_needed(said, Expect(), T, voiced_s=6.0) == T.story_s
     assert endpoint.silence_needed(said, Expect(), T, voiced_s=1.0) == T.free_s
+
+
+def test_who_has_paused_in_a_turn_may_pause_again() -> None:
+    said = Transcript("A lamp is broken.", 0.9)
+    assert endpoint.silence_needed(said, Expect(), T, paused_s=0.4) == pytest.approx(T.paused * 0.4)
+    assert endpoint.silence_needed(said, Expect(), T, paused_s=3.0) == T.unfinished_s
+    assert endpoint.silence_needed(said, Expect(), T, paused_s=0.22) == T.free_s
+    assert endpoint.silence_needed(Transcript("4711", 0.9, "four seven one one"), FOUR, T, paused_s=1.0) == T.complete_s
+
+
+def test_long_speech_of_which_nothing_is_understood_yet_may_go_on() -> None:
+    assert endpoint.silence_needed(Transcript("", 0.0), Expect(), T, voiced_s=3.0) == T.perhaps_s
 
 
 def test_a_prompt_may_say_how_long_an_answer_that_is_not_whole_may_pause() -> None:

@@ -87,6 +87,17 @@ def test_speech_going_on_throws_the_recognition_away() -> None:
     assert machine.state is State.SPEECH
 
 
+def test_the_longest_pause_of_a_turn_is_remembered_until_it_ends() -> None:
+    machine = speaking(TurnMachine())
+    for pause_s in (0.096, 0.32, 0.064):
+        play(machine, MUTE, pause_s)
+        play(machine, LOUD, 0.32)
+    assert machine.paused_s == pytest.approx(0.32)
+    play(machine, MUTE, 0.064)
+    machine.recognised(0.064)
+    assert (machine.state, machine.paused_s) == (State.QUIET, 0.0)
+
+
 def test_breath_between_loud_and_silent_keeps_a_pause_a_pause() -> None:
     machine = speaking(TurnMachine())
     play(machine, MUTE, 0.096)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -155,6 +156,16 @@ def test_a_slot_may_say_how_the_ears_wait_for_it() -> None:
     found = expect(Flow.parse(GOOD.replace("lengths: [4]", listen)), ForSlot("pin"))
     assert (found.end_silence_s, found.no_input_s, found.barge_in) == (2.5, 15.0, False)
     assert expect(Flow.parse(GOOD), ForSlot("pin")).end_silence_s is None
+
+
+def test_the_ears_wait_for_a_year_where_the_limits_of_a_day_need_one() -> None:
+    def year(limits: str) -> bool | None:
+        slot = GOOD.replace("type: digits", "type: date").replace("lengths: [4]", limits)
+        return expect(Flow.parse(slot), ForSlot("pin"), today=date(2026, 11, 21)).year
+
+    assert year("earliest: -120 years\n    latest: today") is True
+    assert year("earliest: today\n    latest: +90 days") is False
+    assert year("earliest: today") is None
 
 
 def test_times_that_cannot_work_together_are_refused() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ import pytest
 from voicebot.events import Heard
 from voicebot.mind.schema import Slot
 from voicebot.mind.slots.find import find, find_heard
-from voicebot.mind.slots.limits import luhn
+from voicebot.mind.slots.limits import luhn, year_needed
 from voicebot.paths import speech_dir
 
 NOW = datetime(2026, 11, 18, 10, 0)
@@ -248,3 +248,21 @@ def test_the_shared_sentences_give_their_values() -> None:
         right[kind] += got in row["expected"]
     assert sum(right.values()) / sum(every.values()) >= 0.97, {k: (right[k], every[k]) for k in every}
     assert all(right[k] / every[k] >= 0.9 for k in every), {k: (right[k], every[k]) for k in every}
+
+
+@pytest.mark.parametrize(
+    ("earliest", "latest", "needed"),
+    [
+        ("today", "+90 days", False),
+        ("-1 year", "today", False),
+        ("today", "2026-12-31", False),
+        ("-120 years", "today", True),
+        ("1900-01-01", "today", True),
+        ("", "-18 years", True),
+        ("-5 years", "today", None),
+        ("", "today", None),
+        ("", "", None),
+    ],
+)
+def test_a_year_belongs_to_a_day_that_is_ambiguous_without_it(earliest: str, latest: str, needed: bool | None) -> None:
+    assert year_needed(earliest, latest, date(2026, 11, 21)) is needed

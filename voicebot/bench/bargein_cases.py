@@ -21,7 +21,7 @@ from voicebot.bench.asr_cases import spread_over
 from voicebot.bench.asr_line import Recording, load, read_noises
 from voicebot.bench.asr_tasks import tasks
 from voicebot.bench.sound import levels_dbfs, synthesised
-from voicebot.bench.turns_cases import voice_ends
+from voicebot.bench.turns_truth import voice_ends
 from voicebot.events import Expect
 from voicebot.mouth.mouth import Mouth
 

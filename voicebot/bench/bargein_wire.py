@@ -19,8 +19,8 @@ from voicebot.bench.phone import phone
 from voicebot.bench.server import demo_server
 from voicebot.bench.sound import load_wav
 from voicebot.bench.turns import Fixed, Step
-from voicebot.bench.turns_cases import voice_ends
 from voicebot.bench.turns_stats import delays, share
+from voicebot.bench.turns_truth import voice_ends
 from voicebot.errors import VoicebotError
 
 TURNS = 2

@@ -3,13 +3,18 @@
 ``dictation`` joins single digits of one speaker into groups with pauses of `PAUSES_S` between: a number of a known
 length (``dictation``), one whose first groups would already be a number (``dictation-open``), and that shorter number
 itself (``dictation-short``). ``story`` joins whole sentences of one speaker.
+
+``date`` knows what a dialog does: whoever says a year was asked for his birthday, whoever says none for a day of the
+coming year. ``date-unknown`` are the same recordings where the dialog knows nothing.
 """
 
 from __future__ import annotations
 
+import math
+import re
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +22,7 @@ import numpy as np
 from telephony.media.codecs import RATE_HZ, Pcm
 from voicebot.bench.asr_line import LEAD_S, Line, Recording, load, received
 from voicebot.bench.asr_tasks import tasks
-from voicebot.bench.sound import BELOW_LOUDEST_DB, FLOOR_DBFS, FRAME, levels_dbfs
+from voicebot.bench.turns_truth import TWO_TURNS_S, Spurt, spoken, turns_of
 from voicebot.events import Expect
 
 PAUSES_S = (0.35, 0.6, 0.9, 1.2)
@@ -30,13 +35,13 @@ NUMBERS = 4
 _GROUPS = ((3, 3), (3, 3, 4), (2, 2), (4, 4, 4, 4))
 _OPEN = ((4, (4, 6), (4, 2)), (10, (10, 11), (3, 3, 4, 1)))
 """Possible length that is reached on the way, all lengths, groups."""
-MIN_WORD_FRAMES = 6
-"""Sound of less than 60 ms that no voice is near is no word: a click, a lip."""
-NEAR_FRAMES = 15
-OVER_NOISE_DB = 9.0
-LEAST_RANGE_DB = 20.0
 BUILT = ("dictation", "dictation-open", "dictation-short", "story")
+DATE_UNKNOWN = "date-unknown"
 _DICTATED = "digit"
+_YEAR = re.compile(
+    r"\b(nineteen|twenty) (\w+teen|\w+ty)\b|\b(two thousand|nineteen (hundred|oh)|twenty (oh|ten|twelve))\b"
+)
+"""A year at the end of a day in words: "twenty seventh" is none."""
 _TOLD = ("sentence", "long", "request", "coffee")
 
 
@@ -50,33 +55,25 @@ class Case:
     expect: Expect
     pcm: Pcm
     """As a leg hands it over: 8000 Hz, through µ-law, silence around it."""
-    first_s: float
-    """Where the voice begins in it, by energy."""
-    last_s: float
-    """Where it ends."""
+    turns: tuple[Spurt, ...]
+    """Begin and end of the voice of each turn in it, in seconds; mostly one."""
 
+    @property
+    def first_s(self) -> float:
+        """Where the voice begins."""
+        return self.turns[0][0]
 
-def voice_ends(pcm: Pcm) -> tuple[float, float]:
-    """First and last voiced moment of clean speech in seconds, by energy: frames of 10 ms at most `BELOW_LOUDEST_DB`
-    under the loudest and `OVER_NOISE_DB` above the recording's own noise, clicks left out. Raises ValueError: no voice.
-    """
-    levels = levels_dbfs(pcm)
-    loudest = levels.max(initial=-120.0)
-    noise = float(np.percentile(levels, 10)) + OVER_NOISE_DB if len(levels) else 0.0
-    over_noise = min(noise, loudest - LEAST_RANGE_DB)  # speech without a pause has no frame of noise alone
-    loud = np.flatnonzero(levels >= max(FLOOR_DBFS, loudest - BELOW_LOUDEST_DB, over_noise))
-    parts = np.split(loud, np.flatnonzero(np.diff(loud) > NEAR_FRAMES) + 1)
-    words = [part for part in parts if len(part) >= MIN_WORD_FRAMES]
-    if not words:
-        raise ValueError("no voice")
-    return int(words[0][0]) * FRAME / RATE_HZ, int(words[-1][-1] + 1) * FRAME / RATE_HZ
+    @property
+    def last_s(self) -> float:
+        """Where it ends."""
+        return self.turns[-1][1]
 
 
 def case(name: str, task: str, speaker: str, expect: Expect, said: Pcm) -> Case:
     """`said` over a quiet line. Raises ValueError: there is no voice in it."""
-    first_s, last_s = voice_ends(said)
+    turns = turns_of(spoken(said), TWO_TURNS_S if expect.kind == "free" else math.inf)
     heard = received(said, Line(), zlib.crc32(name.encode()))
-    return Case(name, task, speaker, expect, heard, LEAD_S + first_s, LEAD_S + last_s)
+    return Case(name, task, speaker, expect, heard, tuple((LEAD_S + a, LEAD_S + b) for a, b in turns))
 
 
 def recorded(folder: Path, everything: Sequence[Recording], chosen: Sequence[Recording]) -> list[Case]:
@@ -87,7 +84,11 @@ def recorded(folder: Path, everything: Sequence[Recording], chosen: Sequence[Rec
         if recording.task in known:
             expect = known[recording.task].expect(recording)
             said = load(folder / recording.path)
-            found.append(case(recording.path, recording.task, recording.speaker, expect, said))
+            name, task, speaker = recording.path, recording.task, recording.speaker
+            if task == "date":
+                found.append(case(f"{name} year unknown", DATE_UNKNOWN, speaker, expect, said))
+                expect = replace(expect, year=_YEAR.search(recording.transcript) is not None)
+            found.append(case(name, task, speaker, expect, said))
     return found
 
 
@@ -139,7 +140,8 @@ def _joined(parts: Sequence[Pcm], pauses_s: Sequence[float]) -> Pcm:
 
 def _bare(pcm: Pcm) -> Pcm:
     """Without the silence around the voice."""
-    first_s, last_s = voice_ends(pcm)
+    spurts = spoken(pcm)
+    first_s, last_s = spurts[0][0], spurts[-1][1]
     return pcm[round(first_s * RATE_HZ) : round(last_s * RATE_HZ)]
 
 

@@ -33,7 +33,7 @@ class Outcome:
     turns: int
     """Turns that the ears made of it."""
     cut_off: bool
-    """One of them was over before the last word."""
+    """One of them was over before the last word of what was said without a long pause (`turns_truth`)."""
     delay_ms: float | None
     """Last voiced sample to the end of the turn; None when no turn ended after it."""
     heard: str
@@ -51,10 +51,11 @@ def play(case: Case, vad: InstantVad, engine: Engine, timing: Timing | None = No
     line.ears.close()
     turns = [(at, event.heard) for at, event in line.events if isinstance(event, TurnHeard)]
     after = [at for at, _ in turns if at >= case.last_s]
+    cut_off = any(begin < at < end for at, _ in turns for begin, end in case.turns)
     return Outcome(
         case.name, case.task, case.speaker,
         turns=len(turns),
-        cut_off=any(at < case.last_s for at, _ in turns),
+        cut_off=cut_off,
         delay_ms=round((after[0] - case.last_s) * 1000, 1) if after else None,
         heard=" | ".join(heard.expected_text or heard.text for _, heard in turns),
         audio_s=len(case.pcm) / 8000,

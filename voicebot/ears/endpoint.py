@@ -4,38 +4,16 @@ from __future__ import annotations
 
 import re
 
+from voicebot.ears import sentence
 from voicebot.ears.asr.engine import Transcript
 from voicebot.ears.grammars import MAX_CHARACTERS
+from voicebot.ears.sentence import Ending, words
 from voicebot.ears.timing import Timing
-from voicebot.ears.words import DIGITS, MONTHS, TENS, TO_99, YES
+from voicebot.ears.words import DIGITS, MONTHS, ONES, ORDINALS, TENS, TO_31, TO_99, YES
 from voicebot.events import Expect
 
-_HANGING = frozenset(
-    [
-        "a", "about", "actually", "and", "an", "any", "are", "as", "at", "because", "but", "by", "can", "could", "do",
-        "er", "for", "from", "have", "he", "hmm", "i", "i'd", "i'll", "i'm", "i've", "if", "in", "into", "is", "it's",
-        "its", "just", "like", "mm", "my", "need", "of", "on", "or", "our", "she", "should", "so", "some", "than",
-        "that", "that's", "the", "their", "then", "these", "they", "this", "to", "uh", "um", "until", "want", "was",
-        "we", "well", "were", "what's", "when", "where", "which", "who", "will", "with", "would", "you", "your",
-        "number", "called", "there's", "also", "really", "very", "please can", "not", "am",
-    ]
-)  # fmt: skip
-"""Words that a finished sentence seldom ends in."""
-_SELDOM_HANGING = frozenset(
-    [
-        "about", "actually", "also", "am", "are", "can", "could", "do", "for", "from", "have", "he", "in", "is", "it's",
-        "just", "like", "need", "not", "number", "on", "really", "she", "should", "so", "that", "that's", "these",
-        "they", "this", "very", "want", "was", "we", "were", "when", "where", "will", "would", "you",
-    ]
-)  # fmt: skip
-"""Those of them that many a sentence ends in all the same: a full stop after one is half believed."""
 _YES = frozenset(phrase.split()[0] for phrase in YES)
-_OPEN_END = (",", "-", "—", "…", "...", ":")
-_ALONE = frozenset(["hi", "hello", "okay", "ok", "yes", "yeah", "sure", "no", "hey", "right", "alright"])
-"""Said alone, these often begin a longer turn."""
 FASTEST_CHARACTER_S = 0.15
-SURE = 0.6
-"""Confidence from which the punctuation of a transcript is believed."""
 CERTAIN = 0.75
 """The same where a number is awaited: below it a sentence may be a number misheard, of which more will come."""
 CLOSE_LEAD = 4.5
@@ -44,7 +22,11 @@ pauses before the last digit of a dictated number 1 was below."""
 HASTE = 0.5
 """Share of the pace so far at which the rest of a number may be said at most."""
 _COUNTED = ("date", "time", "datetime", "amount")
-_DAY_ENDS = ("st", "nd", "rd", "th", "first", "second", "third")
+_YEAR = re.compile(
+    rf"(?<= )(?:(?:nineteen|twenty) (?:hundred|(?:oh|o) (?:{'|'.join(ONES)})|(?:{'|'.join(reversed(TO_99[9:]))}))"
+    rf"|two thousand(?: and)?(?: (?:{'|'.join(reversed(TO_99))}))?)$"
+)
+_MONTHS, _DAYS = frozenset(MONTHS), frozenset([*ORDINALS, *TO_31])
 _MORE_FOLLOWS = frozenset([*TENS, *MONTHS, "hundred", "thousand", "and", "oh", "nineteen", "in", "of"])
 _UNITS = frozenset(["dollars", "dollar", "bucks", "euros", "euro", "pounds", "cents", "cent", "percent"])
 _TIME_ENDS = frozenset(
@@ -58,11 +40,6 @@ BACKCHANNELS = frozenset(
     ]
 )  # fmt: skip
 """What listeners say to show that they listen. It does not stop a prompt, unless it answers yes or no."""
-
-
-def words(text: str) -> list[str]:
-    """Lower case words of a transcript."""
-    return re.findall(r"[a-z0-9']+", text.lower().replace("-", " "))
 
 
 def is_filler(transcript: Transcript) -> bool:
@@ -94,15 +71,25 @@ def least_more_s(transcript: Transcript, expect: Expect, voiced_s: float) -> flo
     return max(0.0, pace_s * missing)
 
 
-def silence_needed(transcript: Transcript, expect: Expect, timing: Timing, voiced_s: float = 0.0) -> float:
-    """Seconds of silence after the last voiced window that end a turn with this transcript and so much speech."""
-    needed_s = _judged(transcript, expect, timing)
+def silence_needed(
+    transcript: Transcript, expect: Expect, timing: Timing, voiced_s: float = 0.0, paused_s: float = 0.0
+) -> float:
+    """Seconds of silence after the last voiced window that end a turn.
+
+    Args:
+        transcript: of the turn so far.
+        voiced_s: seconds of speech in it.
+        paused_s: the longest pause after which the caller went on in it, in seconds.
+    """
+    needed_s = _judged(transcript, expect, timing, voiced_s)
     if expect.kind == "free" and voiced_s >= timing.story_from_s:
         needed_s = max(needed_s, timing.story_s)
+    if expect.kind == "free" and paused_s >= timing.pause_from_s:
+        needed_s = max(needed_s, min(timing.paused * paused_s, timing.unfinished_s))
     return needed_s if expect.end_silence_s is None or needed_s <= timing.complete_s else expect.end_silence_s
 
 
-def _judged(transcript: Transcript, expect: Expect, timing: Timing) -> float:
+def _judged(transcript: Transcript, expect: Expect, timing: Timing, voiced_s: float) -> float:
     if expect.kind in ("digits", "alnum"):
         return _of_number(transcript, expect, timing)
     if expect.also and transcript.partial:  # "no, four seven"
@@ -110,15 +97,19 @@ def _judged(transcript: Transcript, expect: Expect, timing: Timing) -> float:
     if expect.kind != "free" and transcript.expected:
         if expect.kind == "yesno":
             return _of_yesno(transcript, expect, timing)
+        if expect.kind == "date":
+            return _of_date(transcript, expect, timing)
         if transcript.partial or _goes_on(transcript.expected, expect):
             return timing.unfinished_s
         if _may_go_on(transcript.expected, expect):
             return timing.perhaps_s
-        year_may_follow = expect.kind == "date" and transcript.expected.endswith(_DAY_ENDS)
-        return timing.year_may_follow_s if year_may_follow else timing.free_s
-    if not transcript.text:
-        return timing.nothing_s
-    if expect.kind in _COUNTED and words(transcript.text)[-1] in _MORE_FOLLOWS:
+        return timing.free_s
+    said = words(transcript.text)
+    if not said:
+        return timing.nothing_s if voiced_s < timing.noise_s else timing.perhaps_s
+    if expect.kind == "date" and (said[-1] in _DAYS or said[-1] in _MORE_FOLLOWS):
+        return timing.digits_missing_s if expect.year else timing.unfinished_s
+    if expect.kind in _COUNTED and said[-1] in _MORE_FOLLOWS:
         return timing.unfinished_s
     return _of_sentence(transcript, timing)
 
@@ -132,19 +123,27 @@ def _of_yesno(transcript: Transcript, expect: Expect, timing: Timing) -> float:
 
 
 def _of_sentence(transcript: Transcript, timing: Timing) -> float:
-    said = words(transcript.text)
-    sure = _sure(transcript)
-    if not said or said[-1] in _HANGING or transcript.text.rstrip().endswith(_OPEN_END):
-        weak = sure and len(said) > 2 and said[-1] in _SELDOM_HANGING
-        return timing.perhaps_s if weak else timing.unfinished_s
-    if " ".join(said) in _ALONE:
-        return timing.perhaps_s
-    return timing.free_s if sure else timing.doubtful_s
+    return {
+        Ending.OVER: timing.free_s,
+        Ending.DOUBTFUL: timing.doubtful_s,
+        Ending.MAY_GO_ON: timing.perhaps_s,
+        Ending.OPEN: timing.unfinished_s,
+    }[sentence.ending(transcript)]
 
 
-def _sure(transcript: Transcript) -> bool:
-    """Whether the punctuation says that a sentence is over, and is believed."""
-    return transcript.text.endswith((".", "?", "!")) and transcript.confidence >= SURE
+def _of_date(transcript: Transcript, expect: Expect, timing: Timing) -> float:
+    """A whole day is over at once; a year that belongs to it is waited for as digits that are missing are."""
+    said, year = transcript.expected.split(), _YEAR.search(transcript.expected)
+    missing_s = timing.digits_missing_s if expect.year and year is None else timing.unfinished_s
+    if transcript.partial or said[-1] in _MORE_FOLLOWS - _MONTHS:  # "nineteen seventy" … "five"
+        return missing_s
+    if year is not None:
+        return timing.complete_s
+    if _MONTHS.isdisjoint(said):  # "next tuesday"; "the fifteenth" … "of march"
+        return timing.free_s if said[-1] not in _DAYS else missing_s if expect.year else timing.year_may_follow_s
+    if expect.year is None:
+        return timing.year_may_follow_s
+    return missing_s if expect.year else timing.complete_s
 
 
 def _goes_on(answer: str, expect: Expect) -> bool:

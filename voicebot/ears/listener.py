@@ -228,7 +228,7 @@ class Listener:
         machine, timing, voiced_s = self._machine, self._machine.timing, self._machine.voiced_s
         needed = timing.complete_s
         if job.result is not None:
-            needed = endpoint.silence_needed(job.result, self._expect, timing, voiced_s)
+            needed = endpoint.silence_needed(job.result, self._expect, timing, voiced_s, machine.paused_s)
             if machine.over_prompt and self._hardly_said(job.result, voiced_s, machine.interruption.doubted):
                 needed = timing.complete_s  # the prompt waits
             more_s = endpoint.least_more_s(job.result, self._expect, voiced_s)

@@ -62,7 +62,7 @@ class Timing:
     doubtful_s: float = 0.48
     """Silence that ends free speech of which that is not sure."""
     year_may_follow_s: float = 0.416
-    """Silence that ends a date without a year."""
+    """Silence that ends a date without a year, where nobody knows whether one belongs to it (`Expect.year`)."""
     perhaps_s: float = 0.608
     """Silence that ends what might go on but seldom does ("yes", "… than he was.", "three thirty"), and a number of the
     right length that may also be a longer one begun, or of which nothing could be made."""
@@ -75,7 +75,14 @@ class Timing:
     story_from_s: float = 5.5
     """Speech after which a caller tells a story: free speech that seems finished then ends after `story_s`."""
     story_s: float = 0.512
+    paused: float = 1.5
+    """Free speech ends after at least so many times the longest pause after which the caller has gone on in it, and
+    after `unfinished_s` at most: who pauses to think or to read pauses again."""
+    pause_from_s: float = 0.25
+    """Shorter pauses tell nothing: consonants are closed so long, and breaths are short."""
     nothing_s: float = 0.5
     """Silence after speech in which nothing was recognised."""
+    noise_s: float = 1.0
+    """Speech from which that is a sentence not understood yet, and ends after `perhaps_s`."""
     longest_s: float = 25.0
     """Turns longer than this are cut and recognised as they are."""

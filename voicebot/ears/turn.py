@@ -128,6 +128,11 @@ class TurnMachine:
         return self._voiced / RATE_HZ
 
     @property
+    def paused_s(self) -> float:
+        """The longest pause after which the caller has gone on in this turn, in seconds."""
+        return self._paused / RATE_HZ
+
+    @property
     def keep_from(self) -> int:
         """First sample that a recognition may still ask for, pre-roll not counted."""
         return self.now if self.state is State.QUIET else self._onset
@@ -189,7 +194,7 @@ class TurnMachine:
 
     def _clear(self) -> None:
         self.state = State.QUIET
-        self._onset = self._voiced = self._gap = self._voiced_end = 0
+        self._onset = self._voiced = self._gap = self._voiced_end = self._paused = 0
         self._asked = self._hurried = self._cut = False
         self._needed_s = None
         self.interruption.clear()
@@ -247,6 +252,7 @@ class TurnMachine:
 
     def _pause_ends(self) -> list[Decision]:
         self.state = State.SPEECH
+        self._paused = max(self._paused, self.now - WINDOW - self._voiced_end)
         asked = self._asked
         self._asked = self._hurried = False
         self._needed_s = None

@@ -189,7 +189,8 @@ class Conversation:
             self._outcome = waiting.outcome
             out.append(End(waiting.outcome))
         elif not isinstance(waiting, ForResult):
-            listen = expect(self._flow, waiting, self._floor.changeable(waiting), self._floor.listening(waiting))
+            change, how = self._floor.changeable(waiting), self._floor.listening(waiting)
+            listen = expect(self._flow, waiting, change, how, self._floor.now().date())
             if self._floor.patience_s:
                 listen = replace(listen, no_input_s=self._floor.patience_s)
             self._floor.remember([act for act in out if isinstance(act, Say)])

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import date
 
 from voicebot.events import Expect, Heard
 from voicebot.mind.flow import Flow
 from voicebot.mind.schema import Slot, StepListening
 from voicebot.mind.slots.find import synonyms
+from voicebot.mind.slots.limits import year_needed
 from voicebot.mind.slots.words import Found
 
 
@@ -97,20 +99,27 @@ Next = Waiting | NeedHuman
 _PATIENCE_S = {"digits": 8.0, "alnum": 9.0, "phone": 9.0, "email": 9.0, "date": 7.0, "time": 7.0}
 
 
-def expect(flow: Flow, waiting: Waiting, change: tuple[str, ...] = (), listen: StepListening | None = None) -> Expect:
+def expect(
+    flow: Flow,
+    waiting: Waiting,
+    change: tuple[str, ...] = (),
+    listen: StepListening | None = None,
+    today: date | None = None,
+) -> Expect:
     """What to listen for.
 
     Args:
         change: slots that may be put right instead of a plain no.
         listen: what the step says of it.
+        today: the day of the call; without it days on either side of today are as good as any others.
     """
-    found = _expect(flow, waiting)
+    found = _expect(flow, waiting, today)
     if listen is not None:
         given = listen.model_dump(exclude_unset=True)
         found = replace(found, **given | {"boost": (*found.boost, *listen.boost)})
     if found.kind == "yesno" and isinstance(waiting, ForValue):
         change = (waiting.slot, *change)
-    also = [_for_slot(flow.slots[slot]) for slot in dict.fromkeys(change) if not flow.slots[slot].secret]
+    also = [_for_slot(flow.slots[slot], today) for slot in dict.fromkeys(change) if not flow.slots[slot].secret]
     return replace(
         found,
         boost=tuple(dict.fromkeys((*flow.vocabulary, *found.boost))),
@@ -118,9 +127,9 @@ def expect(flow: Flow, waiting: Waiting, change: tuple[str, ...] = (), listen: S
     )
 
 
-def _expect(flow: Flow, waiting: Waiting) -> Expect:
+def _expect(flow: Flow, waiting: Waiting, today: date | None) -> Expect:
     if isinstance(waiting, ForSlot):
-        return _for_slot(flow.slots[waiting.slot])
+        return _for_slot(flow.slots[waiting.slot], today)
     if isinstance(waiting, (ForValue, ForStep, ForIntent)):
         return Expect("yesno")
     if isinstance(waiting, Wish) and waiting.after:  # most say "no, thank you"; what else they want is still heard
@@ -128,7 +137,7 @@ def _expect(flow: Flow, waiting: Waiting) -> Expect:
     return Expect("free", no_input_s=7.0)
 
 
-def _for_slot(slot: Slot) -> Expect:
+def _for_slot(slot: Slot, today: date | None) -> Expect:
     kind = slot.kind
     phrases = tuple(dict.fromkeys(form.lower() for forms in synonyms(slot).values() for form in forms))
     return Expect(
@@ -136,4 +145,5 @@ def _for_slot(slot: Slot) -> Expect:
         phrases=phrases if kind in ("phrases", "name") else (), boost=tuple(slot.boost), secret=slot.secret,
         no_input_s=slot.listen.no_input_s or _PATIENCE_S.get(slot.type, 6.0),
         end_silence_s=slot.listen.end_silence_s, barge_in=slot.listen.barge_in,
+        year=year_needed(slot.earliest, slot.latest, today) if slot.type == "date" else None,
     )  # fmt: skip

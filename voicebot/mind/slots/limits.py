@@ -7,6 +7,7 @@ from datetime import date, time, timedelta
 
 _RELATIVE = re.compile(r"([+-])\s*(\d{1,4})\s*(day|week|month|year)s?\Z")
 _DAYS = {"day": 1, "week": 7, "month": 30, "year": 365}
+_ONE_YEAR, _MANY_YEARS = timedelta(days=366), timedelta(days=3653)
 
 
 class LimitError(ValueError):
@@ -35,6 +36,23 @@ def day_limit(text: str, today: date | None) -> date:
         return date.fromisoformat(words)
     except (ValueError, OverflowError):
         raise LimitError(f"{text!r} is not a day") from None
+
+
+def year_needed(earliest: str, latest: str, today: date | None) -> bool | None:
+    """Whether callers have to say the year of a day within these limits (as in `day_limit`; empty for none).
+
+    Within a year nobody does, as day and month are one day only; over ten years, or further away than a year, day and
+    month are of no use without it, and everybody knows that (a birthday). Between the two, or with a limit missing:
+    None, who knows. Raises LimitError.
+    """
+    now = day_limit("today", today)
+    first = day_limit(earliest, today) if earliest else None
+    last = day_limit(latest, today) if latest else None
+    if (last is not None and last < now - _ONE_YEAR) or (first is not None and first > now + _ONE_YEAR):
+        return True
+    if first is None or last is None or _ONE_YEAR < last - first < _MANY_YEARS:
+        return None
+    return last - first >= _MANY_YEARS
 
 
 def time_limit(text: str) -> time:

@@ -116,7 +116,7 @@ class Call:
         self._leg = leg
         self._scribe = scribe
         self._listener = house.ears.listen(leg.rate_hz, self._on_ear)
-        self._player = Player(leg, house.mouth, on_play=self._listener.played)
+        self._player = Player(leg, house.mouth, on_play=self._listener.played, on_flush=self._listener.unplayed)
         self._keypad = KeyPad()
         self._inbox = Inbox()
         self._interruptible = self._mute = False

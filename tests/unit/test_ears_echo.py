@@ -83,6 +83,54 @@ def test_a_call_that_has_just_begun_may_be_shorter_than_what_is_compared() -> No
     assert reference.is_echo(heard, len(heard))
 
 
+def test_what_was_stopped_before_it_went_out_is_not_taken_from_what_the_caller_says_then() -> None:
+    prompt, sent = voice(1, 110), 5600
+    heard = line(np.concatenate([room(5, prompt[:sent], 20), np.zeros(8000)]))
+    reference = EchoReference()
+    reference.add(prompt[: sent + 2400])
+    assert reference.is_echo(heard[:sent], sent)
+    caller, at = voice(3, 170)[:2000], sent + 2400
+    assert not np.array_equal(reference.cancelled(caller, at), caller), "it is thought to be on its way"
+    reference.gap(unsent=2400)
+    assert np.array_equal(reference.cancelled(caller, at), caller)
+    assert reference.covers(heard[sent - WINDOWS : sent], sent), "what did go out still comes back"
+
+
+def test_after_a_gap_the_way_back_is_found_again() -> None:
+    prompt = voice(1, 110)
+    reference = EchoReference()
+    reference.add(prompt[:6000])
+    first = line(room(5, prompt[:6000], 20))
+    assert reference.is_echo(first, 6000)
+    reference.gap()
+    reference.add(prompt[6000:])
+    rest = line(room(5, prompt, 20)[6000:])
+    assert not reference.covers(rest[2000 - WINDOWS : 2000], 6000 + 3111 + 2000), "nothing is known of it"
+    assert reference.is_echo(rest[:2000], 6000 + 3111 + 2000)
+    assert reference.covers(rest[4000 - WINDOWS : 4000], 6000 + 3111 + 4000)
+
+
+def test_what_would_be_louder_than_the_prompt_is_no_echo() -> None:
+    prompt = voice(1, 110)
+    reference = EchoReference()
+    reference.add((prompt / 10).astype(np.int16))
+    heard = line(room(5, prompt, 10))
+    assert not reference.is_echo(heard[:6000], 6000)
+    reference = EchoReference()
+    reference.add(prompt)
+    assert reference.is_echo(heard[:6000], 6000)
+
+
+def test_a_prediction_that_is_louder_than_what_is_heard_covers_nothing() -> None:
+    prompt = voice(1, 110)
+    reference = EchoReference()
+    reference.add(prompt)
+    heard = line(room(5, prompt, 15))
+    assert reference.is_echo(heard[:6000], 6000)
+    softly = (0.02 * voice(3, 170).astype(float)).astype(np.int16)[:WINDOWS]
+    assert not reference.covers(softly, 7000)
+
+
 def test_only_the_last_seconds_are_remembered() -> None:
     reference = EchoReference()
     first = voice(1, 110)

@@ -248,6 +248,26 @@ async def test_a_pause_in_the_first_syllable_begins_again(world: World) -> None:
     assert np.count_nonzero(world.leg.heard) == 800 + 8000
 
 
+async def test_the_ears_learn_what_went_out_and_what_did_not(world: World) -> None:
+    told: list[Pcm] = []
+    unsent: list[int] = []
+    player = Player(
+        world.leg, FakeMouth(words("Welcome to you all.", seconds=2)), world.call_later, lambda: world.now,
+        on_play=told.append, on_flush=unsent.append,
+    )  # fmt: skip
+    task = asyncio.create_task(player.say(Say("Welcome to you all.")))
+    await world.advance(1.0)
+    player.pause()
+    await world.advance(0.2)
+    sent = np.concatenate(told)[: -unsent[0]]
+    assert np.array_equal(sent, world.leg.heard[: len(sent)])
+    assert not world.leg.heard[len(sent) :].any()
+    player.stop()
+    await settle()
+    assert unsent[1:] == [], "it was silent already"
+    assert not task.result().complete
+
+
 async def test_pausing_twice_and_resuming_twice_changes_nothing(world: World) -> None:
     player = player_of(world, FakeMouth([Piece(np.full(8000, 900, np.int16), "Welcome.")]))
     task = asyncio.create_task(player.say(Say("Welcome.")))

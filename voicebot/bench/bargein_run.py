@@ -129,7 +129,9 @@ class Room:
 
     def _on_ear(self, event: EarEvent) -> None:
         if isinstance(event, Interrupt) and not self._paused:
-            self._paused, self._told = True, self._at
+            self._paused = True
+            self.line.ears.unplayed(self._told - self._at)
+            self._told = self._at
             self.stopped_at.append(self.line.pool.now)
         elif isinstance(event, FalseAlarm) and self._paused:
             self._paused = False

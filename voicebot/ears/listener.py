@@ -101,6 +101,10 @@ class Listener:
         """
         self._echo.add(self._halve_played(pcm) if self._halve_played else pcm)
 
+    def unplayed(self, samples: int) -> None:
+        """The last `samples` of what `played` was told never went out: the prompt was stopped."""
+        self._echo.gap(samples // 2 if self._halve_played else samples)
+
     def starve(self, now: float) -> None:
         """Called about ten times a second: hears silence where the peer has stopped sending."""
         missing = now - self._fed_at
@@ -117,6 +121,7 @@ class Listener:
     def prompt_started(self, barge_in: bool) -> None:
         """A prompt begins to play; with `barge_in` speech may stop it."""
         self._protected = not barge_in
+        self._echo.gap()
         self._machine.prompt_started(barge_in)
         if barge_in:
             self._hand_over_held()

@@ -41,9 +41,11 @@ class Playback:
         call_later: CallLater,
         on_first: Callable[[], None],
         on_play: Callable[[Pcm], None],
+        on_flush: Callable[[int], None],
     ) -> None:
         self._leg = leg
         self._on_play = on_play
+        self._on_flush = on_flush
         self._source = source
         self._call_later = call_later
         self._on_first = on_first
@@ -75,7 +77,9 @@ class Playback:
     def pause(self) -> None:
         """Silence at once."""
         if not self._paused and not self._stopped:
-            self._given = max(0, self._given - self._leg.flush())
+            unsent = self._leg.flush()
+            self._on_flush(unsent)
+            self._given = max(0, self._given - unsent)
             self._paused = True
 
     def resume(self) -> None:

@@ -47,6 +47,7 @@ class Player:
         call_later: how to be woken in so many seconds; the event loop's by default.
         clock: seconds, for `Spoken.first_audio_ms`.
         on_play: gets every block that the leg is given: the reference against its own echo.
+        on_flush: told how many samples, the last of those, never went out because the prompt was stopped.
     """
 
     def __init__(
@@ -56,8 +57,10 @@ class Player:
         call_later: CallLater | None = None,
         clock: Callable[[], float] = time.perf_counter,
         on_play: Callable[[Pcm], None] = lambda _: None,
+        on_flush: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._on_play = on_play
+        self._on_flush = on_flush
         self._leg = leg
         self._mouth = mouth
         self._call_later = call_later
@@ -130,7 +133,7 @@ class Player:
     def _start(self, source: Tape | Loop, on_first: Callable[[], None]) -> Playback:
         self.stop()
         call_later = self._call_later or asyncio.get_running_loop().call_later
-        self._now = Playback(self._leg, source, call_later, on_first, self._on_play)
+        self._now = Playback(self._leg, source, call_later, on_first, self._on_play, self._on_flush)
         return self._now
 
     def _finish(self, playback: Playback) -> None:

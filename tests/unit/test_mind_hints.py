@@ -154,6 +154,25 @@ def test_a_number_that_could_not_be_looked_up_is_read_back(caller: Caller, answe
     assert caller.step == "order_status.order_number.confirm"
 
 
+def test_a_number_given_before_it_is_asked_for_is_looked_up_as_if_it_had_been(caller: Caller) -> None:
+    assert "on its way" in caller.says(f"where is my order {GOOD}")
+    assert caller.did("known_orders") == [{"numbers": GOOD}]
+
+
+def test_a_number_given_before_it_is_asked_for_that_does_not_exist_is_asked_for_again(caller: Caller) -> None:
+    caller.answers["known_orders"] = lambda a: {"numbers": []}
+    assert "doesn't seem to be one of our order numbers" in caller.says(f"where is my order {GOOD}")
+    assert (caller.step, caller.slots) == ("order_status.order_number", {})
+
+
+def test_a_number_given_early_that_could_not_be_looked_up_is_read_back(caller: Caller) -> None:
+    caller.answers["known_orders"] = "timeout"
+    caller.says(f"where is my order {GOOD}")
+    assert caller.step == "order_status.order_number.confirm"
+    assert "on its way" in caller.says("yes")
+    assert len(caller.did("known_orders")) == 1
+
+
 # ── what comes with a no ─────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -16,6 +16,7 @@ from voicebot.mind.machine import Machine
 from voicebot.mind.memory import Memory
 from voicebot.mind.nlu.understanding import Guess, Understanding, band
 from voicebot.mind.schema import StepListening
+from voicebot.mind.slots.find import find
 from voicebot.mind.slots.words import Found, tokens
 from voicebot.mind.waiting import (
     ForChange,
@@ -24,6 +25,7 @@ from voicebot.mind.waiting import (
     ForSlot,
     ForStep,
     ForValue,
+    Lookup,
     NeedHuman,
     Next,
     Over,
@@ -31,6 +33,8 @@ from voicebot.mind.waiting import (
     Wish,
 )
 
+MAX_CANDIDATES = 10
+"""Readings of one answer that a backend is asked about."""
 NEARLY_ALL = 0.8
 """Of a question's words: the rest is "is that right?"."""
 
@@ -238,6 +242,7 @@ class Floor:
     def fill(self, slot: str, found: Found, heard: Heard) -> None:
         memory = self.memory
         memory.slots[slot] = found.value
+        memory.ahead.pop(slot, None)
         if self.answers.must_check(slot, found, heard):
             memory.unchecked[slot] = found
         else:
@@ -248,11 +253,19 @@ class Floor:
             self.asked.remove(slot)
         self.asked.append(slot)
 
+    def fill_along(self, values: dict[str, Found], heard: Heard) -> None:
+        """Fill slots that were not asked for; the backend is asked about them when their turn comes."""
+        for slot, found in values.items():
+            self.fill(slot, found, heard)
+            spec = self.flow.slots[slot]
+            if spec.lookup is not None and spec.lookup.do is not None:
+                same = [f for f in find(spec, heard.text, self.now(), asked=False) if f.value != found.value]
+                self.memory.ahead[slot] = Lookup(slot, (found, *same)[:MAX_CANDIDATES], heard)
+
     def correct(self, fixed: dict[str, Found], heard: Heard) -> Next:
         """Take new values in, and go back to the first place that used an old one."""
         frame = self.memory.frames[-1]
-        for slot, found in fixed.items():
-            self.fill(slot, found, heard)
+        self.fill_along(fixed, heard)
         places = {s: at for s in fixed if (at := self.machine.asks_at(frame.task, s)) is not None}
         if places:
             frame.at = min(frame.at, *places.values())

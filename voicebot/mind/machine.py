@@ -69,6 +69,9 @@ class Machine:
         memory = self._memory
         match step:
             case program.Ask(slot=slot):
+                asking = self.look_up(memory.ahead.pop(slot)) if slot in memory.ahead else None
+                if asking is not None:
+                    return asking
                 if slot in memory.unchecked:
                     return ForValue(slot, memory.unchecked[slot])
                 if slot not in memory.slots:

@@ -9,6 +9,7 @@ from typing import Any
 from voicebot.mind.flow import Flow
 from voicebot.mind.slots.words import Found
 from voicebot.mind.templates import Value
+from voicebot.mind.waiting import Lookup
 
 MASK = "••••"
 MAX_VALUE = 500
@@ -36,6 +37,8 @@ class Memory:
     slots: dict[str, str] = field(default_factory=dict)
     unchecked: dict[str, Found] = field(default_factory=dict)
     """Values that must be read back before they count."""
+    ahead: dict[str, Lookup] = field(default_factory=dict)
+    """Values that were given before they were asked for: looked up when their turn comes."""
     rejected: dict[str, set[str]] = field(default_factory=dict)
     """Values that the caller said were wrong."""
     variables: dict[str, Value] = field(default_factory=dict)
@@ -66,12 +69,14 @@ class Memory:
         for name in slots:
             self.slots.pop(name, None)
             self.unchecked.pop(name, None)
+            self.ahead.pop(name, None)
 
     def clear(self) -> None:
         """Start over: nothing of the caller's wishes is kept, what was done stays done."""
         self.frames.clear()
         self.slots.clear()
         self.unchecked.clear()
+        self.ahead.clear()
         self.rejected.clear()
         self.retried.clear()
 

@@ -10,7 +10,7 @@ from voicebot.events import Heard, Result
 from voicebot.mind import program, wording
 from voicebot.mind.answers import corrects, coverage, yes_or_no
 from voicebot.mind.existing import normal
-from voicebot.mind.floor import Floor
+from voicebot.mind.floor import MAX_CANDIDATES, Floor
 from voicebot.mind.memory import BadAnswer, values
 from voicebot.mind.nlu.commands import DONT_HAVE
 from voicebot.mind.slots.find import MOST, allows, doubted
@@ -24,9 +24,6 @@ from voicebot.mind.waiting import (
     Waiting,
 )
 from voicebot.mind.wishes import SWITCH, Wishes
-
-MAX_CANDIDATES = 10
-"""Readings of one answer that a backend is asked about."""
 
 
 class Replies:
@@ -66,6 +63,7 @@ class Replies:
         exist = {normal(spec, value) for value in known}
         real = [found for found in lookup.candidates if found.value in exist]
         if not real:
+            self._floor.memory.forget([slot])
             return self._floor.fail("not-allowed", ForSlot(slot))
         best = real[0] if len(real) == 1 else replace(real[0], confidence=UNSURE)
         return self._take(slot, best, lookup.heard)
@@ -80,8 +78,7 @@ class Replies:
         old = [s for s in self._filled(task) if s != slot]
         fixed = self._floor.answers.correction(old, self._without(heard, found), now) if corrects(heard.text) else {}
         self._floor.fill(slot, found, heard)
-        for name, value in along.items():
-            self._floor.fill(name, value, heard)
+        self._floor.fill_along(along, heard)
         self._floor.show("slot", {slot: found, **along, **fixed})
         return self._floor.correct(fixed, heard) if fixed else self._floor.go_on()
 
@@ -129,8 +126,7 @@ class Replies:
         )
         if DONT_HAVE.search(" ".join(heard.text.lower().replace("’", "'").split())):
             return self._unknown(slot, waiting)
-        for name, value in along.items():
-            self._floor.fill(name, value, heard)
+        self._floor.fill_along(along, heard)
         if along:
             self._floor.show("slot", along)
             return self._floor.prompt(waiting)

@@ -118,7 +118,6 @@ class Wishes:
             heard.text,
             self._floor.now(),
         )
-        for name, found in along.items():
-            self._floor.fill(name, found, heard)
+        self._floor.fill_along(along, heard)
         self._floor.show("intent", along)
         return self._floor.go_on()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import numpy as np
 import soundfile
 
 from telephony.media.codecs import RATE_HZ
+from telephony.media.engine import SWITCH_INTERVAL_S
 from voicebot import config
 from voicebot.bench.asr_line import read_noises
 from voicebot.bench.tts_prompts import PROMPTS, Prompt, of_tasks, read
@@ -53,6 +55,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _speak(voice: str, prompts: Sequence[Prompt], repeat: int) -> tuple[str, list[Spoken]]:
+    sys.setswitchinterval(SWITCH_INTERVAL_S)  # as in a server: with Python's 5 ms a block waits for that more
     mouth = Mouth.load(config.Mouth(voice=voice))
     mouth.start()
     try:

@@ -35,3 +35,10 @@ def test_sentences_are_no_numbers(capsys: pytest.CaptureFixture[str]) -> None:
 def test_nothing_to_do_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "asr", "--task", "nonsense", "--json"]) == 1
     assert "nonsense" in capsys.readouterr().err
+
+
+def test_utterances_arrive_at_a_servers_threads(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["bench", "asr", "--load", "6", "--seconds", "1.5", "--task", "digits4", "--task", "yesno", "--json"])
+    load = json.loads(capsys.readouterr().out.splitlines()[-1])["load"]
+    assert (load["n"], load["refused"], load["failed"]) == (9, 0, 0)
+    assert load["whole_ms"]["p50"] >= load["cpu_ms_each"] / 2 > 5, "recognition takes time"

@@ -22,6 +22,13 @@ def register(sub: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     add("--loss", type=float, default=0.0, metavar="PERCENT", help="lose packets of 20 ms, concealed as in a call")
     add("--only", choices=("tasks", "rejection", "cost"), help="one part: tasks, rejection of all else, or cost")
     add("--limit", type=int, metavar="N", help="at most N recordings of each task, spread over it")
+    add(
+        "--load",
+        type=float,
+        metavar="PER_S",
+        help="nothing but this: utterances of all tasks arrive at so many a second, by chance, at a server's threads",
+    )
+    add("--seconds", type=float, default=20.0, metavar="S", help="of --load (default: 20)")
     add("--jobs", type=int, default=0, metavar="N", help="processes (default: one a core)")
     add(
         "--unheard",
@@ -38,7 +45,7 @@ def register(sub: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Run the suite. Returns 0 when something was recognised, 1 when nothing of what was asked for is there."""
+    """Run the suite. Returns 1 when nothing of what was asked for is there, or a load was not borne; otherwise 0."""
     from voicebot.bench.asr_suite import run  # engines take a second to import: not for `--help`
 
     return run(args)

@@ -9,7 +9,8 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from voicebot.bench import asr_calibrate, asr_cases, asr_digits, asr_reject, asr_report, asr_score
+from voicebot import config
+from voicebot.bench import asr_calibrate, asr_cases, asr_digits, asr_load, asr_reject, asr_report, asr_score
 from voicebot.bench.asr_cases import Case
 from voicebot.bench.asr_line import Line, Recording, read_manifest, read_noises
 from voicebot.bench.asr_tasks import NAMES, tasks
@@ -26,6 +27,8 @@ def run(args: argparse.Namespace) -> int:
     if not chosen and args.only in (None, "tasks"):
         print("no recording of the tasks and speakers asked for", file=sys.stderr)
         return 1
+    if args.load is not None:
+        return _under_load(args, chosen, folder)
     noises = read_noises(folder)
     if args.noise is not None and not noises:
         raise VoicebotError(f"{folder} has no noise_manifest.csv", "leave --noise out, or give another folder")
@@ -69,6 +72,19 @@ def run(args: argparse.Namespace) -> int:
         print(asr_score.table(figures))
     print(json.dumps(figures, ensure_ascii=False))
     return 0
+
+
+def _under_load(args: argparse.Namespace, chosen: list[Recording], folder: Path) -> int:
+    if not (0 < args.load <= 1000 and 0 < args.seconds <= 3600):
+        raise VoicebotError("--load must be above 0 and at most 1000, --seconds at most 3600")
+    engine = asr_cases.engine(args.engine)
+    count = max(1, round(args.load * args.seconds))
+    said = asr_load.utterances(chosen, folder, Line(), asr_cases.Ears(engine), count)
+    load = asr_load.run(engine, said, args.load, config.Ears())
+    if not args.json:
+        print(asr_load.as_text(load))
+    print(json.dumps({"bench": "asr", "engine": args.engine, "speech": str(folder), "load": load}, ensure_ascii=False))
+    return 0 if asr_load.kept(load) else 1
 
 
 def _chosen(recordings: list[Recording], args: argparse.Namespace) -> list[Recording]:

@@ -25,6 +25,7 @@ from voicebot.ears.ears import Ears
 from voicebot.ears.events import EarEvent, EarsFailed, FalseAlarm, Interrupt, NoInput, TurnHeard
 from voicebot.errors import EngineFailed
 from voicebot.events import Act, Do, End, Expect, Handover, Heard, Listen, Say
+from voicebot.foresight import Foresight
 from voicebot.handoff.bridge import bridge
 from voicebot.handoff.switchboard import NotReached, Switchboard, Why
 from voicebot.inbox import Inbox
@@ -116,10 +117,12 @@ class Call:
         self._leg = leg
         self._scribe = scribe
         self._listener = house.ears.listen(leg.rate_hz, self._on_ear)
+        self._listener.on_perhaps = self._on_perhaps
+        self._foresight = Foresight(house.mouth, house.thinkers, leg.rate_hz)
         self._player = Player(leg, house.mouth, on_play=self._listener.played, on_flush=self._listener.unplayed)
         self._keypad = KeyPad()
         self._inbox = Inbox()
-        self._interruptible = self._mute = False
+        self._interruptible = self._mute = self._thinking = False
         self._expect = Expect()
         self._key_timer: asyncio.TimerHandle | None = None
         self._conversation = Conversation(
@@ -144,6 +147,7 @@ class Call:
     def _stop_listening(self) -> None:
         self._leg.on_audio = self._leg.on_dtmf = None
         self._listener.close()
+        self._foresight.forget()
         if self._key_timer is not None:
             self._key_timer.cancel()
 
@@ -161,6 +165,12 @@ class Call:
             self._player.pause()
         elif isinstance(event, FalseAlarm):
             self._player.resume()
+
+    def _on_perhaps(self, heard: Heard | None) -> None:
+        if heard is None:
+            self._foresight.forget()
+        elif not self._thinking:
+            self._foresight.perhaps(self._conversation, heard)
 
     def _on_key(self, key: str) -> None:
         loop = asyncio.get_running_loop()
@@ -249,12 +259,15 @@ class Call:
     async def _think(self, step: Callable[[], list[Act]]) -> list[Act]:
         loop = asyncio.get_running_loop()
         begun = loop.time()
+        self._thinking = True
         work = loop.run_in_executor(self._house.thinkers, step)
         try:
             acts = await asyncio.shield(work)
         except asyncio.CancelledError:
             await asyncio.wait({work})  # a conversation is not for two threads at once
             raise
+        finally:
+            self._thinking = False
         self._scribe.thought(self._conversation.last_decision, (loop.time() - begun) * 1000)
         return acts
 

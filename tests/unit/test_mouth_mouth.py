@@ -301,6 +301,21 @@ async def test_a_slow_voice_that_gives_all_at_once_gets_few_words_first(
     assert engine.spoken[-2] == text
 
 
+async def test_a_prompt_is_found_again_whatever_was_learnt_of_the_voices_pace_since(
+    mouth: Mouth, engine: ToneEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "I can help you with an order, with an appointment, or with a password of yours."
+    monkeypatch.setattr(engine, "clausewise", True)
+    await whole(mouth, text)
+    before = list(engine.spoken)
+    clock = iter(range(1000))
+    monkeypatch.setattr(job_module, "monotonic", lambda: next(clock) * 0.2)
+    for word in ("one", "two", "three", "four"):
+        await whole(mouth, word)
+    await whole(mouth, text)
+    assert engine.spoken == [*before, "one", "two", "three", "four"]
+
+
 async def test_a_passage_in_another_language_has_its_own_voice() -> None:
     here, there = ToneEngine("here"), ToneEngine("there")
     mouth = Mouth([Voice(here, 1.0)], Recordings(None), 10_000_000, languages={"es": [Voice(there, 1.0)]})

@@ -40,11 +40,15 @@ class Outcome:
     audio_s: float
     recognitions: int
     recognition_cpu_ms: float
+    ahead_ms: float | None = None
+    """From when the ears knew what the turn would be to its end: a voice may begin so much ahead (`foresight.py`)."""
 
 
 def play(case: Case, vad: InstantVad, engine: Engine, timing: Timing | None = None) -> Outcome:
     """One case on a clock of its own."""
     line = Line(vad, engine, case.expect, timing)
+    known: list[float] = []
+    line.ears.on_perhaps = lambda heard: known.append(line.pool.now) if heard is not None else known.clear()
     line.ears.prompt_ended()
     line.hear_all(case.pcm)
     line.hear_silence(PATIENCE_S, _HISS_RMS, np.random.default_rng(1))
@@ -61,6 +65,7 @@ def play(case: Case, vad: InstantVad, engine: Engine, timing: Timing | None = No
         audio_s=len(case.pcm) / 8000,
         recognitions=line.pool.jobs,
         recognition_cpu_ms=round(line.pool.cpu_s * 1000, 1),
+        ahead_ms=round((turns[-1][0] - known[-1]) * 1000, 1) if turns and known and known[-1] < turns[-1][0] else None,
     )  # fmt: skip
 
 
@@ -94,6 +99,7 @@ def _figures(outcomes: list[Outcome]) -> dict[str, Any]:
         "delay_ms": delays(
             {name: [o.delay_ms for o in of if o.delay_ms is not None] for name, of in by_speaker.items()}
         ),
+        "ahead_ms_p50": round(float(np.median([o.ahead_ms or 0.0 for o in outcomes])), 1) if outcomes else 0.0,
     }
 
 

@@ -13,6 +13,7 @@ from voicebot.ears import audio, endpoint
 from voicebot.ears.asr.engine import Transcript
 from voicebot.ears.echo import WINDOWS, EchoReference
 from voicebot.ears.events import EarEvent, EarsFailed, FalseAlarm, Interrupt, NoInput, SpeechStarted, TurnHeard
+from voicebot.ears.interruption import meant_for_us
 from voicebot.ears.pool import Job, Pool
 from voicebot.ears.timing import Timing
 from voicebot.ears.turn import (
@@ -31,10 +32,6 @@ from voicebot.events import Expect, Heard
 
 NOISE_VOICED_S = 0.7
 """Speech without words that is shorter than this is taken for noise; longer, the caller is asked again."""
-BELIEVED = 0.9
-"""Confidence from which words are believed of a sound over a prompt that hardly seemed to be speech."""
-SHORT_BELIEVED = 0.6
-"""The same of a sound over a prompt that is shorter than `NOISE_VOICED_S`: "mhm" is written as anything."""
 STARVED_S = 0.25
 """A peer that sends nothing (silence suppression) for so long is heard as silent."""
 OnEvent = Callable[[EarEvent], None]
@@ -62,6 +59,8 @@ class Listener:
         self._vad = vad
         self._pool = pool
         self._on_event = on_event
+        self.on_perhaps: Callable[[Heard | None], None] = lambda _: None
+        """Told what the turn is if it is over now, in its pauses; None when the caller goes on."""
         self._on_close = on_close
         self._clock = clock
         self._halve = audio.Halver() if rate_hz == 16000 else None
@@ -190,6 +189,7 @@ class Listener:
                     self._recognise(decision)
                 case Discard():
                     self._discard()
+                    self.on_perhaps(None)
                 case Hurry():
                     if self._job is not None:
                         self._pool.promote(self._job)
@@ -204,6 +204,8 @@ class Listener:
         if self._echo.is_echo(self._kept[: self._machine.now - self._kept_from], self._machine.now):
             self._machine.ignore()
             return
+        if began.over_prompt:  # the echo before the first word is the prompt's alone: recognition gets the rest without
+            self._echo.fit(self._kept[: max(0, began.onset - self._kept_from)], began.onset)
         self._machine.least_voiced_s = endpoint.least_voiced_s(self._expect)
         at_s = began.onset / RATE_HZ
         if began.interrupts:
@@ -234,11 +236,15 @@ class Listener:
         needed = timing.complete_s
         if job.result is not None:
             needed = endpoint.silence_needed(job.result, self._expect, timing, voiced_s, machine.paused_s)
-            if machine.over_prompt and self._hardly_said(job.result, voiced_s, machine.interruption.doubted):
+            doubted = machine.interruption.doubted
+            if machine.over_prompt and not meant_for_us(job.result, self._expect, voiced_s, doubted=doubted):
                 needed = timing.complete_s  # the prompt waits
             more_s = endpoint.least_more_s(job.result, self._expect, voiced_s)
             self._machine.least_voiced_s = max(self._machine.least_voiced_s, voiced_s + more_s)
         self._follow(self._machine.recognised(needed))
+        found = job.result
+        if job is self._job and found is not None and (found.text or found.expected) and not machine.over_prompt:
+            self.on_perhaps(heard(found, voiced_s, {}))
 
     def _ended(self, turn: Ended) -> None:
         job, self._job = self._job, None
@@ -265,15 +271,8 @@ class Listener:
         if endpoint.is_filler(said) and (said.text or said.expected):
             return True
         if turn.over_prompt:
-            return self._hardly_said(said, turn.voiced_s, turn.doubted)
+            return not meant_for_us(said, self._expect, turn.voiced_s, doubted=turn.doubted)
         return not (said.text or said.expected) and turn.voiced_s < NOISE_VOICED_S and not job.refused
-
-    def _hardly_said(self, said: Transcript, voiced_s: float, doubted: bool) -> bool:
-        """Whether a sound over a prompt is none that the prompt should stop for."""
-        if not (said.text or said.expected) or endpoint.is_backchannel(said, self._expect):
-            return True
-        believed = BELIEVED if doubted else SHORT_BELIEVED if voiced_s < NOISE_VOICED_S else 0.0
-        return max(said.expected_confidence, said.confidence) < believed
 
     def _heard(self, said: Transcript, turn: Ended, job: Job) -> Heard:
         now = self._clock()

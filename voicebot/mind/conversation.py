@@ -5,6 +5,7 @@ Every list of acts ends in exactly one `Listen`, `Do`, `Handover` or `End`.
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -78,6 +79,11 @@ class Conversation:
             return self._last[-1:]
         self._begin_turn()
         return self._acts(self._turns.hear(self._waiting, heard))
+
+    def imagined(self) -> Conversation:
+        """A copy in which something may be tried: what it hears changes nothing here, and its acts are for nobody."""
+        shared: dict[int, object] = {id(part): part for part in (self._flow, self._floor.understanding)}
+        return copy.deepcopy(self, shared)
 
     def silence(self) -> list[Act]:
         """The caller said nothing for as long as the dialog wanted to wait."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import OrderedDict
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -33,6 +34,8 @@ LEAST_FIRST_CHARS = 20
 """Three or four words, however slow the voice is: single words sound like a list."""
 PACE_WEIGHT = 0.2
 _SLOW = " slow"
+MAX_CUTS = 2000
+"""Texts of which the cuts are remembered."""
 MAX_JOBS = 100
 """Phrases being synthesised or waiting for it; more are refused, so a flood cannot fill the memory."""
 
@@ -73,6 +76,8 @@ class Mouth:
         self._cache = Cache(cache_bytes)
         self._char_s = FIRST_S / FIRST_CHARS
         """Seconds for a character that the voice takes to its first sound, if it gives all at once."""
+        self._cuts: OrderedDict[str, list[Phrase]] = OrderedDict()
+        """How texts were cut, so that their phrases are found again although the voice's pace is known better now."""
         self._kept: dict[tuple[str, int], Pcm] = {}
         self._jobs: dict[Key, Job] = {}
         self._secret_jobs: set[Job] = set()
@@ -163,7 +168,7 @@ class Mouth:
             yield Piece(recorded, text)
             return
         pause_ms = 0
-        for phrase in split(text, self._first_chars):
+        for phrase in self._cut(text, secret):
             if pause_ms:
                 yield Piece(np.zeros(rate_hz * pause_ms // 1000, np.int16), "")
             pause_ms = phrase.pause_ms
@@ -174,6 +179,39 @@ class Mouth:
                 async for block in blocks:
                     yield Piece(block, words)
                     words = ""
+
+    async def ahead(self, says: Iterable[Say], rate_hz: int) -> None:
+        """Speak what of `says` is not in memory, as far as the first such phrase, so that it can begin at once.
+
+        Cancelled, it gives up what nobody listens to. Secrets end it. Raises EngineFailed.
+        """
+        for say in says:
+            if say.secret:
+                return
+            if say.name in self._recordings or (say.name, rate_hz) in self._kept:
+                continue
+            for phrase in self._cut(say.marked or say.text, secret=False):
+                if phrase.text and self._key(phrase, rate_hz)[0] not in self._cache:
+                    async with contextlib.aclosing(self._phrase(phrase, rate_hz, secret=False)) as blocks:
+                        async for _ in blocks:
+                            pass
+                    return
+
+    @property
+    def quick(self) -> bool:
+        """Speaking ahead gains nothing: the voice begins within a few milliseconds."""
+        engine = self._voices[0].engine
+        return engine.quick and not engine.clausewise
+
+    def _cut(self, text: str, secret: bool) -> list[Phrase]:
+        phrases = self._cuts.get(text)
+        if phrases is None:
+            phrases = split(text, self._first_chars)
+            if not secret:
+                self._cuts[text] = phrases
+                while len(self._cuts) > MAX_CUTS:
+                    self._cuts.popitem(last=False)
+        return phrases
 
     async def _recorded(self, name: str, rate_hz: int) -> Pcm | None:
         if name not in self._recordings:
@@ -192,9 +230,7 @@ class Mouth:
         return clip
 
     async def _phrase(self, phrase: Phrase, rate_hz: int, secret: bool) -> AsyncGenerator[Pcm, None]:
-        voices = self._languages.get(phrase.language, self._voices)
-        words = speakable(phrase.text, date.today(), phrase.language or LANGUAGE)
-        key = (f"{voices[0].engine.name}{_SLOW if phrase.slow else ''}", words, rate_hz)
+        key, voices = self._key(phrase, rate_hz)
         clip = self._cache.get(key)
         if clip is not None:
             yield clip
@@ -202,6 +238,11 @@ class Mouth:
         async with contextlib.aclosing(self._job(key, voices, secret).listen()) as blocks:
             async for block in blocks:
                 yield block
+
+    def _key(self, phrase: Phrase, rate_hz: int) -> tuple[Key, list[Voice]]:
+        voices = self._languages.get(phrase.language, self._voices)
+        words = speakable(phrase.text, date.today(), phrase.language or LANGUAGE)
+        return (f"{voices[0].engine.name}{_SLOW if phrase.slow else ''}", words, rate_hz), voices
 
     def _job(self, key: Key, voices: list[Voice], secret: bool) -> Job:
         """The synthesis of this phrase: the one under way for another call, or a new one."""

@@ -26,45 +26,63 @@ READ_BACK = Expect("yesno", also=(FOUR,))
         (Transcript("Where is my order", 0.9), Expect(), T.doubtful_s),
         (Transcript("Where is my order?", 0.3), Expect(), T.doubtful_s),
         (Transcript("", 0.0), Expect(), T.nothing_s),
-        (Transcript("4711", 0.9, "four seven one one"), FOUR, T.complete_s),
+        (Transcript("4711", 0.9, expected="four seven one one"), FOUR, T.complete_s),
         (Transcript("47", 0.9, partial=True), FOUR, T.digits_missing_s),
-        (Transcript("471", 0.9, "four seven one one", partial=True, lead=3.0), FOUR, T.perhaps_s),
-        (Transcript("471", 0.9, "four seven one one", partial=True, lead=9.0), FOUR, T.digits_missing_s),
+        (Transcript("471", 0.9, expected="four seven one one", partial=True, lead=3.0), FOUR, T.digits_missing_s),
+        (
+            Transcript("471", 0.9, expected="four seven one one", evidence={"agree": 0.0, "length": 1.0}),
+            FOUR,
+            T.perhaps_s,
+        ),
+        (
+            Transcript("471", 0.9, expected="four seven one one", evidence={"agree": 0.0, "length": 9.0}),
+            FOUR,
+            T.complete_s,
+        ),
+        (
+            Transcript("4711", 0.9, expected="four seven one one", evidence={"agree": 1.0, "length": 1.0}),
+            FOUR,
+            T.complete_s,
+        ),
         (Transcript("Trees.", 0.9), FOUR, T.digits_missing_s),
         (Transcript("I want to speak to a person.", 0.9), FOUR, T.free_s),
         (Transcript("I want to speak to one person.", 0.9), FOUR, T.digits_missing_s),
         (Transcript("I want to speak to a person.", 0.6), FOUR, T.digits_missing_s),
-        (Transcript("4711", 0.9, "four seven one one"), Expect("digits", (4, 6)), T.digits_may_follow_s),
-        (Transcript("4711", 0.9, "four seven one one"), Expect("digits"), T.digits_may_follow_s),
+        (Transcript("4711", 0.9, expected="four seven one one"), Expect("digits", (4, 6)), T.digits_may_follow_s),
+        (Transcript("4711", 0.9, expected="four seven one one"), Expect("digits"), T.digits_may_follow_s),
         (Transcript("My number is", 0.9), FOUR, T.digits_missing_s),
-        (Transcript("Yes", 0.4, "yes"), Expect("yesno"), T.complete_s),
-        (Transcript("No", 0.4, "no"), Expect("yesno"), T.complete_s),
-        (Transcript("Yes", 0.4, "yes"), READ_BACK, T.complete_s),
-        (Transcript("No", 0.4, "no"), READ_BACK, T.doubtful_s),
+        (Transcript("Yes", 0.4, expected="yes"), Expect("yesno"), T.complete_s),
+        (Transcript("No", 0.4, expected="no"), Expect("yesno"), T.complete_s),
+        (Transcript("Yes", 0.4, expected="yes"), READ_BACK, T.complete_s),
+        (Transcript("No", 0.4, expected="no"), READ_BACK, T.doubtful_s),
         (Transcript("No, 47", 0.4, partial=True, begun="no four seven"), READ_BACK, T.digits_missing_s),
-        (Transcript("No, 4711.", 0.4, "no four seven one one"), READ_BACK, T.free_s),
-        (Transcript("May twenty.", 0.9, "may twenty"), Expect("date"), T.unfinished_s),
+        (Transcript("No, 4711.", 0.4, expected="no four seven one one"), READ_BACK, T.free_s),
+        (Transcript("May twenty.", 0.9, expected="may twenty"), Expect("date"), T.unfinished_s),
         (Transcript("May.", 0.9), Expect("date"), T.unfinished_s),
-        (Transcript("May fifth.", 0.9, "may fifth"), Expect("date"), T.year_may_follow_s),
-        (Transcript("May fifth.", 0.9, "may fifth"), BIRTHDAY, T.digits_missing_s),
-        (Transcript("May five.", 0.9, "may five"), BIRTHDAY, T.digits_missing_s),
-        (Transcript("The fifth of May.", 0.9, "the fifth of may"), BIRTHDAY, T.digits_missing_s),
+        (Transcript("May fifth.", 0.9, expected="may fifth"), Expect("date"), T.year_may_follow_s),
+        (Transcript("May fifth.", 0.9, expected="may fifth"), BIRTHDAY, T.digits_missing_s),
+        (Transcript("May five.", 0.9, expected="may five"), BIRTHDAY, T.digits_missing_s),
+        (Transcript("The fifth of May.", 0.9, expected="the fifth of may"), BIRTHDAY, T.digits_missing_s),
         (Transcript("May fifth, nineteen.", 0.9), BIRTHDAY, T.digits_missing_s),
-        (Transcript("May fifth, nineteen seventy.", 0.9, "may fifth nineteen seventy"), BIRTHDAY, T.unfinished_s),
-        (Transcript("May fifth, 1975.", 0.9, "may fifth nineteen seventy five"), BIRTHDAY, T.complete_s),
-        (Transcript("May fifth, 2003.", 0.9, "may fifth two thousand three"), BIRTHDAY, T.complete_s),
-        (Transcript("May fifth.", 0.9, "may fifth"), APPOINTMENT, T.complete_s),
-        (Transcript("May twenty.", 0.9, "may twenty"), APPOINTMENT, T.unfinished_s),
-        (Transcript("The fifth of May.", 0.9, "the fifth of may"), APPOINTMENT, T.complete_s),
-        (Transcript("The fifth.", 0.9, "the fifth"), APPOINTMENT, T.year_may_follow_s),
-        (Transcript("Next tuesday.", 0.9, "next tuesday"), APPOINTMENT, T.free_s),
+        (
+            Transcript("May fifth, nineteen seventy.", 0.9, expected="may fifth nineteen seventy"),
+            BIRTHDAY,
+            T.unfinished_s,
+        ),
+        (Transcript("May fifth, 1975.", 0.9, expected="may fifth nineteen seventy five"), BIRTHDAY, T.complete_s),
+        (Transcript("May fifth, 2003.", 0.9, expected="may fifth two thousand three"), BIRTHDAY, T.complete_s),
+        (Transcript("May fifth.", 0.9, expected="may fifth"), APPOINTMENT, T.complete_s),
+        (Transcript("May twenty.", 0.9, expected="may twenty"), APPOINTMENT, T.unfinished_s),
+        (Transcript("The fifth of May.", 0.9, expected="the fifth of may"), APPOINTMENT, T.complete_s),
+        (Transcript("The fifth.", 0.9, expected="the fifth"), APPOINTMENT, T.year_may_follow_s),
+        (Transcript("Next tuesday.", 0.9, expected="next tuesday"), APPOINTMENT, T.free_s),
         (Transcript("I want to speak to a person.", 0.9), BIRTHDAY, T.free_s),
-        (Transcript("Tomorrow.", 0.9, "tomorrow"), Expect("date"), T.free_s),
-        (Transcript("Seven hundred.", 0.9, "seven hundred"), Expect("amount"), T.unfinished_s),
-        (Transcript("Ten dollars.", 0.9, "ten dollars"), Expect("amount"), T.free_s),
-        (Transcript("Friday.", 0.9, "friday"), Expect("datetime"), T.perhaps_s),
-        (Transcript("Friday at ten am.", 0.9, "friday at ten am"), Expect("datetime"), T.free_s),
-        (Transcript("Sales.", 0.9, "sales"), Expect("phrases", phrases=("sales",)), T.free_s),
+        (Transcript("Tomorrow.", 0.9, expected="tomorrow"), Expect("date"), T.free_s),
+        (Transcript("Seven hundred.", 0.9, expected="seven hundred"), Expect("amount"), T.unfinished_s),
+        (Transcript("Ten dollars.", 0.9, expected="ten dollars"), Expect("amount"), T.free_s),
+        (Transcript("Friday.", 0.9, expected="friday"), Expect("datetime"), T.perhaps_s),
+        (Transcript("Friday at ten am.", 0.9, expected="friday at ten am"), Expect("datetime"), T.free_s),
+        (Transcript("Sales.", 0.9, expected="sales"), Expect("phrases", phrases=("sales",)), T.free_s),
     ],
 )
 def test_silence_that_ends_a_turn(transcript: Transcript, expect: Expect, needed_s: float) -> None:
@@ -82,7 +100,10 @@ def test_who_has_paused_in_a_turn_may_pause_again() -> None:
     assert endpoint.silence_needed(said, Expect(), T, paused_s=0.4) == pytest.approx(T.paused * 0.4)
     assert endpoint.silence_needed(said, Expect(), T, paused_s=3.0) == T.unfinished_s
     assert endpoint.silence_needed(said, Expect(), T, paused_s=0.22) == T.free_s
-    assert endpoint.silence_needed(Transcript("4711", 0.9, "four seven one one"), FOUR, T, paused_s=1.0) == T.complete_s
+    assert (
+        endpoint.silence_needed(Transcript("4711", 0.9, expected="four seven one one"), FOUR, T, paused_s=1.0)
+        == T.complete_s
+    )
 
 
 def test_long_speech_of_which_nothing_is_understood_yet_may_go_on() -> None:
@@ -92,7 +113,7 @@ def test_long_speech_of_which_nothing_is_understood_yet_may_go_on() -> None:
 def test_a_prompt_may_say_how_long_an_answer_that_is_not_whole_may_pause() -> None:
     patient = Expect("digits", (4,), end_silence_s=2.5)
     assert endpoint.silence_needed(Transcript("47", 0.9, partial=True), patient, T) == 2.5
-    assert endpoint.silence_needed(Transcript("4711", 0.9, "four seven one one"), patient, T) == T.complete_s
+    assert endpoint.silence_needed(Transcript("4711", 0.9, expected="four seven one one"), patient, T) == T.complete_s
 
 
 @pytest.mark.parametrize(
@@ -112,14 +133,20 @@ def test_counting_what_was_dictated(said: str, characters: int) -> None:
 
 def test_listening_noises_are_no_answers_but_yes_is_one() -> None:
     assert endpoint.is_backchannel(Transcript("Uh-huh.", 0.9), Expect())
-    assert not endpoint.is_backchannel(Transcript("Uh-huh.", 0.9, "uh huh"), Expect("yesno"))
+    assert not endpoint.is_backchannel(Transcript("Uh-huh.", 0.9, expected="uh huh"), Expect("yesno"))
     assert not endpoint.is_backchannel(Transcript("A person, please.", 0.9), Expect())
     assert endpoint.is_filler(Transcript("Um, uh.", 0.9))
+
+
+def test_who_pauses_between_digits_is_given_that_pause_where_the_length_is_in_doubt() -> None:
+    doubtful = Transcript("471", 0.9, expected="four seven one one", evidence={"agree": 0.0, "length": 1.0})
+    assert endpoint.silence_needed(doubtful, FOUR, T, paused_s=0.6) == pytest.approx(0.9)
+    assert endpoint.silence_needed(doubtful, FOUR, T, paused_s=9.0) == T.digits_missing_s
 
 
 def test_the_rest_of_a_number_takes_at_least_half_the_time_of_its_beginning() -> None:
     begun = Transcript("4, 7,", 0.9, partial=True, begun="four seven")
     assert endpoint.least_more_s(begun, Expect("digits", (10,)), 1.0) == pytest.approx(0.5 * 8 / 2)
     assert endpoint.least_more_s(begun, Expect(), 1.0) == 0.0
-    whole = Transcript("4711", 0.9, "four seven one one")
+    whole = Transcript("4711", 0.9, expected="four seven one one")
     assert endpoint.least_more_s(whole, FOUR, 1.0) == 0.0

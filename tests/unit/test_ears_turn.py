@@ -113,6 +113,17 @@ def test_half_a_number_is_not_recognised_at_every_breath() -> None:
     assert kinds(play(machine, MUTE, 0.096)) == [Recognise, Hurry]
 
 
+def test_a_number_that_was_begun_is_not_recognised_at_each_pause_before_it_can_be_whole() -> None:
+    machine = speaking(TurnMachine())
+    machine.await_more(machine.voiced_s + 1.0)
+    assert Recognise not in kinds(play(machine, MUTE, machine.timing.speculate_late_s - 0.032))
+    assert Recognise in kinds(play(machine, MUTE, 0.064))
+    machine = speaking(TurnMachine())
+    machine.await_more(1.0)
+    play(machine, LOUD, 1.0)
+    assert Recognise in kinds(play(machine, MUTE, 0.096))
+
+
 @pytest.mark.parametrize("interruptible", [True, False])
 def test_prompts_are_interrupted_only_where_they_may_be(interruptible: bool) -> None:
     machine = TurnMachine()
@@ -176,3 +187,30 @@ def test_a_voice_that_falls_silent_is_silent_at_once_whatever_the_probability() 
     (done,) = machine.window(LOUD, -55.0)
     assert isinstance(done, Ended)
     assert done.voiced_end == ended
+
+
+def test_a_word_to_which_silero_is_deaf_is_heard_by_its_level() -> None:
+    machine = TurnMachine()
+    for _ in range(30):
+        machine.window(LOUD, -25.0)
+    for _ in range(12):
+        machine.window(MUTE, -65.0)
+    told = [machine.window(0.1, -30.0) for _ in range(3)]
+    assert machine.state is State.SPEECH
+    assert kinds(told[-1]) == [Discard]
+
+
+@pytest.mark.parametrize(
+    ("silence_db", "sound_db", "windows"), [(-65.0, -30.0, 2), (-65.0, -40.0, 6), (-40.0, -30.0, 6)]
+)
+def test_clicks_hums_and_rooms_that_are_never_quiet_are_no_such_word(
+    silence_db: float, sound_db: float, windows: int
+) -> None:
+    machine = TurnMachine()
+    for _ in range(30):
+        machine.window(LOUD, -25.0)
+    for _ in range(12):
+        machine.window(MUTE, silence_db)
+    for _ in range(windows):
+        machine.window(0.1, sound_db)
+    assert machine.state is State.PAUSE

@@ -64,6 +64,7 @@ class VirtualPool:
 
     def submit(self, job: Job, urgent: bool = True) -> bool:
         """Recognise; a job that is cancelled before its time is never reported."""
+        self._let_go()
         began = time.thread_time()
         try:
             job.result = self._engine.recognise(job.prepare(), job.expect, lambda: False)
@@ -75,6 +76,13 @@ class VirtualPool:
         self._free_at = max(self.now, self._free_at) + took_s
         self._due.append((self._free_at, job))
         return True
+
+    def _let_go(self) -> None:
+        """Engines leave off what nobody wants any more; the rest of it costs nothing."""
+        for due, job in [due for due in self._due if due[1].cancelled]:
+            self._due.remove((due, job))
+            self.cpu_s -= max(0.0, due - self.now)
+            self._free_at = min(self._free_at, self.now)
 
     def promote(self, job: Job) -> None:
         """There is no queue to overtake."""

@@ -240,7 +240,8 @@ class Listener:
             if machine.over_prompt and not meant_for_us(job.result, self._expect, voiced_s, doubted=doubted):
                 needed = timing.complete_s  # the prompt waits
             more_s = endpoint.least_more_s(job.result, self._expect, voiced_s)
-            self._machine.least_voiced_s = max(self._machine.least_voiced_s, voiced_s + more_s)
+            if more_s:
+                machine.await_more(voiced_s + more_s)
         self._follow(self._machine.recognised(needed))
         found = job.result
         if job is self._job and found is not None and (found.text or found.expected) and not machine.over_prompt:

@@ -21,6 +21,11 @@ class Timing:
     """Probability under which a window is silence; between the two it goes on as it was."""
     quiet_db: float = 30.0
     """A window so far under the loudest of the turn is silence, whatever its probability."""
+    word_db: float = 12.0
+    """A sound in a pause, at most so far under the loudest window of the turn …"""
+    word_over_db: float = 20.0
+    """… and so far over the faintest, is speech going on once it has lasted `start_s`, whatever its probability: Silero
+    is deaf to a few words (of 114 dictated numbers to an "eight" in one)."""
     fade_db_per_s: float = 3.0
     """By which that loudest one is forgotten."""
     sure_start: float = 0.9
@@ -53,6 +58,8 @@ class Timing:
     """Silence after which recognition starts, in the hope that the turn is over."""
     speculate_early_s: float = 0.384
     """The same where too little was said yet for the answer awaited (`TurnMachine.least_voiced_s`)."""
+    speculate_late_s: float = 0.7
+    """The same once the beginning of a number was recognised, and too little was said since for the rest of it."""
     hurry_s: float = 0.192
     """Silence after which a recognition that still waits goes before speculative ones."""
     complete_s: float = 0.16

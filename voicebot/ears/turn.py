@@ -119,7 +119,7 @@ class TurnMachine:
         self.interruption = Interruption(self.timing)
         self._deadline: int | None = None
         self._needed_s: float | None = None
-        self._loudest_db = SILENT_DB
+        self._loudest_db, self._faintest_db, self._loud = SILENT_DB, 0.0, 0
         self._clear()
 
     @property
@@ -155,6 +155,11 @@ class TurnMachine:
         self._needed_s = needed_s
         return self._end_if_over()
 
+    def await_more(self, voiced_s: float) -> None:
+        """A number was begun that cannot be whole before there are `voiced_s` seconds of speech in the turn."""
+        self._begun = True
+        self.least_voiced_s = max(self.least_voiced_s, voiced_s)
+
     def prompt_started(self, interruptible: bool) -> None:
         """A prompt plays from now on."""
         self.interruption.prompt_started(interruptible)
@@ -186,16 +191,27 @@ class TurnMachine:
         over_prompt = self.interruption.prompt and self.state in (State.QUIET, State.ONSET)
         if self.state in (State.SPEECH, State.PAUSE):
             self._loudest_db = max(level_db, self._loudest_db - self.timing.fade_db_per_s * WINDOW_S)
+            self._faintest_db = min(level_db, self._faintest_db)
             if level_db < self._loudest_db - self.timing.quiet_db:
+                self._loud = 0
                 return Sound.SILENT
+            if self._loud_again(level_db):
+                return Sound.VOICED
         if probability >= (self.timing.voiced_over_prompt if over_prompt else self.timing.voiced):
             return Sound.VOICED
         return Sound.SILENT if probability < self.timing.silent else Sound.UNSURE
 
+    def _loud_again(self, level_db: float) -> bool:
+        """Whether a sound in a pause is as loud as the voice was, and as long as a word: Silero is deaf to some."""
+        timing = self.timing
+        loud = self._loudest_db - timing.word_db <= level_db and self._faintest_db + timing.word_over_db <= level_db
+        self._loud = self._loud + WINDOW if loud and self.state is State.PAUSE and not self.interruption.prompt else 0
+        return self._loud >= _samples(timing.start_s)
+
     def _clear(self) -> None:
         self.state = State.QUIET
         self._onset = self._voiced = self._gap = self._voiced_end = self._paused = 0
-        self._asked = self._hurried = self._cut = False
+        self._asked = self._hurried = self._cut = self._begun = False
         self._needed_s = None
         self.interruption.clear()
 
@@ -209,7 +225,7 @@ class TurnMachine:
         self._clear()
         self.state = State.ONSET
         self._onset = self.now - WINDOW
-        self._loudest_db = SILENT_DB
+        self._loudest_db, self._faintest_db, self._loud = SILENT_DB, 0.0, 0
         return self._onset_voiced()
 
     def _onset_voiced(self) -> list[Decision]:
@@ -262,7 +278,8 @@ class TurnMachine:
         silence = self.now - self._voiced_end
         todo: list[Decision] = []
         early = self._voiced < _samples(self.least_voiced_s)
-        wait_s = self.timing.speculate_early_s if early else self.timing.speculate_s
+        early_s = self.timing.speculate_late_s if self._begun else self.timing.speculate_early_s
+        wait_s = early_s if early else self.timing.speculate_s
         if not self._asked and silence >= _samples(wait_s):
             todo.append(self._ask())
         waited_for = self._asked and not self._hurried and self._needed_s is None

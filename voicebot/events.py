@@ -6,7 +6,7 @@ ears  ── Heard ──▶ mind ── Say, Listen, Do, Handover, End ──�
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 CALL_VARIABLES = (
     "caller_number", "caller_name", "caller_private", "caller_verified", "attestation", "verification",
@@ -46,6 +46,14 @@ class Expect:
     the ears judge by what was said."""
 
 
+class Word(NamedTuple):
+    """A word as recognised, its case and marks kept."""
+
+    text: str
+    confidence: float
+    """0..1: the model's own, not calibrated; below 0.5 the word is a guess."""
+
+
 @dataclass(frozen=True, slots=True)
 class Heard:
     """One turn of the caller, as recognised."""
@@ -68,6 +76,8 @@ class Heard:
     audio_s: float = 0.0
     timings_ms: dict[str, float] = field(default_factory=dict)
     """Stage → milliseconds: ``endpoint`` (last voiced sample to end of turn), ``asr``, …"""
+    words: tuple[Word, ...] = ()
+    """Those of `text`; empty where the engine does not say how sure it is of each."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,6 +122,27 @@ def test_answers_inside_a_grammar_are_understood(
     assert np.mean(good) >= at_least
 
 
+def test_many_voices_at_once_are_no_answer(bench: Bench) -> None:
+    """Over so much speech any answer is unlikely, and the shortest least so: "right" was taken for one at 0.99."""
+    babble = line("noise/bg_babble8.flac")
+    pieces = [babble[at : at + 34400] for at in range(0, len(babble) - 34400, 16000)]
+    expects = (Expect("yesno"), Expect("time"), Expect("phrases", phrases=("billing", "opening hours")))
+    answers = [bench.transcribe(piece, expect).expected for piece in pieces for expect in expects]
+    assert len(answers) >= 24
+    assert sum(map(bool, answers)) <= 1
+
+
+def test_words_that_were_guessed_are_known(bench: Bench) -> None:
+    guessed: list[float] = []
+    heard: list[float] = []
+    for path, said in [(path, plain(text)) for path, text in recordings("sentence")]:
+        for word in bench.transcribe(line(path), Expect()).words:
+            known = "".join(c for c in word.text.lower() if c.isalnum() or c == "'") in said.split()
+            (heard if known else guessed).append(word.confidence)
+    assert len(guessed) > 10
+    assert np.median(guessed) < 0.75 < 0.9 < np.median(heard)
+
+
 def test_unrelated_speech_is_rejected_by_grammars(bench: Bench) -> None:
     sentences = [line(path) for path, _ in recordings("sentence")[:6]]
     for expect in (Expect("digits", (4,)), Expect("yesno"), Expect("date")):

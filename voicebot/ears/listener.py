@@ -300,4 +300,5 @@ def heard(said: Transcript, audio_s: float, timings_ms: dict[str, float], barged
         barged_in=barged_in,
         audio_s=audio_s,
         timings_ms={name: round(ms, 1) for name, ms in timings_ms.items()},
+        words=said.words,
     )

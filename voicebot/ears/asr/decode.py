@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -60,6 +60,9 @@ class Hypothesis:
     greedy: bool = True
     """Every token was the model's first choice: `free` would find the same."""
 
+    logs: tuple[float, ...] = ()
+    """Log-probability of each token, the grammar's prices not taken off."""
+
     @property
     def confidence(self) -> float:
         """Geometric mean of the tokens' probabilities."""
@@ -68,7 +71,7 @@ class Hypothesis:
 
 def free(decoding: Steps, cancelled: Cancelled) -> Hypothesis | None:
     """Greedy search. None when cancelled."""
-    score, tokens = 0.0, []
+    score, tokens, each = 0.0, [], []
     logs, cache = decoding.logs, decoding.cache
     for _ in range(int(decoding.seconds * FREE_TOKENS_PER_S) + _SPARE_TOKENS):
         best = int(logs[0].argmax())
@@ -78,10 +81,11 @@ def free(decoding: Steps, cancelled: Cancelled) -> Hypothesis | None:
         if cancelled():
             return None
         tokens.append(best)
+        each.append(float(logs[0, best]))
         if _circles(tokens):
             break
         logs, cache = decoding.step([best], [0], cache)
-    return Hypothesis(score, tuple(tokens))
+    return Hypothesis(score, tuple(tokens), logs=tuple(each))
 
 
 def _circles(tokens: Sequence[int]) -> bool:
@@ -104,7 +108,7 @@ def biased(decoding: Steps, boost: Boost, cancelled: Cancelled) -> Hypothesis | 
         for row, hypothesis in enumerate(live):
             ended = hypothesis.rank + float(logs[row, EOS]) + boost.end(hypothesis.state)
             if best is None or ended > best.rank:
-                best = _Leaning(ended, hypothesis.score + float(logs[row, EOS]), hypothesis.tokens, 0)
+                best = replace(hypothesis, rank=ended, score=hypothesis.score + float(logs[row, EOS]))
             grown.extend((row, h) for h in _leaning(hypothesis, boost, logs[row]))
         grown.sort(key=lambda g: -g[1].rank)
         if not grown or (best is not None and grown[0][1].rank <= best.rank) or _circles(grown[0][1].tokens):
@@ -114,7 +118,7 @@ def biased(decoding: Steps, boost: Boost, cancelled: Cancelled) -> Hypothesis | 
         grown = [g for g in grown[:BEAM] if g[1].rank > grown[0][1].rank - _BEHIND]
         live = [h for _, h in grown]
         logs, cache = decoding.step([h.tokens[-1] for h in live], [row for row, _ in grown], cache)
-    return Hypothesis(best.score, best.tokens) if best is not None else Hypothesis(0.0, ())
+    return Hypothesis(best.score, best.tokens, logs=best.logs) if best is not None else Hypothesis(0.0, ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +128,7 @@ class _Leaning:
     score: float
     tokens: tuple[int, ...]
     state: int
+    logs: tuple[float, ...] = ()
 
 
 def _leaning(hypothesis: _Leaning, boost: Boost, logs: NDArray[np.float32]) -> list[_Leaning]:
@@ -135,7 +140,8 @@ def _leaning(hypothesis: _Leaning, boost: Boost, logs: NDArray[np.float32]) -> l
         state, gain = boost.after(hypothesis.state, token)
         log = float(logs[token])
         tokens = (*hypothesis.tokens, token)
-        grown.append(_Leaning(hypothesis.rank + log + gain, hypothesis.score + log, tokens, state))
+        each = (*hypothesis.logs, log)
+        grown.append(_Leaning(hypothesis.rank + log + gain, hypothesis.score + log, tokens, state, each))
     return grown
 
 
@@ -195,6 +201,7 @@ def _ended(hypothesis: Hypothesis, grammar: Grammar, log: float, first: int) -> 
             partial=step.final == np.inf,
             log=hypothesis.log + log,
             greedy=hypothesis.greedy and first == EOS,
+            logs=hypothesis.logs,
         )
     ]
 
@@ -213,6 +220,7 @@ def _grown(hypothesis: Hypothesis, grammar: Grammar, logs: NDArray[np.float32], 
             log=hypothesis.log + float(allowed[i] + step.prices[i]),
             text=(hypothesis.text + step.texts[i]).replace("  ", " "),
             greedy=hypothesis.greedy and int(step.tokens[i]) == first,
+            logs=(*hypothesis.logs, float(allowed[i] + step.prices[i])),
         )
         for i in best
     ]

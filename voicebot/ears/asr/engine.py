@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from voicebot.events import Expect
+from voicebot.events import Expect, Word
 
 Audio = NDArray[np.float32]
 """Mono, -1..1, shape (n,), 16 000 Hz where an engine gets it."""
@@ -28,6 +28,8 @@ class Transcript:
     """Free recognition; empty when nothing was said."""
     confidence: float
     """Of `text`, 0..1."""
+    words: tuple[Word, ...] = ()
+    """Those of `text`, each with its confidence; empty where the engine says nothing about them."""
     expected: str = ""
     """Best complete sentence of the grammar, its carrier phrase cut off; empty without one or when rejected."""
     expected_confidence: float = 0.0
@@ -45,6 +47,12 @@ class Transcript:
     """``asr`` and ``grammar``."""
     evidence: dict[str, float] = field(default_factory=dict)
     """What `expected_confidence` was made of, by name: for calibration."""
+    over: float | None = None
+    """Probability that the turn sounds over, by an adviser (`adviser.Advised`); None where none was asked."""
+
+
+NOTHING = Transcript("", 0.0)
+"""Nobody spoke."""
 
 
 class Engine(Protocol):

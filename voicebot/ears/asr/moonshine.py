@@ -17,7 +17,7 @@ from voicebot.ears.asr.confidence import REJECTED, confidence, logit
 from voicebot.ears.asr.decode import Hypothesis, biased, free, inside
 from voicebot.ears.asr.dictation import weighed
 from voicebot.ears.asr.digits import DigitLayer
-from voicebot.ears.asr.engine import RATE_HZ, Audio, Cancelled, Transcript
+from voicebot.ears.asr.engine import NOTHING, RATE_HZ, Audio, Cancelled, Transcript
 from voicebot.ears.asr.session import FILES, FRAME, Decoding, Session
 from voicebot.ears.asr.tokens import Vocabulary
 from voicebot.ears.grammar import Grammar
@@ -32,6 +32,10 @@ PARTIAL_LEAD = 1.0
 """So much likelier (in nats) the beginning of a sentence must be than a whole one to be taken for unfinished."""
 GAP_TOKENS, GAP_PER_TOKEN = 8, 0.5
 """Readings of more tokens may be so much (nats) further from the free one: each word adds to both."""
+UNLIKELY = -2.0
+"""An answer whose tokens are less likely than this (mean log-probability: one in seven) is none: a long murmur costs
+any reading much, and the shortest the least. Of 255 right answers, a third each on a clean line, at 10 and at 5 dB, it
+costs 3; of 65 that noise and many voices gave at more than 0.5 it leaves 8, of which `gates.unvoiced` finds 7."""
 _FAR = 99.0
 """A gap as large as any, where nothing was read inside the grammar."""
 _LEVEL = 0.06
@@ -72,14 +76,15 @@ class Moonshine:
     def recognise(self, audio: Audio, expect: Expect, cancelled: Cancelled) -> Transcript | None:
         """See `Engine.recognise`. Tones and silence come back as an empty transcript."""
         if gates.no_speech(audio, RATE_HZ):
-            return Transcript("", 0.0)
+            return NOTHING
         try:
             found = self._recognise(prepare(audio), expect, cancelled)
         except RuntimeError as error:  # onnxruntime's exceptions derive from it
             raise EngineFailed(f"recognition failed: {error}") from error
         if found is None or not found.text or found.expected or found.begun:
             return found
-        return replace(found, text="", confidence=0.0) if gates.murmur(found.confidence, audio, RATE_HZ) else found
+        room = gates.murmur(found.confidence, audio, RATE_HZ)
+        return replace(found, text="", confidence=0.0, words=()) if room else found
 
     def frames(self, audio: Audio) -> NDArray[np.float32]:
         """What the encoder makes of prepared audio: (1, T, 288), a frame of 24 ms each. Raises RuntimeError."""
@@ -93,21 +98,20 @@ class Moonshine:
             said = self._freely(decoding, expect, cancelled)
             if said is None:
                 return None
-            text = self._text(said, decoding)
             asr_ms = (time.perf_counter() - began) * 1000
-            return Transcript(text, said.confidence if text else 0.0, timings_ms={"asr": asr_ms, "grammar": 0.0})
+            return replace(self._written(said, decoding), timings_ms={"asr": asr_ms, "grammar": 0.0})
         asr_ms = (time.perf_counter() - began) * 1000
         found = inside(decoding, compiled.grammar, cancelled)
         said = _first_choice(found) or free(decoding, cancelled)
         if found is None or said is None:
             return None
-        judged = self._judge(said, self._text(said, decoding), found, compiled, expect, decoding.frames)
+        judged = self._judge(said, self._written(said, decoding), found, compiled, expect, decoding.frames)
         if judged.text and not judged.expected and expect.boost:
             otherwise = self._freely(decoding, expect, cancelled)
             if otherwise is None:
                 return None
-            text = self._text(otherwise, decoding)
-            judged = replace(judged, text=text, confidence=otherwise.confidence if text else 0.0)
+            freely = self._written(otherwise, decoding)
+            judged = replace(judged, text=freely.text, confidence=freely.confidence, words=freely.words)
         timings = {"asr": asr_ms, "grammar": (time.perf_counter() - began) * 1000 - asr_ms}
         return replace(judged, timings_ms=timings)
 
@@ -116,14 +120,15 @@ class Moonshine:
             return free(decoding, cancelled)
         return biased(decoding, self._boost(expect.boost), cancelled)
 
-    def _text(self, said: Hypothesis, decoding: Decoding) -> str:
-        written = self.vocabulary.text(said.tokens)
-        return gates.believable(written, len(said.tokens), decoding.seconds - 2 * PAD_S)
+    def _written(self, said: Hypothesis, decoding: Decoding) -> Transcript:
+        """The free text, if it can have been said."""
+        text = gates.believable(self.vocabulary.text(said.tokens), len(said.tokens), decoding.seconds - 2 * PAD_S)
+        return Transcript(text, said.confidence, self.vocabulary.words(said.tokens, said.logs)) if text else NOTHING
 
     def _judge(
         self,
         said: Hypothesis,
-        text: str,
+        freely: Transcript,
         found: list[Hypothesis],
         compiled: grammars.Compiled,
         expect: Expect,
@@ -135,16 +140,18 @@ class Moonshine:
         partial = (
             lead > PARTIAL_LEAD
             and bool(found)
+            and _token(found[0]) >= UNLIKELY
             and said.score - found[0].score <= _allowed(compiled, found[0], self.vocabulary.text)
         )
         read: dict[str, float] = {}
         for hypothesis in whole:
             content = compiled.content(self.vocabulary.text(hypothesis.tokens))
             read[content] = float(np.logaddexp(read.get(content, -np.inf), hypothesis.score))
-        accepted = bool(whole) and gap <= _allowed(compiled, whole[0], self.vocabulary.text) and bool(text)
+        near = bool(whole) and gap <= _allowed(compiled, whole[0], self.vocabulary.text)
+        accepted = near and _token(whole[0]) >= UNLIKELY and bool(freely.text)
         shares, evidence = _shares(read), {"gap": min(gap, _FAR)}
         if whole:
-            evidence["token"] = whole[0].score / (len(whole[0].tokens) + 1)
+            evidence["token"] = _token(whole[0])
         if shares:
             evidence["sure"] = logit(next(iter(shares.values())))
         kind = expect.kind
@@ -158,9 +165,8 @@ class Moonshine:
                 partial = partial and not accepted
         best = tuple(shares)
         accepted = accepted and bool(best)
-        return Transcript(
-            text,
-            said.confidence if text else 0.0,
+        return replace(
+            freely,
             expected=best[0] if accepted else "",
             expected_confidence=confidence(kind, evidence) if accepted else 0.0,
             alternatives=best if accepted else (),
@@ -186,9 +192,14 @@ def _allowed(compiled: grammars.Compiled, reading: Hypothesis, write: Callable[[
     return limit + GAP_PER_TOKEN * max(0, len(reading.tokens) - GAP_TOKENS)
 
 
+def _token(reading: Hypothesis) -> float:
+    """Mean log-probability of its tokens, the grammar's prices taken off."""
+    return reading.score / (len(reading.tokens) + 1)
+
+
 def _first_choice(found: list[Hypothesis] | None) -> Hypothesis | None:
     """What `free` would find, where the search inside the grammar has come by it."""
-    return next((Hypothesis(h.log, h.tokens) for h in found or () if h.greedy), None)
+    return next((Hypothesis(h.log, h.tokens, logs=h.logs) for h in found or () if h.greedy), None)
 
 
 def prepare(audio: Audio) -> Audio:

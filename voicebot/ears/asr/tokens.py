@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from voicebot.ears.grammar import TokenTrie
 from voicebot.errors import ModelMissing
+from voicebot.events import Word
 
 BOS, EOS = 1, 2
 _FIRST_TEXT = 259
@@ -38,6 +40,22 @@ class Vocabulary:
         """Text of a sequence."""
         joined = b"".join(self._pieces[t] for t in tokens if t > EOS)
         return joined.decode("utf-8", "replace").replace(_SPACE, " ").strip()
+
+    def words(self, tokens: Sequence[int], logs: Sequence[float]) -> tuple[Word, ...]:
+        """Words of a sequence, each with the geometric mean of its tokens' probabilities; marks do not count.
+
+        Args:
+            logs: log-probability of each token.
+        """
+        spoken: list[tuple[list[int], list[float]]] = []
+        for token, log in zip(tokens, logs, strict=True):
+            text = self.texts[token]
+            if not spoken or text.startswith(" "):
+                spoken.append(([], []))
+            spoken[-1][0].append(token)
+            if any(char.isalnum() for char in text):
+                spoken[-1][1].append(log)
+        return tuple(Word(self.text(said), math.exp(sum(sure) / len(sure))) for said, sure in spoken if sure)
 
 
 def _pieces(path: Path) -> list[bytes]:

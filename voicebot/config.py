@@ -134,6 +134,8 @@ class Ears(Section):
     """Recognitions under way at once; each uses one core."""
     queue: Annotated[int, Field(ge=1)] = 64
     """Recognitions that may wait; more are refused and the caller is asked to repeat."""
+    adviser: Literal["none", "smart-turn"] = "none"
+    """Asked whether free speech that reads as finished sounds so too; costs more processor time than recognition."""
     limit_s: Annotated[float, Field(gt=0, le=30)] = 1.5
     """An engine that takes longer over an utterance has failed."""
 

@@ -18,6 +18,7 @@ def register(sub: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     add("--speech", type=Path, metavar="DIR", help="a folder with a manifest.csv (default: VOICEBOT_SPEECH)")
     add("--task", action="append", default=[], metavar="NAME", help="only this task, dictation or story too (repeat)")
     add("--speaker", action="append", default=[], metavar="NAME", help="only this speaker (repeatable)")
+    add("--adviser", action="store_true", help="ask Smart Turn whether free speech sounds over (ears.adviser)")
     add("--limit", type=int, metavar="N", help="at most N recordings of each task, spread over it")
     add("--json", action="store_true", help="print no table, only the last line")
     add("--out", type=Path, metavar="DIR", help="write report.html, turns.json and every turn (turns.jsonl) here")

@@ -14,6 +14,8 @@ from voicebot.bench.turns_cases import Case
 from voicebot.bench.turns_clock import InstantVad
 from voicebot.bench.turns_report import Plot, Table, write
 from voicebot.bench.turns_run import Outcome, as_text, figures, play_all, rows
+from voicebot.ears.adviser import Advised, SmartTurn, find_model
+from voicebot.ears.asr.engine import Engine
 from voicebot.ears.asr.moonshine import Moonshine
 from voicebot.paths import models_dir, speech_dir
 
@@ -31,7 +33,10 @@ def run(args: argparse.Namespace) -> int:
     if not cases:
         print("no recording of what was asked for", file=sys.stderr)
         return 1
-    outcomes = play_all(cases, InstantVad(), Moonshine(models_dir() / "moonshine-tiny-en"))
+    engine: Engine = Moonshine(models_dir() / "moonshine-tiny-en")
+    if args.adviser:
+        engine = Advised(engine, SmartTurn(find_model()))
+    outcomes = play_all(cases, InstantVad(), engine)
     found = figures(outcomes)
     if args.out is not None:
         report(args.out, found, outcomes)

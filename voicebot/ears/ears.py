@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voicebot import config
-from voicebot.ears import audio
+from voicebot.ears import adviser, audio
+from voicebot.ears.adviser import Advised, SmartTurn
 from voicebot.ears.asr.engine import Engine, Transcript
 from voicebot.ears.asr.failover import Failover
 from voicebot.ears.asr.moonshine import Moonshine
@@ -53,7 +54,10 @@ class Ears:
             EngineFailed: a Pipecat service cannot be made.
         """
         engines = [_load(engine, settings) for engine in settings.engines]
-        return cls(Failover(engines, settings.limit_s), Silero(find_model()), settings)
+        engine: Engine = Failover(engines, settings.limit_s)
+        if settings.adviser == "smart-turn":
+            engine = Advised(engine, SmartTurn(adviser.find_model()))
+        return cls(engine, Silero(find_model()), settings)
 
     @property
     def engine_name(self) -> str:
@@ -137,4 +141,9 @@ def faults(settings: config.Ears) -> list[VoicebotError]:
                 pipecat_service.check(engine)
         except (EngineFailed, ModelMissing) as error:
             found.append(error)
+    try:
+        if settings.adviser == "smart-turn":
+            adviser.find_model()
+    except ModelMissing as error:
+        found.append(error)
     return found

@@ -82,6 +82,8 @@ def silence_needed(
         paused_s: the longest pause after which the caller went on in it, in seconds.
     """
     needed_s = _judged(transcript, expect, timing, voiced_s, paused_s)
+    if expect.kind == "free" and transcript.over is not None and transcript.over < timing.sounds_over:
+        needed_s = max(needed_s, timing.perhaps_s)
     if expect.kind == "free" and voiced_s >= timing.story_from_s:
         needed_s = max(needed_s, timing.story_s)
     if expect.kind == "free" and paused_s >= timing.pause_from_s:

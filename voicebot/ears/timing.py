@@ -87,6 +87,9 @@ class Timing:
     after `unfinished_s` at most: who pauses to think or to read pauses again."""
     pause_from_s: float = 0.25
     """Shorter pauses tell nothing: consonants are closed so long, and breaths are short."""
+    sounds_over: float = 0.5
+    """Probability of Smart Turn, where it is asked (``ears.adviser``), under which free speech that reads as finished
+    ends after `perhaps_s` all the same."""
     nothing_s: float = 0.5
     """Silence after speech in which nothing was recognised."""
     noise_s: float = 1.0

@@ -131,13 +131,6 @@ def test_counting_what_was_dictated(said: str, characters: int) -> None:
     assert endpoint.count_characters(said) == characters
 
 
-def test_listening_noises_are_no_answers_but_yes_is_one() -> None:
-    assert endpoint.is_backchannel(Transcript("Uh-huh.", 0.9), Expect())
-    assert not endpoint.is_backchannel(Transcript("Uh-huh.", 0.9, expected="uh huh"), Expect("yesno"))
-    assert not endpoint.is_backchannel(Transcript("A person, please.", 0.9), Expect())
-    assert endpoint.is_filler(Transcript("Um, uh.", 0.9))
-
-
 def test_who_pauses_between_digits_is_given_that_pause_where_the_length_is_in_doubt() -> None:
     doubtful = Transcript("471", 0.9, expected="four seven one one", evidence={"agree": 0.0, "length": 1.0})
     assert endpoint.silence_needed(doubtful, FOUR, T, paused_s=0.6) == pytest.approx(0.9)

@@ -27,15 +27,23 @@ from voicebot.mouth.mouth import Mouth
 
 CALLERS = ("yesno", "digits4", "request", "sentence", "coffee")
 """Tasks of the manifest whose recordings interrupt."""
-KINDS = ("caller", "echo", "noise", "music", "side-talk", "backchannel", "cough", "line")
+SHORT = ("yesno", "digit", "nato", "dateword", "ordinal", "number", "word")
+"""Tasks of short words: answers that the prompt asks for (``short``), and words that the dialog listens for anyway,
+over a prompt that asks for nothing (``unasked``)."""
+SHORT_OF_EACH = 12
+KINDS = ("caller", "short", "unasked", "echo", "noise", "music", "side-talk", "backchannel", "cough", "line")
 EARLIER = ("request", "sentence", "coffee")
 """The first recording of these is the caller's earlier turn where somebody or something else comes in."""
+SPOKEN = ("caller", "short", "unasked")
+"""Kinds where the caller takes the turn."""
 ECHO_DB = (-15.0, -20.0, -25.0, -30.0)
 ECHO_DELAY_S = (0.02, 0.06, 0.13, 0.25)
 BEGIN_S = (1.0, 2.5)
 """When in the prompt a sound begins."""
 NOISE_DBFS = (-40.0, -30.0)
 MUSIC_DBFS = (-35.0, -25.0)
+CALLER_DBFS = -26.0
+"""The caller's earlier turn, where somebody or something else comes in then: the nominal level of telephone speech."""
 SIDE_TALK_DBFS = -45.0
 """A second person in the room: some 20 dB under who holds the telephone."""
 LINE_DBFS = (-40.0, -30.0)
@@ -73,7 +81,7 @@ class Case:
 def case(name: str, kind: str, speaker: str, expect: Expect, sound: Pcm) -> Case:
     """A sound at a moment and over an echo that its name chooses."""
     chance = np.random.default_rng(zlib.crc32(name.encode()))
-    voice_s = voice_ends(sound)[0] if kind == "caller" else 0.0
+    voice_s = voice_ends(sound)[0] if kind in SPOKEN else 0.0
     return Case(
         name, kind, speaker, expect, sound, float(chance.uniform(*BEGIN_S)), voice_s,
         float(chance.choice(ECHO_DB)), float(chance.choice(ECHO_DELAY_S)), sound,
@@ -87,6 +95,7 @@ async def cases(
     """All cases of `kinds`, at most `limit` recordings of each. Raises VoicebotError: one cannot be read."""
     own = [r for r in everything if not speakers or r.speaker in speakers]
     found = _people(folder, everything, own, limit)
+    found += _short(folder, everything, own, limit)
     found += [
         Case(f"echo {db} {delay_s}", "echo", "", Expect(), _NONE, 0.0, 0.0, db, delay_s, _NONE)
         for db in ECHO_DB
@@ -94,15 +103,15 @@ async def cases(
     ]
     found += _noises(folder)
     if "backchannel" in kinds:
-        found += await _backchannels(mouth)
+        found += [over for c in await _backchannels(mouth) for over in _over_prompts(c, everything)]
     found += [case(f"cough {i}", "cough", "made", Expect(), cough(i)) for i in range(12)]
     found += [
         case(f"line {name} {db}", "line", "made", Expect(), _at(sound, db))
         for name, sound in line_faults().items()
         for db in LINE_DBFS
     ]
-    earlier = next((load(folder / r.path) for r in everything if r.task in EARLIER), _NONE)
-    return [c if c.kind == "caller" else replace(c, earlier=earlier) for c in found if c.kind in kinds]
+    earlier = next((_at(load(folder / r.path), CALLER_DBFS) for r in everything if r.task in EARLIER), _NONE)
+    return [c if c.kind in SPOKEN else replace(c, earlier=earlier) for c in found if c.kind in kinds]
 
 
 def _people(folder: Path, everything: Sequence[Recording], own: list[Recording], limit: int | None) -> list[Case]:
@@ -114,9 +123,38 @@ def _people(folder: Path, everything: Sequence[Recording], own: list[Recording],
         side = _at(load(folder / r.path), SIDE_TALK_DBFS)
         found.append(case(f"side talk {r.path}", "side-talk", r.speaker, Expect(), side))
     for r in own:
-        if r.task in ("backchannel", "cough"):
+        if r.task == "cough":
             found.append(case(r.path, r.task, r.speaker, Expect(), load(folder / r.path)))
+        elif r.task == "backchannel":
+            found += _over_prompts(case(r.path, r.task, r.speaker, Expect(), load(folder / r.path)), everything)
     return found
+
+
+def _short(folder: Path, everything: Sequence[Recording], own: list[Recording], limit: int | None) -> list[Case]:
+    known = tasks(everything)
+    chosen = [
+        r for task in SHORT for r in spread_over([r for r in own if r.task == task], min(limit or 99, SHORT_OF_EACH))
+    ]
+    listed = tuple({word for r in everything if r.task in SHORT for word in r.transcript.split()})
+    found = []
+    for r in chosen:
+        said = load(folder / r.path)
+        if r.task != "word":
+            found.append(case(r.path, "short", r.speaker, known[r.task].expect(r), said))
+        if r.task != "yesno":
+            found.append(case(f"unasked {r.path}", "unasked", r.speaker, Expect(boost=listed), said))
+    return found
+
+
+def _over_prompts(listening: Case, everything: Sequence[Recording]) -> list[Case]:
+    """The same sound over prompts that ask for nothing, a number, and one of some phrases."""
+    listed = tuple({r.transcript for r in everything if r.task == "dateword"})
+    asked = {"": Expect(), " (a number)": Expect("digits", (4,)), " (a word)": Expect("phrases", phrases=listed)}
+    return [
+        case(listening.name + over, listening.kind, listening.speaker, expect, listening.sound)
+        for over, expect in asked.items()
+        if listed or expect.kind != "phrases"
+    ]
 
 
 def _noises(folder: Path) -> list[Case]:

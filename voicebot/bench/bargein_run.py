@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from telephony.media.codecs import RATE_HZ, Pcm
-from voicebot.bench.bargein_cases import Case
+from voicebot.bench.bargein_cases import SPOKEN, Case
 from voicebot.bench.sound import through_line
 from voicebot.bench.turns_clock import PACKET, InstantVad, Line
 from voicebot.bench.turns_stats import delays, share
@@ -173,11 +173,12 @@ def play_all(
 def figures(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """As JSON data: callers, and by kind what stopped a prompt that should have gone on."""
     callers = [o for o in outcomes if o.kind == "caller"]
-    others = [o for o in outcomes if o.kind != "caller"]
+    others = [o for o in outcomes if o.kind not in SPOKEN]
     kinds = {kind: [o for o in others if o.kind == kind] for kind in dict.fromkeys(o.kind for o in others)}
     return {
         "prompts": len(outcomes),
         "caller": {**_callers(callers), "speakers": {s: _callers(of) for s, of in _by_speaker(callers).items()}},
+        "words": {kind: _callers([o for o in outcomes if o.kind == kind]) for kind in SPOKEN[1:]},
         "no_caller": {kind: _false(of) for kind, of in {**kinds, "all": others}.items()},
     }
 
@@ -188,6 +189,7 @@ def _callers(outcomes: Sequence[Outcome]) -> dict[str, Any]:
         "stop_ms": delays(waits),
         "missed": share(sum(o.stop_ms is None for o in outcomes), len(outcomes)),
         "resumed_over": share(sum(o.stop_ms is not None and not o.turn_taken for o in outcomes), len(outcomes)),
+        "nervous": share(sum(o.turn_taken and len(o.pauses_s) > 1 for o in outcomes), len(outcomes)),
         "early": share(sum(o.early for o in outcomes), len(outcomes)),
     }
 
@@ -213,7 +215,13 @@ def as_text(found: dict[str, Any]) -> str:
     """A table for people."""
     caller = found["caller"]
     stop = caller["stop_ms"]
-    lines = [f"callers: {_share(caller['missed'])} missed, {_share(caller['resumed_over'])} talked over again"]
+    taken = {"callers": caller, "short answers": found["words"]["short"], "words unasked": found["words"]["unasked"]}
+    lines = [
+        f"{name}: {_share(row['missed'])} missed, {_share(row['resumed_over'])} talked over again,"
+        f" {_share(row['nervous'])} talked over in between"
+        for name, row in taken.items()
+        if row["missed"]["of"]
+    ]
     if stop["n"]:
         ms = ", ".join(f"{p} {stop[p]:.0f}" for p in ("p50", "p90", "p95", "max"))
         lines.append(f"prompt stops after the first voiced sample: {ms} ms (p95 {stop['p95_interval']})")

@@ -33,25 +33,11 @@ _TIME_ENDS = frozenset(
     ["am", "pm", "a.m", "p.m", "m", "morning", "afternoon", "evening", "night", "o'clock", "noon", "midnight", "midday"]
 )
 FILLERS = frozenset(["uh", "um", "er", "hmm", "hm", "mm", "ah"])
-BACKCHANNELS = frozenset(
-    [
-        "mhm", "mm", "mm hmm", "mmhmm", "hmm", "hm", "uh huh", "uh", "um", "ah", "oh", "er", "okay", "ok", "right",
-        "yeah", "yes", "yep", "sure", "i see", "huh", "aha", "ooh", "mm mm", "alright", "please", "thanks", "thank you",
-    ]
-)  # fmt: skip
-"""What listeners say to show that they listen. It does not stop a prompt, unless it answers yes or no."""
 
 
 def is_filler(transcript: Transcript) -> bool:
     """Whether nothing but "um" was said: the caller is still thinking."""
     return not transcript.expected and FILLERS.issuperset(words(transcript.text))
-
-
-def is_backchannel(transcript: Transcript, expect: Expect) -> bool:
-    """Whether the caller only shows that he listens."""
-    if expect.kind != "free" and transcript.expected:
-        return False
-    return " ".join(words(transcript.text)) in BACKCHANNELS
 
 
 def least_voiced_s(expect: Expect) -> float:

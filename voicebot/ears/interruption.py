@@ -1,7 +1,8 @@
-"""Who may stop a prompt: judged by windows while a sound over it goes on. Without I/O; the turn machine asks.
+"""Who may stop a prompt: judged by windows while a sound over it goes on, and by its words. Without I/O.
 
 Silero is sure of speech (0.99) and less so of music, coughs and noise (0.8); somebody else in the room is fainter than
-the caller was in his earlier turns. What the words say is judged in `listener`.
+the caller was in his earlier turns. Of words, short ones count only when they are what the dialog listens for or surely
+understood: "mhm" is written as anything.
 """
 
 from __future__ import annotations
@@ -11,8 +12,46 @@ import math
 from collections import deque
 from collections.abc import Collection
 
+from voicebot.ears.asr.engine import Transcript
+from voicebot.ears.sentence import words
 from voicebot.ears.timing import Timing
 from voicebot.ears.vad import RATE_HZ, WINDOW, WINDOW_S
+from voicebot.events import Expect
+
+SHORT_S = 0.7
+"""Speech shorter than this may be a listener's "mhm" whatever recognition makes of it."""
+BELIEVED = 0.9
+"""Confidence from which words are believed of short speech, and of a sound that hardly seemed to be speech."""
+ANSWER_BELIEVED = 0.6
+"""The same of a short answer inside the grammar."""
+CLOSE = 3.0
+"""Nats by which an answer inside the grammar may be less likely than a free reading that only shows that somebody
+listens, and the beginning of one than any free reading. Of 74 short answers 70 were within it; of "yeah", "okay" and
+the like heard as digits none."""
+LISTENING = frozenset(
+    [
+        "mhm", "mm", "mmhmm", "hmm", "hm", "uh", "huh", "um", "ah", "oh", "er", "okay", "ok", "right", "yeah", "yep",
+        "aha", "ooh", "alright", "sure",
+    ]
+)  # fmt: skip
+LISTENING_ALONE = frozenset(["yes", "i see", "please", "thanks", "thank you"])
+"""What listeners say to show that they listen: one of the latter, or any of the former in a row. It does not stop a
+prompt, unless it answers yes or no."""
+OBJECTIONS = frozenset(["no", "nope", "stop", "wait", "hello", "excuse me", "hold on", "pardon", "sorry"])
+"""Short words that stop a prompt wherever they are said."""
+COMMON = frozenset(
+    [
+        "a", "about", "actually", "also", "am", "an", "and", "are", "as", "at", "be", "been", "but", "by",
+        "can", "could", "did", "do", "does", "don't", "for", "from", "had", "has", "have", "he", "here", "her",
+        "how", "i", "i'd", "i'll", "i'm", "i've", "if", "in", "is", "it", "it's", "its", "just", "know", "like",
+        "made", "make", "me", "mine", "more", "much", "my", "need", "not", "of", "on", "or", "our", "out",
+        "please", "really", "see", "she", "should", "so", "some", "something", "that", "that's", "the", "them",
+        "then", "there", "there's", "these", "they", "thing", "think", "this", "to", "too", "up", "us", "very",
+        "want", "was", "we", "well", "were", "what", "what's", "when", "where", "which", "who", "will", "with",
+        "would", "you", "you're", "your",
+    ]
+)  # fmt: skip
+"""Words that are in what anybody says: they do not tell that the dialog is meant."""
 
 SILENT_DB = -120.0
 _REMEMBERED = 32
@@ -52,7 +91,9 @@ class Interruption:
         self._doubted = False
         self._judged = 0
         self._voiced = self._counted = 0
-        self._sure = self._power = 0.0
+        self._sure = self._power = self._peak = 0.0
+        self._run: deque[float] = deque(maxlen=round(self.timing.peak_s / WINDOW_S))
+        """Probabilities of the turn's last windows, silent ones too."""
 
     def prompt_started(self, interruptible: bool) -> None:
         """A prompt plays from now on."""
@@ -65,6 +106,9 @@ class Interruption:
     def window(self, probability: float, level_db: float) -> None:
         """One more window, whatever is in it: its probability of speech and level (RMS, in dB below full scale)."""
         self._heard.append((probability, level_db))
+        self._run.append(probability)
+        if len(self._run) == self._run.maxlen:
+            self._peak = max(self._peak, _mean(self._run))
 
     def count_voiced(self) -> None:
         """The last window belongs to the voice of the turn under way."""
@@ -76,13 +120,13 @@ class Interruption:
 
     def may_begin(self) -> bool:
         """Whether a turn begins with the last windows: over a prompt, whether they are surely speech, the caller's."""
-        timing, alarms = self.timing, min(self.alarms, self.timing.alarms)
-        if not self.prompt:
-            return self._voiced >= _samples(timing.start_s)
-        if self._voiced < _samples(timing.start_s * (1 + alarms)):
+        timing = self.timing
+        if self._voiced < _samples(self.least_s):
             return False
+        if not self.prompt:
+            return True
         last = self._last(timing.start_s)
-        sure = _mean([p for p, _ in last]) >= timing.sure_start + alarms * timing.wary
+        sure = _mean([p for p, _ in last]) >= timing.sure_start + min(self.alarms, timing.alarms) * timing.wary
         return sure and not self._aside([db for _, db in last])
 
     def begin(self) -> None:
@@ -90,6 +134,12 @@ class Interruption:
         self._count_from(self._last(self.timing.start_s))
         self.over_prompt = self.prompt
         self.interrupted = self.stops
+
+    @property
+    def least_s(self) -> float:
+        """Speech that makes a turn, in seconds; each false alarm over a prompt asks for more."""
+        alarms = min(self.alarms, self.timing.alarms) if self.prompt else 0
+        return self.timing.start_s * (1 + alarms)
 
     @property
     def stops(self) -> bool:
@@ -104,9 +154,8 @@ class Interruption:
             return self._judge_again()
         if self._judged == len(self.timing.doubt_s) or self._counted < _samples(self.timing.doubt_s[self._judged]):
             return Verdict.NOTHING_NEW
-        below = self.timing.doubt_below[self._judged]
         self._judged += 1
-        self._doubted = self._sureness < below or self._aside([self.level_db])
+        self._doubted = self._sureness < self.timing.doubt_below or self._aside([self.level_db])
         self.alarms += self._doubted
         return Verdict.DOUBT if self._doubted else Verdict.NOTHING_NEW
 
@@ -121,7 +170,7 @@ class Interruption:
     @property
     def doubted(self) -> bool:
         """What began over the prompt hardly seems to be speech."""
-        return self._doubted or (self.interrupted and self._sureness < self.timing.doubt_end)
+        return self._doubted or (self.interrupted and self._sureness < self.timing.doubt_below)
 
     @property
     def level_db(self) -> float:
@@ -135,10 +184,14 @@ class Interruption:
 
     @property
     def _sureness(self) -> float:
-        return self._sure * WINDOW / max(WINDOW, self._counted)
+        weight, mean = self.timing.peak_weight, self._sure * WINDOW / max(WINDOW, self._counted)
+        return weight * (self._peak or mean) + (1 - weight) * mean
 
     def _count_from(self, windows: Collection[tuple[float, float]]) -> None:
         """What came before these windows does not count for or against whoever speaks now."""
+        self._run.clear()
+        self._run.extend(p for p, _ in windows)
+        self._peak = 0.0
         self._sure = sum(p for p, _ in windows)
         self._power = sum(10 ** (db / 10) for _, db in windows)
         self._counted = len(windows) * WINDOW
@@ -156,3 +209,37 @@ def _samples(seconds: float) -> int:
 
 def _mean(values: Collection[float]) -> float:
     return sum(values) / len(values) if values else 0.0
+
+
+def meant_for_us(said: Transcript, expect: Expect, voiced_s: float, *, doubted: bool) -> bool:
+    """Whether these words over a prompt are a turn of the caller; where not, the prompt goes on.
+
+    Args:
+        voiced_s: how long was spoken, in seconds.
+        doubted: it hardly seemed to be speech.
+    """
+    listens = _only_listens(said.text)
+    answers = bool(said.expected) and (not listens or expect.kind == "yesno" or said.gap <= CLOSE)
+    if not answers and (listens or not said.text):
+        return False
+    if doubted:
+        return max(said.expected_confidence, said.confidence) >= BELIEVED
+    if voiced_s >= SHORT_S or said.confidence >= BELIEVED or _begins_an_answer(said):
+        return True
+    return (answers and said.expected_confidence >= ANSWER_BELIEVED) or _listened_for(said.text, expect.boost)
+
+
+def _only_listens(text: str) -> bool:
+    said = words(text)
+    return bool(said) and (LISTENING.issuperset(said) or " ".join(said) in LISTENING_ALONE)
+
+
+def _begins_an_answer(said: Transcript) -> bool:
+    """Whether it is the first part of a number, or of what else is awaited in parts, in both readings."""
+    begun = set(words(said.begun)) - COMMON - LISTENING
+    return said.partial and said.gap - said.lead <= CLOSE and not begun.isdisjoint(words(said.text))
+
+
+def _listened_for(text: str, listed: Collection[str]) -> bool:
+    said = words(text)
+    return " ".join(said) in OBJECTIONS or bool(set(said).difference(COMMON).intersection(listed))

@@ -236,6 +236,9 @@ class TurnMachine:
         self.state = State.SPEECH
         self._voiced_end = self.now
         self.interruption.begin()
+        if self.interruption.over_prompt:  # whose echo may have looked like speech for seconds before
+            said = _samples(self.interruption.least_s)
+            self._onset, self._voiced = self.now - said, said
         self._deadline = None
         return [Began(self._onset, self.interruption.over_prompt, self.interruption.interrupted)]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.tiny_whisper import build
 from voicebot.cli import main
 
 pytestmark = [pytest.mark.speech, pytest.mark.models]
@@ -24,6 +25,23 @@ def test_figures_are_the_last_line_and_a_report_is_written(capsys: pytest.Captur
     assert {"report.html", "asr.json", "cases.jsonl", "tasks.png", "calibration.png"} <= {
         path.name for path in tmp_path.iterdir()
     }
+
+
+def test_other_lines_and_engines_are_compared_in_one_run(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """The Whisper is built here, and says "yes" to everything."""
+    whisper = f"whisper:{build(tmp_path / 'tiny', 'yes')}"
+    engines = ["--engine", whisper, "--engine", "moonshine"]
+    args = ["--task", "yesno", "--conditions", *engines, "--jobs", "1", "--json", "--out", str(tmp_path)]
+    assert main(["bench", "asr", *args]) == 0
+    figures = json.loads(capsys.readouterr().out.splitlines()[-1])
+    lines = ("clean", "20 dB", "10 dB", "5 dB", "2 % lost")
+    assert list(figures["runs"]) == [f"{engine}, {line}" for engine in (whisper, "moonshine") for line in lines]
+    exact = {name: run["tasks"]["yesno"]["exact"]["percent"] for name, run in figures["runs"].items()}
+    assert exact["moonshine, clean"] == 100 > exact[f"{whisper}, clean"] > 0
+    assert figures["tasks"] == figures["runs"][f"{whisper}, clean"]["tasks"]
+    page = (tmp_path / "report.html").read_text()
+    assert all(name in page for name in figures["runs"])
+    assert "runs.png" in page
 
 
 def test_sentences_are_no_numbers(capsys: pytest.CaptureFixture[str]) -> None:

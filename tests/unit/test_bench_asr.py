@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from voicebot.bench.asr_cases import Case
+from voicebot import config
+from voicebot.bench.asr_cases import Case, heard_rightly, settings
 from voicebot.bench.asr_line import Line, Recording, read_manifest, received
 from voicebot.bench.asr_score import calibration, of_tasks, table
+from voicebot.bench.asr_sure import of_words
 from voicebot.bench.asr_tasks import tasks, truth
 from voicebot.bench.asr_words import checked, errors, looked_up, luhn_sum, over_speakers, wilson
 from voicebot.errors import VoicebotError
+from voicebot.events import Word
 
 
 def recording(task: str, transcript: str, slots: str = "") -> Recording:
@@ -75,6 +80,30 @@ def test_an_order_is_right_when_all_its_slots_are() -> None:
     known = tasks([asked, other])["coffee"]
     assert known.value("An 8 ounce iced coffee with a bit of soy milk.", asked) == truth(asked, known)
     assert known.value("An 8 ounce iced coffee with soy milk.", asked) != truth(asked, known)
+
+
+def test_words_that_were_not_said_count_as_wrong_and_figures_as_their_words() -> None:
+    words = [Word("Seven,", 0.9), Word("ate", 0.4), Word("$54.", 0.8)]
+    assert heard_rightly(words, "seven eight five four") == ((0.9, True), (0.4, False), (0.8, True))
+    assert heard_rightly(words, "") == (), "nobody knows what was said"
+
+
+def test_word_confidences_are_worth_what_they_tell_apart() -> None:
+    found = of_words([(0.9, True), (0.8, True), (0.95, False), (0.3, False), (0.2, True)])
+    assert (found["n"], found["right"]["percent"]) == (5, 60.0)
+    assert found["auc"] == pytest.approx(2 / 6, abs=0.001)
+    assert (found["guesses_wrong"]["percent"], found["wrong_found"]["percent"]) == (50.0, 50.0)
+    assert of_words([]) == {"n": 0}
+
+
+def test_engines_are_those_of_the_configuration(tmp_path: Path) -> None:
+    assert settings("moonshine").engines == ("moonshine",)
+    assert settings("whisper").engines == (config.Whisper(whisper="base.en"),)
+    assert settings("whisper:/srv/mine").engines == (config.Whisper(whisper="/srv/mine"),)
+    (tmp_path / "x.yaml").write_text("ears: {engine: [{pipecat: 'my.stt:Stt'}, moonshine], limit_s: 3}")
+    assert settings(str(tmp_path / "x.yaml")).engines == (config.Pipecat(pipecat="my.stt:Stt"), "moonshine")
+    with pytest.raises(VoicebotError, match="no engine"):
+        settings("nonsense")
 
 
 def test_noise_has_the_level_asked_for() -> None:

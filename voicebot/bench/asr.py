@@ -17,9 +17,18 @@ def register(sub: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     add("--speech", type=Path, metavar="DIR", help="a folder with a manifest.csv (default: VOICEBOT_SPEECH)")
     add("--task", action="append", default=[], metavar="NAME", help="only recordings of this task (repeatable)")
     add("--speaker", action="append", default=[], metavar="NAME", help="only this speaker (repeatable)")
-    add("--engine", default="moonshine", metavar="NAME", help="recognition engine (moonshine)")
+    add(
+        "--engine",
+        action="append",
+        metavar="NAME",
+        help="moonshine (default), whisper, whisper:MODEL (a name or a folder), or a configuration file, whose engines"
+        " it takes; repeated: one after the other, compared in the report",
+    )
     add("--noise", type=float, metavar="DB", help="mix in the folder's noises at this signal-to-noise ratio")
     add("--loss", type=float, default=0.0, metavar="PERCENT", help="lose packets of 20 ms, concealed as in a call")
+    add(
+        "--conditions", action="store_true", help="clean, with noise at 20, 10 and 5 dB, and with 2 %% lost, in one run"
+    )
     add("--only", choices=("tasks", "rejection", "cost"), help="one part: tasks, rejection of all else, or cost")
     add("--limit", type=int, metavar="N", help="at most N recordings of each task, spread over it")
     add(

@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
+import difflib
 import multiprocessing
 import sys
 import time
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from telephony.media.codecs import RATE_HZ, Pcm
+from voicebot import config
 from voicebot.bench.asr_line import Detector, Line, Recording, load, received
 from voicebot.bench.asr_tasks import Task, plain, tasks, truth
 from voicebot.bench.asr_words import errors
 from voicebot.ears.asr.digits import DigitLayer
 from voicebot.ears.asr.engine import Engine, Transcript
+from voicebot.ears.asr.failover import Failover
 from voicebot.ears.asr.moonshine import Moonshine
 from voicebot.ears.audio import for_engine
+from voicebot.ears.ears import load_engine
 from voicebot.errors import VoicebotError
-from voicebot.events import Expect
+from voicebot.events import Expect, Word
 from voicebot.paths import models_dir
 
-ENGINES: dict[str, Callable[[], Engine]] = {"moonshine": lambda: Moonshine(models_dir() / "moonshine-tiny-en")}
-"""Name → how it is loaded."""
 _PROGRESS_S = 10.0
 
 
@@ -55,17 +57,43 @@ class Case:
     words: int
     evidence: dict[str, float] = field(default_factory=dict)
     """What the confidence was made of (see `Transcript.evidence`)."""
+    kind: str = "free"
+    """Of what was expected."""
+    sure: tuple[tuple[float, bool], ...] = ()
+    """Each word of `text`: its confidence, and whether it was said there."""
 
     @property
     def right(self) -> bool:
         return self.value == self.truth
 
 
+def settings(name: str) -> config.Ears:
+    """What a name on the command line stands for.
+
+    Args:
+        name: ``moonshine``; ``whisper`` or ``whisper:MODEL``, a model's name or folder as in the configuration; or a
+            configuration file, whose engines hear as they do in a server: the next where one fails.
+
+    Raises:
+        VoicebotError: no such engine. SourceError: the file is wrong.
+    """
+    kind, _, model = name.partition(":")
+    if name.endswith((".yaml", ".yml")):
+        return config.load(Path(name)).ears
+    if kind == "whisper":
+        return config.Ears(engine=config.Whisper(whisper=model or "base.en"))
+    if name != "moonshine":
+        raise VoicebotError(
+            f"no engine is called {name!r}", "choose moonshine, whisper, whisper:MODEL or a configuration file"
+        )
+    return config.Ears()
+
+
 def engine(name: str) -> Engine:
-    """Load an engine. Raises VoicebotError: no such engine; ModelMissing."""
-    if name not in ENGINES:
-        raise VoicebotError(f"no engine is called {name!r}", "choose one of: " + ", ".join(ENGINES))
-    return ENGINES[name]()
+    """Load what `settings` says. Raises VoicebotError, ModelMissing, EngineFailed."""
+    ears = settings(name)
+    engines = [load_engine(one, ears) for one in ears.engines]
+    return engines[0] if len(engines) == 1 else Failover(engines, ears.limit_s)
 
 
 class Ears:
@@ -121,8 +149,21 @@ def case(recording: Recording, task: Task, pcm: Pcm, ears: Ears) -> Case:
         confidence=min((t.confidence if task.free else t.expected_confidence for t in found), default=0.0),
         free=task.free, turns=len(found), cpu_ms=cpu_ms, seconds=seconds,
         word_errors=errors(said.split(), heard.split()) if said else 0, words=len(said.split()),
-        evidence=found[0].evidence if len(found) == 1 else {},
+        evidence=found[0].evidence if len(found) == 1 else {}, kind=task.expect(recording).kind,
+        sure=heard_rightly([word for t in found for word in t.words], recording.transcript),
     )  # fmt: skip
+
+
+def heard_rightly(words: Sequence[Word], transcript: str) -> tuple[tuple[float, bool], ...]:
+    """Whether each word, written as in `plain`, is among those said, in their order; none where that is not known."""
+    said = plain(transcript).split()
+    parts = [(at, part) for at, word in enumerate(words) for part in plain(word.text).split()]
+    if not said:
+        return ()
+    matcher = difflib.SequenceMatcher(None, said, [part for _, part in parts], autojunk=False)
+    same = {i for block in matcher.get_matching_blocks() for i in range(block.b, block.b + block.size)}
+    wrong = {at for i, (at, _) in enumerate(parts) if i not in same}
+    return tuple((word.confidence, at not in wrong) for at, word in enumerate(words))
 
 
 def seed(path: str) -> int:

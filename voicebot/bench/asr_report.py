@@ -1,85 +1,92 @@
-"""A run as a page: bars by task with their intervals, calibration, the figures, and every answer that was wrong."""
+"""A run as a page: tasks, other lines and engines, speakers, calibration, every answer that was wrong."""
 
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import matplotlib as mpl
-
+from voicebot.bench import asr_plots
 from voicebot.bench.asr_cases import Case
-from voicebot.bench.asr_score import THRESHOLD, Figures, table
+from voicebot.bench.asr_score import Figures, table
 
-_STYLE = "body{font:15px sans-serif;max-width:70em;margin:2em auto}td,th{padding:2px 10px;text-align:left}"
+_STYLE = (
+    "body{font:15px sans-serif;max-width:75em;margin:2em auto;padding:0 1em}td,th{padding:2px 10px;text-align:left}"
+    "tr:nth-child(even){background:#f4f4f4}img{max-width:100%}pre{overflow-x:auto}"
+)
 
 
-def write(out: Path, figures: Figures, cases: Sequence[Case]) -> None:
-    """``report.html``, ``tasks.png`` and ``calibration.png``. Raises OSError."""
-    mpl.use("Agg")
-    pictures = []
-    if cases:
-        _bars(figures, out / "tasks.png")
-        _curve(figures, out / "calibration.png")
-        pictures = ["tasks.png", "calibration.png"]
+def write(out: Path, figures: Figures, runs: Mapping[str, tuple[Figures, Sequence[Case]]]) -> None:
+    """``report.html`` and its pictures. Raises OSError.
+
+    Args:
+        figures: of the first run, with what else was measured.
+        runs: engine and line → figures and answers of each run; the first one first.
+    """
     title = f"Recognition: {figures['engine']}"
-    if figures["noise_db"] is not None:
-        title += f", noise at {figures['noise_db']:g} dB"
-    if figures["loss_percent"]:
-        title += f", {figures['loss_percent']:g} % of packets lost"
+    every = {name: found for name, (found, _) in runs.items()}
+    pictures = asr_plots.draw(out, figures, every)
+    parts = [f"<h1>{html.escape(title)}</h1><pre>{html.escape(table(figures))}</pre>"]
+    parts += [f'<h2>{html.escape(text)}</h2><p><img src="{name}" alt="{html.escape(text)}">' for name, text in pictures]
+    if len(every) > 1:
+        parts += ["<h2>Each line and engine: right answers (%), Wilson 95 %</h2>", _table(*_compared(every))]
+    if figures.get("tasks"):
+        parts += ["<h2>Speakers: right answers (%), recordings</h2>", _table(*_speakers(figures["tasks"]))]
+    for name, (_, cases) in runs.items():
+        parts += _wrong(name, cases)
+    (out / "report.html").write_text(
+        f"<!doctype html><html lang=en><meta charset=utf-8><title>{html.escape(title)}</title>"
+        f"<style>{_STYLE}</style>" + "".join(parts) + "\n",
+        encoding="utf-8",
+    )
+
+
+def _compared(runs: Mapping[str, Figures]) -> tuple[Sequence[str], list[Sequence[str]]]:
+    """Tasks in rows, runs in columns; the last row is the cost."""
+
+    def cell(task: Figures) -> str:
+        low, high = task["exact"]["wilson95"]
+        return f"{task['exact']['percent']:.1f} ({low:.0f}–{high:.0f})"
+
+    rows: list[Sequence[str]] = [
+        (f"{name} ({task['n']})", *(cell(run["tasks"][name]) for run in runs.values()))
+        for name, task in next(iter(runs.values()))["tasks"].items()
+    ]
+    costs = [[task["cpu_ms"]["per_2s"] for task in run["tasks"].values()] for run in runs.values()]
+    rows.append(("CPU of 2 s, mean of tasks (ms)", *(f"{sum(c) / len(c):.0f}" for c in costs)))
+    errors = [run["calibration"].get("ece") for run in runs.values()]
+    rows.append(("calibration error (ECE)", *("-" if e is None else f"{e:.3f}" for e in errors)))
+    return ("task", *runs), rows
+
+
+def _speakers(tasks: Mapping[str, Figures]) -> tuple[Sequence[str], list[Sequence[str]]]:
+    """Speakers in rows, tasks in columns; tasks with a speaker for nearly each recording are left out."""
+    shown = {name: task["by_speaker"] for name, task in tasks.items() if task["by_speaker"]}
+    speakers = sorted({speaker for each in shown.values() for speaker in each})
+
+    def cell(found: Figures | None) -> str:
+        return f"{found['percent']:.0f} ({found['n']})" if found else ""
+
+    rows: list[Sequence[str]] = [
+        (speaker, *(cell(each.get(speaker)) for each in shown.values())) for speaker in speakers
+    ]
+    return ("speaker", *shown), rows
+
+
+def _wrong(name: str, cases: Sequence[Case]) -> list[str]:
     rows = [
         (c.task, c.speaker, c.path, c.truth, c.value or "-", f"{c.confidence:.2f}", c.text)
         for c in sorted(cases, key=lambda c: (c.task, -c.confidence))
         if not c.right
     ]
-    (out / "report.html").write_text(
-        f"<!doctype html><meta charset=utf-8><title>{html.escape(title)}</title><style>{_STYLE}</style>"
-        f"<h1>{html.escape(title)}</h1><pre>{html.escape(table(figures))}</pre>"
-        + "".join(f'<p><img src="{name}" alt="{name}">' for name in pictures)
-        + f"<h2>{len(rows)} wrong of {len(cases)}</h2><table>"
-        + _row("th", ("task", "speaker", "recording", "said", "understood", "confidence", "free text"))
-        + "".join(_row("td", row) for row in rows)
-        + "</table>\n",
-        encoding="utf-8",
-    )
+    head = ("task", "speaker", "recording", "said", "understood", "confidence", "free text")
+    summary = f"{html.escape(name)}: {len(rows)} wrong of {len(cases)}"
+    return [f"<details><summary>{summary}</summary>", _table(head, rows), "</details>"]
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    return "<table>" + _row("th", head) + "".join(_row("td", row) for row in rows) + "</table>"
 
 
 def _row(cell: str, texts: Sequence[str]) -> str:
     return "<tr>" + "".join(f"<{cell}>{html.escape(text)}</{cell}>" for text in texts) + "</tr>"
-
-
-def _bars(figures: Figures, path: Path) -> None:
-    from matplotlib import pyplot
-
-    tasks = figures["tasks"]
-    figure, axes = pyplot.subplots(figsize=(9, 4.5), layout="constrained")
-    for at, (name, task) in enumerate(tasks.items()):
-        exact = task["exact"]
-        low, high = exact["wilson95"]
-        axes.bar(at, exact["percent"], color="#4477aa")
-        axes.plot([at, at], [low, high], color="black")
-        for speaker in task["by_speaker"].values():
-            axes.plot(at, speaker["percent"], "o", color="#ee6677", markersize=4)
-        axes.annotate(f"{name}\n{task['n']}", (at, 2), ha="center", color="white", fontsize=7)
-    axes.set(ylabel="exactly right (%)", ylim=(0, 101), xticks=[])
-    axes.set_title("right answers, Wilson 95 %; dots are speakers")
-    axes.grid(alpha=0.3, axis="y")
-    figure.savefig(path, dpi=110)
-    pyplot.close(figure)
-
-
-def _curve(figures: Figures, path: Path) -> None:
-    from matplotlib import pyplot
-
-    bins = figures["calibration"].get("bins", [])
-    figure, axes = pyplot.subplots(figsize=(5, 4.5), layout="constrained")
-    axes.plot([0, 1], [0, 1], color="grey", linewidth=1)
-    axes.plot([b["confidence"] for b in bins], [b["right"] for b in bins], "o-", color="#4477aa")
-    for b in bins:
-        axes.annotate(str(b["n"]), (b["confidence"], b["right"]), (4, -10), textcoords="offset points", fontsize=8)
-    axes.axvline(THRESHOLD, color="#ee6677", linewidth=1)
-    axes.set(xlabel="confidence", ylabel="share right", xlim=(0, 1.02), ylim=(0, 1.02))
-    axes.set_title(f"calibration, ECE {figures['calibration'].get('ece')}")
-    axes.grid(alpha=0.3)
-    figure.savefig(path, dpi=110)
-    pyplot.close(figure)

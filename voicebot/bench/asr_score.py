@@ -128,6 +128,12 @@ def table(figures: Figures) -> str:
             f", accepted {f['accepted']['percent']} %"
         ),
         "calibration": lambda f: f"calibration: ECE {f.get('ece')}, Brier {f.get('brier')} over {f['n']} answers",
+        "words": lambda f: (
+            f"words of free text: {f['right']['percent']} % of {f['n']} right; under 0.5 are"
+            f" {f['wrong_found']['percent']} % of the wrong ones, and of those there {f['guesses_wrong']['percent']} % are"
+            if f["n"]
+            else ""
+        ),
         "out_of_grammar": lambda f: (
             f"other speech accepted: {f['accepted']['percent']} % of {f['accepted']['n']}"
             f" (any answer {f['answered']['percent']} %, a value for the dialog {f['in_dialog']['percent']} %)"
@@ -138,7 +144,7 @@ def table(figures: Figures) -> str:
         ),
         "cost": lambda f: f"CPU of {f['seconds']} s: free {f['free_ms']} ms, in grammar {f['grammar_ms']} ms",
     }
-    return "\n".join(lines + [say(figures[name]) for name, say in show.items() if name in figures])
+    return "\n".join(filter(None, lines + [say(figures[name]) for name, say in show.items() if name in figures]))
 
 
 def _share(task: Figures, name: str) -> str:

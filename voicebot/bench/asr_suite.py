@@ -6,17 +6,25 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from voicebot import config
-from voicebot.bench import asr_calibrate, asr_cases, asr_digits, asr_load, asr_reject, asr_report, asr_score
+from telephony.media.codecs import Pcm
+from voicebot.bench import asr_calibrate, asr_cases, asr_digits, asr_load, asr_reject, asr_report, asr_score, asr_sure
 from voicebot.bench.asr_cases import Case
 from voicebot.bench.asr_line import Line, Recording, read_manifest, read_noises
 from voicebot.bench.asr_tasks import NAMES, tasks
 from voicebot.ears.asr.moonshine import Moonshine
 from voicebot.errors import VoicebotError
 from voicebot.paths import models_dir, speech_dir
+
+CONDITIONS: tuple[tuple[str, float | None, float], ...] = (
+    ("clean", None, 0.0), ("20 dB", 20.0, 0.0), ("10 dB", 10.0, 0.0), ("5 dB", 5.0, 0.0), ("2 % lost", None, 0.02),
+)  # fmt: skip
+"""Lines of ``--conditions``: name, signal-to-noise ratio, share of packets lost."""
+Runs = dict[str, tuple[asr_score.Figures, list[Case]]]
+"""Engine and line → figures and answers."""
 
 
 def run(args: argparse.Namespace) -> int:
@@ -27,63 +35,101 @@ def run(args: argparse.Namespace) -> int:
     if not chosen and args.only in (None, "tasks"):
         print("no recording of the tasks and speakers asked for", file=sys.stderr)
         return 1
+    engines: list[str] = args.engine or ["moonshine"]
     if args.load is not None:
-        return _under_load(args, chosen, folder)
+        return _under_load(args, engines[0], chosen, folder)
     noises = read_noises(folder)
-    if args.noise is not None and not noises:
+    if (args.noise is not None or args.conditions) and not noises:
         raise VoicebotError(f"{folder} has no noise_manifest.csv", "leave --noise out, or give another folder")
-    line = Line(args.noise, args.loss / 100, noises if args.noise is not None else {})
+    if args.train_digits:
+        asr_digits.train(recordings, folder, Moonshine(models_dir() / "moonshine-tiny-en"))
+        return 0
+    if args.unheard is not None:
+        asr_digits.unheard(recordings, folder, Moonshine(models_dir() / "moonshine-tiny-en"), args.unheard)
+    lines = _lines(args, noises)
+    runs: Runs = {}
+    if args.only in (None, "tasks"):
+        for engine in engines:
+            for name, line in lines.items():
+                jobs = args.jobs or os.cpu_count() or 1
+                cases = asr_cases.run(engine, folder, recordings, chosen, line, jobs, args.unheard)
+                runs[f"{engine}, {name}"] = asr_score.of_tasks(cases) | asr_sure.of_cases(cases), cases
     figures: asr_score.Figures = {
         "bench": "asr",
-        "engine": args.engine,
+        "engine": engines[0],
         "speech": str(folder),
         "noise_db": args.noise,
         "loss_percent": args.loss,
         "digit_layer": "without each speaker" if args.unheard is not None else "as installed",
         "threshold": asr_score.THRESHOLD,
     }
-    if args.train_digits:
-        asr_digits.train(recordings, folder, Moonshine(models_dir() / "moonshine-tiny-en"))
-        return 0
-    if args.unheard is not None:
-        asr_digits.unheard(recordings, folder, Moonshine(models_dir() / "moonshine-tiny-en"), args.unheard)
-    cases: list[Case] = []
-    noticed: list[tuple[str, dict[str, float]]] = []
-    if args.only in (None, "tasks"):
-        jobs = args.jobs or os.cpu_count() or 1
-        cases = asr_cases.run(args.engine, folder, recordings, chosen, line, jobs, args.unheard)
-        figures |= asr_score.of_tasks(cases)
-    if args.only in ("rejection", "cost") or (args.only is None and not args.task and not args.speaker):
-        ears = asr_cases.Ears(asr_cases.engine(args.engine))
-        if args.only != "cost":
-            others = recordings if args.unheard is None else asr_digits.other_speech(recordings)[1::2]
-            if args.unheard is not None:
-                ears.forget(next(r.speaker for r in recordings if r.task in asr_digits.LEFT_OUT), args.unheard)
-            others = asr_cases.spread_over(others, args.limit)
-            figures["out_of_grammar"], noticed = asr_reject.out_of_grammar(others, folder, line, ears)
-            figures["noise_text"] = asr_reject.noise(noises, ears)
-        if args.only != "rejection":
-            figures["cost"] = asr_reject.cost(recordings, folder, ears)
+    first, cases = next(iter(runs.values()), ({}, []))
+    figures |= first
+    if len(runs) > 1:
+        figures["runs"] = {name: found for name, (found, _) in runs.items()}
+    rest, noticed = _rest(args, engines[0], recordings, folder, next(iter(lines.values())), noises)
+    figures |= rest
+    if len(engines) > 1 and "cost" in rest:
+        figures["costs"] = {engine: _cost(engine, recordings, folder) for engine in engines[1:]}
     if args.calibrate:
         print(asr_calibrate.table(cases, noticed, tasks(recordings), recordings))
     if args.out is not None:
-        _write(args.out, figures, cases)
+        _write(args.out, figures, runs)
     if not args.json:
         print(asr_score.table(figures))
     print(json.dumps(figures, ensure_ascii=False))
     return 0
 
 
-def _under_load(args: argparse.Namespace, chosen: list[Recording], folder: Path) -> int:
+def _lines(args: argparse.Namespace, noises: Mapping[str, Pcm]) -> dict[str, Line]:
+    """Name → what happens to every recording."""
+    if args.conditions:
+        return {name: Line(db, loss, noises if db is not None else {}) for name, db, loss in CONDITIONS}
+    line = Line(args.noise, args.loss / 100, noises if args.noise is not None else {})
+    noisy = "" if args.noise is None else f"{args.noise:g} dB"
+    return {" ".join(filter(None, [noisy, f"{args.loss:g} % lost" if args.loss else ""])) or "clean": line}
+
+
+def _rest(
+    args: argparse.Namespace,
+    engine: str,
+    recordings: list[Recording],
+    folder: Path,
+    line: Line,
+    noises: Mapping[str, Pcm],
+) -> tuple[asr_score.Figures, list[tuple[str, dict[str, float]]]]:
+    """What must not be taken for an answer, and cost, where they are asked for; what was noticed of other speech."""
+    found: asr_score.Figures = {}
+    noticed: list[tuple[str, dict[str, float]]] = []
+    if args.only == "tasks" or (args.only is None and (args.task or args.speaker)):
+        return found, noticed
+    if args.only != "cost":
+        ears = asr_cases.Ears(asr_cases.engine(engine))
+        others = recordings if args.unheard is None else asr_digits.other_speech(recordings)[1::2]
+        if args.unheard is not None:
+            ears.forget(next(r.speaker for r in recordings if r.task in asr_digits.LEFT_OUT), args.unheard)
+        others = asr_cases.spread_over(others, args.limit)
+        found["out_of_grammar"], noticed = asr_reject.out_of_grammar(others, folder, line, ears)
+        found["noise_text"] = asr_reject.noise(noises, ears)
+    if args.only != "rejection":
+        found["cost"] = _cost(engine, recordings, folder)
+    return found, noticed
+
+
+def _cost(engine: str, recordings: list[Recording], folder: Path) -> asr_score.Figures:
+    return asr_reject.cost(recordings, folder, asr_cases.Ears(asr_cases.engine(engine)))
+
+
+def _under_load(args: argparse.Namespace, name: str, chosen: list[Recording], folder: Path) -> int:
     if not (0 < args.load <= 1000 and 0 < args.seconds <= 3600):
         raise VoicebotError("--load must be above 0 and at most 1000, --seconds at most 3600")
-    engine = asr_cases.engine(args.engine)
+    engine = asr_cases.engine(name)
     count = max(1, round(args.load * args.seconds))
     said = asr_load.utterances(chosen, folder, Line(), asr_cases.Ears(engine), count)
-    load = asr_load.run(engine, said, args.load, config.Ears())
+    load = asr_load.run(engine, said, args.load, asr_cases.settings(name))
     if not args.json:
         print(asr_load.as_text(load))
-    print(json.dumps({"bench": "asr", "engine": args.engine, "speech": str(folder), "load": load}, ensure_ascii=False))
+    print(json.dumps({"bench": "asr", "engine": name, "speech": str(folder), "load": load}, ensure_ascii=False))
     return 0 if asr_load.kept(load) else 1
 
 
@@ -106,9 +152,11 @@ def _chosen(recordings: list[Recording], args: argparse.Namespace) -> list[Recor
     )
 
 
-def _write(out: Path, figures: asr_score.Figures, cases: list[Case]) -> None:
+def _write(out: Path, figures: asr_score.Figures, runs: Runs) -> None:
     out.mkdir(parents=True, exist_ok=True)
     (out / "asr.json").write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     with (out / "cases.jsonl").open("w", encoding="utf-8") as file:
-        file.writelines(json.dumps(asdict(c) | {"right": c.right}, ensure_ascii=False) + "\n" for c in cases)
-    asr_report.write(out, figures, cases)
+        for name, (_, cases) in runs.items():
+            rows = (json.dumps({"run": name} | asdict(c) | {"right": c.right}, ensure_ascii=False) for c in cases)
+            file.writelines(row + "\n" for row in rows)
+    asr_report.write(out, figures, runs)

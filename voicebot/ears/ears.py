@@ -53,7 +53,7 @@ class Ears:
             ModelMissing: weights are not there.
             EngineFailed: a Pipecat service cannot be made.
         """
-        engines = [_load(engine, settings) for engine in settings.engines]
+        engines = [load_engine(engine, settings) for engine in settings.engines]
         engine: Engine = Failover(engines, settings.limit_s)
         if settings.adviser == "smart-turn":
             engine = Advised(engine, SmartTurn(adviser.find_model()))
@@ -113,8 +113,13 @@ class Ears:
         self._tick = asyncio.get_running_loop().call_later(_TICK_S, self._on_tick)
 
 
-def _load(engine: config.Engine, settings: config.Ears) -> Engine:
-    """What is not named is not even imported: Pipecat and faster-whisper cost tens of megabytes."""
+def load_engine(engine: config.Engine, settings: config.Ears) -> Engine:
+    """One engine. What is not named is not even imported: Pipecat and faster-whisper cost tens of megabytes.
+
+    Raises:
+        ModelMissing: weights are not there.
+        EngineFailed: a Pipecat service cannot be made.
+    """
     if isinstance(engine, config.Whisper):
         from voicebot.ears.asr.whisper import Whisper
 

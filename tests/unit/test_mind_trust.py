@@ -130,6 +130,15 @@ def test_a_number_asked_for_is_not_found_in_another_wish(caller: Caller) -> None
     assert "nine in the morning" in said
 
 
+@pytest.mark.parametrize(
+    ("chance", "step"), [(0.4, "order_status.order_number"), (0.7, "book_appointment.appointment_date.confirm")]
+)
+def test_a_day_that_was_hardly_heard_gives_way_to_a_plain_other_wish(caller: Caller, chance: float, step: str) -> None:
+    caller.says("I need a repair appointment")
+    caller.hears(inside(chance, "tomorrow", free="I want to know where my order is."))
+    assert caller.step == step
+
+
 def test_a_slot_may_say_how_sure_it_wants_to_be() -> None:
     text = SMALL.replace("type: amount\n", "type: amount\n    sure: 0.97\n")
     assert sure_from(Flow.parse(text).slots["amount"]) == 0.97

@@ -15,7 +15,7 @@ from voicebot.mind.memory import BadAnswer, values
 from voicebot.mind.nlu.commands import DONT_HAVE
 from voicebot.mind.slots.find import MOST, allows, doubted
 from voicebot.mind.slots.words import Found, tokens
-from voicebot.mind.trust import UNSURE
+from voicebot.mind.trust import DOUBTED, UNSURE
 from voicebot.mind.waiting import (
     ForChange,
     ForSlot,
@@ -110,7 +110,10 @@ class Replies:
         return " ".join([*words[: found.start], "xx", *words[found.end :]])
 
     def _long(self, heard: Heard, found: Found) -> bool:
-        return len(tokens(heard.text)) >= 4 and coverage(heard.text, found) < MOST and not heard.expected_text
+        """Whether so much else was said that it may be another wish, beside the value or instead of one hardly heard."""
+        if len(tokens(heard.text)) < 4:
+            return False
+        return found.heard < DOUBTED if heard.expected_text else coverage(heard.text, found) < MOST
 
     def _no_answer(self, slot: str, waiting: Waiting, heard: Heard) -> Next:
         now, task = self._floor.now(), self._floor.memory.frames[-1].task

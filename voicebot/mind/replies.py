@@ -110,7 +110,7 @@ class Replies:
         return " ".join([*words[: found.start], "xx", *words[found.end :]])
 
     def _long(self, heard: Heard, found: Found) -> bool:
-        """Whether so much else was said that it may be another wish, beside the value or instead of one hardly heard."""
+        """Whether so much else was said that it may be another wish: beside a value, or instead of one hardly heard."""
         if len(tokens(heard.text)) < 4:
             return False
         return found.heard < DOUBTED if heard.expected_text else coverage(heard.text, found) < MOST

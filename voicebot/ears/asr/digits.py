@@ -6,8 +6,8 @@ quarter of each digit word, silence and other speech; the best string of the all
 algorithm, and every place in it keeps the scores of the other digits. Frame probabilities over priors stand for
 likelihoods (Bourlard and Morgan, "Connectionist Speech Recognition", 1994, chapter 7).
 
-The weights (14 000 numbers) are learnt from recordings by ``voicebot bench asr --train-digits``, into the folder of
-models. They do not come with the program, as recordings have licences of their own; without them the decoder decides.
+The weights (14 000 numbers) are learnt from synthetic voices by ``voicebot models pull`` (`voicebot.learn.digits`), into the
+folder of models; without them the decoder decides alone.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,25 +51,51 @@ class Dictated:
     """How much likelier other speech is than these digits where they were heard: mean of log-ratios, per frame."""
 
 
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """The weights."""
+
+    matrix: Scores
+    """(features, `STATES`)."""
+    bias: Scores
+    """(`STATES`,)."""
+    prior: Scores
+    """(`STATES`,): logarithms of how frequent the states were."""
+    recipe: int = 0
+    """Of `voicebot.learn.digits`, that made them."""
+
+
 class DigitLayer:
-    """The weights. Shared by threads.
+    """The layer at work. Shared by threads.
 
     Raises:
-        ModelMissing: the file is damaged.
+        ModelMissing: the file is not there or damaged.
     """
 
     def __init__(self, path: Path) -> None:
         try:
             with np.load(path) as file:
-                self._matrix, self._bias = file["matrix"].astype(np.float32), file["bias"].astype(np.float32)
-                self._prior = file["prior"].astype(np.float32)
-        except (OSError, KeyError, ValueError) as error:
-            remedy = "learn it again: voicebot bench asr --train-digits"
+                matrix, bias, prior = (file[name].astype(np.float32) for name in ("matrix", "bias", "prior"))
+                self._layer = Layer(matrix, bias, prior, int(file["recipe"]))
+        except (OSError, EOFError, KeyError, ValueError, BadZipFile) as error:
+            remedy = "delete it, then: voicebot models pull"
             raise ModelMissing(f"{path} is damaged: {error}", remedy) from error
 
     @classmethod
+    def of(cls, layer: Layer) -> DigitLayer:
+        """One that lies in no file."""
+        made = cls.__new__(cls)
+        made._layer = layer
+        return made
+
+    @property
+    def recipe(self) -> int:
+        """See `Layer.recipe`."""
+        return self._layer.recipe
+
+    @classmethod
     def find(cls, models: Path) -> DigitLayer | None:
-        """The one in the folder of models; None when none was learnt here. Raises ModelMissing."""
+        """The one in the folder of models; None when there is none. Raises ModelMissing."""
         path = models / WEIGHTS
         return cls(path) if path.is_file() else None
 
@@ -77,10 +104,10 @@ class DigitLayer:
 
         `OTHER` takes nothing from the digits: an accent makes them stranger, not less likely than each other.
         """
-        logits = frames @ self._matrix + self._bias
+        logits = frames @ self._layer.matrix + self._layer.bias
         logits -= logits.max(1, keepdims=True)
         logits -= np.log(np.exp(logits[:, :OTHER]).sum(1, keepdims=True) + _TINY)
-        return np.asarray(np.maximum(logits, _LEAST) - _PRIOR_SHARE * self._prior, np.float32)
+        return np.asarray(np.maximum(logits, _LEAST) - _PRIOR_SHARE * self._layer.prior, np.float32)
 
 
 def dictated(scores: Scores, lengths: Sequence[int]) -> list[Dictated]:

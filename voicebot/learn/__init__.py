@@ -1,0 +1,1 @@
+"""What the program teaches itself at set-up, out of synthetic speech."""

@@ -39,14 +39,6 @@ def register(sub: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     add("--seconds", type=float, default=20.0, metavar="S", help="of --load (default: 20)")
     add("--jobs", type=int, default=0, metavar="N", help="processes (default: one a core)")
-    add(
-        "--unheard",
-        type=Path,
-        metavar="DIR",
-        help="hear each speaker with a digit layer that was learnt without him;"
-        " the layers are kept in DIR, and made first (minutes)",
-    )
-    add("--train-digits", action="store_true", help="learn the digit layer from the recordings, and end")
     add("--calibrate", action="store_true", help="fit the confidences on this run and print the table to keep")
     add("--json", action="store_true", help="print no table, only the last line")
     add("--out", type=Path, metavar="DIR", help="write report.html, asr.json and every answer (cases.jsonl) here")

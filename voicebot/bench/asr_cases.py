@@ -18,15 +18,12 @@ from voicebot import config
 from voicebot.bench.asr_line import Detector, Line, Recording, load, received
 from voicebot.bench.asr_tasks import Task, plain, tasks, truth
 from voicebot.bench.asr_words import errors
-from voicebot.ears.asr.digits import DigitLayer
 from voicebot.ears.asr.engine import Engine, Transcript
 from voicebot.ears.asr.failover import Failover
-from voicebot.ears.asr.moonshine import Moonshine
 from voicebot.ears.audio import for_engine
 from voicebot.ears.ears import load_engine
 from voicebot.errors import VoicebotError
 from voicebot.events import Expect, Word
-from voicebot.paths import models_dir
 
 _PROGRESS_S = 10.0
 
@@ -111,12 +108,6 @@ class Ears:
         cpu_ms = (time.thread_time() - began) * 1000
         return found, cpu_ms, sum(end - start for start, end in spans) / RATE_HZ
 
-    def forget(self, speaker: str, layers: Path | None) -> None:
-        """Hear digits with the layer that was learnt without this speaker, if there is one. Raises ModelMissing."""
-        if layers is not None and isinstance(self._engine, Moonshine):
-            path = layers / f"{speaker}.npz"
-            self._engine.digits = DigitLayer(path) if path.is_file() else DigitLayer.find(models_dir())
-
     def spans(self, pcm: Pcm) -> list[tuple[int, int]]:
         """Turns as (start, end) samples."""
         return self._detector.turns(pcm)
@@ -174,17 +165,13 @@ def seed(path: str) -> int:
 class _Worker:
     """What a process keeps between recordings."""
 
-    def __init__(
-        self, engine_name: str, folder: Path, everything: Sequence[Recording], line: Line, layers: Path | None
-    ) -> None:
+    def __init__(self, engine_name: str, folder: Path, everything: Sequence[Recording], line: Line) -> None:
         self.ears = Ears(engine(engine_name))
-        self._layers = layers
         self.folder = folder
         self.tasks = tasks(everything)
         self.line = line
 
     def __call__(self, recording: Recording) -> Case:
-        self.ears.forget(recording.speaker, self._layers)
         pcm = received(load(self.folder / recording.path), self.line, seed(recording.path))
         return case(recording, self.tasks[recording.task], pcm, self.ears)
 
@@ -192,9 +179,9 @@ class _Worker:
 _worker: _Worker | None = None
 
 
-def _start(engine_name: str, folder: Path, everything: Sequence[Recording], line: Line, layers: Path | None) -> None:
+def _start(engine_name: str, folder: Path, everything: Sequence[Recording], line: Line) -> None:
     global _worker
-    _worker = _Worker(engine_name, folder, everything, line, layers)
+    _worker = _Worker(engine_name, folder, everything, line)
 
 
 def _work(recording: Recording) -> Case:
@@ -210,18 +197,16 @@ def run(
     chosen: Sequence[Recording],
     line: Line,
     jobs: int,
-    layers: Path | None = None,
 ) -> list[Case]:
     """Hear `chosen`, in `jobs` processes; progress goes to standard error.
 
     Args:
         everything: the manifest, from which lists of phrases are made.
-        layers: of `asr_digits.unheard`.
 
     Raises:
         VoicebotError: a recording cannot be read, or there is no such engine.
     """
-    set_up = (engine_name, folder, everything, line, layers)
+    set_up = (engine_name, folder, everything, line)
     if jobs <= 1:
         worker = _Worker(*set_up)
         return list(_counted((worker(r) for r in chosen), len(chosen)))

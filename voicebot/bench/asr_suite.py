@@ -11,13 +11,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 from telephony.media.codecs import Pcm
-from voicebot.bench import asr_calibrate, asr_cases, asr_digits, asr_load, asr_reject, asr_report, asr_score, asr_sure
+from voicebot.bench import asr_calibrate, asr_cases, asr_load, asr_reject, asr_report, asr_score, asr_sure
 from voicebot.bench.asr_cases import Case
 from voicebot.bench.asr_line import Line, Recording, read_manifest, read_noises
 from voicebot.bench.asr_tasks import NAMES, tasks
-from voicebot.ears.asr.moonshine import Moonshine
 from voicebot.errors import VoicebotError
-from voicebot.paths import models_dir, speech_dir
+from voicebot.paths import speech_dir
 
 CONDITIONS: tuple[tuple[str, float | None, float], ...] = (
     ("clean", None, 0.0), ("20 dB", 20.0, 0.0), ("10 dB", 10.0, 0.0), ("5 dB", 5.0, 0.0), ("2 % lost", None, 0.02),
@@ -41,18 +40,13 @@ def run(args: argparse.Namespace) -> int:
     noises = read_noises(folder)
     if (args.noise is not None or args.conditions) and not noises:
         raise VoicebotError(f"{folder} has no noise_manifest.csv", "leave --noise out, or give another folder")
-    if args.train_digits:
-        asr_digits.train(recordings, folder, Moonshine(models_dir() / "moonshine-tiny-en"))
-        return 0
-    if args.unheard is not None:
-        asr_digits.unheard(recordings, folder, Moonshine(models_dir() / "moonshine-tiny-en"), args.unheard)
     lines = _lines(args, noises)
     runs: Runs = {}
     if args.only in (None, "tasks"):
         for engine in engines:
             for name, line in lines.items():
                 jobs = args.jobs or os.cpu_count() or 1
-                cases = asr_cases.run(engine, folder, recordings, chosen, line, jobs, args.unheard)
+                cases = asr_cases.run(engine, folder, recordings, chosen, line, jobs)
                 runs[f"{engine}, {name}"] = asr_score.of_tasks(cases) | asr_sure.of_cases(cases), cases
     figures: asr_score.Figures = {
         "bench": "asr",
@@ -60,7 +54,6 @@ def run(args: argparse.Namespace) -> int:
         "speech": str(folder),
         "noise_db": args.noise,
         "loss_percent": args.loss,
-        "digit_layer": "without each speaker" if args.unheard is not None else "as installed",
         "threshold": asr_score.THRESHOLD,
     }
     first, cases = next(iter(runs.values()), ({}, []))
@@ -105,10 +98,7 @@ def _rest(
         return found, noticed
     if args.only != "cost":
         ears = asr_cases.Ears(asr_cases.engine(engine))
-        others = recordings if args.unheard is None else asr_digits.other_speech(recordings)[1::2]
-        if args.unheard is not None:
-            ears.forget(next(r.speaker for r in recordings if r.task in asr_digits.LEFT_OUT), args.unheard)
-        others = asr_cases.spread_over(others, args.limit)
+        others = asr_cases.spread_over(recordings, args.limit)
         found["out_of_grammar"], noticed = asr_reject.out_of_grammar(others, folder, line, ears)
         found["noise_text"] = asr_reject.noise(noises, ears)
     if args.only != "rejection":

@@ -1,7 +1,7 @@
 """How sure an answer inside a grammar is: a logistic function of what recognition noticed, one a kind of answer.
 
-The weights are fitted by ``voicebot bench asr --calibrate --unheard DIR`` on recordings of speakers that the digit
-layer had not heard, with other speech among them; that command prints the table below.
+The weights are fitted by ``voicebot bench asr --calibrate`` on recordings, with other speech among them; that command
+prints the table below.
 """
 
 from __future__ import annotations

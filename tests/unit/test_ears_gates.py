@@ -1,10 +1,13 @@
 """Silence, tones and the model's inventions become no words."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from voicebot.ears import gates
+from voicebot.ears.asr.engine import Transcript
 
 RATE = 8000
 
@@ -71,3 +74,16 @@ def test_text_out_of_an_even_noise_must_be_surer() -> None:
     even = np.full(16000, 0.1, np.float32)
     assert gates.murmur(0.6, even, 16000)
     assert not gates.murmur(0.9, even, 16000)
+
+
+def test_words_of_a_sound_that_was_never_surely_a_voice_must_be_sure() -> None:
+    rain = Transcript("Okay.", 0.45, expected="okay", expected_confidence=0.99)
+    assert gates.unvoiced(0.6, rain)
+    assert not gates.unvoiced(0.95, rain), "a voice that is hard to understand is for the dialog to judge"
+    assert not gates.unvoiced(0.6, Transcript("Six.", 0.9))
+
+
+def test_digits_that_their_own_judge_believes_need_no_sure_voice() -> None:
+    said = Transcript("See you.", 0.3, expected="zero", expected_confidence=0.9, evidence={"strange": -2.0})
+    assert not gates.unvoiced(0.7, said)
+    assert gates.unvoiced(0.7, replace(said, expected_confidence=0.03))

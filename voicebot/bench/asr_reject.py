@@ -38,7 +38,12 @@ EXPECTED: dict[str, tuple[Expect, Callable[[str], bool]]] = {
 _OTHER = ("sentence", "request", "long", "word", "coffee")
 _EACH = 3
 """Of `EXPECTED`, so many are tried on each recording, in turn."""
-PIECE_S = 4.0
+PIECE_S, PIECE_HOP_S = 4.0, 2.0
+_LISTENED = (
+    Expect(), Expect("digits", (4,)), Expect("yesno"), Expect("time"),
+    Expect("phrases", phrases=("billing", "opening hours", "technical support", "an agent", "cancel my order")),
+)  # fmt: skip
+"""What is awaited while nothing but noise comes."""
 _TRIED, _COSTED, _COST_S = 200, 24, 2.0
 
 
@@ -77,19 +82,25 @@ def _taken(expect: Expect, said: Transcript) -> bool:
 
 
 def noise(noises: Mapping[str, Pcm], ears: Ears) -> dict[str, Any]:
-    """Noise and music alone, in pieces of `PIECE_S`: how many give text, through the whole ears and past their VAD."""
-    expects = [Expect(), Expect("digits", (4,)), Expect("yesno")]
-    through, past, texts = [], [], []
+    """Noise and music alone, in pieces of `PIECE_S` every `PIECE_HOP_S`, each with every one of `_LISTENED`: how many
+    give text, through the whole ears and past their VAD.
+    """
+    through, past, texts, by_kind = [], [], [], {expect.kind: [0, 0] for expect in _LISTENED}
+    size, hop = int(PIECE_S * RATE_HZ), int(PIECE_HOP_S * RATE_HZ)
     for name, pcm in noises.items():
-        size = int(PIECE_S * RATE_HZ)
-        for at in range(0, max(1, len(pcm) - size // 2), size):
-            piece, expect = pcm[at : at + size], expects[(at // size) % len(expects)]
-            found = [t.text or t.expected for t in ears.hear(received(piece, Line(), at), expect)[0]]
-            raw = ears.recognise(piece, expect)
-            through.append(any(found))
-            past.append(bool(raw.text or raw.expected))
-            texts += [[name, at / RATE_HZ, text] for text in found if text]
-    return {"through_ears": rate(through), "without_vad": rate(past), "texts": texts}
+        for at in range(0, max(1, len(pcm) - size // 2), hop):
+            piece = received(pcm[at : at + size], Line(), at)
+            for number, expect in enumerate(_LISTENED):
+                found = [t.expected or t.text for t in ears.hear(piece, expect)[0]]
+                through.append(any(found))
+                by_kind[expect.kind][0] += any(found)
+                by_kind[expect.kind][1] += 1
+                texts += [[name, at / RATE_HZ, expect.kind, text] for text in found if text]
+                if (at // hop + number) % len(_LISTENED) == 0:
+                    raw = ears.recognise(pcm[at : at + size], expect)
+                    past.append(bool(raw.text or raw.expected))
+    kinds = {kind: {"texts": given, "n": n} for kind, (given, n) in by_kind.items()}
+    return {"through_ears": rate(through), "by_kind": kinds, "without_vad": rate(past), "texts": texts}
 
 
 def cost(recordings: Sequence[Recording], folder: Path, ears: Ears) -> dict[str, Any]:

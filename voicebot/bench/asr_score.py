@@ -130,7 +130,7 @@ def table(figures: Figures) -> str:
         "calibration": lambda f: f"calibration: ECE {f.get('ece')}, Brier {f.get('brier')} over {f['n']} answers",
         "words": lambda f: (
             f"words of free text: {f['right']['percent']} % of {f['n']} right; under 0.5 are"
-            f" {f['wrong_found']['percent']} % of the wrong ones, and of those there {f['guesses_wrong']['percent']} % are"
+            f" {f['wrong_found']['percent']} % of the wrong ones; {f['guesses_wrong']['percent']} % there are"
             if f["n"]
             else ""
         ),

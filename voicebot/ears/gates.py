@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voicebot.ears import words
+from voicebot.ears.asr.engine import Transcript
 
 SAID_TO_SILENCE = frozenset(
     [
@@ -28,6 +29,10 @@ LEAST_CONFIDENCE = 0.5
 FLAT_DB, FLAT_CONFIDENCE = 12.0, 0.72
 """Where loud and soft frames (95th and 10th percentile) are less than `FLAT_DB` apart, this is needed instead. Callers
 on a clean line: 30 dB and more; a coffee shop: 8 to 11 dB, 0.58 to 0.69."""
+SURE_VOICE = 0.9
+"""Probability of speech that a voice reaches for a fifth of a second somewhere in a turn, in a vowel: all of 278 turns
+of callers do, on a clean line and in noise at 10 and 5 dB; of single letters and digits all but 1 of 165 on a clean
+line, 6 of 157 at 10 dB. Of 33 turns that noise and music made, 31 stay below."""
 _FRAME_S, _HOP_S = 0.064, 0.032
 _TONE_SHARE = 0.97
 _TONE_FRAMES = 0.75
@@ -69,6 +74,18 @@ def murmur(confidence: float, audio: NDArray[np.float32], rate_hz: int) -> bool:
     levels_db = 10 * np.log10(np.square(frames).mean(axis=1) + 1e-12)
     low, high = np.percentile(levels_db, (10, 95))
     return bool(high - low < FLAT_DB and confidence < FLAT_CONFIDENCE)
+
+
+def unvoiced(surest: float, said: Transcript) -> bool:
+    """Whether a turn is something else than a voice, and what was recognised nothing that only a voice gives.
+
+    Rain on a roof becomes "okay", at 0.99 where yes or no is awaited: the words are sure there, the voice is not.
+
+    Args:
+        surest: mean probability of the surest fifth of a second (`Ended.surest`).
+    """
+    heard = said.expected_confidence if "strange" in said.evidence else 0.0  # which knows sounds that are no digits
+    return surest < SURE_VOICE and max(said.confidence, heard) < FLAT_CONFIDENCE
 
 
 def no_speech(audio: NDArray[np.float32], rate_hz: int) -> bool:

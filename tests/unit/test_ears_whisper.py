@@ -10,6 +10,7 @@ import pytest
 
 from tests.unit.tiny_whisper import build
 from voicebot import config
+from voicebot.ears.asr.confidence import confidence
 from voicebot.ears.asr.engine import RATE_HZ, Audio, Transcript
 from voicebot.ears.asr.whisper import WINDOW_S, Whisper, windows
 from voicebot.ears.ears import Ears
@@ -45,6 +46,9 @@ def test_what_the_model_says_is_heard_with_its_confidence(yes: Whisper) -> None:
     assert 0.5 < said.confidence < 1.0
     assert said.expected == ""
     assert said.timings_ms["asr"] > 0
+    (word,) = said.words
+    assert word.text == "yes"
+    assert said.confidence == pytest.approx(word.confidence, abs=0.05), "of one word, but for the end of the text"
 
 
 def test_a_listed_answer_is_scored_and_the_others_follow_by_likelihood(yes: Whisper) -> None:
@@ -59,6 +63,13 @@ def test_a_phrase_that_the_model_would_hardly_say_is_not_accepted(yes: Whisper) 
     said = hear(yes, Expect("phrases", phrases=("large latte", "tea")))
     assert (said.text, said.expected, said.alternatives) == ("yes", "", ())
     assert said.gap > 4
+
+
+def test_an_answer_is_as_sure_as_what_was_noticed_of_it(yes: Whisper) -> None:
+    said = hear(yes, Expect("yesno"))
+    assert said.evidence.keys() == {"sure", "gap", "token"}
+    assert said.expected_confidence == pytest.approx(confidence("yesno", said.evidence))
+    assert hear(yes, Expect("phrases", phrases=("large latte", "tea"))).expected_confidence == 0.0
 
 
 def test_the_mask_leads_to_an_answer_that_free_recognition_does_not_give(tmp_path: Path) -> None:
@@ -107,6 +118,7 @@ def test_long_audio_is_cut_where_it_is_quiet_and_nothing_is_lost(yes: Whisper) -
     said = yes.recognise(audio, Expect(), lambda: False)
     assert said is not None
     assert said.text == "yes yes"
+    assert [word.text for word in said.words] == ["yes", "yes"]
 
 
 @pytest.mark.parametrize("name", ["model.bin", "config.json", "tokenizer.json"])

@@ -7,9 +7,10 @@ join them, and what is a sentence of the grammar is scored by the model's own lo
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +18,16 @@ import ctranslate2
 import numpy as np
 from faster_whisper import WhisperModel
 from faster_whisper.tokenizer import Tokenizer
-from numpy.typing import NDArray
 from rapidfuzz import fuzz
 
 from voicebot import config
 from voicebot.ears import gates
-from voicebot.ears.asr.engine import RATE_HZ, Audio, Cancelled, Transcript
+from voicebot.ears.asr.confidence import confidence, logit
+from voicebot.ears.asr.engine import NOTHING, RATE_HZ, Audio, Cancelled, Transcript
 from voicebot.ears.asr.reading import Readings
 from voicebot.ears.grammar import WRITTEN
 from voicebot.errors import EngineFailed, ModelMissing
-from voicebot.events import Expect
+from voicebot.events import Expect, Word
 
 WINDOW_S = 30
 """What the model was trained on: shorter audio is padded, longer is cut where it is quiet."""
@@ -60,6 +61,12 @@ _STYLE = {
 """Said before, as the model believes: it goes on in the same way."""
 
 
+_KINDS = {"digits": "alnum"}
+"""Whose table of confidences another kind takes: digits have one judge here. The tables are those of Moonshine, as no
+recordings were heard with Whisper's weights yet: with them, `voicebot bench asr --engine whisper --calibrate` says how
+far they hold."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Said:
     """One text and how likely it is."""
@@ -68,6 +75,8 @@ class _Said:
     tokens: tuple[int, ...]
     score: float
     """Sum of log-probabilities, end of text included."""
+    logs: tuple[float, ...] = ()
+    """Log-probability of each token, of the freely found text only."""
 
     @property
     def confidence(self) -> float:
@@ -130,7 +139,7 @@ class Whisper:
     def recognise(self, audio: Audio, expect: Expect, cancelled: Cancelled) -> Transcript | None:
         """See `Engine.recognise`. Tones and silence come back as an empty transcript."""
         if gates.no_speech(audio, RATE_HZ):
-            return Transcript("", 0.0)
+            return NOTHING
         try:
             parts = [self._window(part, expect, cancelled) for part in windows(audio)]
         except (RuntimeError, ValueError) as error:
@@ -143,7 +152,8 @@ class Whisper:
         spoken = [part for part in heard if part.text]
         text = " ".join(part.text for part in spoken)
         timings = {name: sum(part.timings_ms[name] for part in heard) for name in heard[0].timings_ms}
-        return Transcript(text, min((part.confidence for part in spoken), default=0.0), timings_ms=timings)
+        words = tuple(word for part in spoken for word in part.words)
+        return Transcript(text, min((part.confidence for part in spoken), default=0.0), words, timings_ms=timings)
 
     def _window(self, audio: Audio, expect: Expect, cancelled: Cancelled) -> Transcript | None:
         began = time.perf_counter()
@@ -161,7 +171,8 @@ class Whisper:
         if silent > NO_SPEECH and said.score / (len(said.tokens) + 1) < NO_SPEECH_LOG:
             text = ""
         asr_ms = (time.perf_counter() - began) * 1000
-        free = Transcript(text, said.confidence if text else 0.0, timings_ms={"asr": asr_ms, "grammar": 0.0})
+        free = NOTHING if not text else Transcript(text, said.confidence, self._words(said))
+        free = replace(free, timings_ms={"asr": asr_ms, "grammar": 0.0})
         if cancelled():
             return None
         if not text or not self._readings.expected(expect):
@@ -200,12 +211,30 @@ class Whisper:
             suppress_blank=True,
             suppress_tokens=banned,
             length_penalty=1,
+            return_logits_vocab=best == 1,
         )
         texts = []
-        for ids, score in zip(result.sequences_ids, result.scores, strict=True):
+        for number, (ids, score) in enumerate(zip(result.sequences_ids, result.scores, strict=True)):
             tokens = tuple(token for token in ids[:limit] if token < self._tokens.eot)
-            texts.append(_Said(self._tokens.decode(list(tokens)).strip(), tokens, score * (len(tokens) + 1)))
+            logs = _logs(result.logits[number], tokens) if best == 1 else ()
+            texts.append(_Said(self._tokens.decode(list(tokens)).strip(), tokens, score * (len(tokens) + 1), logs))
         return texts, float(result.no_speech_prob)
+
+    def _words(self, said: _Said) -> tuple[Word, ...]:
+        """Words of a text, each with the geometric mean of its tokens' probabilities; marks do not count."""
+        spoken: list[tuple[list[int], list[float]]] = []
+        for token, log in zip(said.tokens, said.logs, strict=True):
+            piece = self._tokens.decode([token])
+            if not spoken or piece.startswith(" "):
+                spoken.append(([], []))
+            spoken[-1][0].append(token)
+            if not piece.strip() or any(char.isalnum() for char in piece):  # a part of a character counts, too
+                spoken[-1][1].append(log)
+        return tuple(
+            Word(self._tokens.decode(tokens).strip(), math.exp(sum(logs) / len(logs)))
+            for tokens, logs in spoken
+            if logs
+        )
 
     def _listed(self, found: Sequence[_Said], expect: Expect) -> list[str]:
         """Of the answers that can be listed those that are most like what was heard."""
@@ -240,9 +269,7 @@ class Whisper:
                 suppress_tokens=[],
             )
             for row, result in zip(rows, results, strict=True):
-                logits = np.stack([np.asarray(step, np.float32) for step in result.logits[0][: length + 1]])
-                score = _log_probability(logits, (*row, self._tokens.eot))
-                found.append(_Said(same[row], row, score))
+                found.append(_Said(same[row], row, sum(_logs(result.logits[0], (*row, self._tokens.eot)))))
         return found
 
     def _judge(
@@ -260,18 +287,23 @@ class Whisper:
             weights[content] = weights.get(content, 0.0) + float(np.exp(said.score - whole[0][0].score))
         accepted = bool(weights) and self._near(whole[0][0], best, expect)
         choices = tuple(weights)
-        sure = weights[choices[0]] / sum(weights.values()) * float(np.exp(-gap / 4)) if accepted else 0.0
+        evidence: dict[str, float] = {}
+        if weights:
+            share = weights[choices[0]] / sum(weights.values())
+            evidence = {"sure": logit(share), "gap": gap, "token": whole[0][0].score / (len(whole[0][0].tokens) + 1)}
         return Transcript(
             free.text,
             free.confidence,
+            free.words,
             expected=choices[0] if accepted else "",
-            expected_confidence=sure,
+            expected_confidence=confidence(_KINDS.get(expect.kind, expect.kind), evidence) if accepted else 0.0,
             alternatives=choices if accepted else (),
             partial=partial,
             begun=begun[0][1] if partial else "",
             lead=lead if partial else 0.0,
             gap=gap,
             timings_ms=timings,
+            evidence=evidence,
         )
 
     def _near(self, said: _Said, best: float, expect: Expect) -> bool:
@@ -311,7 +343,11 @@ def _unlike(texts: Iterable[str]) -> list[str]:
     return list(kept.values())
 
 
-def _log_probability(logits: NDArray[np.float32], tokens: Sequence[int]) -> float:
+def _logs(steps: Sequence[Any], tokens: Sequence[int]) -> tuple[float, ...]:
+    """Log-probability of each token, from the logits of each step, the end of text's left out."""
+    if not tokens:
+        return ()
+    logits = np.stack([np.asarray(step, np.float32).reshape(-1) for step in steps[: len(tokens)]])
     top = logits.max(-1)
     chosen = logits[np.arange(len(tokens)), list(tokens)]
-    return float((chosen - top - np.log(np.exp(logits - top[:, None]).sum(-1))).sum())
+    return tuple((chosen - top - np.log(np.exp(logits - top[:, None]).sum(-1))).tolist())

@@ -21,6 +21,8 @@ from voicebot.record.redact import SECRET, redact
 from voicebot.record.rows import Turn
 from voicebot.web import events as page
 
+GUESSED = 0.5
+"""A word less sure than this is marked: seven of ten such are wrong (`voicebot bench asr`, "words of free text")."""
 _log = log.get(__name__)
 
 
@@ -60,6 +62,8 @@ class Scribe:
         self._mask, self._clock = mask, clock
         self._turn: Turn | None = None
         """The caller's turn that waits for the first sample of its answer."""
+        self._unsure: tuple[int, ...] = ()
+        """Places of the words of that turn that recognition has guessed."""
         self._heard_at = 0.0
         self._snapshot: Snapshot | None = None
         self._outcome = ""
@@ -91,6 +95,7 @@ class Scribe:
             source=heard.source,
             secret=expect.secret,
         )
+        self._unsure = _unsure(heard, self._turn.text)
         metrics.turns.labels(heard.source).inc()
 
     def silence(self) -> None:
@@ -118,7 +123,8 @@ class Scribe:
             timings_ms={**self._turn.timings_ms, "mind": ms},
         )
         if first:
-            self._show(page.said("caller", SECRET if self._turn.secret else redact(self._turn.text)))
+            shown = SECRET if self._turn.secret else redact(self._turn.text)
+            self._show(page.said("caller", shown, unsure=self._unsure if shown == self._turn.text else ()))
         _log.info(
             "turn",
             extra={
@@ -126,6 +132,7 @@ class Scribe:
                 "step": decision.step,
                 "intent": decision.intent,
                 "failures": decision.failures,
+                "unsure_words": len(self._unsure),
             },
         )
 
@@ -246,6 +253,13 @@ class Scribe:
         self._show(page.outcome(summary))
         self._show(page.state("ended", self.call_id))
         _log.info("call ended", extra={"outcome": outcome, "reason": reason, "resolved": list(snapshot.resolved)})
+
+
+def _unsure(heard: Heard, text: str) -> tuple[int, ...]:
+    """Places of the words of `text` that were guessed; none where it is not the free text word by word."""
+    if [word.text for word in heard.words] != text.split():
+        return ()
+    return tuple(at for at, word in enumerate(heard.words) if word.confidence < GUESSED)
 
 
 def _words(heard: Heard, expect: Expect) -> str:

@@ -210,7 +210,7 @@ async def test_the_page_shows_the_call_as_it_goes() -> None:
         leg = await phone.call()
         leg.send_data(events.state("answered", "c0ffee"))
         leg.send_data(events.said("caller", "where is", partial=True))
-        leg.send_data(events.said("caller", "Where is my order?"))
+        leg.send_data(events.said("caller", "Where is my order?", unsure=(1, 3)))
         snapshot = Snapshot("northwind", "order_status.number", "order_status", 0.94, {"order_number": "4711"}, "", ())
         leg.send_data(events.step(snapshot))
         for ms in (300.0, 500.0, 340.0):
@@ -219,6 +219,7 @@ async def test_the_page_shows_the_call_as_it_goes() -> None:
         await expect(phone.page.locator("#state")).to_have_text("Talking with a person")
         assert await phone.page.locator("#log .caller").count() == 1, "a partial text is replaced"
         assert "Where is my order?" in await phone.text("#log .caller")
+        assert await phone.page.locator("#log .caller .unsure").all_text_contents() == ["is", "order?"]
         assert await phone.text("#step") == "Order status›Number"
         assert await phone.text("#confidence") == "94 %"
         assert "4711" in await phone.text("#slots")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.unit.test_handoff import StepLeg
-from voicebot.events import Do, Expect, Handover, Heard, Result, Say, Snapshot
+from voicebot.events import Do, Expect, Handover, Heard, Result, Say, Snapshot, Word
 from voicebot.mind.decision import Decision
 from voicebot.mouth.player import Spoken
 from voicebot.record.records import Records
@@ -63,6 +63,15 @@ def written(tmp_path: Path) -> Iterator[Written]:
     records.start()
     yield Written(records)
     records.stop()
+
+
+def test_words_that_were_guessed_are_marked_unless_the_text_is_masked(written: Written) -> None:
+    guessed = (Word("my", 0.9), Word("fellow", 0.4), Word("American", 0.45))
+    card = (Word("card", 0.4), Word("4111111111111111", 0.3))
+    for text, words in (("my fellow American", guessed), ("card 4111111111111111", card), ("yes", guessed)):
+        written.scribe.heard(Heard(text, 0.8, words=words), Expect())
+        written.scribe.thought(Decision(rule="intent"), 1.0)
+    assert [event.get("unsure") for event in written.shown("said")] == [[1, 2], None, None]
 
 
 async def test_the_wait_for_an_answer_is_counted_from_the_last_voiced_sample(written: Written) -> None:

@@ -21,6 +21,10 @@ def test_words_say_who_and_whether_they_are_final() -> None:
     assert message == {"type": "said", "who": "caller", "text": "hello", "partial": True}
 
 
+def test_words_that_were_guessed_are_named_by_their_places() -> None:
+    assert json.loads(events.said("caller", "my fellow American", unsure=[2]))["unsure"] == [2]
+
+
 def test_a_step_carries_what_the_dialog_knows() -> None:
     snapshot = Snapshot("northwind", "order.number", "order_status", 0.93456, {"order_number": "4711"}, "", ())
     message = json.loads(events.step(snapshot))

@@ -7,6 +7,7 @@ The page shows every text as text, never as markup; lengths are bounded here, so
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -27,9 +28,14 @@ def state(state: str, call: str) -> str:
     return _json({"type": "state", "state": _cut(state), "call": _cut(call)})
 
 
-def said(who: Who, text: str, partial: bool = False) -> str:
-    """Words of one side. A partial text is replaced by the next text of the same side."""
-    return _json({"type": "said", "who": who, "text": _cut(text), "partial": partial})
+def said(who: Who, text: str, partial: bool = False, unsure: Sequence[int] = ()) -> str:
+    """Words of one side. A partial text is replaced by the next text of the same side.
+
+    Args:
+        unsure: places of the words that recognition has guessed, counted from 0; spaces part words.
+    """
+    guessed = {"unsure": list(unsure)} if unsure else {}
+    return _json({"type": "said", "who": who, "text": _cut(text), "partial": partial} | guessed)
 
 
 def step(snapshot: Snapshot) -> str:

@@ -91,7 +91,7 @@ function connected() {
 }
 
 function received(message) {
-  if (message.type === "said") transcript.said(message.who, String(message.text), message.partial === true);
+  if (message.type === "said") transcript.said(message.who, String(message.text), message.partial === true, message.unsure);
   else if (message.type === "step") insight.step(message);
   else if (message.type === "outcome" && message.text) transcript.outcome(String(message.text));
   else if (message.type === "turn") {

@@ -17,11 +17,12 @@ export class Transcript {
     this.empty.hidden = true;
   }
 
-  said(who, text, partial) {
+  /** @param unsure places of the words that were guessed; spaces part words. */
+  said(who, text, partial, unsure) {
     if (who !== "bot" && who !== "caller") return;
     const bubble = this.#partial[who] ?? this.#add(who);
     bubble.classList.toggle("partial", partial);
-    bubble.replaceChildren(hidden(who === "bot" ? "Northwind: " : "You: "), text);
+    bubble.replaceChildren(hidden(who === "bot" ? "Northwind: " : "You: "), ...marked(text, unsure));
     this.#partial[who] = partial ? bubble : null;
     this.#follow();
   }
@@ -63,4 +64,18 @@ function hidden(text) {
   span.className = "aside";
   span.textContent = text;
   return span;
+}
+
+/** Text nodes and, for words that were guessed, spans. */
+function marked(text, unsure) {
+  if (!Array.isArray(unsure) || !unsure.length) return [text];
+  return text.split(" ").flatMap((word, at) => {
+    const gap = at ? [" "] : [];
+    if (!unsure.includes(at)) return [...gap, word];
+    const span = document.createElement("span");
+    span.className = "unsure";
+    span.title = "hardly understood";
+    span.textContent = word;
+    return [...gap, span];
+  });
 }

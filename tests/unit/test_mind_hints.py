@@ -173,6 +173,27 @@ def test_a_number_given_early_that_could_not_be_looked_up_is_read_back(caller: C
     assert len(caller.did("known_orders")) == 1
 
 
+def test_a_day_given_early_that_cannot_be_is_asked_for_with_the_reason(caller: Caller) -> None:
+    said = caller.says("I'd like to book a repair on the fourth of July 2030 at ten in the morning")
+    assert said == "I can only book from today until about three months ahead. Which day in that time?"
+    assert caller.slots == {"service": "repair", "appointment_time": "10:00"}
+    assert caller.step == "book_appointment.appointment_date"
+    assert "free" in caller.says("next Wednesday")
+
+
+def test_the_reason_is_not_given_for_a_value_that_was_put_right_meanwhile(caller: Caller) -> None:
+    caller.says("I'd like an appointment at eleven at night")
+    assert caller.slots == {}
+    caller.says("a repair next Wednesday at ten in the morning")
+    assert caller.step == "book_appointment.confirm"
+
+
+def test_the_reason_is_given_when_its_turn_comes(caller: Caller) -> None:
+    assert "What is it for" in caller.says("I'd like an appointment at eleven at night")
+    assert "Which day" in caller.says("repair")
+    assert "between nine in the morning" in caller.says("next Wednesday")
+
+
 # ── what comes with a no ─────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -19,6 +19,9 @@ from voicebot.mind.trust import ASK, PLAIN, UNSURE, sure_from, vouched
 _ALONG = {"digits", "alnum", "date", "time", "datetime", "amount", "choice", "phone", "email"}
 """Types whose wording is clear enough to be taken without having been asked for."""
 _FREE = {"text", "name", "yesno", "number"}
+_LIMITED = {"date", "time", "datetime", "amount"}
+"""Of these, those that have limits."""
+_NO_LIMITS = {"earliest": "", "latest": "", "minimum": None, "maximum": None}
 _HOLE = "xx"
 
 
@@ -49,17 +52,7 @@ class Answers:
     def not_allowed(self, slot: str, heard: Heard, now: datetime) -> bool:
         """Whether the turn held a value of the right type that the slot does not accept."""
         spec = self._flow.slots[slot]
-        wide = spec.model_copy(
-            update={
-                "lengths": [],
-                "pattern": [],
-                "check": None,
-                "earliest": "",
-                "latest": "",
-                "minimum": None,
-                "maximum": None,
-            }
-        )
+        wide = spec.model_copy(update={"lengths": [], "pattern": [], "check": None, **_NO_LIMITS})
         if spec.type in _FREE:
             return False
         found = find_heard(wide, heard, now)
@@ -89,6 +82,20 @@ class Answers:
                 out[name] = best
                 words[best.start : best.end] = [_HOLE] * (best.end - best.start)
         return out
+
+    def beyond(self, slots: Iterable[str], text: str, now: datetime, taken: Iterable[Found]) -> set[str]:
+        """Slots for which the text has a value, not asked for, that they do not accept: "on the 4th of July 2030"."""
+        words = tokens(text)
+        for found in taken:
+            words[found.start : found.end] = [_HOLE] * (found.end - found.start)
+        rest = " ".join(words)
+        return {
+            name
+            for name in slots
+            if (slot := self._flow.slots[name]).type in _LIMITED
+            and not slot.secret
+            and find(slot.model_copy(update=_NO_LIMITS), rest, now, asked=False)
+        }
 
     def corrected(
         self, slots: Iterable[str], heard: Heard, now: datetime, open_: bool = False

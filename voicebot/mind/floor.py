@@ -198,6 +198,9 @@ class Floor:
     def ask(self, waiting: Waiting) -> None:
         say, model = self.machine.say, self.flow.model
         match waiting:
+            case ForSlot(slot) if slot in self.memory.beyond and self.flow.slots[slot].invalid:
+                self.memory.beyond.discard(slot)
+                say(self.flow.slots[slot].invalid[0], f"slots.{slot}.invalid.0")
             case ForSlot(slot):
                 say(self.flow.slots[slot].prompt, f"slots.{slot}.prompt")
             case ForValue(slot, found):
@@ -243,6 +246,7 @@ class Floor:
         memory = self.memory
         memory.slots[slot] = found.value
         memory.ahead.pop(slot, None)
+        memory.beyond.discard(slot)
         if self.answers.must_check(slot, found, heard):
             memory.unchecked[slot] = found
         else:
@@ -253,8 +257,17 @@ class Floor:
             self.asked.remove(slot)
         self.asked.append(slot)
 
-    def fill_along(self, values: dict[str, Found], heard: Heard) -> None:
-        """Fill slots that were not asked for; the backend is asked about them when their turn comes."""
+    def fill_along(self, slots: list[str], heard: Heard, taken: Found | None = None) -> dict[str, Found]:
+        """Fill slots that were not asked for, from words beside those `taken`. Returns the values."""
+        values = self.answers.along(slots, heard.text, self.now(), taken)
+        used = [found for found in (taken, *values.values()) if found is not None]
+        others = [slot for slot in slots if slot not in values]
+        self.memory.beyond |= self.answers.beyond(others, heard.text, self.now(), used)
+        self._fill_ahead(values, heard)
+        return values
+
+    def _fill_ahead(self, values: dict[str, Found], heard: Heard) -> None:
+        """The backend is asked about them when their turn comes."""
         for slot, found in values.items():
             self.fill(slot, found, heard)
             spec = self.flow.slots[slot]
@@ -265,7 +278,7 @@ class Floor:
     def correct(self, fixed: dict[str, Found], heard: Heard) -> Next:
         """Take new values in, and go back to the first place that used an old one."""
         frame = self.memory.frames[-1]
-        self.fill_along(fixed, heard)
+        self._fill_ahead(fixed, heard)
         places = {s: at for s in fixed if (at := self.machine.asks_at(frame.task, s)) is not None}
         if places:
             frame.at = min(frame.at, *places.values())

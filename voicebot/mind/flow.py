@@ -83,6 +83,7 @@ class Flow:
             found.append((f"slots.{name}.prompt", slot.prompt))
             found += _numbered(f"slots.{name}.reprompts", slot.reprompts)
             found += _numbered(f"slots.{name}.no_input", slot.no_input)
+            found += _numbered(f"slots.{name}.invalid", slot.invalid)
             found += [(f"slots.{name}.help", slot.help)] if slot.help else []
         for program in self.programs.values():
             found += [(i.name, i.text) for i in program.code if isinstance(i, (Tell, Check, Human, Stop))]

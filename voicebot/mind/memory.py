@@ -39,6 +39,8 @@ class Memory:
     """Values that must be read back before they count."""
     ahead: dict[str, Lookup] = field(default_factory=dict)
     """Values that were given before they were asked for: looked up when their turn comes."""
+    beyond: set[str] = field(default_factory=set)
+    """Slots for which a value was given before they were asked for that they do not accept."""
     rejected: dict[str, set[str]] = field(default_factory=dict)
     """Values that the caller said were wrong."""
     variables: dict[str, Value] = field(default_factory=dict)
@@ -70,6 +72,7 @@ class Memory:
             self.slots.pop(name, None)
             self.unchecked.pop(name, None)
             self.ahead.pop(name, None)
+            self.beyond.discard(name)
 
     def clear(self) -> None:
         """Start over: nothing of the caller's wishes is kept, what was done stays done."""
@@ -77,6 +80,7 @@ class Memory:
         self.slots.clear()
         self.unchecked.clear()
         self.ahead.clear()
+        self.beyond.clear()
         self.rejected.clear()
         self.retried.clear()
 

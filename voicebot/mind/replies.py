@@ -74,11 +74,10 @@ class Replies:
         spoken_in_text = bool(found.end - found.start) and heard.source != "keys"
         task = self._floor.memory.frames[-1].task
         others = [s for s in self._floor.flow.programs[task].slots if s != slot and s not in self._floor.memory.slots]
-        along = self._floor.answers.along(others, heard.text, now, found) if spoken_in_text else {}
         old = [s for s in self._filled(task) if s != slot]
         fixed = self._floor.answers.correction(old, self._without(heard, found), now) if corrects(heard.text) else {}
         self._floor.fill(slot, found, heard)
-        self._floor.fill_along(along, heard)
+        along = self._floor.fill_along(others, heard, found) if spoken_in_text else {}
         self._floor.show("slot", {slot: found, **along, **fixed})
         return self._floor.correct(fixed, heard) if fixed else self._floor.go_on()
 
@@ -122,14 +121,10 @@ class Replies:
         if fixed:
             self._floor.show("correction", fixed)
             return self._floor.correct(fixed, heard)
-        along = self._floor.answers.along(
-            [s for s in self._floor.flow.programs[task].slots if s not in self._floor.memory.slots and s != slot],
-            heard.text,
-            now,
-        )
         if DONT_HAVE.search(" ".join(heard.text.lower().replace("’", "'").split())):
             return self._unknown(slot, waiting)
-        self._floor.fill_along(along, heard)
+        slots = self._floor.flow.programs[task].slots
+        along = self._floor.fill_along([s for s in slots if s not in self._floor.memory.slots and s != slot], heard)
         if along:
             self._floor.show("slot", along)
             return self._floor.prompt(waiting)

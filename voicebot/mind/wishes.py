@@ -113,11 +113,7 @@ class Wishes:
         )
         self._floor.memory.begin(task)
         self._floor.progress()
-        along = self._floor.answers.along(
-            [s for s in self._floor.flow.programs[task].slots if s not in self._floor.memory.slots],
-            heard.text,
-            self._floor.now(),
-        )
-        self._floor.fill_along(along, heard)
+        open_ = [s for s in self._floor.flow.programs[task].slots if s not in self._floor.memory.slots]
+        along = self._floor.fill_along(open_, heard)
         self._floor.show("intent", along)
         return self._floor.go_on()

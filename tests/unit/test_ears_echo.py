@@ -138,3 +138,17 @@ def test_only_the_last_seconds_are_remembered() -> None:
     for seed in range(4, 8):
         reference.add(voice(seed, 150))
     assert not reference.is_echo(first, len(first))
+
+
+def test_where_little_but_echo_is_left_it_grows_softer_and_a_caller_stays_as_loud() -> None:
+    prompt = voice(1, 110)
+    reference = EchoReference()
+    reference.add(prompt)
+    heard = line(room(5, prompt, 20))
+    assert reference.is_echo(heard[:6000], 6000)
+    echo = heard[7000:9000]
+    left = np.square(reference.cancelled(echo, 9000).astype(float)).sum()
+    assert left < 0.05 * np.square(echo.astype(float)).sum()
+    caller = voice(3, 170)[7000:9000]
+    both = reference.cancelled((echo + caller).astype(np.int16), 9000).astype(float)
+    assert np.square(both).sum() == pytest.approx(np.square(caller.astype(float)).sum(), rel=0.1)

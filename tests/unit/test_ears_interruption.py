@@ -42,7 +42,7 @@ def test_a_sound_that_turns_out_to_be_none_gives_the_prompt_back_and_speech_take
 def test_each_false_alarm_asks_for_more_until_the_caller_is_heard() -> None:
     machine = over_prompt(TurnMachine())
     machine.interruption.alarms = 1
-    assert play(machine, SURE, 0.16) == []
+    assert play(machine, SURE, 0.096) == []
     assert kinds(play(machine, SURE, 0.032)) == [Began]
 
 
@@ -75,12 +75,12 @@ def test_what_looked_like_speech_for_seconds_before_is_no_part_of_the_turn() -> 
     assert play(machine, HARDLY, 1.6) == []
     (began,) = play(machine, SURE, 0.064)
     assert isinstance(began, Began)
-    assert began.onset == machine.now - 3 * WINDOW
+    assert began.onset == machine.now - 2 * WINDOW
     play(machine, SURE, 0.32)
     play(machine, MUTE, 0.096)
     (ended,) = machine.recognised(0.096)
     assert isinstance(ended, Ended)
-    assert ended.voiced_s == pytest.approx(0.416)
+    assert ended.voiced_s == pytest.approx(0.384)
 
 
 MENU = Expect(boost=("billing", "order", "agent", "that", "like"))

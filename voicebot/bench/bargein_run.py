@@ -51,7 +51,7 @@ class Outcome:
     kind: str
     speaker: str
     stop_ms: float | None
-    """First voiced sample of the caller to the `Interrupt`; None when there was none."""
+    """First voiced sample of the caller to the `Interrupt`, 0 when it was silent by then; None when there was none."""
     early: bool
     """It stopped before anything but its echo came in."""
     pauses_s: tuple[float, ...]
@@ -143,13 +143,14 @@ def play(case: Case, prompt: Pcm, vad: InstantVad, engine: Engine, timing: Timin
     room = Room(case, prompt, vad, engine, timing)
     room.run()
     onset_s = room.begin_s + case.begin_s + case.voice_s
-    after = [at for at in room.stopped_at if at >= onset_s]
     ends = [*room.resumed_at, room.line.now_s][: len(room.stopped_at)]
+    own_s = room.begin_s + case.begin_s  # a breath before the first word may have stopped it already
+    after = [max(at, onset_s) for at, end in zip(room.stopped_at, ends, strict=True) if at >= own_s and end > onset_s]
     turns = [event.heard for _, event in room.line.events if isinstance(event, TurnHeard)]
     return Outcome(
         case.name, case.kind, case.speaker,
         stop_ms=round((after[0] - onset_s) * 1000, 1) if after else None,
-        early=any(at < room.begin_s + case.begin_s for at in room.stopped_at),
+        early=any(at < own_s for at in room.stopped_at),
         pauses_s=tuple(round(end - begin, 3) for begin, end in zip(room.stopped_at, ends, strict=True)),
         turn_taken=bool(turns),
         heard=" | ".join(heard.expected_text or heard.text for heard in turns),

@@ -36,6 +36,10 @@ SEGMENT = 1600
 """Samples at 8000 Hz that are compared."""
 KEPT = 30000
 """Samples at 8000 Hz of outgoing audio kept (3.75 s): what a network and a room may delay, and what is still queued."""
+FRAME = 80
+LEFT = 0.4
+"""Share of the predicted echo's energy that is still there when it is taken away: the path is fitted on 0.2 s, and of
+the next 0.2 s it explains 60 % (median of 286)."""
 TAPS = 96
 BEFORE = 24
 """Of them before the strongest path."""
@@ -47,6 +51,12 @@ Shape = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 def _share(rest: NDArray[np.float32], sound: NDArray[np.float32]) -> float:
     return float(max(0.0, 1.0 - np.square(rest).sum() / max(1.0, float(np.square(sound).sum()))))
+
+
+def _energies(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Of each begun frame of `FRAME` samples."""
+    padded = np.pad(np.square(samples), (0, -samples.size % FRAME))
+    return np.asarray(padded.reshape(-1, FRAME).sum(1))
 
 
 def _flat(samples: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -100,11 +110,14 @@ class EchoReference:
         return rest < min(WRONG_PATH * energy, max((1 - WINDOW_EXPLAINED) * energy, BELOW_ECHO * loudest))
 
     def cancelled(self, heard: Pcm, end: int) -> Pcm:
-        """`heard`, which ends at sample `end`, without the echo that is known."""
+        """`heard`, which ends at sample `end`, without the echo that is known, softer where little is left."""
         if self._delay is None or not heard.size:
             return heard
         echo = np.convolve(self._reference(end - heard.size, heard.size, _plain), self._taps, "valid")
-        return np.asarray(np.clip(np.rint(heard - echo), -32768, 32767), np.int16)
+        rest = heard - echo
+        left = np.clip(1 - LEFT * _energies(echo) / (_energies(rest) + 1.0), 0, 1)
+        softer = np.interp(np.arange(heard.size), np.arange(left.size) * FRAME + FRAME / 2, left)
+        return np.asarray(np.clip(np.rint(rest * softer), -32768, 32767), np.int16)
 
     def fit(self, heard: Pcm, end: int) -> float:
         """Share of the last `SEGMENT` samples that the prompt explains; how it comes back is found anew."""

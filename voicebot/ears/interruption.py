@@ -125,21 +125,21 @@ class Interruption:
             return False
         if not self.prompt:
             return True
-        last = self._last(timing.start_s)
+        last = self._last(timing.start_over_prompt_s)
         sure = _mean([p for p, _ in last]) >= timing.sure_start + min(self.alarms, timing.alarms) * timing.wary
         return sure and not self._aside([db for _, db in last])
 
     def begin(self) -> None:
         """A turn begins; over a prompt it stops that where it may be interrupted."""
-        self._count_from(self._last(self.timing.start_s))
+        self._count_from(self._last(self.timing.start_over_prompt_s if self.prompt else self.timing.start_s))
         self.over_prompt = self.prompt
         self.interrupted = self.stops
 
     @property
     def least_s(self) -> float:
         """Speech that makes a turn, in seconds; each false alarm over a prompt asks for more."""
-        alarms = min(self.alarms, self.timing.alarms) if self.prompt else 0
-        return self.timing.start_s * (1 + alarms)
+        timing = self.timing
+        return timing.start_over_prompt_s * (1 + min(self.alarms, timing.alarms)) if self.prompt else timing.start_s
 
     @property
     def stops(self) -> bool:
@@ -152,7 +152,7 @@ class Interruption:
             return Verdict.NOTHING_NEW
         if self._doubted:
             return self._judge_again()
-        if self._judged == len(self.timing.doubt_s) or self._counted < _samples(self.timing.doubt_s[self._judged]):
+        if self._counted < _samples(self.timing.doubt_s + self._judged * self.timing.doubt_every_s):
             return Verdict.NOTHING_NEW
         self._judged += 1
         self._doubted = self._sureness < self.timing.doubt_below or self._aside([self.level_db])
@@ -176,6 +176,11 @@ class Interruption:
     def level_db(self) -> float:
         """Of the turn's voiced windows (RMS), in dB below full scale."""
         return 10 * math.log10(self._power * WINDOW / max(WINDOW, self._counted) + 1e-12)
+
+    @property
+    def surest(self) -> float:
+        """Mean probability of the surest `Timing.peak_s` in a row of the turn."""
+        return self._peak or self._sure * WINDOW / max(WINDOW, self._counted)
 
     def learn_level(self, level_db: float) -> None:
         """The caller's turn was heard at this level: what was a false alarm before counts no more."""

@@ -238,7 +238,7 @@ class Listener:
             needed = endpoint.silence_needed(job.result, self._expect, timing, voiced_s, machine.paused_s)
             doubted = machine.interruption.doubted
             if machine.over_prompt and not meant_for_us(job.result, self._expect, voiced_s, doubted=doubted):
-                needed = timing.complete_s  # the prompt waits
+                needed = timing.resume_s
             more_s = endpoint.least_more_s(job.result, self._expect, voiced_s)
             if more_s:
                 machine.await_more(voiced_s + more_s)

@@ -307,7 +307,7 @@ def test_a_choice_may_be_keyed_by_number(caller: Caller) -> None:
 )
 def test_a_no_that_only_the_grammar_understood_ends_the_call(caller: Caller, text: str, expected: str) -> None:
     caller.says("what are your opening hours")
-    caller.hears(Heard(text, expected_text=expected, alternatives=(expected,)))
+    caller.hears(Heard(text, 0.5, expected, 0.9, (expected,)))
     assert isinstance(caller.last, End)
 
 

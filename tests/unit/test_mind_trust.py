@@ -86,6 +86,12 @@ def test_a_yes_in_other_speech_agrees_to_nothing() -> None:
     assert yes_or_no(Heard("No, I never wanted to have it on a Tuesday.", 0.9)) == "no"
 
 
+def test_a_yes_or_no_that_was_hardly_heard_is_none() -> None:
+    assert yes_or_no(inside(0.6, "yes", free="Guess.")) == "yes"
+    assert yes_or_no(inside(0.4, "yes", free="Guess.")) == ""
+    assert yes_or_no(inside(0.4, "no", free="There is one thing more that I need.")) == ""
+
+
 # ── what the dialog does ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -137,6 +143,13 @@ def test_a_day_that_was_hardly_heard_gives_way_to_a_plain_other_wish(caller: Cal
     caller.says("I need a repair appointment")
     caller.hears(inside(chance, "tomorrow", free="I want to know where my order is."))
     assert caller.step == step
+
+
+def test_a_no_that_was_hardly_heard_ends_no_call(caller: Caller) -> None:
+    caller.says("when do you open")
+    assert caller.step == "after"
+    caller.hears(inside(0.4, "no", free="I want to know where my order is."))
+    assert caller.step == "order_status.order_number"
 
 
 def test_a_slot_may_say_how_sure_it_wants_to_be() -> None:

@@ -14,7 +14,7 @@ from voicebot.mind.slots.corrections import OPENERS, after_correction
 from voicebot.mind.slots.find import MOST, find, find_heard
 from voicebot.mind.slots.words import Found, tokens
 from voicebot.mind.slots.yesno import find_yesno, share
-from voicebot.mind.trust import ASK, PLAIN, UNSURE, sure_from, vouched
+from voicebot.mind.trust import ASK, DOUBTED, PLAIN, UNSURE, sure_from, vouched
 
 _ALONG = {"digits", "alnum", "date", "time", "datetime", "amount", "choice", "phone", "email"}
 """Types whose wording is clear enough to be taken without having been asked for."""
@@ -171,11 +171,12 @@ def yes_or_no(heard: Heard) -> str:
     """``yes``, ``no`` or empty. A yes does things: outside the grammar it must be most of what was said."""
     if heard.source == "keys":
         return {"1": "yes", "2": "no"}.get(heard.text, "")
-    for text in (heard.expected_text, heard.text):
+    inside = heard.expected_text if heard.expected_confidence >= DOUBTED else ""
+    for text in (inside, heard.text):
         found = find_yesno(tokens(text))
         if not found:
             continue
-        outside = heard.source == "speech" and not heard.expected_text
+        outside = heard.source == "speech" and not inside
         return "" if outside and found[0].value == "yes" and share(tokens(text)) < MOST else found[0].value
     return ""
 

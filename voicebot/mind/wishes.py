@@ -12,6 +12,7 @@ from voicebot.mind.nlu.understanding import COMMAND
 from voicebot.mind.orders import Orders
 from voicebot.mind.schema import Command
 from voicebot.mind.slots.words import tokens
+from voicebot.mind.trust import DOUBTED
 from voicebot.mind.waiting import (
     ForIntent,
     Next,
@@ -45,7 +46,7 @@ class Wishes:
         self._floor, self._orders = floor, orders
 
     def wish(self, heard: Heard, after: bool, waiting: Waiting) -> Next:
-        if after and heard.expected_text:  # recognised inside the grammar of yes and no
+        if after and heard.expected_confidence >= DOUBTED:  # recognised inside the grammar of yes and no
             heard = replace(heard, text=heard.expected_text)
             if yes_or_no(heard) != "yes" or heard.text.split()[0] in _NOES:
                 return self._floor.goodbye()

@@ -35,6 +35,8 @@ class Expect:
     """yesno: answers that may come with a "no" or instead of one, because a value was read back: "no, four seven …"."""
     year: bool | None = None
     """date: whether the answer needs its year (of birth: yes; of an appointment within a year: no); None: unknown."""
+    brief: bool = False
+    """digits, for the ears themselves, who ask again: that too few digits were said so far is enough of an answer."""
     secret: bool = False
     """The answer must appear in no log, transcript, record or metric."""
     barge_in: bool = True

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from voicebot.ears.asr.confidence import LIMITS, REJECTED, confidence
-from voicebot.ears.asr.dictation import weighed
+from voicebot.ears.asr.dictation import too_few, weighed
 from voicebot.ears.asr.digits import (
     OTHER,
     PARTS,
@@ -62,6 +62,23 @@ def test_the_best_string_is_found_with_and_without_pauses(digits: str, pause: in
 
 def test_of_several_lengths_the_likeliest_comes_first() -> None:
     assert next(len(d.digits) for d in dictated(said([4, 7, 1, 1]), [3, 4, 5])) == 4
+
+
+def test_too_few_digits_are_told_by_the_layer_alone() -> None:
+    assert too_few(Fixed(), said([4, 7, 1]), (6,)) == "four seven one"
+    assert too_few(Fixed(), said([4, 7, 1]), (4, 6)) == "four seven one"
+
+
+@pytest.mark.parametrize("lengths", [(3,), (2, 3), (1, 6), ()])
+def test_what_may_be_a_whole_number_is_left_to_the_decoder(lengths: tuple[int, ...]) -> None:
+    assert too_few(Fixed(), said([4, 7, 1]), lengths) == ""
+
+
+def test_other_speech_and_a_doubtful_count_are_left_to_the_decoder() -> None:
+    other = said([4, 7, 1])
+    other[:, OTHER] = 3.0
+    assert too_few(Fixed(), other, (6,)) == ""
+    assert too_few(Fixed(), said([4, 7, 1], sure=0.1), (4,)) == ""
 
 
 def test_oh_is_zero() -> None:

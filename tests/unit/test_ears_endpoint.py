@@ -108,6 +108,8 @@ def test_who_has_paused_in_a_turn_may_pause_again() -> None:
 
 def test_long_speech_of_which_nothing_is_understood_yet_may_go_on() -> None:
     assert endpoint.silence_needed(Transcript("", 0.0), Expect(), T, voiced_s=3.0) == T.perhaps_s
+    assert endpoint.silence_needed(Transcript("", 0.0), FOUR, T, voiced_s=3.0) == T.digits_missing_s
+    assert endpoint.silence_needed(Transcript("", 0.0), FOUR, T, voiced_s=0.4) == T.nothing_s
 
 
 def test_a_prompt_may_say_how_long_an_answer_that_is_not_whole_may_pause() -> None:

@@ -124,6 +124,19 @@ def test_a_number_that_was_begun_is_not_recognised_at_each_pause_before_it_can_b
     assert Recognise in kinds(play(machine, MUTE, 0.096))
 
 
+def test_what_is_known_of_a_number_in_outline_is_recognised_as_a_whole_before_the_turn_ends() -> None:
+    machine = speaking(TurnMachine())
+    timing = machine.timing
+    (asked,) = [d for d in play(machine, MUTE, 0.096) if isinstance(d, Recognise)]
+    assert not asked.whole
+    assert machine.recognised(timing.digits_missing_s, sketch=True) == []
+    told = play(machine, MUTE, timing.digits_missing_s - 0.096)
+    (asked,) = [d for d in told if isinstance(d, Recognise)]
+    assert asked.whole
+    assert Ended not in kinds(told)
+    assert kinds(machine.recognised(timing.complete_s)) == [Ended]
+
+
 @pytest.mark.parametrize("interruptible", [True, False])
 def test_prompts_are_interrupted_only_where_they_may_be(interruptible: bool) -> None:
     machine = TurnMachine()

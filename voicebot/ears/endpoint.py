@@ -79,7 +79,7 @@ def silence_needed(
 
 def _judged(transcript: Transcript, expect: Expect, timing: Timing, voiced_s: float, paused_s: float) -> float:
     if expect.kind in ("digits", "alnum"):
-        return _of_number(transcript, expect, timing, paused_s)
+        return _of_number(transcript, expect, timing, voiced_s, paused_s)
     if expect.also and transcript.partial:  # "no, four seven"
         return timing.digits_missing_s
     if expect.kind != "free" and transcript.expected:
@@ -152,11 +152,11 @@ def _may_go_on(answer: str, expect: Expect) -> bool:
     return False
 
 
-def _of_number(transcript: Transcript, expect: Expect, timing: Timing, paused_s: float) -> float:
+def _of_number(transcript: Transcript, expect: Expect, timing: Timing, voiced_s: float, paused_s: float) -> float:
     if transcript.partial:
         return timing.digits_missing_s
     if not transcript.expected:
-        return _of_no_number(transcript, timing)
+        return _of_no_number(transcript, timing, voiced_s)
     longest = max((n for n in expect.lengths if n <= MAX_CHARACTERS), default=MAX_CHARACTERS)
     if expect.lengths and count_characters(transcript.expected) >= longest:
         if not _length_in_doubt(transcript):
@@ -171,11 +171,11 @@ def _length_in_doubt(transcript: Transcript) -> bool:
     return evidence.get("agree") == 0.0 and evidence.get("length", LENGTH_SURE) < LENGTH_SURE
 
 
-def _of_no_number(transcript: Transcript, timing: Timing) -> float:
+def _of_no_number(transcript: Transcript, timing: Timing, voiced_s: float) -> float:
     """Something else than a number was said, or it was misheard."""
     said = words(transcript.text)
     if not said:
-        return timing.nothing_s
+        return timing.nothing_s if voiced_s < timing.noise_s else timing.digits_missing_s
     sentence = len(said) >= _SENTENCE and _NUMERIC.isdisjoint(said) and not any(map(str.isdigit, said))
     if sentence and transcript.confidence >= CERTAIN:
         return _of_sentence(transcript, timing)

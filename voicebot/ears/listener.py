@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -224,7 +225,8 @@ class Listener:
         if self._machine.over_prompt:
             pcm = self._echo.cancelled(pcm, self._kept_from + end)
         self._voice_end = wanted.end - audio.trailing_silence(pcm)
-        self._job = Job(lambda: audio.for_engine(pcm), self._expect, self._on_done)
+        brief = not wanted.whole and not self._machine.over_prompt
+        self._job = Job(lambda: audio.for_engine(pcm), replace(self._expect, brief=brief), self._on_done)
         if not self._pool.submit(self._job, urgent=False):
             self._job.result = Transcript("", 0.0)
             self._follow(self._machine.recognised(self._machine.timing.unfinished_s))
@@ -242,8 +244,8 @@ class Listener:
             more_s = endpoint.least_more_s(job.result, self._expect, voiced_s)
             if more_s:
                 machine.await_more(voiced_s + more_s)
-        self._follow(self._machine.recognised(needed))
         found = job.result
+        self._follow(self._machine.recognised(needed, found is not None and found.sketch))
         if job is self._job and found is not None and (found.text or found.expected) and not machine.over_prompt:
             self.on_perhaps(heard(found, voiced_s, {}))
 

@@ -66,6 +66,8 @@ class Timing:
     """The same where too little was said yet for the answer awaited (`TurnMachine.least_voiced_s`)."""
     speculate_late_s: float = 0.7
     """The same once the beginning of a number was recognised, and too little was said since for the rest of it."""
+    whole_s: float = 0.144
+    """So long before its end a turn is recognised of which no more is known than that too few digits were said."""
     hurry_s: float = 0.192
     """Silence after which a recognition that still waits goes before speculative ones."""
     complete_s: float = 0.16
@@ -81,8 +83,9 @@ class Timing:
     right length that may also be a longer one begun, or of which nothing could be made."""
     unfinished_s: float = 0.896
     """Silence that ends free speech that seems unfinished ("I want to …")."""
-    digits_may_follow_s: float = 1.28
-    """Silence that ends a number that is long enough, though a longer one is allowed."""
+    digits_may_follow_s: float = 1.312
+    """Silence that ends a number that is long enough, though a longer one is allowed: pauses of 1.2 s, which are up to
+    1.28 s where a word fades away."""
     digits_missing_s: float = 1.408
     """Silence that ends a number that is too short."""
     story_from_s: float = 5.5

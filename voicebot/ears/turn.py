@@ -61,6 +61,8 @@ class Recognise:
 
     start: int
     end: int
+    whole: bool = False
+    """Not only whether it may be over: this is what the turn will be taken for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,11 +150,14 @@ class TurnMachine:
         self.interruption.window(probability, level_db)
         return _TABLE[self.state, self._sound(probability, level_db)](self)
 
-    def recognised(self, needed_s: float) -> list[Decision]:
-        """The recognition asked for is there; a turn with this text needs so much silence to be over."""
+    def recognised(self, needed_s: float, sketch: bool = False) -> list[Decision]:
+        """The recognition asked for is there; a turn with this text needs so much silence to be over.
+
+        After a `sketch` the whole is asked for shortly before that.
+        """
         if self.state is not State.PAUSE:
             return []
-        self._needed_s = needed_s
+        self._needed_s, self._sketch = needed_s, sketch
         return self._end_if_over()
 
     def await_more(self, voiced_s: float) -> None:
@@ -211,7 +216,7 @@ class TurnMachine:
     def _clear(self) -> None:
         self.state = State.QUIET
         self._onset = self._voiced = self._gap = self._voiced_end = self._paused = 0
-        self._asked = self._hurried = self._cut = self._begun = False
+        self._asked = self._hurried = self._cut = self._begun = self._sketch = False
         self._needed_s = None
         self.interruption.clear()
 
@@ -289,20 +294,24 @@ class TurnMachine:
         if waited_for and silence >= _samples(self.timing.hurry_s):
             self._hurried = True
             todo.append(Hurry())
+        if self._needed_s is not None and self._sketch and silence >= _samples(self._needed_s - self.timing.whole_s):
+            self._needed_s, self._sketch = None, False
+            todo.append(self._ask(whole=True))
         return [*todo, *self._end_if_over()]
 
     def _cut_if_long(self) -> list[Decision]:
         if self.now - self._onset < _samples(self.timing.longest_s):
             return []
         self.state, self._cut, self._hurried = State.PAUSE, True, True
-        return [self._ask(), Hurry()]
+        return [self._ask(whole=True), Hurry()]
 
-    def _ask(self) -> Recognise:
+    def _ask(self, whole: bool = False) -> Recognise:
         self._asked = True
-        return Recognise(max(0, self._onset - _samples(self.timing.pre_roll_s)), self.now)
+        end = min(self.now, self._voiced_end + _samples(self.timing.speculate_early_s))
+        return Recognise(max(0, self._onset - _samples(self.timing.pre_roll_s)), end, whole)
 
     def _end_if_over(self) -> list[Decision]:
-        if self._needed_s is None:
+        if self._needed_s is None or (self._sketch and not self._cut):
             return []
         if not self._cut and self.now - self._voiced_end < _samples(self._needed_s):
             return []

@@ -49,6 +49,8 @@ class Transcript:
     """What `expected_confidence` was made of, by name: for calibration."""
     over: float | None = None
     """Probability that the turn sounds over, by an adviser (`adviser.Advised`); None where none was asked."""
+    sketch: bool = False
+    """For `Expect.brief`: `partial` and `begun` are all that was found out."""
 
 
 NOTHING = Transcript("", 0.0)

@@ -15,7 +15,7 @@ from voicebot.ears import gates, grammars
 from voicebot.ears.asr.bias import Boost
 from voicebot.ears.asr.confidence import REJECTED, confidence, logit
 from voicebot.ears.asr.decode import Hypothesis, biased, free, inside
-from voicebot.ears.asr.dictation import weighed
+from voicebot.ears.asr.dictation import too_few, weighed
 from voicebot.ears.asr.digits import DigitLayer
 from voicebot.ears.asr.engine import NOTHING, RATE_HZ, Audio, Cancelled, Transcript
 from voicebot.ears.asr.session import FILES, FRAME, Decoding, Session
@@ -101,6 +101,10 @@ class Moonshine:
             asr_ms = (time.perf_counter() - began) * 1000
             return replace(self._written(said, decoding), timings_ms={"asr": asr_ms, "grammar": 0.0})
         asr_ms = (time.perf_counter() - began) * 1000
+        if expect.brief and expect.kind == "digits" and self.digits is not None:
+            begun = too_few(self.digits, decoding.frames, expect.lengths)
+            if begun:
+                return Transcript("", 0.0, partial=True, begun=begun, sketch=True, timings_ms={"asr": asr_ms})
         found = inside(decoding, compiled.grammar, cancelled)
         said = _first_choice(found) or free(decoding, cancelled)
         if found is None or said is None:

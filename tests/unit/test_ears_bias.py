@@ -44,8 +44,7 @@ class Tree:
     def __init__(self, likely: dict[tuple[int, ...], dict[int, float]]) -> None:
         self.seconds = 2.0
         self._likely = likely
-        self.cache: Any = [()]
-        self.logs = self._logs([()])
+        self.first: tuple[NDArray[np.float32], Any] = self._logs([()]), [()]
 
     def _logs(self, texts: list[tuple[int, ...]]) -> NDArray[np.float32]:
         logs = np.full((len(texts), len(PIECES)), -50.0, np.float32)

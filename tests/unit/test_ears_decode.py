@@ -31,8 +31,7 @@ class Same:
         self._row = np.full(len(PIECES), -50.0, np.float32)
         for token, probability in probabilities.items():
             self._row[token] = np.log(probability)
-        self.cache = None
-        self.logs: NDArray[np.float32] = self._row[None]
+        self.first: tuple[NDArray[np.float32], Any] = self._row[None], None
 
     def step(self, tokens: list[int], rows: list[int], cache: Any) -> tuple[NDArray[np.float32], Any]:
         self.rows += len(tokens)

@@ -112,7 +112,7 @@ def test_frames_are_those_of_the_published_encoder(seconds: float, session: Sess
 def test_the_decoder_says_what_the_published_one_says(session: Session, published: dict[str, Any]) -> None:
     decoding = session.decoding(murmur(2.0))
     theirs = Published(published[FILES[1]], decoding.frames)
-    token, logs, cache = BOS, decoding.logs, decoding.cache
+    token, (logs, cache) = BOS, decoding.first
     for _ in range(6):
         wanted = theirs.after(token)
         assert np.abs(logs[0] - wanted).mean() < 0.05
@@ -124,12 +124,13 @@ def test_the_decoder_says_what_the_published_one_says(session: Session, publishe
 @pytest.mark.models
 def test_hypotheses_go_on_from_the_one_they_name(session: Session) -> None:
     decoding = session.decoding(murmur(1.5))
-    four, two = np.argsort(-decoding.logs[0])[:2].tolist()
-    logs, both = decoding.step([four, two], [0, 0], decoding.cache)
+    first, start = decoding.first
+    four, two = np.argsort(-first[0])[:2].tolist()
+    logs, both = decoding.step([four, two], [0, 0], start)
     after, _ = decoding.step([four, four, four], [1, 0, 1], both)
     assert np.allclose(after[0], after[2])
     assert not np.allclose(after[0], after[1])
-    alone, cache = decoding.step([two], [0], decoding.cache)
+    alone, cache = decoding.step([two], [0], start)
     assert np.abs(alone[0] - logs[1]).mean() < 0.2 * np.abs(logs[0] - logs[1]).mean()
     assert cache.tokens == both.tokens == 2
 

@@ -35,9 +35,12 @@ _FAR_BEHIND = 6.0
 class Steps(Protocol):
     """A decoder bent over one utterance."""
 
-    logs: NDArray[np.float32]
-    cache: Any
     seconds: float
+
+    @property
+    def first(self) -> tuple[NDArray[np.float32], Any]:
+        """What the first step gives, before any text: as `step`."""
+        ...
 
     def step(self, tokens: list[int], rows: list[int], cache: Any) -> tuple[NDArray[np.float32], Any]: ...
 
@@ -72,7 +75,7 @@ class Hypothesis:
 def free(decoding: Steps, cancelled: Cancelled) -> Hypothesis | None:
     """Greedy search. None when cancelled."""
     score, tokens, each = 0.0, [], []
-    logs, cache = decoding.logs, decoding.cache
+    logs, cache = decoding.first
     for _ in range(int(decoding.seconds * FREE_TOKENS_PER_S) + _SPARE_TOKENS):
         best = int(logs[0].argmax())
         score += float(logs[0, best])
@@ -102,7 +105,7 @@ def biased(decoding: Steps, boost: Boost, cancelled: Cancelled) -> Hypothesis | 
     The score of what it returns is the model's own, so that confidences compare with those of `free`.
     """
     live, best = [_Leaning(0.0, 0.0, (), boost.START)], None
-    logs, cache = decoding.logs, decoding.cache
+    logs, cache = decoding.first
     for _ in range(int(decoding.seconds * FREE_TOKENS_PER_S) + _SPARE_TOKENS):
         grown: list[tuple[int, _Leaning]] = []
         for row, hypothesis in enumerate(live):
@@ -152,7 +155,7 @@ def inside(decoding: Steps, grammar: Grammar, cancelled: Cancelled) -> list[Hypo
     """
     live, done = [Hypothesis(0.0, ())], []
     reached: dict[str, float] = {}
-    logs, cache = decoding.logs, decoding.cache
+    logs, cache = decoding.first
     for _ in range(int(decoding.seconds * GRAMMAR_TOKENS_PER_S) + _SPARE_TOKENS):
         grown: list[tuple[int, Hypothesis]] = []
         for row, hypothesis in enumerate(live):

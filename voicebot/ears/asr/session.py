@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,12 @@ class Decoding:
         self._heard = heard
         self.frames = frames
         self.seconds = len(frames) * FRAME / RATE_HZ
-        self.logs, self.cache = self.step([BOS], [0], empty)
+        self._empty = empty
+
+    @cached_property
+    def first(self) -> tuple[Logs, Cache]:
+        """The first step, made when it is needed: where the frames say enough there is none."""
+        return self.step([BOS], [0], self._empty)
 
     def step(self, tokens: list[int], rows: list[int], cache: Cache) -> tuple[Logs, Cache]:
         """One more token for each hypothesis; `rows` tells which of those in `cache` it goes on from.

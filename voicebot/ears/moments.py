@@ -14,15 +14,17 @@ def date_in(graph: Graph, begin: int) -> int:
     graph.words(
         graph.words(graph.words(begin, ("in",)), (*w.TO_31, *w.GLYPHS, "a")), ("days", "day", "weeks", "week"), end
     )
+    graph.words(named, ("next week",), end)
+    graph.words(graph.words(begin, ("next week", "a week from", "a week on")), w.WEEKDAYS, end)
     after = graph.maybe(named, ("the", "on the"))
     day_words = (*w.ORDINALS, *w.ORDINAL_GLYPHS)
-    graph.words(after, day_words, end)
+    ordinal = graph.words(graph.maybe(begin, ("the",)), day_words)
+    graph.words(after, day_words, ordinal)
     cardinal = (*w.TO_31, *(str(n) for n in range(1, 32)))
     full = graph.node()
     for at in (begin, after):
         month = graph.maybe(graph.words(at, w.MONTHS), ("the",))
         graph.words(month, (*day_words, *cardinal), full)
-    ordinal = graph.words(graph.maybe(begin, ("the",)), day_words)
     graph.skip(ordinal, end)
     graph.words(graph.maybe(ordinal, ("of",)), w.MONTHS, full)
     graph.words(graph.maybe(graph.words(begin, cardinal), ("of",)), w.MONTHS, full)

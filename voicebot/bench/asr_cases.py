@@ -18,7 +18,8 @@ from voicebot import config
 from voicebot.bench.asr_line import Detector, Line, Recording, load, received
 from voicebot.bench.asr_tasks import Task, plain, tasks, truth
 from voicebot.bench.asr_words import errors
-from voicebot.ears.asr.engine import Engine, Transcript
+from voicebot.ears import gates
+from voicebot.ears.asr.engine import NOTHING, Engine, Transcript
 from voicebot.ears.asr.failover import Failover
 from voicebot.ears.audio import for_engine
 from voicebot.ears.ears import load_engine
@@ -102,11 +103,12 @@ class Ears:
 
     def hear(self, pcm: Pcm, expect: Expect) -> tuple[list[Transcript], float, float]:
         """What each turn in 8000 Hz audio becomes; CPU milliseconds of recognition; seconds of audio recognised."""
-        spans = self.spans(pcm)
+        spans = self._detector.sure_turns(pcm)
         began = time.thread_time()
-        found = [self.recognise(pcm[start:end], expect) for start, end in spans]
+        said = [(self.recognise(pcm[start:end], expect), surest) for start, end, surest in spans]
         cpu_ms = (time.thread_time() - began) * 1000
-        return found, cpu_ms, sum(end - start for start, end in spans) / RATE_HZ
+        found = [NOTHING if gates.unvoiced(surest, one) else one for one, surest in said]
+        return found, cpu_ms, sum(end - start for start, end, _ in spans) / RATE_HZ
 
     def spans(self, pcm: Pcm) -> list[tuple[int, int]]:
         """Turns as (start, end) samples."""

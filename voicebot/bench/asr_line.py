@@ -135,8 +135,12 @@ class Detector:
 
     def turns(self, pcm: Pcm) -> list[tuple[int, int]]:
         """(start, end) samples of what would be recognised in each turn; pauses up to `PATIENT_S` are in a turn."""
+        return [(start, end) for start, end, _ in self.sure_turns(pcm)]
+
+    def sure_turns(self, pcm: Pcm) -> list[tuple[int, int, float]]:
+        """The same, and how surely each is a voice (`Ended.surest`)."""
         machine, stream = TurnMachine(self._timing), Stream(lambda _: None)
-        spans: list[tuple[int, int]] = []
+        spans: list[tuple[int, int, float]] = []
         asked: list[tuple[int, int]] = []
         for at in range(0, len(pcm) - WINDOW + 1, WINDOW):
             found, states = self._silero.run(stream.load(pcm[at : at + WINDOW])[None], stream.state[:, None])
@@ -145,7 +149,8 @@ class Detector:
             asked += [(d.start, d.end) for d in decisions if isinstance(d, Recognise)]
             if asked:
                 decisions += machine.recognised(PATIENT_S)
-            if any(isinstance(d, Ended) for d in decisions):
-                spans.append(asked[-1])
+            ended = [d for d in decisions if isinstance(d, Ended)]
+            if ended:
+                spans.append((*asked[-1], ended[0].surest))
                 asked = []
-        return [*spans, *asked[-1:]]
+        return [*spans, *((start, end, 1.0) for start, end in asked[-1:])]

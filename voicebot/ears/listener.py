@@ -10,7 +10,7 @@ import numpy as np
 
 from telephony.leg import Pcm
 from voicebot import metrics
-from voicebot.ears import audio, endpoint
+from voicebot.ears import audio, endpoint, gates
 from voicebot.ears.asr.engine import Transcript
 from voicebot.ears.echo import WINDOWS, EchoReference
 from voicebot.ears.events import EarEvent, EarsFailed, FalseAlarm, Interrupt, NoInput, SpeechStarted, TurnHeard
@@ -272,6 +272,8 @@ class Listener:
 
     def _came_to_nothing(self, said: Transcript, turn: Ended, job: Job) -> bool:
         if endpoint.is_filler(said) and (said.text or said.expected):
+            return True
+        if gates.unvoiced(turn.surest, said) and not job.refused:
             return True
         if turn.over_prompt:
             return not meant_for_us(said, self._expect, turn.voiced_s, doubted=turn.doubted)

@@ -92,6 +92,8 @@ class Ended:
     """Over a prompt: it hardly seemed to be speech."""
     level_db: float = 0.0
     """Of its voiced windows (RMS), in dB below full scale."""
+    surest: float = 1.0
+    """See `Interruption.surest`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,6 +322,7 @@ class TurnMachine:
             self._onset, self._voiced_end, self._voiced / RATE_HZ, over.over_prompt, over.interrupted, self._cut,
             over.doubted,
             over.level_db,
+            over.surest,
         )  # fmt: skip
         self._clear()
         self._deadline = None

@@ -91,6 +91,14 @@ def test_all_ways_to_say_the_listed_names_are_phrases_for_recognition() -> None:
     assert "kowalski" not in found.phrases
 
 
+def test_a_choice_may_be_named_by_its_place(caller: Caller) -> None:
+    caller.says("I'd like to make an appointment")
+    assert {"the first one", "number two", "option three", "the last one"} <= set(expected(caller).phrases)
+    assert not any("four" in phrase for phrase in expected(caller).phrases)
+    caller.says("the second one")
+    assert caller.slots == {"service": "repair"}
+
+
 def test_hints_that_make_no_sense_are_refused(tmp_path: Path) -> None:
     (tmp_path / "numbers.csv").write_text("number,city\n,Ulm\n")
     assert_refused("digits", "pattern: AA99", "digits have no letters")

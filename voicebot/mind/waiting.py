@@ -10,6 +10,7 @@ from voicebot.mind.flow import Flow
 from voicebot.mind.schema import Slot, StepListening
 from voicebot.mind.slots.find import synonyms
 from voicebot.mind.slots.limits import year_needed
+from voicebot.mind.slots.people import places
 from voicebot.mind.slots.words import Found
 
 
@@ -139,7 +140,8 @@ def _expect(flow: Flow, waiting: Waiting, today: date | None) -> Expect:
 
 def _for_slot(slot: Slot, today: date | None) -> Expect:
     kind = slot.kind
-    phrases = tuple(dict.fromkeys(form.lower() for forms in synonyms(slot).values() for form in forms))
+    forms = dict.fromkeys(form.lower() for forms in synonyms(slot).values() for form in forms)
+    phrases = tuple(forms | dict.fromkeys(places(len(slot.choices))))
     return Expect(
         kind, lengths=slot.sizes or ((10, 11) if slot.type == "phone" else ()), patterns=tuple(slot.pattern),
         phrases=phrases if kind in ("phrases", "name") else (), boost=tuple(slot.boost), secret=slot.secret,

@@ -52,6 +52,8 @@ _MARKS = {
 }
 _EMAIL = re.compile(r"[a-z0-9](?:[a-z0-9._+-]{0,62}[a-z0-9])?@(?:[a-z0-9-]{1,63}\.)+[a-z]{2,24}\Z")
 _WRITTEN = re.compile(r"[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9.-]{1,190}\.[A-Za-z]{2,24}")
+MAX_PLACES = 6
+"""Of choices: nobody remembers which was the seventh."""
 CLOSE = 78.0
 """Similarity, 0..100, from which a word is taken for a choice that sounds like it."""
 
@@ -143,6 +145,18 @@ def find_choices(words: list[str], choices: Mapping[str, Sequence[str]], *, aske
 
 def _places(words: list[str], form: tuple[str, ...]) -> list[int]:
     return [at for at in range(len(words) - len(form) + 1) if form and tuple(words[at : at + len(form)]) == form]
+
+
+def places(count: int) -> tuple[str, ...]:
+    """How one of so many choices is named by its place, for recognition; see `find_choices`."""
+    ordinals, numbers = (sorted(table, key=lambda word: table[word]) for table in (ORDINALS, UNITS))
+    forms = [
+        form
+        for at in range(min(count, MAX_PLACES))
+        for form in (f"the {ordinals[at]} one", f"the {ordinals[at]}", f"number {numbers[at + 1]}",
+                     f"option {numbers[at + 1]}")
+    ]  # fmt: skip
+    return (*forms, "the last one") if count > 1 else ()
 
 
 def _by_place(words: list[str], keys: list[str]) -> list[Found]:

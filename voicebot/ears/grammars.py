@@ -270,15 +270,23 @@ def _hundreds_in(graph: Graph, begin: int, end: int) -> None:
     graph.words(graph.maybe(hundreds, ("and",)), w.TO_99, end)
 
 
+_BEFORE_PHRASES = ("a", "an", "my", "with", "some", "for", "for a", "for an", "for the", "for some")
+
+
 def _phrases(expect: Expect) -> _Built | None:
     spoken = {p for p in (_writable(p) for p in expect.phrases[:MAX_PHRASES]) if p}
     if not spoken:
         return None
     graph = Graph()
-    begin = graph.maybe(_open(graph, w.WISH_LEAD_INS), ("a", "an", "my", "with"))
+    begin = graph.maybe(_open(graph, w.WISH_LEAD_INS), _BEFORE_PHRASES)
     _close(graph, graph.words(begin, sorted(spoken)))
-    cut = _without(w.WISH_LEAD_INS, ("a", "an", "my", "with"))
-    return graph, lambda text: _writable(text) if _writable(text) in spoken else cut(text)
+    head = _without(w.WISH_LEAD_INS)
+    cut = _without(w.WISH_LEAD_INS, sorted(_BEFORE_PHRASES, key=len, reverse=True))
+
+    def content(text: str) -> str:
+        return next((said for said in (_writable(text), head(text)) if said in spoken), "") or cut(text)
+
+    return graph, content
 
 
 _BUILD: dict[str, Callable[[Expect], _Built | None]] = {

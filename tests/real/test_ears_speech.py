@@ -229,6 +229,19 @@ def test_turns_end_soon_after_the_last_voiced_sample(
     assert np.median(waits) <= p50_ms
 
 
+@pytest.mark.parametrize("number", ["09", "11", "13"])
+def test_a_birthday_is_heard_with_its_year_after_a_pause(bench: Bench, number: str) -> None:
+    (heard,) = turns(bench.call(line(f"dates/allison_{number}.wav"), Expect("date", year=True)))
+    assert "nineteen" in heard[1].heard.expected_text
+
+
+def test_a_day_that_needs_no_year_ends_at_once(bench: Bench) -> None:
+    audio = line("dates/allison_08.wav")
+    (heard,) = turns(bench.call(audio, Expect("date", year=False)))
+    assert heard[1].heard.expected_text == "september seventh"
+    assert heard[0] - last_voiced_s(audio) <= 0.3
+
+
 def test_dictated_numbers_and_long_sentences_are_not_cut(bench: Bench) -> None:
     for path, _ in recordings("digits10")[:4]:
         assert len(turns(bench.call(line(path), Expect("digits", (10,))))) == 1, path

@@ -2,7 +2,8 @@
 
 ``dictation`` joins single digits of one speaker into groups with pauses of `PAUSES_S` between: a number of a known
 length (``dictation``), one whose first groups would already be a number (``dictation-open``), and that shorter number
-itself (``dictation-short``). ``story`` joins whole sentences of one speaker.
+itself (``dictation-short``). ``story`` joins whole sentences of one speaker; ``story-asked`` are those after a prompt
+that asks for one.
 
 ``date`` knows what a dialog does: whoever says a year was asked for his birthday, whoever says none for a day of the
 coming year. ``date-unknown`` are the same recordings where the dialog knows nothing.
@@ -35,7 +36,9 @@ NUMBERS = 4
 _GROUPS = ((3, 3), (3, 3, 4), (2, 2), (4, 4, 4, 4))
 _OPEN = ((4, (4, 6), (4, 2)), (10, (10, 11), (3, 3, 4, 1)))
 """Possible length that is reached on the way, all lengths, groups."""
-BUILT = ("dictation", "dictation-open", "dictation-short", "story")
+STORY_ASKED, ASKED_S = "story-asked", 0.9
+"""A prompt that asks what happened, with `end_silence_s` in its `listen`."""
+BUILT = ("dictation", "dictation-open", "dictation-short", "story", STORY_ASKED)
 DATE_UNKNOWN = "date-unknown"
 _DICTATED = "digit"
 _YEAR = re.compile(
@@ -105,6 +108,7 @@ def built(folder: Path, everything: Sequence[Recording], speakers: Sequence[str]
             chance = _chance(f"story {speaker}")
             said = _joined(told[:5], [float(chance.uniform(*STORY_PAUSES_S)) for _ in told[1:5]])
             found.append(case(f"story {speaker}", "story", speaker, Expect(), said))
+            found.append(case(f"story asked {speaker}", STORY_ASKED, speaker, Expect(end_silence_s=ASKED_S), said))
     return found
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from voicebot.ears.asr.reading import Readings
-from voicebot.events import Act, Do, Heard, Listen, Result, Say
+from voicebot.events import Act, Do, Expect, Heard, Listen, Result, Say
 from voicebot.mind.conversation import Conversation
 from voicebot.mind.flow import Flow
 from voicebot.mind.nlu.understanding import Understanding
@@ -33,6 +33,13 @@ SPOKEN = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight"
 
 def spoken(digits: str) -> str:
     return " ".join(SPOKEN[int(c)] for c in digits)
+
+
+def understood(text: str, expect: Expect) -> Heard:
+    """What recognition makes of words that it hears without a fault."""
+    read = READINGS.read(text, expect)
+    inside = read.content if read is not None and not read.partial else ""
+    return Heard(text, 1.0, inside, 1.0 if inside else 0.0, (inside,) if inside else ())
 
 
 class Caller:
@@ -73,9 +80,8 @@ class Caller:
 
     def says(self, text: str) -> str:
         """Speak and be heard without a fault, inside the grammar of the answer if it is one; returns what is said."""
-        read = READINGS.read(text, self.last.expect) if isinstance(self.last, Listen) else None
-        inside = read.content if read is not None and not read.partial else ""
-        return self.hears(Heard(text, 1.0, inside, 1.0 if inside else 0.0, (inside,) if inside else ()))
+        expect = self.last.expect if isinstance(self.last, Listen) else Expect()
+        return self.hears(understood(text, expect))
 
     def hears(self, heard: Heard) -> str:
         self.acts = self._run(self.talk.hear(heard))

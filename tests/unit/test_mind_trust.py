@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 
 import pytest
 
-from tests.unit.mind_support import GOOD, Caller, luhn_ok, spoken
+from tests.unit.mind_support import GOOD, Caller, luhn_ok, spoken, understood
 from tests.unit.test_mind_flow import GOOD as SMALL
 from voicebot.errors import SourceError
 from voicebot.events import Heard
@@ -15,6 +16,8 @@ from voicebot.mind.flow import Flow
 from voicebot.mind.schema import Slot
 from voicebot.mind.slots.find import find_heard
 from voicebot.mind.trust import sure_from
+from voicebot.mind.waiting import _for_slot
+from voicebot.paths import speech_dir
 
 NOW = datetime(2026, 11, 21, 10, 0)
 
@@ -83,6 +86,7 @@ def test_what_was_typed_is_not_doubted() -> None:
 def test_a_yes_in_other_speech_agrees_to_nothing() -> None:
     assert yes_or_no(Heard("I would like a large coffee, she said, and that is right.", 0.9)) == ""
     assert yes_or_no(Heard("Yes, that is right.", 0.9)) == "yes"
+    assert yes_or_no(Heard("Um, yeah, I guess.", 0.9)) == "yes"
     assert yes_or_no(Heard("No, I never wanted to have it on a Tuesday.", 0.9)) == "no"
 
 
@@ -90,6 +94,23 @@ def test_a_yes_or_no_that_was_hardly_heard_is_none() -> None:
     assert yes_or_no(inside(0.6, "yes", free="Guess.")) == "yes"
     assert yes_or_no(inside(0.4, "yes", free="Guess.")) == ""
     assert yes_or_no(inside(0.4, "no", free="There is one thing more that I need.")) == ""
+
+
+@pytest.mark.speech
+def test_the_shared_sentences_keep_their_values_inside_grammars_or_out_of_them() -> None:
+    lost, every = [], 0
+    for line in (speech_dir().parent / "nlu" / "slots.jsonl").read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        lengths = [len(row["expected"][0])] if row["type"] == "digits" else []
+        spec = {"type": row["type"], "prompt": "?", "choices": row.get("choices", {}), "lengths": lengths}
+        slot, now = Slot.model_validate(spec), datetime.fromisoformat(row["ref"])
+        heard = understood(row["text"], _for_slot(slot, now.date()))
+        found = [f.value for f in find_heard(slot, heard, now)] or [
+            {"yesno": "unknown", "choice": "none"}.get(slot.type, "")
+        ]
+        every += 1
+        lost += [] if found[0] in row["expected"] else [(row["text"], found)]
+    assert len(lost) < 0.03 * every, lost
 
 
 # ── what the dialog does ─────────────────────────────────────────────────────────────────────────────────────────────

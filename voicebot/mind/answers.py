@@ -13,7 +13,7 @@ from voicebot.mind.schema import Slot
 from voicebot.mind.slots.corrections import OPENERS, after_correction
 from voicebot.mind.slots.find import MOST, find, find_heard
 from voicebot.mind.slots.words import Found, tokens
-from voicebot.mind.slots.yesno import find_yesno, share
+from voicebot.mind.slots.yesno import find_yesno, mostly
 from voicebot.mind.trust import ASK, DOUBTED, PLAIN, UNSURE, sure_from, vouched
 
 _ALONG = {"digits", "alnum", "date", "time", "datetime", "amount", "choice", "phone", "email"}
@@ -177,7 +177,7 @@ def yes_or_no(heard: Heard) -> str:
         if not found:
             continue
         outside = heard.source == "speech" and not inside
-        return "" if outside and found[0].value == "yes" and share(tokens(text)) < MOST else found[0].value
+        return "" if outside and found[0].value == "yes" and not mostly(tokens(text)) else found[0].value
     return ""
 
 

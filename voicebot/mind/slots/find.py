@@ -20,7 +20,7 @@ from voicebot.mind.slots.numbers import find_amounts, find_numbers
 from voicebot.mind.slots.people import find_choices, find_emails, find_listed, find_names, find_phones, listed
 from voicebot.mind.slots.times import find_times
 from voicebot.mind.slots.words import Found, tokens
-from voicebot.mind.slots.yesno import find_yesno
+from voicebot.mind.slots.yesno import find_yesno, mostly
 from voicebot.mind.trust import DOUBTED, UNSURE
 
 MOST = 0.5
@@ -86,6 +86,8 @@ def doubted(slot: Slot, heard: Heard) -> bool:
 
 def _other_words(slot: Slot, text: str, now: datetime) -> list[Found]:
     """Values in a turn that was not inside the slot's grammar."""
+    if slot.type == "yesno":
+        return find(slot, text, now) if mostly(tokens(text)) else []
     size = len(tokens(text))
     alone = [found for found in find(slot, text, now) if found.end - found.start >= MOST * size]
     clear = slot.type in _CLEAR or (slot.type == "digits" and bool(slot.sizes))

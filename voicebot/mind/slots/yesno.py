@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from voicebot.mind.slots.words import Found
+from voicebot.mind.slots.words import FILLERS, Found
 
 _YES = (
     "yes", "yeah", "yep", "yup", "ya", "yah", "yea", "aye", "sure", "ok", "okay", "correct", "right", "exactly",
@@ -45,6 +45,7 @@ _FORMS: dict[tuple[str, ...], str] = {
     **{tuple(form.split()): "yes" for form in _YES},
     **{tuple(form.split()): "no" for form in _NO},
 }
+FEW = 4
 _LONGEST = max(len(form) for form in _FORMS)
 
 
@@ -62,9 +63,13 @@ def find_yesno(words: list[str]) -> list[Found]:
     return [Found(first.value, 0.7, first.start, first.end)]
 
 
-def share(words: list[str]) -> float:
-    """How much of a turn is yes or no, 0..1."""
-    return sum(f.end - f.start for f in _said(words)) / max(1, len(words))
+def mostly(words: list[str]) -> bool:
+    """Whether a turn is yes or no before all: most of its words, or the first of a few."""
+    plain = [word for word in words if word not in FILLERS]
+    said = _said(plain)
+    return sum(f.end - f.start for f in said) * 2 >= len(plain) or (
+        len(plain) <= FEW and bool(said) and not said[0].start
+    )
 
 
 def _said(words: list[str]) -> list[Found]:

@@ -11,20 +11,26 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from telephony.media.codecs import RATE_HZ
+from voicebot import config
 from voicebot.bench.asr_cases import spread_over
 from voicebot.bench.asr_line import Recording
 from voicebot.bench.bargein_cases import CALLERS
 from voicebot.bench.caller import Caller
 from voicebot.bench.phone import phone
 from voicebot.bench.server import demo_server
-from voicebot.bench.sound import load_wav
+from voicebot.bench.sound import load_wav, synthesised
 from voicebot.bench.turns import Fixed, Step
 from voicebot.bench.turns_stats import delays, share
 from voicebot.bench.turns_truth import voice_ends
 from voicebot.errors import VoicebotError
+from voicebot.mouth.mouth import Mouth
 
 TURNS = 2
-"""Interruptions a call. The caller says something after the greeting first: a disclosure cannot be interrupted."""
+"""Interruptions a call."""
+ASKED = "What can I say?"
+"""Said before each: the answer is a prompt of eight seconds that may be interrupted. Disclosures may not, nor what is
+said before a look-up or a handover."""
 AT_ONCE = 2
 
 
@@ -33,6 +39,12 @@ async def run(folder: Path, recordings: Sequence[Recording], calls: int) -> dict
     said = spread_over([r for r in recordings if r.task in CALLERS], max(1, calls * TURNS // len(CALLERS) + 1))
     if not said:
         raise VoicebotError("there is no recording to interrupt with", "give a folder like ../shared/speech")
+    mouth = Mouth.load(config.Mouth(voice="espeak"))
+    mouth.start()
+    try:
+        question = Step("free", ASKED, await synthesised(mouth, ASKED))
+    finally:
+        mouth.stop()
     waits: dict[str, list[float]] = {}
     missed = 0
     failures: list[str] = []
@@ -43,10 +55,10 @@ async def run(folder: Path, recordings: Sequence[Recording], calls: int) -> dict
             nonlocal missed
             chosen = [said[(number * TURNS + i) % len(said)] for i in range(TURNS)]
             async with limit:
-                steps = [_step(folder, chosen[-1], barge_in=False), *(_step(folder, r) for r in chosen)]
+                steps = [step for r in chosen for step in (question, _step(folder, r))]
                 report = await Caller(agent, server.uri).run("bargein", Fixed(steps))
             failures.extend([report.failure] if report.failure else [])
-            for recording, turn in zip(chosen, report.turns[1:], strict=False):
+            for recording, turn in zip(chosen, report.turns[1::2], strict=False):
                 if turn.stopped_ms is None:
                     missed += turn.status != "call-over"
                 else:
@@ -63,10 +75,10 @@ async def run(folder: Path, recordings: Sequence[Recording], calls: int) -> dict
     }
 
 
-def _step(folder: Path, recording: Recording, *, barge_in: bool = True) -> Step:
+def _step(folder: Path, recording: Recording) -> Step:
     pcm = load_wav(folder / recording.path)
-    begin = int(voice_ends(pcm)[0] * 8000)
-    return Step("free", recording.transcript, pcm[max(0, begin - 400) :], barge_in=barge_in)
+    begin, end = voice_ends(pcm)
+    return Step("free", recording.transcript, pcm[int(begin * RATE_HZ) : int(end * RATE_HZ)], barge_in=True)
 
 
 def as_text(found: dict[str, Any]) -> str:

@@ -115,9 +115,10 @@ class _Conversation:
             return began_ns
         from_ns, early_ns = ended_ns, None
         if step.barge_in:
-            stopped_ns = await self._until(lambda: capture.stopped_at(began_ns), PROMPT_S)
+            voiced_ns = self._first_voiced_ns(step, began_ns)
+            stopped_ns = await self._until(lambda: capture.stopped_at(voiced_ns), PROMPT_S)
             if stopped_ns is not None:
-                turn.stopped_ms = (stopped_ns - self._first_voiced_ns(step, began_ns)) / 1e6
+                turn.stopped_ms = (stopped_ns - voiced_ns) / 1e6
                 from_ns = max(ended_ns, stopped_ns + 1)
         else:
             early_ns = capture.voiced_at(began_ns)

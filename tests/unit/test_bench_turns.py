@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from voicebot.bench import bargein_run, turns_run
-from voicebot.bench.asr_line import Recording, load
+from voicebot.bench.asr_line import Line, Recording, load
 from voicebot.bench.bargein_cases import cough, line_faults
 from voicebot.bench.turns_cases import PAUSES_S, built
 from voicebot.bench.turns_report import Plot, Table, write
@@ -97,6 +97,22 @@ def test_a_prompt_that_goes_on_in_time_was_not_stopped_falsely() -> None:
     assert "noise" in bargein_run.as_text(found)
 
 
+def test_short_words_are_counted_apart_and_so_are_callers_whose_prompt_began_again_in_between() -> None:
+    found = bargein_run.figures(
+        [
+            prompt("caller", 80.0, (0.6, 3.0), True),
+            prompt("caller", 80.0, (3.0,), True),
+            prompt("short", 80.0, (0.7,), False),
+            prompt("unasked", 80.0, (2.0,), True),
+        ]
+    )
+    assert (found["caller"]["nervous"]["count"], found["caller"]["missed"]["of"]) == (1, 2)
+    short, unasked = found["words"]["short"], found["words"]["unasked"]
+    assert (short["resumed_over"]["count"], unasked["resumed_over"]["count"]) == (1, 0)
+    assert found["no_caller"]["all"]["paused"]["of"] == 0
+    assert "short answers: 0.0 % of 1" in bargein_run.as_text(found)
+
+
 def test_made_sounds_are_the_same_in_every_run_and_not_silent() -> None:
     assert np.array_equal(cough(3), cough(3))
     for sound in (cough(1), *line_faults().values()):
@@ -119,7 +135,7 @@ def test_dictated_numbers_have_the_pauses_that_are_promised() -> None:
         for digit in range(5)
         for n in (0, 1)
     ]
-    made = built(speech_dir(), everything, (), 2)
+    made = built(speech_dir(), everything, (), Line(), 2)
     assert [case.task for case in made] == ["dictation", "dictation-open", "dictation-short"] * 2
     for case in made:
         assert case.first_s < case.last_s < len(case.pcm) / RATE

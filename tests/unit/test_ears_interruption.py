@@ -46,6 +46,12 @@ def test_each_false_alarm_asks_for_more_until_the_caller_is_heard() -> None:
     assert kinds(play(machine, SURE, 0.032)) == [Began]
 
 
+def test_after_however_many_false_alarms_a_caller_is_heard_within_a_third_of_a_second() -> None:
+    machine = over_prompt(TurnMachine())
+    machine.interruption.alarms = 50
+    assert kinds(play(machine, SURE, 0.288)) == [Began]
+
+
 def test_somebody_far_under_the_callers_level_does_not_interrupt() -> None:
     machine = over_prompt(TurnMachine())
     machine.interruption.caller_db = -20.0

@@ -98,12 +98,19 @@ def _report(folder: Path, found: dict[str, Any], outcomes: list[Outcome]) -> Non
         (kind, *(_share(row[key]) for key in ("paused", "false_stops")), f"{row['pause_s_max']:.2f}")
         for kind, row in found["no_caller"].items()
     ]
+    groups = {"all": found["caller"], **found["words"], **found["caller"]["speakers"]}
     speakers = [
-        (name, f"{row['stop_ms'].get('p50', 0):.0f}", f"{row['stop_ms'].get('p95', 0):.0f}", _share(row["missed"]))
-        for name, row in {"all": found["caller"], **found["caller"]["speakers"]}.items()
+        (
+            name,
+            *(f"{row['stop_ms'].get(p, 0):.0f}" for p in ("p50", "p95")),
+            *(_share(row[key]) for key in ("missed", "resumed_over", "nervous")),
+        )
+        for name, row in groups.items()
+        if row["missed"]["of"]
     ]
+    heads = ("speaker", "p50 ms", "p95 ms", "missed", "talked over again", "talked over in between")
     tables = [
-        Table("Callers", ("speaker", "p50 ms", "p95 ms", "missed"), speakers),
+        Table("Callers", heads, speakers),
         Table("No caller", ("kind", "paused at all", "false stops", "longest pause s"), lines),
     ]
     write(folder / "report.html", "voicebot bench bargein", plots, tables)

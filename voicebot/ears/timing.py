@@ -44,9 +44,9 @@ class Timing:
     peak_s: float = 0.224
     peak_weight: float = 0.8
     alarms: int = 3
-    """Each false alarm adds another `start_s` and `wary` to what the next sound over a prompt must bring, up to so
-    many; a turn of the caller takes them back."""
-    wary: float = 0.02
+    """Each false alarm adds another `start_over_prompt_s` and `wary` to what the next sound over a prompt must bring,
+    up to so many; a turn of the caller takes them back."""
+    wary: float = 0.01
     """In probability."""
     surely: float = 0.96
     """Mean probability over `surely_s` from which a turn that was doubted interrupts after all."""

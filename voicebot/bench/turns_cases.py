@@ -26,6 +26,8 @@ from voicebot.bench.asr_tasks import tasks
 from voicebot.bench.turns_truth import TWO_TURNS_S, Spurt, spoken, turns_of
 from voicebot.events import Expect
 
+PATIENCE_S = 3.0
+"""Line after each recording; a turn that is not over by then is missed."""
 PAUSES_S = (0.35, 0.6, 0.9, 1.2)
 """Between two groups of digits."""
 GAPS_S = (0.05, 0.2)
@@ -57,7 +59,7 @@ class Case:
     speaker: str
     expect: Expect
     pcm: Pcm
-    """As a leg hands it over: 8000 Hz, through µ-law, silence around it."""
+    """As a leg hands it over: 8000 Hz, through µ-law, the line alone around it."""
     turns: tuple[Spurt, ...]
     """Begin and end of the voice of each turn in it, in seconds; mostly one."""
 
@@ -72,15 +74,16 @@ class Case:
         return self.turns[-1][1]
 
 
-def case(name: str, task: str, speaker: str, expect: Expect, said: Pcm) -> Case:
-    """`said` over a quiet line. Raises ValueError: there is no voice in it."""
+def case(name: str, task: str, speaker: str, expect: Expect, said: Pcm, line: Line) -> Case:
+    """`said` over a line, and `PATIENCE_S` more of that. Raises ValueError: there is no voice in it."""
     turns = turns_of(spoken(said), TWO_TURNS_S if expect.kind == "free" else math.inf)
-    heard = received(said, Line(), zlib.crc32(name.encode()))
+    waited = np.concatenate([said, np.zeros(round(PATIENCE_S * RATE_HZ), np.int16)])
+    heard = received(waited, line, zlib.crc32(name.encode()))
     return Case(name, task, speaker, expect, heard, tuple((LEAD_S + a, LEAD_S + b) for a, b in turns))
 
 
-def recorded(folder: Path, everything: Sequence[Recording], chosen: Sequence[Recording]) -> list[Case]:
-    """Recordings as they are. Raises VoicebotError: one cannot be read."""
+def recorded(folder: Path, everything: Sequence[Recording], chosen: Sequence[Recording], line: Line) -> list[Case]:
+    """Recordings as they are, over `line`. Raises VoicebotError: one cannot be read."""
     known = tasks(everything)
     found = []
     for recording in chosen:
@@ -89,43 +92,50 @@ def recorded(folder: Path, everything: Sequence[Recording], chosen: Sequence[Rec
             said = load(folder / recording.path)
             name, task, speaker = recording.path, recording.task, recording.speaker
             if task == "date":
-                found.append(case(f"{name} year unknown", DATE_UNKNOWN, speaker, expect, said))
+                found.append(case(f"{name} year unknown", DATE_UNKNOWN, speaker, expect, said, line))
                 expect = replace(expect, year=_YEAR.search(recording.transcript) is not None)
-            found.append(case(name, task, speaker, expect, said))
+            found.append(case(name, task, speaker, expect, said, line))
     return found
 
 
-def built(folder: Path, everything: Sequence[Recording], speakers: Sequence[str], numbers: int = NUMBERS) -> list[Case]:
-    """Dictated numbers and stories, of `speakers` or of all. Raises VoicebotError: a recording cannot be read."""
+def built(
+    folder: Path, everything: Sequence[Recording], speakers: Sequence[str], line: Line, numbers: int = NUMBERS
+) -> list[Case]:
+    """Dictated numbers and stories, of `speakers` or of all, over `line`.
+
+    Raises:
+        VoicebotError: a recording cannot be read.
+    """
     found = []
     for speaker in dict.fromkeys(r.speaker for r in everything if not speakers or r.speaker in speakers):
         own = [r for r in everything if r.speaker == speaker]
         digits = [load(folder / r.path) for r in own if r.task == _DICTATED]
         if len(digits) >= 10:
-            found += _dictated(speaker, [_bare(d) for d in digits], numbers)
+            found += _dictated(speaker, [_bare(d) for d in digits], numbers, line)
         told = [_bare(load(folder / r.path)) for r in own if r.task in _TOLD]
         if len(told) >= 2:
             chance = _chance(f"story {speaker}")
             said = _joined(told[:5], [float(chance.uniform(*STORY_PAUSES_S)) for _ in told[1:5]])
-            found.append(case(f"story {speaker}", "story", speaker, Expect(), said))
-            found.append(case(f"story asked {speaker}", STORY_ASKED, speaker, Expect(end_silence_s=ASKED_S), said))
+            found.append(case(f"story {speaker}", "story", speaker, Expect(), said, line))
+            asked = Expect(end_silence_s=ASKED_S)
+            found.append(case(f"story asked {speaker}", STORY_ASKED, speaker, asked, said, line))
     return found
 
 
-def _dictated(speaker: str, digits: list[Pcm], numbers: int) -> list[Case]:
+def _dictated(speaker: str, digits: list[Pcm], numbers: int, line: Line) -> list[Case]:
     found = []
     for i in range(numbers):
         groups, pause_s = _GROUPS[i % len(_GROUPS)], PAUSES_S[(i + i // len(_GROUPS)) % len(PAUSES_S)]
         name = f"dictation {speaker} {i}"
         said = _number(_chance(name), digits, groups, pause_s)
-        found.append(case(name, "dictation", speaker, Expect("digits", (sum(groups),)), said))
+        found.append(case(name, "dictation", speaker, Expect("digits", (sum(groups),)), said, line))
         short, lengths, more = _OPEN[i % len(_OPEN)]
         name = f"dictation-open {speaker} {i}"
         said = _number(_chance(name), digits, more, pause_s)
-        found.append(case(name, "dictation-open", speaker, Expect("digits", lengths), said))
+        found.append(case(name, "dictation-open", speaker, Expect("digits", lengths), said, line))
         name = f"dictation-short {speaker} {i}"
         said = _number(_chance(name), digits, (short,), pause_s)
-        found.append(case(name, "dictation-short", speaker, Expect("digits", lengths), said))
+        found.append(case(name, "dictation-short", speaker, Expect("digits", lengths), said, line))
     return found
 
 

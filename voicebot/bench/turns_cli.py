@@ -18,6 +18,8 @@ def register(sub: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     add("--speech", type=Path, metavar="DIR", help="a folder with a manifest.csv (default: VOICEBOT_SPEECH)")
     add("--task", action="append", default=[], metavar="NAME", help="only this task, dictation or story too (repeat)")
     add("--speaker", action="append", default=[], metavar="NAME", help="only this speaker (repeatable)")
+    add("--noise", type=float, metavar="DB", help="mix in the folder's noises at this signal-to-noise ratio")
+    add("--loss", type=float, default=0.0, metavar="PERCENT", help="lose packets of 20 ms, concealed as in a call")
     add("--adviser", action="store_true", help="ask Smart Turn whether free speech sounds over (ears.adviser)")
     add("--limit", type=int, metavar="N", help="at most N recordings of each task, spread over it")
     add("--json", action="store_true", help="print no table, only the last line")

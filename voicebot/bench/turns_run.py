@@ -17,9 +17,6 @@ from voicebot.ears.asr.engine import Engine
 from voicebot.ears.events import TurnHeard
 from voicebot.ears.timing import Timing
 
-PATIENCE_S = 3.0
-"""Quiet line after each recording; a turn that is not over by then is missed."""
-_HISS_RMS = 8.0
 _PROGRESS_S = 10.0
 
 
@@ -51,7 +48,6 @@ def play(case: Case, vad: InstantVad, engine: Engine, timing: Timing | None = No
     line.ears.on_perhaps = lambda heard: known.append(line.pool.now) if heard is not None else known.clear()
     line.ears.prompt_ended()
     line.hear_all(case.pcm)
-    line.hear_silence(PATIENCE_S, _HISS_RMS, np.random.default_rng(1))
     line.ears.close()
     turns = [(at, event.heard) for at, event in line.events if isinstance(event, TurnHeard)]
     after = [at for at, _ in turns if at >= case.last_s]

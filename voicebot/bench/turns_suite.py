@@ -9,7 +9,7 @@ from pathlib import Path
 
 from voicebot.bench import turns_cases
 from voicebot.bench.asr_cases import spread_over
-from voicebot.bench.asr_line import Recording, read_manifest
+from voicebot.bench.asr_line import Line, Recording, read_manifest, read_noises
 from voicebot.bench.turns_cases import Case
 from voicebot.bench.turns_clock import InstantVad
 from voicebot.bench.turns_report import Plot, Table, write
@@ -17,6 +17,7 @@ from voicebot.bench.turns_run import Outcome, as_text, figures, play_all, rows
 from voicebot.ears.adviser import Advised, SmartTurn, find_model
 from voicebot.ears.asr.engine import Engine
 from voicebot.ears.asr.moonshine import Moonshine
+from voicebot.errors import VoicebotError
 from voicebot.paths import models_dir, speech_dir
 
 TASKS = (
@@ -29,7 +30,11 @@ TASKS = (
 def run(args: argparse.Namespace) -> int:
     """See `turns_cli.main`. Raises VoicebotError: recordings cannot be read; ModelMissing."""
     folder = args.speech or speech_dir()
-    cases = choose(folder, read_manifest(folder), tuple(args.task), tuple(args.speaker), args.limit)
+    noises = {} if args.noise is None else read_noises(folder)
+    if args.noise is not None and not noises:
+        raise VoicebotError(f"{folder} has no noise_manifest.csv", "leave --noise out, or give another folder")
+    line = Line(args.noise, args.loss / 100, noises)
+    cases = choose(folder, read_manifest(folder), tuple(args.task), tuple(args.speaker), args.limit, line)
     if not cases:
         print("no recording of what was asked for", file=sys.stderr)
         return 1
@@ -37,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     if args.adviser:
         engine = Advised(engine, SmartTurn(find_model()))
     outcomes = play_all(cases, InstantVad(), engine)
-    found = figures(outcomes)
+    found = {"noise_db": args.noise, "loss_percent": args.loss, "adviser": args.adviser, **figures(outcomes)}
     if args.out is not None:
         report(args.out, found, outcomes)
     if not args.json:
@@ -47,14 +52,19 @@ def run(args: argparse.Namespace) -> int:
 
 
 def choose(
-    folder: Path, everything: list[Recording], tasks: tuple[str, ...], speakers: tuple[str, ...], limit: int | None
+    folder: Path,
+    everything: list[Recording],
+    tasks: tuple[str, ...],
+    speakers: tuple[str, ...],
+    limit: int | None,
+    line: Line,
 ) -> list[Case]:
     """The turns to play: recordings, then what is built from them. Raises VoicebotError: one cannot be read."""
     wanted = [r for r in everything if r.task in (tasks or TASKS) and (not speakers or r.speaker in speakers)]
-    cases = turns_cases.recorded(folder, everything, spread_over(wanted, limit))
+    cases = turns_cases.recorded(folder, everything, spread_over(wanted, limit), line)
     if not tasks or set(tasks) & set(turns_cases.BUILT):
         numbers = turns_cases.NUMBERS if limit is None else min(limit, turns_cases.NUMBERS)
-        built = turns_cases.built(folder, everything, speakers, numbers)
+        built = turns_cases.built(folder, everything, speakers, line, numbers)
         cases += [case for case in built if not tasks or case.task in tasks]
     return cases
 

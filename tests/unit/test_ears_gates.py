@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from voicebot.ears import gates
 from voicebot.ears.asr.engine import Transcript
+from voicebot.events import Expect
 
 RATE = 8000
 
@@ -77,13 +78,14 @@ def test_text_out_of_an_even_noise_must_be_surer() -> None:
 
 
 def test_words_of_a_sound_that_was_never_surely_a_voice_must_be_sure() -> None:
-    rain = Transcript("Okay.", 0.45, expected="okay", expected_confidence=0.99)
-    assert gates.unvoiced(0.6, rain)
-    assert not gates.unvoiced(0.95, rain), "a voice that is hard to understand is for the dialog to judge"
-    assert not gates.unvoiced(0.6, Transcript("Six.", 0.9))
+    rain, yesno = Transcript("Okay.", 0.45, expected="okay", expected_confidence=0.99), Expect("yesno")
+    assert gates.unvoiced(0.6, rain, yesno)
+    assert not gates.unvoiced(0.95, rain, yesno), "a voice that is hard to understand is for the dialog to judge"
+    assert not gates.unvoiced(0.6, Transcript("Six.", 0.9), Expect())
 
 
-def test_digits_that_their_own_judge_believes_need_no_sure_voice() -> None:
-    said = Transcript("See you.", 0.3, expected="zero", expected_confidence=0.9, evidence={"strange": -2.0})
-    assert not gates.unvoiced(0.7, said)
-    assert gates.unvoiced(0.7, replace(said, expected_confidence=0.03))
+def test_a_letter_or_digit_is_too_short_for_a_sure_vowel() -> None:
+    said = Transcript("See you.", 0.3, expected="zero", expected_confidence=0.9)
+    assert not gates.unvoiced(0.7, said, Expect("digits", (1,)))
+    assert gates.unvoiced(0.7, replace(said, expected_confidence=0.03), Expect("digits", (1,)))
+    assert gates.unvoiced(0.7, replace(said, expected=""), Expect("alnum", (1,)))

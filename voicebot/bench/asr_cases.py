@@ -107,7 +107,7 @@ class Ears:
         began = time.thread_time()
         said = [(self.recognise(pcm[start:end], expect), surest) for start, end, surest in spans]
         cpu_ms = (time.thread_time() - began) * 1000
-        found = [NOTHING if gates.unvoiced(surest, one) else one for one, surest in said]
+        found = [NOTHING if gates.unvoiced(surest, one, expect) else one for one, surest in said]
         return found, cpu_ms, sum(end - start for start, end, _ in spans) / RATE_HZ
 
     def spans(self, pcm: Pcm) -> list[tuple[int, int]]:

@@ -273,7 +273,7 @@ class Listener:
     def _came_to_nothing(self, said: Transcript, turn: Ended, job: Job) -> bool:
         if endpoint.is_filler(said) and (said.text or said.expected):
             return True
-        if gates.unvoiced(turn.surest, said) and not job.refused:
+        if gates.unvoiced(turn.surest, said, self._expect) and not job.refused:
             return True
         if turn.over_prompt:
             return not meant_for_us(said, self._expect, turn.voiced_s, doubted=turn.doubted)

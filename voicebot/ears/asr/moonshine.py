@@ -34,9 +34,9 @@ GAP_TOKENS, GAP_PER_TOKEN = 8, 0.5
 """Readings of more tokens may be so much (nats) further from the free one: each word adds to both."""
 UNLIKELY = -2.0
 """Of `gates.WORDS`, an answer whose tokens are less likely than this (mean log-probability: one in seven) is none: a
-long murmur costs any reading much, and the shortest the least. Of 164 right answers, a third each on a clean line, at 10
-and at 5 dB, it costs 1; of 64 that noise and many voices gave at more than 0.5 it leaves 7, and `gates.unvoiced` finds
-most of those."""
+long murmur costs any reading much, and the shortest the least. Of 164 right answers, a third each on a clean line, at
+10 and at 5 dB, it costs 1; of 64 that noise and many voices gave at more than 0.5 it leaves 7, and `gates.unvoiced`
+finds most of those."""
 _FAR = 99.0
 """A gap as large as any, where nothing was read inside the grammar."""
 _LEVEL = 0.06

@@ -34,7 +34,12 @@ LISTENING = frozenset(
         "aha", "ooh", "alright", "sure",
     ]
 )  # fmt: skip
-LISTENING_ALONE = frozenset(["yes", "i see", "please", "thanks", "thank you"])
+LISTENING_ALONE = frozenset(
+    [
+        "yes", "i see", "please", "thanks", "thank you", "got it", "great", "good", "fine", "cool", "perfect",
+        "all right", "i understand", "oh i see", "very good", "of course",
+    ]
+)  # fmt: skip
 """What listeners say to show that they listen: one of the latter, or any of the former in a row. It does not stop a
 prompt, unless it answers yes or no."""
 OBJECTIONS = frozenset(["no", "nope", "stop", "wait", "hello", "excuse me", "hold on", "pardon", "sorry"])
@@ -223,7 +228,7 @@ def meant_for_us(said: Transcript, expect: Expect, voiced_s: float, *, doubted: 
         voiced_s: how long was spoken, in seconds.
         doubted: it hardly seemed to be speech.
     """
-    listens = _only_listens(said.text)
+    listens = only_listens(said.text)
     answers = bool(said.expected) and (not listens or expect.kind == "yesno" or said.gap <= CLOSE)
     if not answers and (listens or not said.text):
         return False
@@ -234,7 +239,8 @@ def meant_for_us(said: Transcript, expect: Expect, voiced_s: float, *, doubted: 
     return (answers and said.expected_confidence >= ANSWER_BELIEVED) or _listened_for(said.text, expect.boost)
 
 
-def _only_listens(text: str) -> bool:
+def only_listens(text: str) -> bool:
+    """Whether these words show that somebody listens, and nothing else."""
     said = words(text)
     return bool(said) and (LISTENING.issuperset(said) or " ".join(said) in LISTENING_ALONE)
 

@@ -14,7 +14,7 @@ from voicebot.ears import audio, endpoint, gates
 from voicebot.ears.asr.engine import Transcript
 from voicebot.ears.echo import WINDOWS, EchoReference
 from voicebot.ears.events import EarEvent, EarsFailed, FalseAlarm, Interrupt, NoInput, SpeechStarted, TurnHeard
-from voicebot.ears.interruption import meant_for_us
+from voicebot.ears.interruption import meant_for_us, only_listens
 from voicebot.ears.pool import Job, Pool
 from voicebot.ears.timing import Timing
 from voicebot.ears.turn import (
@@ -240,7 +240,7 @@ class Listener:
             needed = endpoint.silence_needed(job.result, self._expect, timing, voiced_s, machine.paused_s)
             doubted = machine.interruption.doubted
             if machine.over_prompt and not meant_for_us(job.result, self._expect, voiced_s, doubted=doubted):
-                needed = timing.resume_s
+                needed = timing.complete_s if only_listens(job.result.text) else timing.resume_s
             more_s = endpoint.least_more_s(job.result, self._expect, voiced_s)
             if more_s:
                 machine.await_more(voiced_s + more_s)

@@ -99,9 +99,10 @@ class Timing:
     sounds_over: float = 0.5
     """Probability of Smart Turn, where it is asked (``ears.adviser``), under which free speech that reads as finished
     ends after `perhaps_s` all the same."""
-    resume_s: float = 0.416
-    """Silence after a sound over a prompt that was no turn ("mhm", a cough): the prompt goes on. Shorter than a
-    listener finds long, longer than most pauses between two words of a caller who is hard to understand."""
+    resume_s: float = 0.352
+    """Silence after a sound over a prompt that was no turn (a cough): the prompt goes on. Shorter than a listener finds
+    long, longer than most pauses between two words of a caller who is hard to understand. After "okay" it goes on after
+    `complete_s`."""
     nothing_s: float = 0.5
     """Silence after speech in which nothing was recognised."""
     noise_s: float = 1.0

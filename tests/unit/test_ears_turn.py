@@ -227,3 +227,24 @@ def test_clicks_hums_and_rooms_that_are_never_quiet_are_no_such_word(
     for _ in range(windows):
         machine.window(0.1, sound_db)
     assert machine.state is State.PAUSE
+
+
+def test_voices_in_the_background_do_not_keep_a_turn_going() -> None:
+    machine = TurnMachine()
+    for _ in range(30):
+        machine.window(LOUD, -25.0)
+    said_s = machine.voiced_s
+    told = [d for _ in range(25) for d in machine.window(LOUD, -43.0)]
+    assert kinds(told)[0] is Recognise
+    (ended,) = machine.recognised(machine.timing.free_s)
+    assert isinstance(ended, Ended)
+    assert ended.voiced_end / 8000 == pytest.approx(said_s)
+
+
+def test_a_soft_word_after_loud_ones_is_the_callers() -> None:
+    machine = TurnMachine()
+    for _ in range(30):
+        machine.window(LOUD, -25.0)
+    for _ in range(12):
+        machine.window(LOUD, -43.0)
+    assert machine.state is State.SPEECH

@@ -26,6 +26,11 @@ class Timing:
     word_over_db: float = 20.0
     """… and so far over the faintest, is speech going on once it has lasted `start_s`, whatever its probability: Silero
     is deaf to a few words (of 114 dictated numbers to an "eight" in one)."""
+    background_db: float = 15.0
+    """What sounds like a voice so far under the loudest window of the turn, …"""
+    background_s: float = 0.5
+    """… and has done so for so long without a louder one, is somebody else's: silence. Between the first and the last
+    word of 268 clean recordings the longest such time was 0.45 s."""
     fade_db_per_s: float = 3.0
     """By which that loudest one is forgotten."""
     start_over_prompt_s: float = 0.064

@@ -123,7 +123,8 @@ class TurnMachine:
         self.interruption = Interruption(self.timing)
         self._deadline: int | None = None
         self._needed_s: float | None = None
-        self._loudest_db, self._faintest_db, self._loud = SILENT_DB, 0.0, 0
+        self._loudest_db, self._faintest_db, self._loud, self._faint = SILENT_DB, 0.0, 0, 0
+        self._voiced_end = self._strong_end = 0
         self._clear()
 
     @property
@@ -204,9 +205,22 @@ class TurnMachine:
                 return Sound.SILENT
             if self._loud_again(level_db):
                 return Sound.VOICED
+            if self._in_background(probability, level_db):
+                return Sound.SILENT
         if probability >= (self.timing.voiced_over_prompt if over_prompt else self.timing.voiced):
             return Sound.VOICED
         return Sound.SILENT if probability < self.timing.silent else Sound.UNSURE
+
+    def _in_background(self, probability: float, level_db: float) -> bool:
+        """Whether what still sounds like a voice is none of the caller's, whose own was so much louder."""
+        if self.interruption.over_prompt or level_db >= self._loudest_db - self.timing.background_db:
+            self._faint, self._strong_end = 0, self.now
+            return False
+        self._faint += WINDOW if probability >= self.timing.silent else 0
+        if self._faint < _samples(self.timing.background_s):
+            return False
+        self._voiced_end = min(self._voiced_end, self._strong_end)
+        return True
 
     def _loud_again(self, level_db: float) -> bool:
         """Whether a sound in a pause is as loud as the voice was, and as long as a word: Silero is deaf to some."""
@@ -232,7 +246,8 @@ class TurnMachine:
         self._clear()
         self.state = State.ONSET
         self._onset = self.now - WINDOW
-        self._loudest_db, self._faintest_db, self._loud = SILENT_DB, 0.0, 0
+        self._loudest_db, self._faintest_db, self._loud, self._faint = SILENT_DB, 0.0, 0, 0
+        self._strong_end = self.now
         return self._onset_voiced()
 
     def _onset_voiced(self) -> list[Decision]:

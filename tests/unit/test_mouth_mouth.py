@@ -137,8 +137,9 @@ async def test_hanging_up_stops_the_engine_and_half_a_sentence_is_not_remembered
     engine.gate.set()
     again = await whole(mouth, "Hello.")
     assert len(again) / 8000 == pytest.approx(1.5, abs=0.02)
-    assert engine.stopped == 1
     assert len(engine.spoken) == 2
+    mouth.stop()  # waits for both of its threads
+    assert engine.stopped == 1
 
 
 async def test_one_listener_leaving_does_not_disturb_the_other(mouth: Mouth, engine: ToneEngine) -> None:

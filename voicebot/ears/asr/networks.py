@@ -10,6 +10,7 @@ Architecture: Jeffries et al., "Moonshine: Speech Recognition for Live Transcrip
 
 from __future__ import annotations
 
+import mmap
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -45,7 +46,8 @@ class Weights:
             copy = Path(folder) / "model.onnx"
             options.optimized_model_filepath = str(copy)
             ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-            graph = read(read(memoryview(copy.read_bytes()))[7][0])
+            with copy.open("rb") as file:  # mapped: what is let go of then leaves the process
+                graph = read(read(memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)))[7][0])
         self._tensors: dict[str, Array] = {}
         self._inputs: dict[str, list[str]] = {}
         self._take(graph)

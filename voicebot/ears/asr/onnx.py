@@ -87,7 +87,8 @@ class Network:
     def __init__(self, name: str) -> None:
         self._name = name
         self._nodes: list[bytes] = []
-        self._held: list[bytes] = []
+        self._held: list[bytes | memoryview] = []
+        """Pieces of the tensors' messages: their numbers stay where they are until the file is put together."""
         self._inputs: list[bytes] = []
         self._outputs: list[bytes] = []
         self._made = 0
@@ -105,8 +106,9 @@ class Network:
         """A tensor that does not change."""
         name = name or self._next("held")
         dims = b"".join(_number(1, size) for size in array.shape)
-        code = _CODES[array.dtype]
-        self._held.append(dims + _number(2, code) + _string(8, name) + _bytes(9, np.ascontiguousarray(array).tobytes()))
+        numbers = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
+        head = dims + _number(2, _CODES[array.dtype]) + _string(8, name) + _begin(9, len(numbers))
+        self._held += [_begin(5, len(head) + len(numbers)), head, numbers]
         return name
 
     def node(
@@ -129,17 +131,15 @@ class Network:
 
     def model(self) -> bytes:
         """The file (``ModelProto``)."""
-        graph = b"".join(
-            [
-                *(_bytes(1, node) for node in self._nodes),
-                _string(2, self._name),
-                *(_bytes(5, held) for held in self._held),
-                *(_bytes(11, value) for value in self._inputs),
-                *(_bytes(12, value) for value in self._outputs),
-            ]
-        )
-        opsets = [_string(1, domain) + _number(2, version) for domain, version in _OPSETS.items()]
-        return _number(1, IR_VERSION) + _bytes(7, graph) + b"".join(_bytes(8, opset) for opset in opsets)
+        graph = [
+            *(_bytes(1, node) for node in self._nodes),
+            _string(2, self._name),
+            *self._held,
+            *(_bytes(11, value) for value in self._inputs),
+            *(_bytes(12, value) for value in self._outputs),
+        ]
+        opsets = [_bytes(8, _string(1, domain) + _number(2, version)) for domain, version in _OPSETS.items()]
+        return b"".join([_number(1, IR_VERSION), _begin(7, sum(map(len, graph))), *graph, *opsets])
 
     def _next(self, kind: str) -> str:
         self._made += 1
@@ -172,7 +172,12 @@ def _number(field: int, value: int) -> bytes:
 
 
 def _bytes(field: int, value: bytes) -> bytes:
-    return _packed(field << 3 | 2) + _packed(len(value)) + value
+    return _begin(field, len(value)) + value
+
+
+def _begin(field: int, size: int) -> bytes:
+    """What comes before `size` bytes."""
+    return _packed(field << 3 | 2) + _packed(size)
 
 
 def _string(field: int, value: str) -> bytes:

@@ -44,13 +44,13 @@ class Session:
     """
 
     def __init__(self, folder: Path) -> None:
-        published, crossing = (Weights(folder / name) for name in FILES)
+        weights, crossing = (Weights(folder / name) for name in FILES)
         options = ort.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         if not exact():
             options.add_session_config_entry("session.x64quantprecision", "1")
-        self._encoder = ort.InferenceSession(networks.encoder(published, crossing), options, providers=_CPU)
+        self._encoder = ort.InferenceSession(networks.encoder(weights, crossing), options, providers=_CPU)
         self._decoder = ort.InferenceSession(networks.decoder(crossing), options, providers=_CPU)
         nothing = _ort(np.zeros((1, HEADS, 0, HEAD_SIZE), np.float32))
         self._empty = Cache((nothing,) * len(_KINDS), 0)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from voicebot.ears.loudness import Sound
 from voicebot.ears.timing import Timing
 from voicebot.ears.turn import (
     _TABLE,
@@ -12,7 +13,6 @@ from voicebot.ears.turn import (
     Hurry,
     Recognise,
     Silent,
-    Sound,
     State,
     TurnMachine,
 )

@@ -23,9 +23,10 @@ import enum
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from voicebot.ears.interruption import SILENT_DB, Interruption, Verdict
+from voicebot.ears.interruption import Interruption, Verdict
+from voicebot.ears.loudness import Loudness, Sound
 from voicebot.ears.timing import Timing
-from voicebot.ears.vad import RATE_HZ, WINDOW, WINDOW_S
+from voicebot.ears.vad import RATE_HZ, WINDOW
 
 LOUD_DB = -20.0
 
@@ -35,12 +36,6 @@ class State(enum.Enum):
     ONSET = "onset"
     SPEECH = "speech"
     PAUSE = "pause"
-
-
-class Sound(enum.Enum):
-    VOICED = "voiced"
-    UNSURE = "unsure"
-    SILENT = "silent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +118,8 @@ class TurnMachine:
         self.interruption = Interruption(self.timing)
         self._deadline: int | None = None
         self._needed_s: float | None = None
-        self._loudest_db, self._faintest_db, self._loud, self._faint = SILENT_DB, 0.0, 0, 0
-        self._voiced_end = self._strong_end = 0
+        self._loudness = Loudness(self.timing)
+        self._voiced_end = 0
         self._clear()
 
     @property
@@ -196,38 +191,20 @@ class TurnMachine:
         return [Discard()] if asked else []
 
     def _sound(self, probability: float, level_db: float) -> Sound:
-        over_prompt = self.interruption.prompt and self.state in (State.QUIET, State.ONSET)
+        over, timing = self.interruption, self.timing
+        voiced = timing.voiced
         if self.state in (State.SPEECH, State.PAUSE):
-            self._loudest_db = max(level_db, self._loudest_db - self.timing.fade_db_per_s * WINDOW_S)
-            self._faintest_db = min(level_db, self._faintest_db)
-            if level_db < self._loudest_db - self.timing.quiet_db:
-                self._loud = 0
-                return Sound.SILENT
-            if self._loud_again(level_db):
-                return Sound.VOICED
-            if self._in_background(probability, level_db):
-                return Sound.SILENT
-        if probability >= (self.timing.voiced_over_prompt if over_prompt else self.timing.voiced):
+            paused, alone = self.state is State.PAUSE, not (over.prompt or over.over_prompt)
+            found = self._loudness.sound(probability, level_db, self.now, paused=paused, alone=alone)
+            if self._loudness.background:
+                self._voiced_end = min(self._voiced_end, self._loudness.strong_end)
+            if found is not None:
+                return found
+        elif over.prompt:
+            voiced = timing.voiced_over_prompt
+        if probability >= voiced:
             return Sound.VOICED
-        return Sound.SILENT if probability < self.timing.silent else Sound.UNSURE
-
-    def _in_background(self, probability: float, level_db: float) -> bool:
-        """Whether what still sounds like a voice is none of the caller's, whose own was so much louder."""
-        if self.interruption.over_prompt or level_db >= self._loudest_db - self.timing.background_db:
-            self._faint, self._strong_end = 0, self.now
-            return False
-        self._faint += WINDOW if probability >= self.timing.silent else 0
-        if self._faint < _samples(self.timing.background_s):
-            return False
-        self._voiced_end = min(self._voiced_end, self._strong_end)
-        return True
-
-    def _loud_again(self, level_db: float) -> bool:
-        """Whether a sound in a pause is as loud as the voice was, and as long as a word: Silero is deaf to some."""
-        timing = self.timing
-        loud = self._loudest_db - timing.word_db <= level_db and self._faintest_db + timing.word_over_db <= level_db
-        self._loud = self._loud + WINDOW if loud and self.state is State.PAUSE and not self.interruption.prompt else 0
-        return self._loud >= _samples(timing.start_s)
+        return Sound.SILENT if probability < timing.silent else Sound.UNSURE
 
     def _clear(self) -> None:
         self.state = State.QUIET
@@ -246,8 +223,7 @@ class TurnMachine:
         self._clear()
         self.state = State.ONSET
         self._onset = self.now - WINDOW
-        self._loudest_db, self._faintest_db, self._loud, self._faint = SILENT_DB, 0.0, 0, 0
-        self._strong_end = self.now
+        self._loudness.begin(self.now)
         return self._onset_voiced()
 
     def _onset_voiced(self) -> list[Decision]:

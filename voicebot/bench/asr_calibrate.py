@@ -12,7 +12,7 @@ from voicebot.bench.asr_line import Recording
 from voicebot.bench.asr_tasks import Task
 from voicebot.ears.asr.confidence import FEATURES, LIMITS
 
-_USED = {"digits": FEATURES, "alnum": ("sure", "gap", "token"), "other": ("sure", "gap", "token")}
+_USED = {"digits": FEATURES, "alnum": FEATURES[:3], "other": FEATURES[:3]}
 _STRENGTH = 1.0
 """Inverse of the L2 penalty."""
 
@@ -57,4 +57,4 @@ def _name(kind: str) -> str:
 
 def _value(evidence: Mapping[str, float], name: str) -> float:
     low, high = LIMITS[name]
-    return float(np.clip(evidence.get(name, low if name in ("sure", "token") else high), low, high))
+    return float(np.clip(evidence.get(name, low if name in ("sure", "token", "agree") else high), low, high))

@@ -65,7 +65,8 @@ def run(args: argparse.Namespace) -> int:
     if len(engines) > 1 and "cost" in rest:
         figures["costs"] = {engine: _cost(engine, recordings, folder) for engine in engines[1:]}
     if args.calibrate:
-        print(asr_calibrate.table(cases, noticed, tasks(recordings), recordings))
+        every = [case for _, heard in runs.values() for case in heard]
+        print(asr_calibrate.table(every, noticed, tasks(recordings), recordings))
     if args.out is not None:
         _write(args.out, figures, runs)
     if not args.json:

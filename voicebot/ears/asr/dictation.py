@@ -20,7 +20,8 @@ SURELY_FEWER = 10.0
 """Nats by which fewer digits must be likelier than enough of them: of 119 numbers that were whole none was beyond it,
 of 692 pauses inside them 82 in 100 were."""
 SURELY_DIGITS = -2.0
-"""`Dictated.strange` of digits: 99 of 100 beginnings of numbers are below it, of 44 sentences and requests none."""
+"""`Dictated.strange` of digits: 99 of 100 beginnings of numbers are below it. Some dates and amounts are, too: they
+wait, and are recognised whole before the turn ends."""
 _NEVER = -1e9
 _TRIED = 32
 """Strings of each length that the layer may add."""

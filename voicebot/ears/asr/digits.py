@@ -6,8 +6,8 @@ quarter of each digit word, silence and other speech; the best string of the all
 algorithm, and every place in it keeps the scores of the other digits. Frame probabilities over priors stand for
 likelihoods (Bourlard and Morgan, "Connectionist Speech Recognition", 1994, chapter 7).
 
-The weights (14 000 numbers) are learnt from synthetic voices by ``voicebot models pull`` (`voicebot.learn.digits`), into the
-folder of models; without them the decoder decides alone.
+The weights (14 000 numbers) are learnt from synthetic voices by ``voicebot models pull`` (`voicebot.learn.digits`),
+into the folder of models; without them the decoder decides alone.
 """
 
 from __future__ import annotations

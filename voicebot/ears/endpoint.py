@@ -136,8 +136,10 @@ def _of_date(transcript: Transcript, expect: Expect, timing: Timing) -> float:
 
 def _goes_on(answer: str, expect: Expect) -> bool:
     """Whether an answer, whole as it is, is mostly the beginning of a longer one: "may twenty" … "fifth"."""
-    last = answer.split()[-1]
-    return expect.kind in _COUNTED and (last in _MORE_FOLLOWS or (last.isdigit() and expect.kind in ("amount", "time")))
+    said = answer.split()
+    if expect.kind == "time" and len(said) > 1 and said[-1] in TENS:  # "ten thirty" mostly is all
+        return False
+    return expect.kind in _COUNTED and (said[-1] in _MORE_FOLLOWS or (expect.kind == "amount" and said[-1].isdigit()))
 
 
 def _may_go_on(answer: str, expect: Expect) -> bool:

@@ -28,8 +28,9 @@ LEAD_S, TAIL_S = 0.6, 1.6
 PACKET = RATE_HZ // 50
 HISS_RMS = 8.0
 """Of a quiet line, in steps of 16 bits."""
-PATIENT_S = 1.2
-"""Silence that ends a turn here: when a caller has finished is another bench's question."""
+PATIENT_S = Timing().digits_missing_s
+"""Silence that ends a turn here, as long as a call's ears wait at most: when a caller has finished is another bench's
+question."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,8 @@ ASKED = "What can I say?"
 """Said before each: the answer is a prompt of eight seconds that may be interrupted. Disclosures may not, nor what is
 said before a look-up or a handover."""
 AT_ONCE = 2
+SLOWEST = 3
+"""Recordings named, for those who ask why."""
 
 
 async def run(folder: Path, recordings: Sequence[Recording], calls: int) -> dict[str, Any]:
@@ -46,6 +48,7 @@ async def run(folder: Path, recordings: Sequence[Recording], calls: int) -> dict
     finally:
         mouth.stop()
     waits: dict[str, list[float]] = {}
+    slowest: list[tuple[float, str]] = []
     missed = 0
     failures: list[str] = []
     limit = asyncio.Semaphore(AT_ONCE)
@@ -63,6 +66,7 @@ async def run(folder: Path, recordings: Sequence[Recording], calls: int) -> dict
                     missed += turn.status != "call-over"
                 else:
                     waits.setdefault(recording.speaker, []).append(turn.stopped_ms)
+                    slowest.append((turn.stopped_ms, recording.path))
 
         await asyncio.gather(*(one(number) for number in range(calls)))
     stopped = sum(len(of) for of in waits.values())
@@ -72,6 +76,7 @@ async def run(folder: Path, recordings: Sequence[Recording], calls: int) -> dict
         "stopped": stopped,
         "stop_ms": delays(waits),
         "missed": share(missed, stopped + missed),
+        "slowest": sorted(slowest, reverse=True)[:SLOWEST],
     }
 
 

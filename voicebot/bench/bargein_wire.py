@@ -26,6 +26,8 @@ from voicebot.bench.turns_truth import voice_ends
 from voicebot.errors import VoicebotError
 from voicebot.mouth.mouth import Mouth
 
+SPEAKING = tuple(task for task in CALLERS if task != "yesno")
+"""A yes to a prompt that asks for none is a listener's, and the prompt goes on after it."""
 TURNS = 2
 """Interruptions a call."""
 ASKED = "What can I say?"
@@ -38,7 +40,7 @@ SLOWEST = 3
 
 async def run(folder: Path, recordings: Sequence[Recording], calls: int) -> dict[str, Any]:
     """Place `calls` calls, a few at once. Raises VoicebotError: no recordings to speak with, or no server."""
-    said = spread_over([r for r in recordings if r.task in CALLERS], max(1, calls * TURNS // len(CALLERS) + 1))
+    said = spread_over([r for r in recordings if r.task in SPEAKING], max(1, calls * TURNS // len(SPEAKING) + 1))
     if not said:
         raise VoicebotError("there is no recording to interrupt with", "give a folder like ../shared/speech")
     mouth = Mouth.load(config.Mouth(voice="espeak"))

@@ -14,6 +14,7 @@ import soxr
 from telephony.media.codecs import RATE_HZ, Pcm
 from telephony.media.conceal import Concealer
 from voicebot.bench.sound import load_wav, through_line, voiced
+from voicebot.ears.audio import level_db
 from voicebot.ears.timing import Timing
 from voicebot.ears.turn import (
     Ended,
@@ -146,7 +147,7 @@ class Detector:
         for at in range(0, len(pcm) - WINDOW + 1, WINDOW):
             found, states = self._silero.run(stream.load(pcm[at : at + WINDOW])[None], stream.state[:, None])
             stream.settle(float(found[0]), states[:, 0])
-            decisions = machine.window(float(found[0]))
+            decisions = machine.window(float(found[0]), level_db(pcm[at : at + WINDOW]))
             asked += [(d.start, d.end) for d in decisions if isinstance(d, Recognise)]
             if asked:
                 decisions += machine.recognised(PATIENT_S)

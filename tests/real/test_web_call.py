@@ -84,7 +84,7 @@ async def talk(page: Page, folder: Path, answers: list[tuple[str, str]]) -> None
     Figures are typed on the keypad, everything else is spoken.
     """
     for _ in range(10):
-        await bot_says(page, r"\?")
+        await bot_says(page, r"\?|please (say|tell)")  # "I didn't catch the day. Please tell me the month and the day"
         question = await page.locator("#log .bot").last.text_content() or ""
         if "anything else" in question:
             return

@@ -38,7 +38,7 @@ ACCENTS = {
 }
 """The words of `WORDS` as a reader of each language would write down what he says."""
 ACCENTED = 0.15
-"""Share of callers with an accent; half of them makes native speakers be heard worse."""
+"""Share of callers with an accent; with half of them native speakers were heard worse (a trial by hand)."""
 CLIPPED, CLIPPED_S = 0.6, 0.09
 """So many words lose up to so much of their beginning, as with a voice activated microphone: a telephone has little of
 an f, an s or a z anyway."""

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .agent import UserAgent
     from .agentconfig import AgentConfig
-    from .call.incoming import IncomingCall
-    from .call.sipleg import SipLeg
+    from .call.dialog.sipleg import SipLeg
+    from .call.inbound.incoming import IncomingCall
+    from .call_policy import Terms
     from .leg import Leg, LegError
     from .media.engine import MediaEngine
     from .server import serving, stop_signal
-    from .terms import Terms
-    from .trunk.book import TrunkBook
+    from .trunk.registry import TrunkBook
 
 __all__ = [
     "AgentConfig",
@@ -36,13 +36,13 @@ __all__ = [
 
 _HOMES = {
     "AgentConfig": "agentconfig",
-    "IncomingCall": "call.incoming",
+    "IncomingCall": "call.inbound.incoming",
     "Leg": "leg",
     "LegError": "leg",
     "MediaEngine": "media.engine",
-    "SipLeg": "call.sipleg",
-    "Terms": "terms",
-    "TrunkBook": "trunk.book",
+    "SipLeg": "call.dialog.sipleg",
+    "Terms": "call_policy",
+    "TrunkBook": "trunk.registry",
     "UserAgent": "agent",
     "serving": "server",
     "stop_signal": "server",

@@ -14,19 +14,20 @@ from typing import Unpack
 from sipmessage import URI
 
 from .agentconfig import AgentConfig
-from .call.account import Account
-from .call.admission import Admission
+from .call.accounting import Account
 from .call.capabilities import ALLOW, SDP_TYPE, Headers, capabilities
-from .call.dialling import Dialling
-from .call.dialogs import Dialogs
-from .call.doorkeeper import Doorkeeper, Refusal, check_extensions
-from .call.incoming import Entry, IncomingCall
-from .call.order import CallFailed, Progress
-from .call.pickup import find_replaced
-from .call.placing import Placing, Wishes
-from .call.sipleg import SipLeg
-from .call.strangers import Strangers
-from .happenings import Watch, unwatched
+from .call.dialog.sipleg import SipLeg
+from .call.dialog_table import Dialogs
+from .call.inbound.admission import Admission
+from .call.inbound.anonymous_limit import Strangers
+from .call.inbound.incoming import Entry, IncomingCall
+from .call.inbound.replaces import find_replaced
+from .call.inbound.screening import Doorkeeper, Refusal, check_extensions
+from .call.outbound.hunt import Dialling
+from .call.outbound.originate import Placing, Wishes
+from .call.outbound.request import CallFailed, Progress
+from .call_policy import Terms
+from .events import Watch, unwatched
 from .leg import LegError
 from .media.engine import MediaEngine
 from .sdp.negotiation import Negotiation, SdpError
@@ -34,14 +35,13 @@ from .sip.challenge import Challenger
 from .sip.dialog import Dialog
 from .sip.digest import Credentials
 from .sip.endpoint import RETRY_AFTER_S, Endpoint, Trace
-from .sip.gate import Gate
+from .sip.flood_guard import Gate
 from .sip.hop import Hop
 from .sip.message import Request, SipError, new_tag, respond
 from .sip.replaces import Replaces
 from .sip.transaction import Key as TransactionKey
 from .sip.transaction import Transaction
-from .terms import Terms
-from .trunk.book import TrunkBook, Trunks
+from .trunk.registry import TrunkBook, Trunks
 
 __all__ = [
     "AgentConfig",

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from .agent import OnCall, UserAgent
 from .agentconfig import AgentConfig
-from .happenings import Watch, unwatched
+from .events import Watch, unwatched
 from .media.engine import MediaEngine
-from .sip.gate import Gate
-from .trunk.book import TrunkBook
+from .sip.flood_guard import Gate
+from .trunk.registry import TrunkBook
 
 FIRST_RTP, LAST_RTP = 20000, 29999
 _DEFAULT = AgentConfig()

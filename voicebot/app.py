@@ -15,22 +15,23 @@ from telephony.leg import Leg, LegError
 from telephony.media.engine import MediaEngine
 from telephony.routing.rules import Decision
 from telephony.webrtc.leg import WebRtcLeg
-from voicebot import log, metrics
+from voicebot import log
 from voicebot.actions.catalog import Catalog
 from voicebot.actions.runner import Actions
-from voicebot.call import APOLOGY, FILLER, PROGRESS, SORRY, Call, Connect, House, Script
+from voicebot.calls.session import APOLOGY, FILLER, PROGRESS, SORRY, Call, Connect, House, Script
 from voicebot.config import Config
-from voicebot.ears.ears import Ears
-from voicebot.edge import Edge
+from voicebot.flows.flow import Flow
+from voicebot.gateway.sip_gateway import Edge
 from voicebot.handoff.switchboard import Switchboard
 from voicebot.handoff.webhook import post_summary
-from voicebot.mind.flow import Flow
-from voicebot.mind.nlu.understanding import Understanding
-from voicebot.mind.slots import find as slots
-from voicebot.mouth.mouth import Mouth
+from voicebot.journal import metrics
+from voicebot.journal.call_journal import Scribe
+from voicebot.listening.listening import Ears
+from voicebot.nlu.intents import Understanding
+from voicebot.nlu.slots import extract as slots
 from voicebot.paths import models_dir
 from voicebot.record.records import Records
-from voicebot.scribe import Scribe
+from voicebot.tts.synthesizer import Mouth
 from voicebot.web.doctor import Doctor
 from voicebot.web.server import Web
 

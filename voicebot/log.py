@@ -1,7 +1,7 @@
 """Structured logs: one line an event, the call id on every line of a call, never a secret slot's digits.
 
 Use: ``log = log.get(__name__)``, then ``log.info("call answered", extra={"ms": 12})``. The call id comes from
-`call_id`, a context variable that `voicebot.call` sets at the root of a call's task group.
+`call_id`, a context variable that `voicebot.calls.session` sets at the root of a call's task group.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from telephony.sip.resolve import Dns, Resolver
 from telephony.sip.tls import Context, TlsClient, TlsError, TlsServer, names_of
 from telephony.trunk.load import load
 from telephony.trunk.model import Trunk
-from telephony.trunk.ways import with_transport
+from telephony.trunk.next_hops import with_transport
 
 from .addresses import advertised
 from .findings import Finding, Watch, of_problem

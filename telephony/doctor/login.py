@@ -13,7 +13,7 @@ from telephony.sip.digest import Challenge, Credentials
 from telephony.sip.grammar import NameAddr, split_list
 from telephony.sip.hop import Hop, bracketed
 from telephony.sip.message import Request, Response, new_tag
-from telephony.trunk.grant import granted_s, seconds
+from telephony.trunk.binding import granted_s, seconds
 from telephony.trunk.model import Trunk
 
 from .findings import Finding, Watch

@@ -17,7 +17,7 @@ from telephony.sip.sockets import Listening
 from telephony.sip.tls import TlsClient
 from telephony.sip.transaction import Transaction
 from telephony.trunk.model import Trunk
-from telephony.trunk.ways import settled, with_transport
+from telephony.trunk.next_hops import settled, with_transport
 
 from .check import places_of
 from .findings import Finding, Watch

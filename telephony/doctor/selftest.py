@@ -16,14 +16,14 @@ import time
 import numpy as np
 
 from telephony.agent import AgentConfig, IncomingCall, UserAgent
-from telephony.call.sipleg import SipLeg
-from telephony.happenings import Happening, TrunkState
+from telephony.call.dialog.sipleg import SipLeg
+from telephony.events import Happening, TrunkState
 from telephony.leg import LegError
 from telephony.media.codecs import Pcm
 from telephony.media.engine import MediaEngine
 from telephony.trace import Entry, Trace
-from telephony.trunk.book import TrunkBook
 from telephony.trunk.model import Trunk
+from telephony.trunk.registry import TrunkBook
 
 from .findings import Finding
 from .legs import CallTrace

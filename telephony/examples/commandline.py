@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..agent import OnCall
 from ..agentconfig import AgentConfig
-from ..happenings import Blocked, Happening, Over, Refused, SetUp, TrunkState
+from ..events import Blocked, Happening, Over, Refused, SetUp, TrunkState
 from ..problems import SourceError
 from ..server import FIRST_RTP, LAST_RTP, serving, stop_signal
 

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..call_policy import Terms
 from ..sdp.agreement import Agreed
-from ..terms import Terms
 from . import rtp
 from .codecs import FORMATS, Codec, Pcm
 from .coding import CODECS, Decoder, make_decoder

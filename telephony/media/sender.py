@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..call_policy import Terms
 from ..sdp.agreement import Agreed
-from ..terms import Terms
 from . import rtp
 from .codecs import FORMATS, RATE_HZ, SILENCE, Codec, Pcm, decode, encode
 from .coding import Encoder, make_encoder

@@ -7,8 +7,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from ..call_policy import Terms
 from ..sdp.agreement import Agreed
-from ..terms import Terms
 from . import quality
 from .codecs import Codec, Pcm
 from .dtls import Submit

@@ -10,8 +10,8 @@ from typing import Any
 from pipecat.frames.frames import CancelWorkerFrame
 from pipecat.processors.frame_processor import FrameProcessor
 
-from ..call.incoming import IncomingCall
-from ..call.sipleg import SipLeg
+from ..call.dialog.sipleg import SipLeg
+from ..call.inbound.incoming import IncomingCall
 from ..leg import LegError, Pcm
 
 MAX_WAITING = 100

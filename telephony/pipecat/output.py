@@ -20,7 +20,7 @@ from pipecat.transports.base_output import BaseOutputTransport
 from pipecat.transports.base_transport import TransportParams
 from pipecat.utils.errors import ErrorCategory
 
-from ..call.sipleg import SipLeg
+from ..call.dialog.sipleg import SipLeg
 from ..leg import LegError
 from ..media.resample import make_resampler
 from .frames import SipTransferFrame

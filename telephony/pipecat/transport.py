@@ -9,9 +9,9 @@ from pipecat.pipeline.worker import PipelineParams
 from pipecat.transports.base_transport import BaseTransport, TransportParams
 
 from ..agent import OnCall
-from ..call.incoming import IncomingCall
-from ..call.sipleg import SipLeg
-from ..call.transfer import Transferred
+from ..call.dialog.refer_out import Transferred
+from ..call.dialog.sipleg import SipLeg
+from ..call.inbound.incoming import IncomingCall
 from ..leg import LegError
 from .input import SipInput
 from .line import Line

@@ -9,10 +9,10 @@ import ipaddress
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from ..call_policy import Terms
 from ..media.codecs import FORMATS, Codec
 from ..media.coding import CODECS
 from ..media.srtp import Crypto, Keys, new_key, read_crypto
-from ..terms import Terms
 from .audioline import COMFORT_NOISE, AudioLine
 from .description import Description, Direction, Mapped, SdpError, Stream
 

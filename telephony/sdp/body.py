@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
+from ..call_policy import Terms
 from ..media.codecs import FORMATS, Codec
 from ..media.dtls import identity
 from ..media.srtp import SDES_SUITES, Crypto, new_key
-from ..terms import Terms
 from .agreement import OVER_DTLS, PLAIN, SECURE, Agreed, Security, carried, first_crypto
 from .audioline import EVENT_TYPES, AudioLine
 from .description import Direction, SdpError, Setup, Stream

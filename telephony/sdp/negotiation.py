@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 from typing import Protocol
 
-from ..terms import Terms
+from ..call_policy import Terms
 from . import audioline
 from . import body as sdp
 from .agreement import Agreed, agree, choose, held

@@ -14,9 +14,9 @@ from . import message as sip
 from .dialog import via_of
 from .grammar import Via
 from .hop import Hop, answer_hop, bracketed, stamp
+from .hop_backoff import PENALTY_S, Penalties
 from .keepalive import KeepAlive
 from .message import Request, Response, SipError, encode, new_tag, respond
-from .penalties import PENALTY_S, Penalties
 from .resolve import Dns, Resolver
 from .sockets import Listening, family_of
 from .tls import Secured, TlsClient, TlsServer

@@ -14,7 +14,7 @@ from itertools import count
 
 from .hop import Hop, answer_hop
 from .message import MAGIC, Head, Request, Response, encode
-from .table import (
+from .transaction_tables import (
     INVITE_CLIENT,
     INVITE_SERVER,
     OTHER_CLIENT,

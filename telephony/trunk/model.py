@@ -14,10 +14,10 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
 from sipmessage import URI
 
+from ..call_policy import Keys, Reliable, SessionTimer, Srtp, Terms
 from ..media.codecs import Codec
 from ..sip.grammar import is_token
 from ..sip.message import SipError, parse_uri
-from ..terms import Keys, Reliable, SessionTimer, Srtp, Terms
 from .peer import Peer, Transport
 from .secret import Secret, wrong
 

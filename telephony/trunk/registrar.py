@@ -16,7 +16,7 @@ from ..sip.grammar import NameAddr, split_list
 from ..sip.hop import Hop
 from ..sip.message import Request, SipError, parse_uri
 from .model import AcceptRegistrations
-from .ways import Way
+from .next_hops import Way
 
 MAX_CONTACTS = 10
 """In one request."""

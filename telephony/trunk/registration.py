@@ -21,7 +21,7 @@ from sipmessage import URI
 from ..sip.digest import Credentials, Login
 from ..sip.hop import Hop, bracketed
 from ..sip.message import Request, Response
-from .grant import LONGEST_S, granted_s, refresh_s, seconds, service_route
+from .binding import LONGEST_S, granted_s, refresh_s, seconds, service_route
 from .health import place
 from .model import Register
 

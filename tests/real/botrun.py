@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from telephony.agent import AgentConfig, UserAgent
-from telephony.call.sipleg import SipLeg
+from telephony.call.dialog.sipleg import SipLeg
 from telephony.media.codecs import decode
 from telephony.server import serving
 

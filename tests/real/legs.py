@@ -8,8 +8,9 @@ import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
 
 from telephony.call.capabilities import SDP_TYPE, capabilities
-from telephony.call.session_timer import SessionTimer
-from telephony.call.sipleg import SipLeg
+from telephony.call.dialog.session_timer import SessionTimer
+from telephony.call.dialog.sipleg import SipLeg
+from telephony.call_policy import Terms
 from telephony.media.engine import MediaEngine
 from telephony.sdp.negotiation import Negotiation
 from telephony.sip.dialog import Dialog, Key
@@ -19,7 +20,6 @@ from telephony.sip.hop import Hop
 from telephony.sip.message import Request, Response, new_branch, new_tag, parse_uri, read_head, respond
 from telephony.sip.sockets import Listening
 from telephony.sip.transaction import Transaction
-from telephony.terms import Terms
 
 from .siprun import Sipp
 

@@ -11,9 +11,9 @@ import sys
 from pathlib import Path
 
 from telephony.agent import AgentConfig, IncomingCall, UserAgent
-from telephony.happenings import Happening, TrunkState
+from telephony.events import Happening, TrunkState
 from telephony.media.engine import MediaEngine
-from telephony.trunk.book import TrunkBook
+from telephony.trunk.registry import TrunkBook
 
 
 def watch(happening: Happening) -> None:

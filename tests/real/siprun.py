@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any, cast
 
 from telephony.agent import AgentConfig, IncomingCall, UserAgent
-from telephony.happenings import Watch, unwatched
+from telephony.events import Watch, unwatched
 from telephony.media.engine import MediaEngine
-from telephony.sip.gate import Gate
-from telephony.trunk.book import Trunks
+from telephony.sip.flood_guard import Gate
+from telephony.trunk.registry import Trunks
 
 SCENARIOS = Path(__file__).parent / "sipp"
 FIRST_RTP, LAST_RTP = 21000, 21499

@@ -9,13 +9,13 @@ import json
 import subprocess
 import sys
 
-from voicebot.bench import edge_flood, edge_media, edge_setup, edge_soak
+from voicebot.bench.edge import flood, media, setup, soak
 
 FIRST_PORT = 24000
 
 
 def test_many_calls_are_sent_what_they_should_hear_while_the_event_loop_is_held() -> None:
-    found = edge_media.measure(30, 2, hold_ms=100, srtp=True, first_port=FIRST_PORT)
+    found = media.measure(30, 2, hold_ms=100, srtp=True, first_port=FIRST_PORT)
     print(found)
     assert found["wrong"] == []
     assert found["packets_out"] > 0.7 * found["packets_out_expected"]
@@ -24,7 +24,7 @@ def test_many_calls_are_sent_what_they_should_hear_while_the_event_loop_is_held(
 
 
 def test_short_calls_leave_nothing_behind() -> None:
-    found = edge_setup.measure(40, 20, 0.2, 10, FIRST_PORT)
+    found = setup.measure(40, 20, 0.2, 10, FIRST_PORT)
     print(found)
     assert found["wrong"] == []
     assert found["answered"] == found["confirmed"] == 40
@@ -34,8 +34,8 @@ def test_short_calls_leave_nothing_behind() -> None:
 
 def test_a_flood_of_invites_leaves_the_calls_that_are_up_alone() -> None:
     """Half of it from the address of the calls themselves, the other half from a hundred others."""
-    sources = tuple(one for other in edge_flood.addresses("127.0.1.1", 100) for one in ("127.0.0.1", other))
-    found = edge_flood.measure(3, 500, 10, sources, probe_s=1, first_port=FIRST_PORT)
+    sources = tuple(one for other in flood.addresses("127.0.1.1", 100) for one in ("127.0.0.1", other))
+    found = flood.measure(3, 500, 10, sources, probe_s=1, first_port=FIRST_PORT)
     print(found)
     assert found["wrong"] == []
     assert found["gap_ms"]["p50"] < 30
@@ -57,7 +57,7 @@ def test_the_command_prints_figures_and_holds_them_to_the_budget() -> None:
 
 
 def test_what_is_wrong_is_told_without_a_budget() -> None:
-    assert edge_soak.wrong({"failures": {"503": 1}, "ended_by_server": 0, "left": {"sockets": 2}}, 0) == [
+    assert soak.wrong({"failures": {"503": 1}, "ended_by_server": 0, "left": {"sockets": 2}}, 0) == [
         "failures {'503': 1}, 0 calls ended by the server",
         "left behind: {'sockets': 2}",
     ]

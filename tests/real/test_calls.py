@@ -21,8 +21,8 @@ from tests.real.baresip import RATE_HZ, Baresip, Wave, flite, load
 from tests.real.server import Server, demo
 from voicebot.config import Ears as EarsConfig
 from voicebot.demo.company import examples
-from voicebot.ears.ears import Ears
-from voicebot.events import Expect
+from voicebot.listening.listening import Ears
+from voicebot.messages import Expect
 from voicebot.paths import speech_dir
 
 pytestmark = [

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.real.server import Server, demo
-from voicebot.bench.edge_callers import Callers, Plan
+from voicebot.bench.edge.callers import Callers, Plan
 from voicebot.commands.serve import DRAIN_S
 from voicebot.paths import ROOT
 

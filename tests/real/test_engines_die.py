@@ -20,14 +20,14 @@ from tests.real.baresip import QUIET, RATE_HZ, Baresip, Wave, flite
 from tests.real.server import Server
 from tests.real.test_calls import SOME
 from voicebot.app import App
-from voicebot.call import APOLOGY
+from voicebot.asr.failover import Failover
+from voicebot.calls.session import APOLOGY
 from voicebot.config import Config
 from voicebot.demo.process import start_company
-from voicebot.ears.asr.failover import Failover
+from voicebot.engines.supervised import Member
 from voicebot.errors import EngineFailed
-from voicebot.events import Expect
-from voicebot.mouth.voice import watched
-from voicebot.standby import Member
+from voicebot.messages import Expect
+from voicebot.tts.voices import watched
 
 pytestmark = [pytest.mark.peer("baresip", "flite"), pytest.mark.models, pytest.mark.timeout(240)]
 

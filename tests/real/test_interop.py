@@ -29,8 +29,8 @@ from tests.real.linphone import Linphone, linphone
 from tests.real.server import Server, demo
 from voicebot.config import Ears as EarsConfig
 from voicebot.demo.company import examples
-from voicebot.ears.ears import Ears
-from voicebot.events import Expect
+from voicebot.listening.listening import Ears
+from voicebot.messages import Expect
 from voicebot.paths import ROOT
 
 pytestmark = [

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from scipy.signal import correlate
 
 from telephony.agent import AgentConfig, IncomingCall, UserAgent
+from telephony.call_policy import Terms
 from telephony.media.dtmf import tones
 from telephony.media.engine import MediaEngine
 from telephony.media.session import MediaStats
-from telephony.terms import Terms
 
 from .baresip import free_ports as sip_and_control_ports
 from .legs import legs, until

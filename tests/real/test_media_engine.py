@@ -12,12 +12,12 @@ from typing import Literal
 import numpy as np
 import pytest
 
+from telephony.call_policy import Terms
 from telephony.media.codecs import decode, encode
 from telephony.media.engine import MediaEngine, MediaSession, PortsExhausted
 from telephony.media.rtp import pack
 from telephony.sdp.agreement import Agreed
 from telephony.sdp.negotiation import Negotiation
-from telephony.terms import Terms
 
 from .programs import free_ports, until_it_says
 

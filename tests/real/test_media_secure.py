@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from telephony.agent import AgentConfig, IncomingCall, UserAgent
-from telephony.call.sipleg import SipLeg
+from telephony.call.dialog.sipleg import SipLeg
+from telephony.call_policy import Srtp, Terms
 from telephony.leg import LegError
 from telephony.media.codecs import Pcm, encode
 from telephony.media.engine import MediaEngine
-from telephony.terms import Srtp, Terms
 from tests.real.baresip import RATE_HZ, Baresip
 from tests.real.programs import free_ports, until_it_says
 

@@ -14,12 +14,12 @@ import pytest
 from tests.real.botrun import Ear, Wave, peak, phone
 from tests.real.legs import until
 from tests.real.test_engines_die import calm
-from tests.unit.test_mind_flow import GOOD
+from tests.unit.test_flows_flow import GOOD
 from voicebot.app import App
-from voicebot.call import FILLER_AFTER_S, PROGRESS_EVERY_S
+from voicebot.calls.session import FILLER_AFTER_S, PROGRESS_EVERY_S
 from voicebot.config import Config
-from voicebot.mouth.espeak import Espeak
-from voicebot.mouth.finish import Finisher
+from voicebot.tts.espeak import Espeak
+from voicebot.tts.mastering import Finisher
 
 pytestmark = [pytest.mark.models, pytest.mark.timeout(120)]
 TOOK_S = 10.0

@@ -36,12 +36,12 @@ from pipecat.turns.user_turn_strategies import UserTurnStrategies
 from pipecat.workers.runner import WorkerRunner
 
 from telephony.agent import AgentConfig, UserAgent
-from telephony.call.incoming import IncomingCall
-from telephony.call.sipleg import SipLeg
+from telephony.call.dialog.sipleg import SipLeg
+from telephony.call.inbound.incoming import IncomingCall
+from telephony.call_policy import Terms
 from telephony.leg import LegError
 from telephony.pipecat import SipTransferFrame, SipTransport, calls_to, sip_params
 from telephony.server import serving
-from telephony.terms import Terms
 
 from .baresip import flite
 from .botrun import Ear, Wave, phone, pitch_hz

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from telephony.call.sipleg import SipLeg
+from telephony.call.dialog.sipleg import SipLeg
+from telephony.call_policy import SessionTimer, Terms
 from telephony.leg import LegError
 from telephony.sip.digest import Credentials
-from telephony.terms import SessionTimer, Terms
 
 from .legs import legs, until
 from .sippscript import Script, sdp

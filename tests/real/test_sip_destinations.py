@@ -9,10 +9,10 @@ import pytest
 
 from telephony import agent as agents
 from telephony.agent import IncomingCall, SipLeg, UserAgent
+from telephony.call_policy import Terms
 from telephony.leg import LegError
-from telephony.terms import Terms
-from telephony.trunk.book import TrunkBook
 from telephony.trunk.model import Trunk
+from telephony.trunk.registry import TrunkBook
 
 from .legs import until
 from .siprun import OFFER, Wire, running_agent, sipp, to_tag, wire

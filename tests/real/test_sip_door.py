@@ -11,9 +11,9 @@ import pytest
 
 from telephony import agent as agents
 from telephony.agent import IncomingCall
-from telephony.call.admission import LAG_S, RELIEF_S
-from telephony.happenings import Happening, Over, Refused, SetUp
-from telephony.sip.gate import Gate, Rates
+from telephony.call.inbound.admission import LAG_S, RELIEF_S
+from telephony.events import Happening, Over, Refused, SetUp
+from telephony.sip.flood_guard import Gate, Rates
 
 from .sippscript import Script, sdp
 from .siprun import OFFER, Wire, running_agent, sipp, wire

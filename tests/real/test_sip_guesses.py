@@ -11,12 +11,12 @@ from collections.abc import AsyncIterator
 import pytest
 
 from telephony.agent import IncomingCall, UserAgent
-from telephony.happenings import Blocked, Happening
+from telephony.events import Blocked, Happening
 from telephony.sip.digest import Credentials, Login
-from telephony.sip.gate import Gate
+from telephony.sip.flood_guard import Gate
 from telephony.sip.message import Request, Response, encode, parse
-from telephony.trunk.book import TrunkBook
 from telephony.trunk.model import Trunk
+from telephony.trunk.registry import TrunkBook
 
 from .siprun import OFFER, Wire, running_agent
 

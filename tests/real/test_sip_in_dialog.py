@@ -10,10 +10,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from telephony.call import offers
-from telephony.call.sipleg import SipLeg
+from telephony.call.dialog import offer_answer
+from telephony.call.dialog.sipleg import SipLeg
+from telephony.call_policy import SessionTimer, Terms
 from telephony.leg import LegError
-from telephony.terms import SessionTimer, Terms
 
 from .legs import Legs, legs, until
 from .siprun import OFFER, Wire, to_tag, wire
@@ -63,7 +63,7 @@ async def test_a_200_to_our_reinvite_that_comes_again_gets_the_same_ack_again() 
 
 
 async def test_an_ack_that_comes_late_again_or_for_nothing_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(offers, "T1_S", 0.05)
+    monkeypatch.setattr(offer_answer, "T1_S", 0.05)
     async with called() as (_, peer, leg, tag):
         peer.send(peer.request("INVITE", branch="z9hG4bKr", seq="2", to=tag, body=HELD))
         for _ in range(3):  # the ACK is late, so the 200 is repeated
@@ -81,7 +81,7 @@ async def test_an_ack_that_comes_late_again_or_for_nothing_changes_nothing(monke
 async def test_a_reinvite_whose_ack_was_lost_does_not_block_the_next_and_a_crowd_of_them_is_told_to_wait() -> None:
     """RFC 5407 section 3.1: the offer and its answer were complete before the ACK."""
     async with called() as (_, peer, leg, tag):
-        for n in range(2, 2 + offers.MAX_UNACKNOWLEDGED):
+        for n in range(2, 2 + offer_answer.MAX_UNACKNOWLEDGED):
             body = HELD.replace("o=u 1 1", f"o=u 1 {n}") if n % 2 else OFFER.replace("o=u 1 1", f"o=u 1 {n}")
             peer.send(peer.request("INVITE", branch=f"z9hG4bKr{n}", seq=str(n), to=tag, body=body))
             await peer.receive("SIP/2.0 200")
@@ -212,7 +212,7 @@ async def test_we_may_hang_up_while_our_own_reinvite_is_open() -> None:
 
 
 async def test_a_reinvite_that_only_rings_is_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(offers, "PATIENCE_S", 0.3)
+    monkeypatch.setattr(offer_answer, "PATIENCE_S", 0.3)
     async with called() as (_, peer, leg, _tag):
         holding = asyncio.create_task(leg.hold())
         invite = await peer.receive("INVITE ")

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from telephony.agent import IncomingCall, SipLeg, UserAgent
-from telephony.happenings import Happening, SetUp
+from telephony.call_policy import SessionTimer
+from telephony.events import Happening, SetUp
 from telephony.leg import LegError
-from telephony.terms import SessionTimer
-from telephony.trunk.book import TrunkBook
 from telephony.trunk.model import Trunk
+from telephony.trunk.registry import TrunkBook
 
 from .legs import until
 from .sippscript import Script, sdp
@@ -153,8 +153,8 @@ async def final(peer: Wire) -> str:
 async def test_a_reliable_response_is_repeated_until_prack_and_504_ends_the_call_without_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("telephony.call.reliable.T1_S", 0.02)
-    monkeypatch.setattr("telephony.call.reliable.TIMEOUT_S", 1.28)
+    monkeypatch.setattr("telephony.call.dialog.reliable.T1_S", 0.02)
+    monkeypatch.setattr("telephony.call.dialog.reliable.TIMEOUT_S", 1.28)
     statuses: list[int] = []
 
     async def play(incoming: IncomingCall) -> None:

@@ -9,9 +9,9 @@ import pytest
 
 from telephony import agent as agents
 from telephony.agent import IncomingCall, SipLeg
+from telephony.call_policy import Terms
 from telephony.media.engine import MediaEngine
 from telephony.sdp.negotiation import Negotiation
-from telephony.terms import Terms
 
 from .siprun import FIRST_RTP, LAST_RTP, running_agent, to_tag, wire
 

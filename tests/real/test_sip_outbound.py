@@ -11,7 +11,7 @@ import pytest
 from telephony.agent import CallFailed, Credentials, Dialling, Progress, UserAgent
 from telephony.leg import LegError
 from telephony.sip.reason import Reason
-from telephony.trunk.dress import Dress
+from telephony.trunk.caller_id import Dress
 
 from .baresip import Baresip
 from .legs import until
@@ -204,7 +204,7 @@ async def test_a_call_given_up_in_early_media_is_cancelled(tmp_path: Path) -> No
 async def test_a_cancelled_call_that_gets_no_final_response_leaves_no_state(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("telephony.call.attempt.TIMEOUT_S", 0.3)
+    monkeypatch.setattr("telephony.call.outbound.invite.TIMEOUT_S", 0.3)
     script = write(tmp_path, invite(), reply(180), request("CANCEL"), ok(), pause(100))
     async with running_agent(None) as agent, sipp(script) as called:
         with pytest.raises(LegError):

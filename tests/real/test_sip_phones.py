@@ -13,10 +13,10 @@ import pytest
 import soundfile
 
 from telephony.agent import AgentConfig, IncomingCall, SipLeg, UserAgent
-from telephony.call.transfer import Transferred
+from telephony.call.dialog.refer_out import Transferred
+from telephony.call_policy import SessionTimer, Terms
 from telephony.leg import LegError
 from telephony.media.engine import MediaEngine
-from telephony.terms import SessionTimer, Terms
 
 from .baresip import Baresip
 from .legs import legs, until

@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 from telephony.agent import AgentConfig, IncomingCall, UserAgent
-from telephony.call.sipleg import SipLeg
+from telephony.call.dialog.sipleg import SipLeg
 from telephony.leg import LegError
 from telephony.media.engine import MediaEngine
 from telephony.sip.endpoint import TlsClient, TlsServer

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from telephony.call.referral import Referral
-from telephony.call.sipleg import SipLeg
-from telephony.call.transfer import Transferred
+from telephony.call.dialog.refer_in import Referral
+from telephony.call.dialog.refer_out import Transferred
+from telephony.call.dialog.sipleg import SipLeg
+from telephony.call_policy import Terms
 from telephony.leg import LegError
-from telephony.terms import Terms
 
 from .legs import legs, until
 from .sippscript import Script, sdp

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from telephony.agent import CallFailed
+from telephony.call_policy import Terms
 from telephony.leg import LegError
 from telephony.sip.hop import Hop
-from telephony.terms import Terms
-from telephony.trunk.ways import Way
+from telephony.trunk.next_hops import Way
 
 from .sippcalled import invite, ok, pause, reply, request, write
 from .sippscript import sdp
@@ -83,7 +83,7 @@ async def test_the_next_hop_is_tried_when_one_is_dead_or_says_503(
 async def test_a_silent_hop_is_left_after_its_patience_and_cancelled_when_it_wakes_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("telephony.call.dialling.HOP_PATIENCE_S", 0.3)
+    monkeypatch.setattr("telephony.call.outbound.hunt.HOP_PATIENCE_S", 0.3)
     late = write(
         tmp_path, invite(), pause(600), reply(180), request("CANCEL"), ok(), reply(487), request("ACK"), pause(10)
     )

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import pytest
 
 from telephony.agent import AgentConfig, IncomingCall, SipLeg, UserAgent
-from telephony.call import offers
+from telephony.call.dialog import offer_answer
 from telephony.leg import LegError
 from telephony.media.engine import MediaEngine
 
@@ -123,9 +123,9 @@ async def test_a_200_is_repeated_until_the_ack_and_the_call_ends_with_bye_withou
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """RFC 3261 section 13.3.1.4, with a tenth of its times."""
-    monkeypatch.setattr(offers, "T1_S", 0.02)
-    monkeypatch.setattr(offers, "T2_S", 0.16)
-    monkeypatch.setattr(offers, "TIMEOUT_S", 1.28)
+    monkeypatch.setattr(offer_answer, "T1_S", 0.02)
+    monkeypatch.setattr(offer_answer, "T2_S", 0.16)
+    monkeypatch.setattr(offer_answer, "TIMEOUT_S", 1.28)
     legs: list[SipLeg] = []
 
     async def keep(incoming: IncomingCall) -> None:
@@ -330,8 +330,8 @@ async def test_a_connection_that_dies_in_a_call_does_not_hurt() -> None:
 
 async def test_invites_that_are_never_acknowledged_leave_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Acceptance 13 with the 32 s of timer H cut to one."""
-    monkeypatch.setattr("telephony.sip.table.TIMEOUT_S", 1.0)
-    monkeypatch.setattr(offers, "TIMEOUT_S", 1.0)
+    monkeypatch.setattr("telephony.sip.transaction_tables.TIMEOUT_S", 1.0)
+    monkeypatch.setattr(offer_answer, "TIMEOUT_S", 1.0)
     async with running_agent(answer, max_calls=10) as agent, wire(agent.port) as peer:
         for n in range(1000):
             peer.send(peer.request("INVITE", branch=f"z9hG4bKf{n}", call=f"f{n}", body=OFFER))

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from telephony.agent import AgentConfig, IncomingCall
-from telephony.call.sipleg import SipLeg
+from telephony.call.dialog.sipleg import SipLeg
 from telephony.leg import LegError
 from telephony.sip.tls import TlsServer
 from tests.certificates import Authority

@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from telephony.agent import IncomingCall
-from telephony.happenings import SetUp
+from telephony.events import SetUp
 from telephony.leg import LegError
 
 from .linphone import linphone

@@ -13,7 +13,7 @@ from telephony.agent import AgentConfig, IncomingCall
 from telephony.leg import LegError
 from telephony.sip.message import parse_uri
 from telephony.sip.tls import TlsServer
-from telephony.trunk.book import Caller
+from telephony.trunk.registry import Caller
 from tests.certificates import Authority
 
 from .siprun import sipp

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from telephony.agent import IncomingCall
-from telephony.happenings import SetUp
+from telephony.events import SetUp
 from telephony.leg import LegError
 from telephony.sip.message import parse_uri
 

@@ -18,9 +18,9 @@ from playwright.async_api import Page, async_playwright, expect
 from telephony.leg import Pcm
 from telephony.webrtc.leg import WebRtcLeg
 from voicebot.config import Http
-from voicebot.events import Snapshot
+from voicebot.messages import Snapshot
 from voicebot.paths import speech_dir
-from voicebot.web import events
+from voicebot.web import page_messages
 from voicebot.web.server import Web
 
 pytestmark = pytest.mark.peer("chromium")
@@ -208,14 +208,14 @@ async def test_keys_reach_the_server_by_pad_and_by_keyboard() -> None:
 async def test_the_page_shows_the_call_as_it_goes() -> None:
     async with room() as phone:
         leg = await phone.call()
-        leg.send_data(events.state("answered", "c0ffee"))
-        leg.send_data(events.said("caller", "where is", partial=True))
-        leg.send_data(events.said("caller", "Where is my order?", unsure=(1, 3)))
+        leg.send_data(page_messages.state("answered", "c0ffee"))
+        leg.send_data(page_messages.said("caller", "where is", partial=True))
+        leg.send_data(page_messages.said("caller", "Where is my order?", unsure=(1, 3)))
         snapshot = Snapshot("northwind", "order_status.number", "order_status", 0.94, {"order_number": "4711"}, "", ())
-        leg.send_data(events.step(snapshot))
+        leg.send_data(page_messages.step(snapshot))
         for ms in (300.0, 500.0, 340.0):
-            leg.send_data(events.turn(ms, {"endpoint": 200.0, "asr": 80.0}))
-        leg.send_data(events.state("with a person", "c0ffee"))
+            leg.send_data(page_messages.turn(ms, {"endpoint": 200.0, "asr": 80.0}))
+        leg.send_data(page_messages.state("with a person", "c0ffee"))
         await expect(phone.page.locator("#state")).to_have_text("Talking with a person")
         assert await phone.page.locator("#log .caller").count() == 1, "a partial text is replaced"
         assert "Where is my order?" in await phone.text("#log .caller")
@@ -233,11 +233,11 @@ async def test_hostile_texts_are_shown_as_text() -> None:
     async with room() as phone:
         leg = await phone.call()
         for payload in XSS:
-            leg.send_data(events.said("bot", payload))
-        leg.send_data(events.state("answered", XSS[0]))
-        leg.send_data(events.step(Snapshot(XSS[0], XSS[1], XSS[2], 1.0, {XSS[3]: XSS[4]}, "", ())))
-        leg.send_data(events.turn(100, {XSS[5]: 50.0}))
-        leg.send_data(events.outcome(XSS[6]))
+            leg.send_data(page_messages.said("bot", payload))
+        leg.send_data(page_messages.state("answered", XSS[0]))
+        leg.send_data(page_messages.step(Snapshot(XSS[0], XSS[1], XSS[2], 1.0, {XSS[3]: XSS[4]}, "", ())))
+        leg.send_data(page_messages.turn(100, {XSS[5]: 50.0}))
+        leg.send_data(page_messages.outcome(XSS[6]))
         await expect(phone.page.locator("#log .outcome")).to_have_count(1)
         bubbles = await phone.page.locator("#log .bot").evaluate_all("all => all.map((one) => one.lastChild.data)")
         assert bubbles == XSS
@@ -249,8 +249,8 @@ async def test_hostile_texts_are_shown_as_text() -> None:
 async def test_hanging_up_on_the_page_ends_the_leg_and_its_last_words_arrive() -> None:
     async def talk(leg: WebRtcLeg) -> None:
         await leg.closed
-        leg.send_data(events.outcome("The order is on its way."))
-        leg.send_data(events.state("ended", "x"))
+        leg.send_data(page_messages.outcome("The order is on its way."))
+        leg.send_data(page_messages.state("ended", "x"))
 
     async with room(talk) as phone:
         leg = await phone.call()

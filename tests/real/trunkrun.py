@@ -11,10 +11,10 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 
 from telephony.agent import AgentConfig, UserAgent
-from telephony.happenings import Happening, Refused, TrunkState
+from telephony.events import Happening, Refused, TrunkState
 from telephony.media.engine import MediaEngine
 from telephony.trunk import load as loading
-from telephony.trunk.book import TrunkBook
+from telephony.trunk.registry import TrunkBook
 
 from .siprun import OnCall, listening
 

@@ -12,7 +12,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 from voicebot.actions.catalog import Catalog
 from voicebot.actions.runner import Actions
-from voicebot.events import Do, Result
+from voicebot.messages import Do, Result
 
 Run = Callable[..., Awaitable[Result]]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.mind_support import Caller
-from voicebot.mind.flow import Flow
-from voicebot.mind.nlu.understanding import Understanding
+from tests.unit.conversation_support import Caller
+from voicebot.flows.flow import Flow
+from voicebot.nlu.intents import Understanding
 from voicebot.paths import DIALOGS, models_dir
 
 

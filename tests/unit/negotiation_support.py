@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from telephony.call_policy import Terms
 from telephony.sdp.agreement import Agreed
 from telephony.sdp.negotiation import Negotiation
-from telephony.terms import Terms
 
 OURS, THEIRS = "192.0.2.9", "192.0.2.1"
 G711 = Terms(codecs=("PCMA", "PCMU"))

@@ -11,8 +11,8 @@ import numpy as np
 
 from telephony.leg import AudioHandler, DtmfHandler, Pcm
 from voicebot.errors import EngineFailed
-from voicebot.mouth.mouth import Piece
-from voicebot.mouth.player import Player
+from voicebot.tts.player import Player
+from voicebot.tts.synthesizer import Piece
 
 RATE_HZ = 8000
 

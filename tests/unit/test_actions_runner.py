@@ -15,7 +15,7 @@ from prometheus_client import REGISTRY
 from voicebot import log
 from voicebot.actions.catalog import Catalog
 from voicebot.actions.runner import Actions
-from voicebot.events import Do, Result
+from voicebot.messages import Do, Result
 
 LIMIT_S = 20.0
 """Where nothing should hang: a busy machine must not fail the tests."""

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from voicebot import config
-from voicebot.bench.asr_cases import Case, heard_rightly, settings
-from voicebot.bench.asr_line import Line, Recording, read_manifest, received
-from voicebot.bench.asr_score import calibration, of_tasks, table
-from voicebot.bench.asr_sure import of_words
-from voicebot.bench.asr_tasks import tasks, truth
-from voicebot.bench.asr_words import checked, errors, looked_up, luhn_sum, over_speakers, wilson
+from voicebot.bench.asr.cases import Case, heard_rightly, settings
+from voicebot.bench.asr.line import Line, Recording, read_manifest, received
+from voicebot.bench.asr.score import calibration, of_tasks, table
+from voicebot.bench.asr.sure import of_words
+from voicebot.bench.asr.tasks import tasks, truth
+from voicebot.bench.asr.words import checked, errors, looked_up, luhn_sum, over_speakers, wilson
 from voicebot.errors import VoicebotError
-from voicebot.events import Word
+from voicebot.messages import Word
 
 
 def recording(task: str, transcript: str, slots: str = "") -> Recording:

@@ -7,10 +7,10 @@ import time
 import numpy as np
 
 from voicebot import config
-from voicebot.bench.asr_load import Utterance, as_text, kept, run
-from voicebot.ears.asr.engine import Audio, Cancelled, Transcript
+from voicebot.asr.engine import Audio, Cancelled, Transcript
+from voicebot.bench.asr.load import Utterance, as_text, kept, run
 from voicebot.errors import EngineFailed
-from voicebot.events import Expect
+from voicebot.messages import Expect
 
 SAID = [Utterance(np.zeros(800, np.int16), Expect("yesno"))] * 30
 

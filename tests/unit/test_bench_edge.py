@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from telephony.call_policy import Terms
 from telephony.sdp.negotiation import check_offer
 from telephony.sip.message import Request, parse
-from telephony.terms import Terms
-from voicebot.bench import edge_flood, edge_media, edge_setup, edge_soak
-from voicebot.bench.edge_figures import as_text, at, gaps_ms, limits, missed, percentiles, slope
-from voicebot.bench.edge_sip import confirm, offer, read, request
+from voicebot.bench.edge import flood, media, setup, soak
+from voicebot.bench.edge.figures import as_text, at, gaps_ms, limits, missed, percentiles, slope
+from voicebot.bench.edge.sip import confirm, offer, read, request
 
 MS = 1_000_000
 
@@ -34,26 +34,26 @@ def test_percentiles_are_of_all_values() -> None:
 
 def test_a_bar_that_is_missed_or_cannot_be_seen_is_told() -> None:
     found = {"gap_ms": {"p99": 26.0}, "ok": False, "missed": ["gap_p99 …"]}
-    bars = limits("gap_p99=25,gap_max=50", edge_media.NAMES)
-    assert missed(found, bars, edge_media.NAMES) == ["gap_p99 is 26, more than 25", "gap_max is unknown, more than 50"]
-    assert missed(found, {"gap_p99": 26.0}, edge_media.NAMES) == []
+    bars = limits("gap_p99=25,gap_max=50", media.NAMES)
+    assert missed(found, bars, media.NAMES) == ["gap_p99 is 26, more than 25", "gap_max is unknown, more than 50"]
+    assert missed(found, {"gap_p99": 26.0}, media.NAMES) == []
     assert at(found, "gap_ms/p99") == 26.0 and at(found, "ok/p99") is None
     assert as_text(found).endswith("MISSED: gap_p99 …")
     for wrong in ("p99=1", "gap_p99=x", "gap_p99"):
         with pytest.raises(ValueError, match=r"none of|float"):
-            limits(wrong, edge_media.NAMES)
+            limits(wrong, media.NAMES)
 
 
-@pytest.mark.parametrize("suite", [edge_media, edge_setup, edge_flood, edge_soak])
+@pytest.mark.parametrize("suite", [media, setup, flood, soak])
 def test_the_projects_own_bars_are_limits_of_the_suite(suite: object) -> None:
     assert limits(suite.BARS, suite.NAMES)  # type: ignore[attr-defined]
 
 
 def test_floods_come_from_this_machine_only() -> None:
-    assert edge_flood.addresses("127.0.0.254", 3) == ("127.0.0.254", "127.0.0.255", "127.0.1.0")
+    assert flood.addresses("127.0.0.254", 3) == ("127.0.0.254", "127.0.0.255", "127.0.1.0")
     for first, count in (("192.0.2.1", 1), ("127.255.255.255", 2), ("127.0.0.1", 0), ("nonsense", 1)):
         with pytest.raises(ValueError, match=r".+"):
-            edge_flood.addresses(first, count)
+            flood.addresses(first, count)
 
 
 @pytest.mark.parametrize("key", [b"", bytes(30)])

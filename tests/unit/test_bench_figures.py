@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from voicebot.bench.call_plan import CallReport, Kind, Status, Turn
 from voicebot.bench.figures import Budget, as_text, figures, spread
 from voicebot.bench.plot import draw
-from voicebot.bench.turns import CallReport, Kind, Status, Turn
 
 
 def report(

@@ -11,11 +11,11 @@ import soundfile
 
 from telephony.media.codecs import Pcm
 from voicebot.bench import call, people, script
+from voicebot.bench.call_plan import Fixed, Step
 from voicebot.bench.persona import MAX_TURNS, Persona, Rule
 from voicebot.bench.phone import address_towards
 from voicebot.bench.script import Line
 from voicebot.bench.sound import load_wav
-from voicebot.bench.turns import Fixed, Step
 from voicebot.errors import SourceError, VoicebotError
 
 YES, NO, ORDER = Step("yesno", "yes"), Step("yesno", "no"), Step("digits", "846766")

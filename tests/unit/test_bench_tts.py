@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from voicebot.bench.tts_prompts import PROMPTS, Prompt, of_tasks, read
-from voicebot.bench.tts_run import Run, Spoken, words, wrong
-from voicebot.bench.tts_suite import figures
+from voicebot.bench.tts.prompts import PROMPTS, Prompt, of_tasks, read
+from voicebot.bench.tts.run import Run, Spoken, words, wrong
+from voicebot.bench.tts.suite import figures
 from voicebot.cli import main
 from voicebot.errors import VoicebotError
 

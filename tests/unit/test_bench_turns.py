@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from voicebot.bench import bargein_run, turns_run
-from voicebot.bench.asr_line import Line, Recording, load
-from voicebot.bench.bargein_cases import cough, line_faults
-from voicebot.bench.turns_cases import PAUSES_S, built
-from voicebot.bench.turns_report import Plot, Table, write
-from voicebot.bench.turns_stats import delays, share, spread_over_speakers, wilson
-from voicebot.bench.turns_truth import TWO_TURNS_S, spoken, turns_of, voice_ends
+from voicebot.bench.asr.line import Line, Recording, load
+from voicebot.bench.bargein import run as bargein_run
+from voicebot.bench.bargein.cases import cough, line_faults
+from voicebot.bench.turns import run as turns_run
+from voicebot.bench.turns.cases import PAUSES_S, built
+from voicebot.bench.turns.report import Plot, Table, write
+from voicebot.bench.turns.stats import delays, share, spread_over_speakers, wilson
+from voicebot.bench.turns.truth import TWO_TURNS_S, spoken, turns_of, voice_ends
 from voicebot.paths import speech_dir
 
 RATE = 8000

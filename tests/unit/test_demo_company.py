@@ -25,7 +25,7 @@ from voicebot.demo.company import examples, make_app
 from voicebot.demo.process import start_company
 from voicebot.demo.store import Store
 from voicebot.errors import VoicebotError
-from voicebot.events import Do, Result
+from voicebot.messages import Do, Result
 from voicebot.paths import DIALOGS
 
 NOW = datetime(2026, 11, 20, 10, 7)  # a Friday

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from telephony.call_policy import Srtp, Terms
 from telephony.media.dtls import identity
 from telephony.media.srtp import new_key, read_crypto
 from telephony.sdp.negotiation import SdpError, check_offer
-from telephony.terms import Srtp, Terms
 from tests.unit.negotiation_support import (
     FINGERPRINT,
     G711,

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
+from telephony.call_policy import Terms
 from telephony.sdp.agreement import Agreed
 from telephony.sdp.negotiation import SdpError, check_offer
-from telephony.terms import Terms
 from tests.unit.negotiation_support import (
     G711,
     KEY,

@@ -8,13 +8,13 @@ import struct
 import numpy as np
 import pytest
 
+from telephony.call_policy import Terms
 from telephony.media.codecs import FORMATS, Codec, encode
 from telephony.media.coding import make_encoder
 from telephony.media.dtmf import tones
 from telephony.media.receiver import Receiver
 from telephony.media.rtp import pack
 from telephony.sdp.agreement import Agreed
-from telephony.terms import Terms
 
 CALLER = ("192.0.2.1", 4000)
 STRANGER = ("198.51.100.66", 9999)

@@ -7,10 +7,10 @@ import re
 
 import pytest
 
+from telephony.call_policy import Terms
 from telephony.sdp.agreement import Agreed
 from telephony.sdp.description import parse
 from telephony.sdp.negotiation import Negotiation, SdpError
-from telephony.terms import Terms
 
 OURS = ("192.0.2.9", 20000)
 G711 = Terms(codecs=("PCMU", "PCMA"))

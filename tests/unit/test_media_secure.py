@@ -9,13 +9,13 @@ from dataclasses import replace
 
 import pytest
 
+from telephony.call_policy import Terms
 from telephony.media.dtls import identity
 from telephony.media.rtp import Address, pack, parse
 from telephony.media.session import MediaSession
 from telephony.media.srtp import Keys, Protector, Suite, Unprotector, new_key
 from telephony.media.udp import Datagrams
 from telephony.sdp.agreement import Agreed, Handshake
-from telephony.terms import Terms
 
 US, CALLER, STRANGER = ("192.0.2.9", 20000), ("192.0.2.1", 4000), ("198.51.100.66", 9999)
 TALK = bytes([0x90]) * 160

@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from telephony.call_policy import Terms
 from telephony.media.codecs import Codec, decode
 from telephony.media.coding import make_decoder
 from telephony.media.detector import Detector
@@ -14,7 +15,6 @@ from telephony.media.rtp import RtpPacket, parse
 from telephony.media.sender import Sender
 from telephony.sdp.agreement import Agreed
 from telephony.sdp.description import Direction
-from telephony.terms import Terms
 
 REMOTE = ("192.0.2.1", 4000)
 TALK = np.full(160, 5000, np.int16)

@@ -14,8 +14,8 @@ import pytest
 
 from telephony.sip import lookup, resolve
 from telephony.sip.hop import Hop
+from telephony.sip.hop_backoff import MAX_PENALTIES, PENALTY_S, Penalties
 from telephony.sip.message import parse_uri
-from telephony.sip.penalties import MAX_PENALTIES, PENALTY_S, Penalties
 from telephony.sip.resolve import MAX_HOPS, Dns, Kind, Resolver
 
 IPV4, IPV6 = socket.AF_INET, socket.AF_INET6

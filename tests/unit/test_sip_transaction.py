@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from telephony.sip import table
+from telephony.sip import transaction_tables
 from telephony.sip.grammar import Via
 from telephony.sip.hop import Hop, answer_hop, stamp
 from telephony.sip.message import Request, Response, parse, read_head, respond
@@ -241,8 +241,16 @@ def test_a_dismissed_request_leaves_no_state() -> None:
     assert isinstance(clock.transactions.receive(incoming(), UDP, 0.5)[0], Arrived)
 
 
-@pytest.mark.parametrize("rows", [table.INVITE_CLIENT, table.OTHER_CLIENT, table.INVITE_SERVER, table.OTHER_SERVER])
-def test_every_state_of_a_table_can_be_left(rows: table.Table) -> None:
+@pytest.mark.parametrize(
+    "rows",
+    [
+        transaction_tables.INVITE_CLIENT,
+        transaction_tables.OTHER_CLIENT,
+        transaction_tables.INVITE_SERVER,
+        transaction_tables.OTHER_SERVER,
+    ],
+)
+def test_every_state_of_a_table_can_be_left(rows: transaction_tables.Table) -> None:
     """From each state that a row leads to, "terminated" is reachable, or the state waits for its user's answer."""
     edges: dict[str, set[str]] = {}
     for (state, _), (following, _) in rows.items():

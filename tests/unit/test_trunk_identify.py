@@ -8,12 +8,12 @@ import pytest
 
 from telephony.sip.hop import Hop
 from telephony.sip.message import Request, parse, parse_uri
-from telephony.trunk.dress import ANONYMOUS, Caller, allowed, dress
+from telephony.trunk.caller_id import ANONYMOUS, Caller, allowed, dress
 from telephony.trunk.health import MISSES, Health
 from telephony.trunk.identify import Callers, token_of
 from telephony.trunk.limits import Limits, Refusal, Ticket
 from telephony.trunk.model import Trunk
-from telephony.trunk.ways import find, request_uri, with_transport
+from telephony.trunk.next_hops import find, request_uri, with_transport
 
 
 def trunk(name: str = "acme", **values: object) -> Trunk:

@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from telephony.call_policy import SessionTimer, Terms
 from telephony.problems import SourceError
-from telephony.terms import SessionTimer, Terms
 from telephony.trunk.load import load, load_one, signature
 from telephony.trunk.model import Trunk
 

@@ -10,7 +10,7 @@ from trunk_support import FIRST, OTHER, PASSWORD, SECOND, Headers, World, granti
 from telephony.sip.challenge import Challenger
 from telephony.sip.hop import Hop
 from telephony.sip.message import Request, Response, respond
-from telephony.trunk.grant import refresh_s
+from telephony.trunk.binding import refresh_s
 from telephony.trunk.registration import (
     ATTEMPT_S,
     FIRST_WAIT_S,

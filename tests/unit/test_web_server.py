@@ -12,8 +12,8 @@ import pytest
 
 from telephony.leg import LegError
 from telephony.webrtc.leg import MAX_CANDIDATES, WebRtcLeg, _checked, accept
-from voicebot import metrics
 from voicebot.config import Http
+from voicebot.journal import metrics
 from voicebot.web.server import Web
 
 OFFER = "\r\n".join(

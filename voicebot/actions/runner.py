@@ -11,13 +11,14 @@ from typing import Any
 
 from aiohttp.abc import AbstractResolver
 
-from voicebot import events, log, metrics
+from voicebot import log, messages
 from voicebot.actions.catalog import Action, Catalog, HttpCall, PythonCall, SqlCall
 from voicebot.actions.failure import TryFailed
 from voicebot.actions.function import Function
 from voicebot.actions.http import HttpClient
 from voicebot.actions.sql import Database
 from voicebot.actions.templates import Scalar, checked
+from voicebot.journal import metrics
 
 MASK = "•••"
 PAUSE_S = 0.1
@@ -42,7 +43,7 @@ class Actions:
         self._databases: dict[str, Database] = {}
         self._functions: dict[str, Function] = {}
         self._places: dict[str, asyncio.Semaphore] = {}
-        self._running: set[asyncio.Task[events.Result]] = set()
+        self._running: set[asyncio.Task[messages.Result]] = set()
 
     async def start(self) -> None:
         """Open pools; connects to nothing yet.
@@ -74,12 +75,12 @@ class Actions:
         self._http = None
         self._databases.clear()
 
-    def masked(self, do: events.Do) -> dict[str, Any]:
+    def masked(self, do: messages.Do) -> dict[str, Any]:
         """The arguments for logs and records: secret ones as ``•••`` (all of them when the action is unknown)."""
         action = self._catalog.actions.get(do.action)
         return {name: MASK if action is None or name in action.secret else value for name, value in do.args.items()}
 
-    async def run(self, do: events.Do) -> events.Result:
+    async def run(self, do: messages.Do) -> messages.Result:
         """Do it, within the action's time limit.
 
         Once begun it is finished and noted in the log, also when the task that waits for it is cancelled: a caller who
@@ -94,11 +95,11 @@ class Actions:
         running.add_done_callback(self._running.discard)
         return await asyncio.shield(running)
 
-    async def _noted(self, do: events.Do) -> events.Result:
+    async def _noted(self, do: messages.Do) -> messages.Result:
         started = time.monotonic()
         action = self._catalog.actions.get(do.action)
         if action is None:
-            result = events.Result(do.token, False, error="refused")
+            result = messages.Result(do.token, False, error="refused")
             message = "no such action"
         else:
             result, message = await self._limited(action, do)
@@ -119,16 +120,16 @@ class Actions:
         )
         return result
 
-    async def _limited(self, action: Action, do: events.Do) -> tuple[events.Result, str]:
+    async def _limited(self, action: Action, do: messages.Do) -> tuple[messages.Result, str]:
         try:
             async with asyncio.timeout(action.timeout_s):
-                return events.Result(do.token, True, await self._tries(action, do)), ""
+                return messages.Result(do.token, True, await self._tries(action, do)), ""
         except TimeoutError:
-            return events.Result(do.token, False, error="timeout"), f"no answer in {action.timeout_s:g} s"
+            return messages.Result(do.token, False, error="timeout"), f"no answer in {action.timeout_s:g} s"
         except TryFailed as failure:
-            return events.Result(do.token, False, failure.data, failure.kind), failure.message
+            return messages.Result(do.token, False, failure.data, failure.kind), failure.message
 
-    async def _tries(self, action: Action, do: events.Do) -> Any:
+    async def _tries(self, action: Action, do: messages.Do) -> Any:
         args = checked(do.args, action.args)
         key = self._key(do)
         try:
@@ -153,7 +154,7 @@ class Actions:
             return await database.send(call, args, write=action.write)
         return await self._functions[call.function].send(args)
 
-    def _key(self, do: events.Do) -> str:
+    def _key(self, do: messages.Do) -> str:
         """The idempotency key: a `Do.token` is unique in its call only, a key must be unique for the backend.
 
         Hashed, because a call's id can come from a stranger's Call-ID.

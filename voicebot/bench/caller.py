@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable
 
 from telephony.agent import SipLeg, UserAgent
+from telephony.call_policy import Terms
 from telephony.leg import LegError
 from telephony.media.codecs import RATE_HZ, Pcm
-from telephony.terms import Terms
+from voicebot.bench.call_plan import CallReport, Plan, Step, Turn
 from voicebot.bench.capture import Capture
 from voicebot.bench.sound import voiced
-from voicebot.bench.turns import CallReport, Plan, Step, Turn
 
 QUIET_S = 0.8
 """Silence after which the other side has finished; longer than the pauses between two of its sentences."""

@@ -9,13 +9,13 @@ from typing import Any
 
 from voicebot import config
 from voicebot.bench import script
+from voicebot.bench.call_plan import CallReport, Fixed
 from voicebot.bench.caller import Caller
 from voicebot.bench.phone import phone, transcribe
 from voicebot.bench.script import Line
-from voicebot.bench.turns import CallReport, Fixed
-from voicebot.ears.ears import Ears
 from voicebot.errors import VoicebotError
-from voicebot.mouth.mouth import Mouth
+from voicebot.listening.listening import Ears
+from voicebot.tts.synthesizer import Mouth
 
 
 def run(args: argparse.Namespace) -> int:

@@ -7,11 +7,11 @@ import importlib
 
 SUITES = (
     "voicebot.bench.latency",
-    "voicebot.bench.asr",
-    "voicebot.bench.turns_cli",
-    "voicebot.bench.bargein_cli",
-    "voicebot.bench.tts",
-    "voicebot.bench.edge",
+    "voicebot.bench.asr.command",
+    "voicebot.bench.turns.command",
+    "voicebot.bench.bargein.command",
+    "voicebot.bench.tts.command",
+    "voicebot.bench.edge.command",
 )
 """Modules with a ``register(suites)`` that adds one subcommand."""
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from voicebot.bench.turns import KINDS, CallReport
+from voicebot.bench.call_plan import KINDS, CallReport
 
 PERCENTILES = (50, 90, 95, 99)
 MAX_CUT_OFF_SHARE = 0.05

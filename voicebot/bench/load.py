@@ -11,16 +11,16 @@ from pathlib import Path
 
 from telephony.agent import UserAgent
 from voicebot import config
+from voicebot.bench.call_plan import CallReport
 from voicebot.bench.caller import Caller
 from voicebot.bench.calling import as_dict
 from voicebot.bench.figures import Budget, as_text, figures
 from voicebot.bench.people import Studio, caller
 from voicebot.bench.phone import phone, transcribe
 from voicebot.bench.server import Server, demo_server
-from voicebot.bench.turns import CallReport
-from voicebot.ears.ears import Ears
 from voicebot.errors import VoicebotError
-from voicebot.mouth.mouth import Mouth
+from voicebot.listening.listening import Ears
+from voicebot.tts.synthesizer import Mouth
 
 SPREAD_S = 10.0
 """The calls of a round begin within this time, evenly, as calls do: not all in one instant."""

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from telephony.media.codecs import RATE_HZ, Pcm
+from voicebot.bench.call_plan import Kind, Step
 from voicebot.bench.persona import Persona, Rule
 from voicebot.bench.sound import load_wav, synthesised, voiced
-from voicebot.bench.turns import Kind, Step
 from voicebot.demo.seed import employees, orders
-from voicebot.mouth.mouth import Mouth
 from voicebot.paths import speech_dir
+from voicebot.tts.synthesizer import Mouth
 
 SPEAKER = "allison"
 """Of the recorded digits: one person, all ten."""

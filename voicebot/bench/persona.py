@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from rapidfuzz import fuzz
 
 from telephony.media.codecs import RATE_HZ, Pcm
-from voicebot.bench.turns import Listen, Step
+from voicebot.bench.call_plan import Listen, Step
 
 MAX_TURNS = 14
 TAIL_S = 6.0

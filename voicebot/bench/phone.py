@@ -13,9 +13,9 @@ from telephony.agent import AgentConfig, UserAgent
 from telephony.media.codecs import RATE_HZ, Pcm
 from telephony.media.engine import MediaEngine
 from voicebot.bench.sound import segments
-from voicebot.ears.ears import Ears
 from voicebot.errors import VoicebotError
-from voicebot.events import Expect
+from voicebot.listening.listening import Ears
+from voicebot.messages import Expect
 
 FIRST_PORT, LAST_PORT = 25000, 26999
 """RTP of the callers; away from the first ports that a server takes."""

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import matplotlib as mpl
 
+from voicebot.bench.call_plan import KINDS, CallReport
 from voicebot.bench.figures import Budget
-from voicebot.bench.turns import KINDS, CallReport
 
 
 def draw(reports: list[CallReport], budget: Budget | None, path: Path) -> None:

@@ -19,9 +19,9 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from telephony import yamlfile
+from voicebot.bench.call_plan import Kind, Step
 from voicebot.bench.sound import load_wav, synthesised, voiced
-from voicebot.bench.turns import Kind, Step
-from voicebot.mouth.mouth import Mouth
+from voicebot.tts.synthesizer import Mouth
 
 MAX_STEPS = 200
 

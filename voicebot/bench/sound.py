@@ -10,7 +10,7 @@ import soxr
 
 from telephony.media.codecs import RATE_HZ, Pcm, decode, encode
 from voicebot.errors import VoicebotError
-from voicebot.mouth.mouth import Mouth
+from voicebot.tts.synthesizer import Mouth
 
 FRAME = RATE_HZ // 100
 """Samples of 10 ms, the step of `voiced`."""

@@ -13,10 +13,10 @@ from pathlib import Path
 from voicebot import log
 from voicebot.actions.catalog import Catalog
 from voicebot.actions.runner import Actions
+from voicebot.conversation.console import chat
 from voicebot.demo.process import start_company
-from voicebot.mind.chat import chat
-from voicebot.mind.flow import Flow
-from voicebot.mind.nlu.understanding import Understanding
+from voicebot.flows.flow import Flow
+from voicebot.nlu.intents import Understanding
 from voicebot.paths import DIALOGS, models_dir
 
 DEMO = DIALOGS / "northwind.yaml"

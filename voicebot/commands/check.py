@@ -10,18 +10,18 @@ from typing import TypeVar
 
 from telephony.routing.rules import Router
 from telephony.sip.message import parse_uri
-from telephony.trunk.book import TrunkBook
 from telephony.trunk.load import load as load_trunks
+from telephony.trunk.registry import TrunkBook
 from voicebot import config as configuration
 from voicebot import models
 from voicebot.actions.catalog import Catalog
 from voicebot.config import Config
-from voicebot.ears import ears
-from voicebot.edge import routing_problems
 from voicebot.errors import Problem, SourceError
-from voicebot.mind.flow import Flow
-from voicebot.mouth import voice
+from voicebot.flows.flow import Flow
+from voicebot.gateway.sip_gateway import routing_problems
+from voicebot.listening import listening
 from voicebot.paths import ROOT, models_dir
+from voicebot.tts import voices
 
 Read = TypeVar("Read")
 
@@ -56,7 +56,7 @@ def look(path: Path) -> tuple[list[Problem], str]:
     flows = [_look_at(found, config, path, *files) for files in config.scripts.values()]
     found += _telephone(config, path)
     found += [Problem(str(path), 0, message, "run: voicebot models pull") for message in models.missing()]
-    lacks = [*ears.faults(config.ears), *voice.faults(config.mouth, models_dir() / "piper")]
+    lacks = [*listening.faults(config.ears), *voices.faults(config.mouth, models_dir() / "piper")]
     found += [Problem(str(path), 0, error.message, error.remedy) for error in lacks]
     words = [
         f"{name}: {len(flow.programs)} tasks, {len(flow.intents)} intents, {len(flow.actions_used())} actions"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from telephony.call.sipleg import SipLeg
+from telephony.call.dialog.sipleg import SipLeg
 from telephony.leg import AudioHandler, Leg, LegError, Pcm
 from telephony.media.resample import make_resampler
 from voicebot import log

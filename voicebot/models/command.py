@@ -58,17 +58,17 @@ def main_pull(args: argparse.Namespace) -> int:
 def finish(name: str, model: Model, root: Path, progress: Progress) -> None:
     """Make what is made of the files, unless it is there."""
     if model.then == "build-encoder":
-        encoder = importlib.import_module("voicebot.mind.nlu.encoder")
+        encoder = importlib.import_module("voicebot.nlu.encoder")
         progress.say(f"{name}: {encoder.build_encoder(root)} is ready")
     elif model.then == "learn-digits":
-        learn = importlib.import_module("voicebot.learn.digits")
+        learn = importlib.import_module("voicebot.asr.learn.digits")
         progress.say(f"{name}: {learn.learn_digits(root, progress.say)} is ready")
 
 
 def made(model: Model, root: Path) -> bool:
     """Whether what `finish` makes is there."""
     if model.then == "learn-digits":
-        return bool(importlib.import_module("voicebot.learn.digits").learnt(root))
+        return bool(importlib.import_module("voicebot.asr.learn.digits").learnt(root))
     return True  # the encoder is made when it is first used, too
 
 

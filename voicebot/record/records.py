@@ -11,8 +11,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from voicebot import log
+from voicebot.journal.redaction import SECRET, redact, to_json
 from voicebot.record import reader, schema
-from voicebot.record.redact import SECRET, redact, to_json
 from voicebot.record.rows import CallDetail, CallRow, Turn
 from voicebot.record.writer import CAPACITY, Writer, close_interrupted, process_name
 

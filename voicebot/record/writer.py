@@ -12,7 +12,8 @@ from collections.abc import Callable
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError, SQLAlchemyError
 
-from voicebot import log, metrics
+from voicebot import log
+from voicebot.journal import metrics
 from voicebot.record import schema
 
 Write = Callable[[sa.Connection], None]

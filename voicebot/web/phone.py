@@ -12,7 +12,7 @@ from aiohttp import web
 from telephony.leg import LegError
 from telephony.webrtc.leg import MAX_OFFER, WebRtcLeg, accept
 from voicebot import log
-from voicebot.web import events
+from voicebot.web import page_messages
 from voicebot.web.security import same_origin
 
 MAX_CALLS = 20
@@ -118,10 +118,10 @@ class Phone:
 
 
 def _from_page(leg: WebRtcLeg, message: str) -> None:
-    match events.parse(message):
-        case events.Key(key):
+    match page_messages.parse(message):
+        case page_messages.Key(key):
             leg.press(key)
-        case events.Bye():
+        case page_messages.Bye():
             leg.end("caller")
 
 

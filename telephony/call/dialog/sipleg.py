@@ -1,0 +1,378 @@
+"""An answered SIP call as a `telephony.leg.Leg`: its dialog, its media, and what either side does to it.
+
+What happens inside the dialog is done by the parts of a `conversation`: `indialog` sends and answers requests, `offers`
+does re-INVITE and UPDATE, `session_timer` knows when to refresh, `info` presses keys, `transfer` and `referral` send
+somebody elsewhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Sequence
+from typing import Literal, cast
+
+from sipmessage import URI
+
+from ...call_policy import Terms
+from ...leg import LegError
+from ...media.session import MediaSession
+from ...sdp.negotiation import Negotiation, SdpError
+from ...sip.dialog import Dialog, key_of
+from ...sip.digest import Login
+from ...sip.endpoint import Endpoint
+from ...sip.grammar import is_token
+from ...sip.hop import Hop
+from ...sip.message import Request, Response, SipError
+from ...sip.reason import Reason
+from ...sip.reason import read as read_reasons
+from ...sip.transaction import Transaction
+from .media_leg import Voice
+from .offer_answer import Method
+from .refer_in import OnRefer
+from .refer_out import NOTIFY_PATIENCE_S, OnProgress, Transferred, destination
+from .requests import InDialog
+from .session_timer import SessionTimer
+from .termination import REPLACED, Ending, reason_of
+from .usage import Conversation
+
+BYE_PATIENCE_S = 2.0
+"""How long `hang_up` waits for the peer to confirm; the BYE is retransmitted longer than that by itself."""
+MAX_REASONS = 4
+_OWN_METHODS = frozenset({"INVITE", "ACK", "BYE", "CANCEL", "PRACK"})
+
+log = logging.getLogger(__name__)
+
+Elsewhere = Callable[[str, URI], URI | None]
+"""Where the peer on the trunk of that name ("" for none) may be sent, see `Trunks.elsewhere`."""
+
+
+class SipLeg(Voice):
+    """See `telephony.leg.Leg`. Made by the agent, for calls either way.
+
+    Args:
+        endpoint: the SIP port.
+        dialog: already made.
+        negotiation: the dialog's media; the leg closes its session.
+        terms: of the call.
+        peer: for people.
+        on_over: called when nothing more can come for this dialog.
+        elsewhere: says where the peer may be sent with `transfer`.
+        called: what our INVITE called; None: the peer called us.
+        login: answers challenges to our requests.
+        timer: the session timer that our INVITE asked for; a new one otherwise.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        dialog: Dialog,
+        negotiation: Negotiation,
+        terms: Terms,
+        peer: str,
+        on_over: Callable[[SipLeg], None],
+        elsewhere: Elsewhere,
+        *,
+        called: URI | None = None,
+        login: Login | None = None,
+        timer: SessionTimer | None = None,
+    ) -> None:
+        super().__init__(cast("MediaSession", negotiation.media))
+        self.id = dialog.call_id
+        self.peer = peer
+        self.endpoint = endpoint
+        self.terms = terms
+        self.called = called
+        self._elsewhere = elsewhere
+        self._ending = Ending()
+        self.ended_by = ""
+        """When closed: why, in words, with what the peer's BYE said (``caller: Q.850 16 Normal call clearing``)."""
+        self.reasons: list[Reason] = []
+        """Those of the peer's BYE (RFC 3326); its words are hostile text."""
+        self.on_refer: OnRefer | None = None
+        """Asked when the peer sends us elsewhere, where the terms allow that; None refuses."""
+        self._on_over = on_over
+        self._over = False
+        self._told = asyncio.get_running_loop().create_future()
+        self._ack: tuple[InDialog, Request] | None = None
+        self._enter(dialog, negotiation, login, timer or SessionTimer(terms.timer))
+        self.media.on_timeout = self._on_no_media
+
+    def _enter(self, dialog: Dialog, negotiation: Negotiation, login: Login | None, timer: SessionTimer) -> None:
+        """Take up a dialog, the first one or a later one."""
+        self.dialog = dialog
+        self.negotiation = negotiation
+        self.timer = timer
+        self._talking = Conversation(self.endpoint, dialog, negotiation, timer, login, self, self.media.send_dtmf)
+
+    def _on_no_media(self) -> None:
+        why = self.media.refused_security
+        self.end(f"failed: no SRTP ({why})" if why else "no-media")
+
+    # ── Leg ──
+
+    def send_dtmf(self, keys: str) -> None:
+        """Press keys, as the terms say. Raises ValueError for characters that are none."""
+        if self.terms.keys != "info":
+            self.media.send_dtmf(keys)
+        elif not self._ended:
+            self._talking.keys.press(keys)
+
+    async def hang_up(self, reason: str = "local") -> None:
+        """Send BYE; returns when the peer has confirmed it, or after `BYE_PATIENCE_S`."""
+        self.end(reason)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(self._told), BYE_PATIENCE_S)
+
+    @property
+    def closed(self) -> asyncio.Future[str]:
+        """See `Leg`."""
+        return self._ending.future
+
+    # ── what SIP can do beyond that ──
+
+    def when_closed(self, callback: Callable[[str], None]) -> None:
+        """Have it called with the reason when the leg is closed; unlike `closed`, nobody can cancel that."""
+        self._ending.add(callback)
+
+    @property
+    def _ended(self) -> bool:
+        return bool(self._ending.why)
+
+    @property
+    def state(self) -> Literal["answered", "confirmed", "closed"]:
+        """``answered`` until the ACK."""
+        return "closed" if self._ended else "confirmed" if self._talking.offers.confirmed else "answered"
+
+    @property
+    def held(self) -> bool:
+        """The peer does not want to hear us now."""
+        return self.negotiation.held
+
+    @property
+    def holding(self) -> bool:
+        """We do not want to hear the peer now."""
+        return self.negotiation.holding
+
+    async def hold(self, *, silent: bool = False, method: Method = "INVITE") -> None:
+        """Put the peer on hold: it hears what we play (``sendonly``), or nothing when `silent` (``inactive``).
+
+        What the peer holds at the same time does not matter (RFC 6337 section 5.3): each side says what it wants.
+        UPDATE is quicker, for peers that know it; a human there cannot be asked (RFC 3311 section 5.1).
+        Raises LegError when the peer refuses; the call goes on as it was.
+        """
+        await self._talking.offers.change("inactive" if silent else "sendonly", method)
+
+    async def resume(self, *, method: Method = "INVITE") -> None:
+        """Talk again; the peer may still hold us. Raises LegError as `hold` does."""
+        if self.holding:
+            await self._talking.offers.change("sendrecv", method)
+
+    async def refresh(self) -> None:
+        """Say that the call is still on (UPDATE, or re-INVITE that changes nothing). Raises LegError."""
+        await self._talking.offers.refresh()
+
+    async def request(
+        self,
+        method: str,
+        headers: Sequence[tuple[str, str]] = (),
+        body: bytes = b"",
+        content_type: str = "application/octet-stream",
+    ) -> Response:
+        """Send any request inside the dialog and wait for its final response, whatever that says.
+
+        Raises LegError: 408 no answer (the call ends), 503 unreachable, 481 the call is over; ValueError for the
+        methods that the leg sends by itself.
+        """
+        if method in _OWN_METHODS or not is_token(method):
+            raise ValueError(f"{method} cannot be sent this way")
+        return await self._talking.talk.request(method, headers, body, content_type)
+
+    async def transfer(
+        self,
+        uri: str = "",
+        replaces: SipLeg | None = None,
+        *,
+        on_progress: OnProgress | None = None,
+        subscribe: bool = True,
+        patience_s: float = NOTIFY_PATIENCE_S,
+    ) -> Transferred:
+        """Have the peer call somebody else (REFER), and leave the call when it has.
+
+        `replaces` is our leg with the target, for an attended transfer; `uri` may be left out then: the target's
+        Contact is meant, or, where the peer may not be sent to that, what we called it by. The rest is as in
+        `Transfers.refer`.
+
+        A peer on a trunk is sent only where that trunk may be used to call: LegError 403 otherwise, and nothing is
+        sent. A peer without a trunk is sent wherever the caller of this method says; a URI that somebody else had a
+        hand in is his to check. Raises LegError when the transfer did not work: the call goes on; ValueError for a URI
+        that cannot be called.
+        """
+        other = None if replaces is None else replaces.dialog
+        candidates = [uri]
+        if not uri and replaces is not None:
+            called = [] if replaces.called is None else [str(replaces.called)]
+            candidates = [str(replaces.dialog.target), *called]
+        target = destination(candidates, lambda to: self._elsewhere(self.terms.trunk, to))
+        result = await self._talking.transfers.refer(
+            target, other, on_progress=on_progress, subscribe=subscribe, patience_s=patience_s
+        )
+        await self.hang_up("transferred")
+        return result
+
+    # ── called by the agent ──
+
+    def answer(
+        self,
+        transaction: Transaction,
+        request: Request,
+        body: bytes | None = None,
+        headers: Sequence[tuple[str, str]] = (),
+    ) -> None:
+        """Answer the INVITE that made this dialog with 200, see `Offers.answer`. Raises SdpError."""
+        self._talking.offers.answer(transaction, request, body, headers)
+
+    def answered(self, response: Response, invite: Request | None = None) -> None:
+        """The peer took our INVITE: acknowledge (with the INVITE's credentials), and talk on the terms of its answer.
+
+        An offer in the response (to an INVITE without one) is answered in the ACK. Raises SdpError when the body
+        cannot be used: the ACK has gone, and the call ends.
+        """
+        negotiation = self.negotiation
+        body, problem = b"", None
+        try:
+            if negotiation.offering:
+                negotiation.accept(response.body)
+            elif negotiation.agreed is None:
+                body = negotiation.answer(response.body)
+        except SdpError as error:
+            problem = error
+        self._confirm(response, invite, body)
+        if problem is not None:
+            self.end(f"failed: {problem}")
+            raise problem
+
+    def acknowledge(self) -> None:
+        """The 2xx to our INVITE came again: so does the ACK (RFC 3261 section 13.2.2.4)."""
+        if self._ack is not None:
+            talk, ack = self._ack
+            talk.ack_again(ack)
+
+    def _confirm(self, response: Response, invite: Request | None, body: bytes = b"") -> None:
+        self._ack = self._talking.talk, self._talking.talk.ack(response.head.seq, body, invite)
+        self._talking.offers.confirmed = True
+        self.timer.answered(response, _now())
+        self._talking.keeper.set()
+
+    def adopt(
+        self,
+        transaction: Transaction,
+        request: Request,
+        dialog: Dialog,
+        negotiation: Negotiation,
+        *,
+        headers: Sequence[tuple[str, str]] = (),
+    ) -> None:
+        """Go on with another party, whose INVITE replaces this dialog (RFC 3891): same leg, same media session.
+
+        `negotiation` is new and has this leg's session. The INVITE is answered with 200 and the old dialog gets BYE.
+        Raises SdpError when the offer cannot be answered, LegError 481 when the call is over; all is as it was then.
+        """
+        if self._ended:
+            raise LegError(481, "The Call Is Over")
+        body = negotiation.answer(request.body) if request.body else None
+        left = self._talking.talk
+        self._talking.leave()
+        self.terms = negotiation.terms
+        self._enter(dialog, negotiation, None, SessionTimer(self.terms.timer))
+        self._talking.offers.answer(transaction, request, body, headers)
+        self.peer = request.head.from_.uri
+        left.send("BYE", _ignore, [("Reason", str(REPLACED))])
+
+    def on_ack(self, request: Request) -> None:
+        """The ACK to a 2xx of ours."""
+        waited = self._talking.offers.unacknowledged
+        if key_of(request) == self.dialog.key:
+            self._talking.offers.on_ack(request)
+        if waited and self._ended and not self._talking.offers.unacknowledged:
+            self._send_bye()
+
+    def on_request(self, transaction: Transaction, request: Request, source: Hop) -> None:
+        """A request inside this dialog, or inside one that `adopt` has left."""
+        if key_of(request) != self.dialog.key:
+            self._talking.talk.reply(transaction, 200 if request.method == "BYE" else 481)
+            return
+        try:
+            self._talking.admit(request, source, ended=self._ended)
+            if request.method == "BYE":
+                self._on_bye(transaction, request)
+            else:
+                self._talking.do(transaction, request, source)
+        except SipError as error:
+            self._talking.talk.reply(transaction, error.status, error.reason)
+
+    def _on_bye(self, transaction: Transaction, request: Request) -> None:
+        self._talking.talk.reply(transaction, 200)
+        self.reasons = self.reasons or read_reasons(request.headers.getlist("Reason"))[:MAX_REASONS]
+        self._finish("transferred" if self._talking.transfers.accepted else "caller")
+        self._talking.offers.stop()
+        self._done()
+
+    # ── the end ──
+
+    def end(self, reason: str) -> None:
+        """End the call from our side; the BYE waits for the ACK of the first 2xx (RFC 3261 section 15)."""
+        if self._ended:
+            return
+        self._finish(reason)
+        if self._talking.offers.confirmed:
+            self._talking.offers.stop()
+        if not self._talking.offers.unacknowledged:
+            self._send_bye()
+
+    def drop(self) -> None:
+        """Stop all timers; the endpoint is closing."""
+        self._finish("local")
+        self._talking.offers.stop()
+        self._done()
+
+    def fail(self, reason: str) -> None:
+        """A 2xx was never acknowledged, or its ACK brought no usable answer."""
+        if not self._ended:
+            self.end(reason)
+        elif not self._talking.offers.unacknowledged:
+            self._send_bye()
+
+    def _finish(self, reason: str) -> None:
+        if self._ended:
+            return
+        words = ", ".join(one.words for one in self.reasons)
+        self.ended_by = f"{reason}: {words}" if words else reason
+        self.media.close()
+        self._talking.leave(ended=True)
+        log.info("leg closed", extra={"sip_call_id": self.id, "why": self.ended_by})
+        self._ending.tell(reason)
+
+    def _send_bye(self) -> None:
+        reason = reason_of(self._ending.why)
+        self._talking.talk.send("BYE", self._on_bye_answered, [("Reason", str(reason))])
+
+    def _on_bye_answered(self, event: Response | int) -> None:
+        if isinstance(event, int) or event.code >= 200:
+            self._done()
+
+    def _done(self) -> None:
+        if not self._told.done():
+            self._told.set_result(None)
+        if not self._over:
+            self._over = True
+            self._on_over(self)
+
+
+def _ignore(event: Response | int) -> None:
+    """Nothing hangs on the answer."""
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,224 @@
+"""One call's ears: what reaches the dialog, and when. Voice activity and the engine are scripted."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from voicebot.asr.engine import Transcript
+from voicebot.asr.pool import Job
+from voicebot.errors import EngineFailed
+from voicebot.listening.events import EarEvent, EarsFailed, FalseAlarm, Interrupt, NoInput, SpeechStarted, TurnHeard
+from voicebot.listening.listener import Listener
+from voicebot.listening.vad import WINDOW, Stream
+from voicebot.messages import Expect
+
+SPEECH, SILENCE = 20000, 0
+
+
+class LoudnessVad:
+    """Takes loud windows for speech."""
+
+    def open(self, on_probability: Callable[[float], None]) -> Stream:
+        return Stream(on_probability)
+
+    def close(self, stream: Stream) -> None:
+        stream.closed = True
+
+    def submit(self, stream: Stream, window: Any) -> None:
+        stream.on_probability(0.99 if np.abs(window).max() > 1000 else 0.01)
+
+
+class ScriptedPool:
+    """Answers at once with what the test put in."""
+
+    def __init__(self) -> None:
+        self.answer: Transcript | EngineFailed | None = Transcript("Where is my order?", 0.9)
+        self.jobs: list[Job] = []
+
+    def submit(self, job: Job, urgent: bool = True) -> bool:
+        self.jobs.append(job)
+        if self.answer is None:
+            job.refused = True
+            return False
+        if isinstance(self.answer, EngineFailed):
+            job.error = self.answer
+        else:
+            job.result = self.answer
+        job.on_done(job)
+        return True
+
+    def promote(self, job: Job) -> None:
+        pass
+
+
+class Call:
+    """A call on a clock that runs with its audio."""
+
+    def __init__(self, rate_hz: int = 8000) -> None:
+        self.now = 100.0
+        self.rate_hz = rate_hz
+        self.events: list[EarEvent] = []
+        self.pool = ScriptedPool()
+        vad: Any = LoudnessVad()
+        pool: Any = self.pool
+        self.ears = Listener(vad, pool, rate_hz, self.events.append, clock=lambda: self.now)
+
+    def hear(self, level: int, seconds: float) -> list[EarEvent]:
+        """Feed blocks of 20 ms; returns what came of them."""
+        before = len(self.events)
+        for _ in range(round(seconds * 50)):
+            self.now += 0.02
+            self.ears.feed(np.full(self.rate_hz // 50, level, np.int16))
+        return self.events[before:]
+
+
+def kinds(events: list[EarEvent]) -> list[type]:
+    return [type(event) for event in events]
+
+
+def only_turn(events: list[EarEvent]) -> TurnHeard:
+    (turn,) = [event for event in events if isinstance(event, TurnHeard)]
+    return turn
+
+
+@pytest.mark.parametrize("rate_hz", [8000, 16000])
+def test_a_turn_is_heard_with_how_long_it_took(rate_hz: int) -> None:
+    call = Call(rate_hz)
+    call.hear(SILENCE, 1.0)
+    assert kinds(call.hear(SPEECH, 1.0)) == [SpeechStarted]
+    heard = only_turn(call.hear(SILENCE, 1.0)).heard
+    assert heard.text == "Where is my order?"
+    assert heard.audio_s == pytest.approx(1.0, abs=0.05)
+    assert 250 <= heard.timings_ms["endpoint"] <= 330
+    assert not heard.barged_in
+
+
+def test_the_recognised_audio_begins_before_the_onset_and_holds_the_turn() -> None:
+    call = Call()
+    call.hear(SILENCE, 3.0)
+    call.hear(SPEECH, 1.0)
+    call.hear(SILENCE, 0.5)
+    audio = call.pool.jobs[-1].prepare()
+    loud = np.flatnonzero(np.abs(audio) > 0.3)
+    assert len(loud) / 16000 == pytest.approx(1.0, abs=0.02)
+    assert loud[0] / 16000 == pytest.approx(0.3, abs=0.04)
+
+
+def test_an_answer_over_a_protected_prompt_reaches_into_the_question_after_it() -> None:
+    call = Call()
+    call.ears.prompt_started(False)
+    call.hear(SPEECH, 1.0)
+    call.hear(SILENCE, 1.0)
+    call.ears.prompt_started(True)
+    assert only_turn(call.events).heard.text == "Where is my order?"
+
+
+def test_blocks_of_any_length_are_the_same_audio() -> None:
+    call = Call()
+    pcm = np.concatenate([np.full(8000, SPEECH), np.full(8000, SILENCE)]).astype(np.int16)
+    for block in np.split(pcm, [1, 3, 700, 701, 5000, 9999]):
+        call.ears.feed(block)
+    assert kinds(call.events) == [SpeechStarted, TurnHeard]
+
+
+def test_barge_in_interrupts_and_is_marked() -> None:
+    call = Call()
+    call.ears.prompt_started(True)
+    assert kinds(call.hear(SPEECH, 0.14)) == [Interrupt, SpeechStarted]
+    call.hear(SPEECH, 1.0)
+    call.ears.prompt_ended()
+    assert only_turn(call.hear(SILENCE, 1.0)).heard.barged_in
+
+
+@pytest.mark.parametrize("text", ["", "Uh-huh.", "Um."])
+def test_noise_and_listening_noises_over_a_prompt_are_a_false_alarm(text: str) -> None:
+    call = Call()
+    call.pool.answer = Transcript(text, 0.5 if text else 0.0)
+    call.ears.prompt_started(True)
+    call.hear(SPEECH, 1.0)
+    assert call.hear(SILENCE, 2.0) == [FalseAlarm(interrupted=True)]
+
+
+def test_an_answer_over_a_protected_prompt_is_kept_until_it_ends() -> None:
+    call = Call()
+    call.ears.prompt_started(False)
+    assert kinds(call.hear(SPEECH, 1.0)) == [SpeechStarted]
+    assert call.hear(SILENCE, 2.0) == []
+    call.ears.prompt_ended()
+    assert only_turn(call.events).heard.text == "Where is my order?"
+
+
+def test_a_cough_starts_the_no_input_time_again_and_mumbling_asks_for_a_repeat() -> None:
+    call = Call()
+    call.pool.answer = Transcript("", 0.0)
+    call.ears.expect(Expect(no_input_s=2.0))
+    call.ears.prompt_ended()
+    call.hear(SILENCE, 1.5)
+    call.hear(SPEECH, 0.3)
+    assert call.hear(SILENCE, 1.9) == [FalseAlarm(interrupted=False)]
+    assert kinds(call.hear(SILENCE, 1.0)) == [NoInput]
+    call.hear(SPEECH, 1.5)
+    assert only_turn(call.hear(SILENCE, 1.0)).heard.text == ""
+
+
+def test_a_turn_that_was_answered_does_not_run_into_no_input() -> None:
+    call = Call()
+    call.ears.prompt_ended()
+    call.hear(SPEECH, 1.0)
+    call.hear(SILENCE, 1.0)
+    assert call.hear(SILENCE, 20.0) == []
+
+
+def test_a_key_drops_the_turn_and_what_was_kept() -> None:
+    call = Call()
+    call.ears.prompt_started(False)
+    call.hear(SPEECH, 1.0)
+    call.hear(SILENCE, 1.0)
+    call.ears.key()
+    call.ears.prompt_ended()
+    call.hear(SPEECH, 1.0)
+    call.ears.key()
+    assert TurnHeard not in kinds(call.events + call.hear(SILENCE, 2.0))
+
+
+def test_a_full_queue_asks_the_caller_to_repeat() -> None:
+    call = Call()
+    call.pool.answer = None
+    call.hear(SPEECH, 0.4)
+    assert only_turn(call.hear(SILENCE, 2.0)).heard.text == ""
+
+
+def test_a_broken_engine_is_reported_once_a_turn() -> None:
+    call = Call()
+    call.pool.answer = EngineFailed("broken")
+    call.hear(SPEECH, 1.0)
+    assert kinds(call.hear(SILENCE, 2.0)) == [EarsFailed]
+
+
+def test_a_peer_that_stops_sending_is_heard_as_silent() -> None:
+    call = Call()
+    call.hear(SPEECH, 1.0)
+    for _ in range(20):
+        call.now += 0.1
+        call.ears.starve(call.now)
+    assert TurnHeard in kinds(call.events)
+
+
+def test_nothing_comes_after_close_and_memory_stays_bounded() -> None:
+    call = Call()
+    call.hear(SILENCE, 60.0)
+    assert call.ears.kept_samples <= 2 * 8000
+    call.hear(SPEECH, 60.0)
+    assert call.ears.kept_samples <= 27 * 8000
+    call.ears.close()
+    before = len(call.events)
+    call.ears.feed(np.full(WINDOW * 100, SPEECH, np.int16))
+    call.ears.prompt_ended()
+    assert len(call.events) == before
+
+
+def test_other_rates_are_refused() -> None:
+    with pytest.raises(ValueError, match="8000 or 16000"):
+        Call(44100)

@@ -1,0 +1,101 @@
+"""A list of voices: the next one speaks what the first cannot; the first rests and comes back."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import AsyncIterator
+
+import numpy as np
+import pytest
+
+from tests.unit.test_tts_synthesizer import ToneEngine
+from voicebot import config
+from voicebot.errors import EngineFailed
+from voicebot.messages import Say
+from voicebot.tts.engine import Emit
+from voicebot.tts.recordings import Recordings
+from voicebot.tts.synthesizer import Mouth
+from voicebot.tts.voices import Voice, watched
+
+
+class Fickle(ToneEngine):
+    """A tone that can hang before its first block, and counts how often it was asked."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.asked = 0
+        self.goes_on = threading.Event()
+        self.goes_on.set()
+
+    def synthesize(self, text: str, emit: Emit) -> None:
+        self.asked += 1
+        self.goes_on.wait()
+        super().synthesize(text, emit)
+
+
+@pytest.fixture
+def engines() -> list[Fickle]:
+    return [Fickle("first"), Fickle("second")]
+
+
+@pytest.fixture
+async def mouth(engines: list[Fickle]) -> AsyncIterator[Mouth]:
+    voices = [Voice(engine, 1.0, watched(engine, 0.5, first_rest_s=0.05)) for engine in engines]
+    made = Mouth(voices, Recordings(None), 10_000_000)
+    made.start()
+    yield made
+    for engine in engines:
+        engine.goes_on.set()
+    made.stop()
+
+
+async def seconds(mouth: Mouth, text: str, name: str = "") -> float:
+    return sum([len(block) async for block in mouth.speak(text, 8000, name)]) / 8000
+
+
+async def test_a_voice_that_hangs_is_replaced_within_the_phrase(mouth: Mouth, engines: list[Fickle]) -> None:
+    engines[0].goes_on.clear()
+    assert await seconds(mouth, "Hello.") == pytest.approx(1.5, abs=0.02)
+    assert engines[1].spoken == ["Hello."]
+
+
+async def test_a_broken_voice_rests_after_two_phrases_and_comes_back_when_a_probe_works(
+    mouth: Mouth, engines: list[Fickle]
+) -> None:
+    first = engines[0]
+    first.broken = True
+    for text in ("One.", "Two."):
+        await seconds(mouth, text)
+    asked = first.asked
+    watch = mouth._voices[0].watch
+    assert watch is not None
+    assert not watch.usable
+    await seconds(mouth, "Three.")
+    assert engines[1].spoken == ["One.", "Two.", "Three."]
+    assert first.asked - asked <= 1  # the probe
+    first.broken = False
+    for _ in range(500):
+        if watch.usable:
+            break
+        threading.Event().wait(0.01)
+    await seconds(mouth, "Four.")
+    assert first.spoken[-1] == "Four."
+
+
+async def test_what_was_kept_is_there_when_no_voice_can_speak(mouth: Mouth, engines: list[Fickle]) -> None:
+    sorry = Say("I am sorry.", name="sorry")
+    await mouth.keep([sorry])
+    for engine in engines:
+        engine.broken = True
+    for rate_hz in (8000, 16000):
+        blocks = [block async for block in mouth.speak(sorry.text, rate_hz, sorry.name)]
+        assert len(np.concatenate(blocks)) / rate_hz == pytest.approx(1.5, abs=0.02)
+    with pytest.raises(EngineFailed):
+        await seconds(mouth, "Anything else.")
+
+
+def test_espeak_is_the_last_of_every_list() -> None:
+    assert [voice.engine.name for voice in Mouth.load(config.Mouth(voice=["espeak"]))._voices] == [
+        voice.engine.name for voice in Mouth.load(config.Mouth(voice="espeak"))._voices
+    ]
+    assert len(Mouth.load(config.Mouth(voice=["auto", "espeak"]))._voices) == 1

@@ -1,0 +1,34 @@
+"""``voicebot bench tts``: how soon, how loud and how clearly the mouth speaks."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+_DESCRIPTION = """Prompts (short and long, with numbers, codes and names; or the lines of a file) are spoken by the
+configured voice: time and processor time from the text to the first and to the last sample, fresh and remembered;
+loudness of each and its spread; and what our own recognition understands of each over a µ-law line, clean and with
+noise at 10 dB. The last line is JSON. Exit status 1 when the first sample comes too late."""
+
+
+def register(sub: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add ``tts`` to the suites of ``bench``."""
+    cmd = sub.add_parser("tts", help="how soon, how loud, how clearly prompts are spoken", description=_DESCRIPTION)
+    add = cmd.add_argument
+    add("--text-file", type=Path, metavar="FILE", help="prompts to speak, one a line (default: a set of our own)")
+    add("--voice", default="auto", metavar="NAME", help="as in `mouth: voice:`: auto, espeak, or a Piper voice (auto)")
+    add("--repeat", type=int, default=5, metavar="N", help="speak each prompt N times fresh and N times again (5)")
+    add("--speech", type=Path, metavar="DIR", help="a folder with recordings and noises (default: VOICEBOT_SPEECH)")
+    add("--task", action="append", default=[], metavar="NAME",
+        help="short, long, numbers, names, or a task of --speech, whose texts are spoken (repeatable)")  # fmt: skip
+    add("--no-recognition", action="store_true", help="do not measure how well it is understood")
+    add("--json", action="store_true", help="print no table, only the last line")
+    add("--out", type=Path, metavar="DIR", help="write report.html, tts.json and every prompt as WAV here")
+    cmd.set_defaults(func=main)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Run the suite. Returns 0 when the first sample comes in time, otherwise 1."""
+    from voicebot.bench.tts.suite import run  # engines take a second to import: not for `--help`
+
+    return run(args)

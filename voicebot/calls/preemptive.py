@@ -1,0 +1,48 @@
+"""Speaking ahead: what the dialog would say to a turn that may be over is synthesised, and thrown away if it goes on.
+
+Between the recognition of a pause and the silence that proves the turn over lies some time (`docs/turn-taking.md`): a
+voice that takes as long to begin, Piper or one behind a network, then begins at once. The dialog is asked by a copy of
+its conversation: no action runs, nothing is written down, and secrets are never spoken ahead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from concurrent.futures import Executor
+
+from voicebot.conversation.engine import Conversation
+from voicebot.errors import EngineFailed
+from voicebot.messages import Heard, Say
+from voicebot.tts.synthesizer import Mouth
+
+
+class Foresight:
+    """Of one call; use it on the event loop only.
+
+    Args:
+        thinkers: runs the dialog's step.
+        rate_hz: of the leg.
+    """
+
+    def __init__(self, mouth: Mouth, thinkers: Executor, rate_hz: int) -> None:
+        self._mouth, self._thinkers, self._rate_hz = mouth, thinkers, rate_hz
+        self._work: asyncio.Task[None] | None = None
+
+    def perhaps(self, conversation: Conversation, heard: Heard) -> None:
+        """The turn may be over. `conversation` waits for it, and is not changed."""
+        self.forget()
+        if not self._mouth.quick:
+            self._work = asyncio.create_task(self._speak(conversation.imagined(), heard))
+
+    def forget(self) -> None:
+        """The caller goes on, or is gone: what is being spoken is thrown away."""
+        if self._work is not None:
+            self._work.cancel()
+            self._work = None
+
+    async def _speak(self, imagined: Conversation, heard: Heard) -> None:
+        loop = asyncio.get_running_loop()
+        acts = await loop.run_in_executor(self._thinkers, imagined.hear, heard)
+        with contextlib.suppress(EngineFailed):  # it will be heard when it is said
+            await self._mouth.ahead([act for act in acts if isinstance(act, Say)], self._rate_hz)

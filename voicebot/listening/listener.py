@@ -1,0 +1,309 @@
+"""The ears of one call: audio into windows, decisions of the turn machine into recognitions and events."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from telephony.leg import Pcm
+from voicebot.asr import rejection
+from voicebot.asr.engine import Transcript
+from voicebot.asr.pool import Job, Pool
+from voicebot.journal import metrics
+from voicebot.listening import audio, endpointing
+from voicebot.listening.barge_in import meant_for_us, only_listens
+from voicebot.listening.echo import WINDOWS, EchoReference
+from voicebot.listening.events import EarEvent, EarsFailed, FalseAlarm, Interrupt, NoInput, SpeechStarted, TurnHeard
+from voicebot.listening.timing import Timing
+from voicebot.listening.turn_machine import (
+    Began,
+    Decision,
+    Discard,
+    Doubt,
+    Ended,
+    Hurry,
+    Recognise,
+    Silent,
+    TurnMachine,
+)
+from voicebot.listening.vad import RATE_HZ, WINDOW, BatchedVad
+from voicebot.messages import Expect, Heard
+
+NOISE_VOICED_S = 0.7
+"""Speech without words that is shorter than this is taken for noise; longer, the caller is asked again."""
+STARVED_S = 0.25
+"""A peer that sends nothing (silence suppression) for so long is heard as silent."""
+OnEvent = Callable[[EarEvent], None]
+
+
+class Listener:
+    """The ears of one call. Made by `Ears.listen`; use it on the event loop only.
+
+    Speech over a prompt that may not be interrupted is heard all the same: the turn is handed over when that prompt has
+    ended, the last one if there were several. Speech while no prompt plays (an action runs) is a turn like any other.
+    """
+
+    def __init__(
+        self,
+        vad: BatchedVad,
+        pool: Pool,
+        rate_hz: int,
+        on_event: OnEvent,
+        timing: Timing | None = None,
+        on_close: Callable[[Listener], None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if rate_hz not in (8000, 16000):
+            raise ValueError(f"rate_hz must be 8000 or 16000, not {rate_hz}")
+        self._vad = vad
+        self._pool = pool
+        self._on_event = on_event
+        self.on_perhaps: Callable[[Heard | None], None] = lambda _: None
+        """Told what the turn is if it is over now, in its pauses; None when the caller goes on."""
+        self._on_close = on_close
+        self._clock = clock
+        self._halve = audio.Halver() if rate_hz == 16000 else None
+        self._stream = vad.open(self._on_probability)
+        self._machine = TurnMachine(timing)
+        self._expect = Expect()
+        self._echo = EchoReference()
+        self._halve_played = audio.Halver() if rate_hz == 16000 else None
+        self._kept = np.zeros(0, np.int16)
+        self._kept_from = 0
+        self._voice_end = 0
+        self._cut_to = 0
+        self._arrivals: dict[int, float] = {}
+        self._fed_at = clock()
+        self._job: Job | None = None
+        self._protected = False
+        self._held: Heard | None = None
+        self._closed = False
+
+    def feed(self, pcm: Pcm) -> None:
+        """Hear a block of any length at the rate given to `Ears.listen`."""
+        if self._closed:
+            return
+        self._fed_at = self._clock()
+        block = self._halve(pcm) if self._halve else pcm
+        self._kept = np.concatenate([self._kept, block])
+        while self._kept_from + self._kept.size >= self._cut_to + WINDOW:
+            at = self._cut_to - self._kept_from
+            self._cut_to += WINDOW
+            self._arrivals[self._cut_to] = self._fed_at
+            self._vad.submit(self._stream, self._kept[at : at + WINDOW])
+
+    def played(self, pcm: Pcm) -> None:
+        """What goes out to the caller, at the leg's rate, at most about a second before it is heard.
+
+        Its echo is then not taken for speech. Optional: without it every echo that sounds like speech interrupts.
+        """
+        self._echo.add(self._halve_played(pcm) if self._halve_played else pcm)
+
+    def unplayed(self, samples: int) -> None:
+        """The last `samples` of what `played` was told never went out: the prompt was stopped."""
+        self._echo.gap(samples // 2 if self._halve_played else samples)
+
+    def starve(self, now: float) -> None:
+        """Called about ten times a second: hears silence where the peer has stopped sending."""
+        missing = now - self._fed_at
+        if missing > STARVED_S:
+            samples = int(min(missing, 1.0) * RATE_HZ)
+            self.feed(np.zeros(samples * (2 if self._halve else 1), np.int16))
+
+    def expect(self, expect: Expect) -> None:
+        """What the dialog waits for now; applies to the turn under way and the next ones."""
+        self._expect = expect
+        self._machine.no_input_s = expect.no_input_s
+        self._machine.least_voiced_s = endpointing.least_voiced_s(expect)
+
+    def prompt_started(self, barge_in: bool) -> None:
+        """A prompt begins to play; with `barge_in` speech may stop it."""
+        self._protected = not barge_in
+        self._echo.gap()
+        self._machine.prompt_started(barge_in)
+        if barge_in:
+            self._hand_over_held()
+
+    def prompt_ended(self) -> None:
+        """The last sample of the prompt went out (or it was stopped); the no-input timer starts."""
+        self._protected = False
+        self._machine.prompt_ended()
+        self._hand_over_held()
+
+    def _hand_over_held(self) -> None:
+        held, self._held = self._held, None
+        if held is not None:
+            self._on_event(TurnHeard(held))
+
+    def key(self) -> None:
+        """A key was pressed: the spoken turn under way is dropped and the no-input timer stops."""
+        self._held = None
+        self._follow(self._machine.void())
+
+    def close(self) -> None:
+        """The call is over: no event comes after this."""
+        self._closed = True
+        self._discard()
+        self._vad.close(self._stream)
+        if self._on_close is not None:
+            self._on_close(self)
+        self._kept = np.zeros(0, np.int16)
+
+    @property
+    def kept_samples(self) -> int:
+        """Audio in memory, in samples at 8000 Hz."""
+        return self._kept.size
+
+    def _on_probability(self, probability: float) -> None:
+        if not self._closed:
+            end = self._machine.now + WINDOW
+            if probability >= self._machine.timing.voiced and self._is_known_echo(end):
+                probability = 0.0
+            self._follow(self._machine.window(probability, self._level_db(end)))
+            self._forget()
+
+    def _level_db(self, end: int) -> float:
+        window = self._kept[max(0, end - WINDOW - self._kept_from) : end - self._kept_from]
+        return audio.level_db(self._echo.cancelled(window, end) if self._machine.interruption.prompt else window)
+
+    def _is_known_echo(self, end: int) -> bool:
+        """Whether the audio that ends at sample `end` is what was played, by the path that is known."""
+        return self._echo.covers(self._kept[max(0, end - WINDOWS - self._kept_from) : end - self._kept_from], end)
+
+    def _forget(self) -> None:
+        """Keep the audio of the turn under way and its pre-roll."""
+        timing = self._machine.timing
+        keep = self._machine.keep_from - int(timing.pre_roll_s * RATE_HZ)
+        if keep - self._kept_from > RATE_HZ // 2:
+            self._kept = self._kept[keep - self._kept_from :].copy()
+            self._kept_from = keep
+            self._arrivals = {at: when for at, when in self._arrivals.items() if at > keep}
+
+    def _follow(self, decisions: list[Decision]) -> None:
+        for decision in decisions:
+            match decision:
+                case Began():
+                    self._began(decision)
+                case Recognise():
+                    self._recognise(decision)
+                case Discard():
+                    self._discard()
+                    self.on_perhaps(None)
+                case Hurry():
+                    if self._job is not None:
+                        self._pool.promote(self._job)
+                case Ended():
+                    self._ended(decision)
+                case Silent():
+                    self._on_event(NoInput())
+                case Doubt():
+                    self._on_event(FalseAlarm(interrupted=True))
+
+    def _began(self, began: Began) -> None:
+        if self._echo.is_echo(self._kept[: self._machine.now - self._kept_from], self._machine.now):
+            self._machine.ignore()
+            return
+        if began.over_prompt:  # the echo before the first word is the prompt's alone: recognition gets the rest without
+            self._echo.fit(self._kept[: max(0, began.onset - self._kept_from)], began.onset)
+        self._machine.least_voiced_s = endpointing.least_voiced_s(self._expect)
+        at_s = began.onset / RATE_HZ
+        if began.interrupts:
+            self._on_event(Interrupt(at_s))
+        self._on_event(SpeechStarted(at_s))
+
+    def _discard(self) -> None:
+        if self._job is not None:
+            self._job.cancel()
+            self._job = None
+
+    def _recognise(self, wanted: Recognise) -> None:
+        self._discard()
+        begin, end = max(0, wanted.start - self._kept_from), wanted.end - self._kept_from
+        pcm = self._kept[begin:end].copy()
+        if self._machine.over_prompt:
+            pcm = self._echo.cancelled(pcm, self._kept_from + end)
+        self._voice_end = wanted.end - audio.trailing_silence(pcm)
+        brief = not wanted.whole and not self._machine.over_prompt
+        self._job = Job(lambda: audio.for_engine(pcm), replace(self._expect, brief=brief), self._on_done)
+        if not self._pool.submit(self._job, urgent=False):
+            self._job.result = Transcript("", 0.0)
+            self._follow(self._machine.recognised(self._machine.timing.unfinished_s))
+
+    def _on_done(self, job: Job) -> None:
+        if self._closed or job is not self._job:
+            return
+        machine, timing, voiced_s = self._machine, self._machine.timing, self._machine.voiced_s
+        needed = timing.complete_s
+        if job.result is not None:
+            needed = endpointing.silence_needed(job.result, self._expect, timing, voiced_s, machine.paused_s)
+            doubted = machine.interruption.doubted
+            if machine.over_prompt and not meant_for_us(job.result, self._expect, voiced_s, doubted=doubted):
+                needed = timing.complete_s if only_listens(job.result.text) else timing.resume_s
+            more_s = endpointing.least_more_s(job.result, self._expect, voiced_s)
+            if more_s:
+                machine.await_more(voiced_s + more_s)
+        found = job.result
+        self._follow(self._machine.recognised(needed, found is not None and found.sketch))
+        if job is self._job and found is not None and (found.text or found.expected) and not machine.over_prompt:
+            self.on_perhaps(heard(found, voiced_s, {}))
+
+    def _ended(self, turn: Ended) -> None:
+        job, self._job = self._job, None
+        if job is None:
+            return
+        if job.error is not None:
+            self._on_event(EarsFailed(job.error))
+            return
+        said = job.result or Transcript("", 0.0)
+        if self._came_to_nothing(said, turn, job):
+            self._machine.interruption.alarms += turn.over_prompt
+            if not turn.over_prompt or turn.interrupted:
+                self._on_event(FalseAlarm(turn.interrupted))
+            self._machine.rearm()
+            return
+        self._machine.interruption.learn_level(turn.level_db)
+        heard = self._heard(said, turn, job)
+        if self._protected:
+            self._held = heard
+        else:
+            self._on_event(TurnHeard(heard))
+
+    def _came_to_nothing(self, said: Transcript, turn: Ended, job: Job) -> bool:
+        if endpointing.is_filler(said) and (said.text or said.expected):
+            return True
+        if rejection.unvoiced(turn.surest, said, self._expect) and not job.refused:
+            return True
+        if turn.over_prompt:
+            return not meant_for_us(said, self._expect, turn.voiced_s, doubted=turn.doubted)
+        return not (said.text or said.expected) and turn.voiced_s < NOISE_VOICED_S and not job.refused
+
+    def _heard(self, said: Transcript, turn: Ended, job: Job) -> Heard:
+        now = self._clock()
+        # The VAD's probability falls some 100 ms after the voice did; the caller has waited since the voice.
+        trailed_s = max(0, turn.voiced_end - self._voice_end) / RATE_HZ
+        timings = {
+            "endpoint": (now - self._arrivals.get(turn.voiced_end, now) + trailed_s) * 1000,
+            "queue": job.queue_ms,
+            **said.timings_ms,
+        }
+        for name in ("asr", "grammar", "queue", "endpoint"):
+            metrics.stage.labels(name).observe(timings.get(name, 0.0) / 1000)
+        return heard(said, (turn.voiced_end - turn.onset) / RATE_HZ, timings, barged_in=turn.interrupted)
+
+
+def heard(said: Transcript, audio_s: float, timings_ms: dict[str, float], barged_in: bool = False) -> Heard:
+    """A transcript as the rest of the program knows it."""
+    return Heard(
+        text=said.text,
+        confidence=said.confidence,
+        expected_text=said.expected,
+        expected_confidence=said.expected_confidence,
+        alternatives=said.alternatives,
+        barged_in=barged_in,
+        audio_s=audio_s,
+        timings_ms={name: round(ms, 1) for name, ms in timings_ms.items()},
+        words=said.words,
+    )

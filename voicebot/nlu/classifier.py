@@ -1,0 +1,161 @@
+"""The classifier: logistic regression on sentence vectors and on word and letter n-grams, and how sure the two are.
+
+0.6 of the first and 0.4 of the second (measured in ../shared/design.md, decision 7: vectors alone lose more under
+recognition errors). The confidence is the chance that the best intent is right and in scope, learnt from held-out
+examples, held-out intents and a bank of off-topic sentences.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse
+from numpy.typing import NDArray
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold
+
+from voicebot.nlu.encoder import Encoder, Floats
+
+NGRAM_SHARE = 0.4
+SHARPNESS = 2.0
+"""Logits are multiplied with this before they are compared; regularised regression is too modest."""
+OFF_TOPIC_SHARE = 0.2
+"""Weight of off-topic sentences among all when the confidence is learnt."""
+_FOLDS = 5
+Array = NDArray[np.float64]
+
+
+def _log_softmax(logits: Array) -> Array:
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
+
+
+def _logits(model: LogisticRegression, features: object) -> Array:
+    z = np.asarray(model.decision_function(features), np.float64)
+    return np.stack([-z, z], axis=1) if z.ndim == 1 else z
+
+
+class _Base:
+    """Both regressions, trained on one set of examples."""
+
+    def __init__(self, texts: list[str], vectors: Floats, labels: NDArray[np.int64]) -> None:
+        self.vectors, self.labels = vectors, labels
+        self.known = {word for text in texts for word in text.split()}
+        self._words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"[^ ]+")
+        self._letters = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), sublinear_tf=True)
+        grams = scipy.sparse.hstack([self._words.fit_transform(texts), self._letters.fit_transform(texts)]).tocsr()
+        self._on_vectors = LogisticRegression(C=40.0, max_iter=300, tol=1e-3).fit(vectors, labels)
+        self._on_grams = LogisticRegression(C=30.0, max_iter=200, tol=1e-3).fit(grams, labels)
+        self.classes = np.asarray(self._on_vectors.classes_)
+        centres = np.stack([vectors[labels == c].mean(axis=0) for c in self.classes])
+        self._centres = centres / np.linalg.norm(centres, axis=1, keepdims=True)
+
+    def scores(self, texts: list[str], vectors: Floats) -> tuple[Array, Array]:
+        """Log-probabilities (n, classes) and the eight features of the confidence (n, 8)."""
+        dense = _logits(self._on_vectors, vectors)
+        grams = scipy.sparse.hstack([self._words.transform(texts), self._letters.transform(texts)]).tocsr()
+        both = (1 - NGRAM_SHARE) * _log_softmax(dense * SHARPNESS)
+        both = _log_softmax(both + NGRAM_SHARE * _log_softmax(_logits(self._on_grams, grams) * SHARPNESS))
+        return both, self._features(texts, vectors, both, dense)
+
+    def _features(self, texts: list[str], vectors: Floats, both: Array, dense: Array) -> Array:
+        rows, top = np.arange(len(texts)), both.argmax(axis=1)
+        ranked = np.sort(both, axis=1)[:, ::-1]
+        likeness = vectors @ self.vectors.T
+        own = np.where(self.labels[None] == self.classes[top][:, None], likeness, -0.2)
+        own.sort(axis=1)
+        best = np.clip(np.exp(ranked[:, 0]), 1e-4, 1 - 1e-4)
+        covered = [np.mean([float(w in self.known) for w in text.split()] or [0.0]) for text in texts]
+        columns = [
+            np.log(best / (1 - best)),
+            ranked[:, 0] - ranked[:, min(1, ranked.shape[1] - 1)],
+            own[:, -1],
+            own[:, -3:].mean(axis=1),
+            (vectors @ self._centres.T)[rows, top],
+            likeness.max(axis=1) - own[:, -1],
+            dense.max(axis=1),
+            np.asarray(covered),
+        ]
+        return np.asarray(np.stack(columns, axis=1), np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class _Confidence:
+    mean: Array
+    spread: Array
+    weights: Array
+    bias: float
+
+    def __call__(self, features: Array) -> Array:
+        z = (features - self.mean) / self.spread @ self.weights + self.bias
+        return np.asarray(1 / (1 + np.exp(-np.clip(z, -30, 30))))
+
+
+class Hybrid:
+    """A trained classifier. Safe to call from several threads.
+
+    Args:
+        encoder: sentences to vectors.
+        texts: examples in normal form.
+        labels: the intent of each.
+        off_topic: sentences in normal form that are no intent's.
+
+    Raises:
+        ValueError: fewer than two intents.
+    """
+
+    def __init__(self, encoder: Encoder, texts: list[str], labels: list[str], off_topic: list[str]) -> None:
+        self._encoder = encoder
+        self.intents, numbers = np.unique(np.asarray(labels), return_inverse=True)
+        if len(self.intents) < 2:
+            raise ValueError("at least two intents are needed")
+        vectors = encoder(texts)
+        y = numbers.astype(np.int64)
+        self._base = _Base(texts, vectors, y)
+        self._confidence = self._calibrate(texts, vectors, y, off_topic)
+
+    def __call__(self, texts: list[str]) -> tuple[Array, Array]:
+        """Probabilities of all intents (n, intents) and the confidence of the best (n)."""
+        scores, features = self._base.scores(texts, self._encoder(texts))
+        return np.exp(scores), self._confidence(features)
+
+    def _calibrate(self, texts: list[str], vectors: Floats, y: NDArray[np.int64], off_topic: list[str]) -> _Confidence:
+        inside, right = self._held_out_examples(texts, vectors, y)
+        outside = [self._held_out_intents(texts, vectors, y)] if len(self.intents) >= 4 else []
+        if off_topic:
+            outside.append(self._base.scores(off_topic, self._encoder(off_topic))[1])
+        features = np.concatenate([inside, *outside])
+        truth = np.concatenate([right, *(np.zeros(len(o), bool) for o in outside)])
+        odds = OFF_TOPIC_SHARE / (1 - OFF_TOPIC_SHARE) * len(inside)
+        weights = np.concatenate(
+            [np.ones(len(inside)), *(np.full(len(o), odds / len(o) / len(outside)) for o in outside)]
+        )
+        mean, spread = features.mean(axis=0), features.std(axis=0) + 1e-6
+        if truth.all() or not truth.any():  # nothing to learn from: trust the best probability
+            return _Confidence(np.zeros(8), np.ones(8), np.eye(8)[0], 0.0)
+        model = LogisticRegression(C=1.0, max_iter=500).fit((features - mean) / spread, truth, sample_weight=weights)
+        return _Confidence(mean, spread, np.asarray(model.coef_[0]), float(model.intercept_[0]))
+
+    def _held_out_examples(
+        self, texts: list[str], vectors: Floats, y: NDArray[np.int64]
+    ) -> tuple[Array, NDArray[np.bool_]]:
+        folds = max(2, min(_FOLDS, int(np.bincount(y).min())))
+        features, right = [], []
+        for train, test in StratifiedKFold(folds, shuffle=True, random_state=0).split(vectors, y):
+            base = _Base([texts[i] for i in train], vectors[train], y[train])
+            scores, found = base.scores([texts[i] for i in test], vectors[test])
+            features.append(found)
+            right.append(base.classes[scores.argmax(axis=1)] == y[test])
+        return np.concatenate(features), np.concatenate(right)
+
+    def _held_out_intents(self, texts: list[str], vectors: Floats, y: NDArray[np.int64]) -> Array:
+        shuffled = np.random.default_rng(0).permutation(len(self.intents))
+        features = []
+        for group in np.array_split(shuffled, min(_FOLDS, len(shuffled) // 2)):
+            out = np.isin(y, group)
+            train, test = np.flatnonzero(~out), np.flatnonzero(out)
+            base = _Base([texts[i] for i in train], vectors[train], y[train])
+            features.append(base.scores([texts[i] for i in test], vectors[test])[1])
+        return np.concatenate(features)

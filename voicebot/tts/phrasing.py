@@ -1,0 +1,124 @@
+"""Cuts text where a speaker takes breath: the unit of synthesis, of the cache, and of what was heard."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+from voicebot.tts.engine import MAX_CHARS
+from voicebot.tts.markup import MarkupError, Part, parse
+
+MAX_TEXT = 8000
+MAX_PHRASES = 64
+"""More than this is a runaway text (an LLM, a backend): the rest is not spoken."""
+SHORTEST_CLAUSE_CHARS = 12
+PAUSE_MS = 220
+"""After words without punctuation."""
+JOINED_MS = 40
+"""The same where the sentence goes on: only synthesis or markup parts it."""
+
+_SENTENCE_END = re.compile(r"[.!?…]+[\"')\]]*\s+|\s*\n\s*")
+_CLAUSE_END = re.compile(r"[,;:]\s+(?!\d)|\s+[–—-]\s+(?!\d)")
+_BEFORE_SMALL_WORD = re.compile(
+    r"\s+(?=(?:and|or|but|that|which|because|if|when|so|to|for|in|on|at|from|with|until|between|is|are|was|will)\s)"
+)
+"""Where a speaker may pause a little without breaking a group of words."""
+_BETWEEN_WORDS = re.compile(r"\s+")
+_LONGEST_ABBREVIATION = 24
+_NO_END = re.compile(
+    r"(?:\b(?:mr|mrs|ms|dr|prof|st|no|nos|ext|vs|approx|e\.g|i\.e|dept|inc|ltd|[a-z])|(?:^|\s)\d{1,2})\.\s+$", re.I
+)
+"""After these a full stop ends no sentence: titles, abbreviations, initials, and the number of a list."""
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """Words that are spoken in one go."""
+
+    text: str
+    """As written; empty for a pause at the beginning."""
+    pause_ms: int
+    """Silence between these words and the next phrase."""
+    slow: bool = False
+    """To be spoken at `markup.SLOW` of the usual speed."""
+    language: str = ""
+    """BCP 47 tag; empty for that of the dialog."""
+
+
+def split(text: str, first_chars: int | None = None) -> list[Phrase]:
+    """Cut `text` into sentences and at its markup (see `voicebot.tts.markup`; what is no markup is words).
+
+    Args:
+        first_chars: a first sentence longer than this is cut short, at a comma or between words: an engine that gives
+            all of a text at once would take too long for it. None leaves it whole.
+    """
+    phrases: list[Phrase] = []
+    for part in _parts(text[:MAX_TEXT]):
+        if part.pause_ms:
+            before = phrases.pop() if phrases else Phrase("", 0)
+            phrases.append(replace(before, pause_ms=part.pause_ms))
+            continue
+        if phrases and part.text[:1].isalnum():
+            phrases[-1] = _joined(phrases[-1])
+        begun, cut = len(phrases), False
+        bounded = [piece for whole in _cut(part.text) for piece in _bounded(whole)]
+        if first_chars is not None and bounded and not any(p.text for p in phrases):
+            first = _first_clause(bounded[0], first_chars)
+            bounded[:1], cut = first, len(first) > 1
+        phrases += [Phrase(piece, _pause_ms(piece), part.slow, part.language) for piece in bounded]
+        if cut:
+            phrases[begun] = _joined(phrases[begun])
+    return phrases[:MAX_PHRASES]
+
+
+def _joined(phrase: Phrase) -> Phrase:
+    return replace(phrase, pause_ms=JOINED_MS) if phrase.pause_ms == PAUSE_MS else phrase
+
+
+def _parts(text: str) -> list[Part]:
+    try:
+        return parse(text)
+    except MarkupError:
+        return [Part(text)]
+
+
+def _cut(text: str) -> list[str]:
+    pieces, begin = [], 0
+    for match in _SENTENCE_END.finditer(text):
+        if _NO_END.search(text, max(begin, match.end() - _LONGEST_ABBREVIATION), match.end()):
+            continue
+        pieces.append(text[begin : match.end()])
+        begin = match.end()
+    pieces.append(text[begin:])
+    return [piece.strip() for piece in pieces if any(c.isalnum() for c in piece)]
+
+
+def _first_clause(sentence: str, longest: int) -> list[str]:
+    """Cut off a beginning of at most `longest` characters: at its last comma, before a small word, between words."""
+    if len(sentence) <= longest:
+        return [sentence]
+    for ends in (_CLAUSE_END, _BEFORE_SMALL_WORD, _BETWEEN_WORDS):
+        cuts = [m.end() for m in ends.finditer(sentence) if SHORTEST_CLAUSE_CHARS <= m.end() <= longest]
+        for at in reversed(cuts):
+            head, tail = sentence[:at].strip(), sentence[at:].strip()
+            if len(tail) >= SHORTEST_CLAUSE_CHARS and not (head[-1].isdigit() and tail[0].isdigit()):
+                return [head, tail]
+    return [sentence]
+
+
+def _bounded(piece: str) -> list[str]:
+    """Break what has no sentence end for thousands of characters, at spaces where there are any."""
+    parts = []
+    while len(piece) > MAX_CHARS // 4:
+        at = piece.rfind(" ", 1, MAX_CHARS // 4)
+        at = at if at > 0 else MAX_CHARS // 4
+        parts.append(piece[:at].strip())
+        piece = piece[at:].strip()
+    return [*parts, piece] if piece else parts
+
+
+def _pause_ms(piece: str) -> int:
+    last = piece.rstrip("\"')]")[-1:]
+    if last in ".!?…":
+        return 320
+    return 160 if last in ",;:–—-" else PAUSE_MS

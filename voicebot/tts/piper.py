@@ -1,0 +1,88 @@
+"""Piper, the neural voice: a VITS model in onnxruntime, a sentence at a time."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from piper import PiperVoice, SynthesisConfig
+from piper.config import PiperConfig
+
+from voicebot.errors import EngineFailed, ModelMissing
+from voicebot.tts.engine import Emit
+
+NATURAL_WPM = 165
+"""Speed of a voice at length scale 1, about; words_per_minute is relative to it."""
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+
+
+class Piper:
+    """The Piper engine; one voice, safe to use in several threads."""
+
+    clausewise = True
+    quick = True
+    presence = 0.0
+
+    def __init__(self, voice: PiperVoice, name: str, words_per_minute: int) -> None:
+        self._voice = voice
+        self.name = f"piper {name} {words_per_minute}"
+        self.rate_hz = int(voice.config.sample_rate)
+        scale = voice.config.length_scale * NATURAL_WPM / words_per_minute
+        # One gain for the whole voice is measured outside, so sentences are not normalised one by one here.
+        self._settings = SynthesisConfig(length_scale=scale, normalize_audio=False)
+
+    @staticmethod
+    def find(folder: Path, name: str) -> tuple[Path, Path]:
+        """The files of a voice. Raises ModelMissing."""
+        model, settings = folder / f"{name}.onnx", folder / f"{name}.onnx.json"
+        if not _NAME.fullmatch(name) or not model.is_file() or not settings.is_file():
+            raise ModelMissing(
+                f"the Piper voice {name!r} is not in {folder}",
+                "`voicebot models pull`, or `mouth: voice: auto` to speak with what is there",
+            )
+        return model, settings
+
+    @classmethod
+    def load(cls, folder: Path, name: str, words_per_minute: int = NATURAL_WPM) -> Piper:
+        """Load ``<folder>/<name>.onnx`` and its ``.onnx.json``; blocks for about a second.
+
+        Raises:
+            ModelMissing: the files are not there.
+            EngineFailed: they are no Piper voice.
+        """
+        model, settings = cls.find(folder, name)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1  # callers share the cores, not one sentence
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        try:
+            config = PiperConfig.from_dict(json.loads(settings.read_text(encoding="utf-8")))
+            session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+        except _LOADING as error:
+            raise EngineFailed(f"{model} is no Piper voice: {error}", "delete it and `voicebot models pull`") from None
+        return cls(PiperVoice(session=session, config=config), name, words_per_minute)
+
+    def close(self) -> None:
+        """See `Engine`; nothing but memory is held."""
+
+    def synthesize(self, text: str, emit: Emit) -> None:
+        """See `Engine`. One block a sentence."""
+        plain = text.replace("[[", " ").replace("]]", " ")  # Piper reads phonemes between these
+        try:
+            for chunk in self._voice.synthesize(plain, self._settings):
+                if not emit(np.asarray(chunk.audio_int16_array, np.int16)):
+                    return
+        except _RUNNING as error:
+            raise EngineFailed(f"{self.name} failed: {error}") from error
+
+
+_ONNX: tuple[type[Exception], ...] = tuple(
+    error
+    for error in vars(onnxruntime.capi.onnxruntime_pybind11_state).values()
+    if isinstance(error, type) and issubclass(error, Exception)
+)
+"""onnxruntime's errors have no base of their own."""
+_LOADING: tuple[type[Exception], ...] = (*_ONNX, OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError)
+_RUNNING: tuple[type[Exception], ...] = (*_ONNX, ValueError, KeyError, IndexError, RuntimeError)

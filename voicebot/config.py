@@ -242,7 +242,7 @@ class Config(Section):
         return self.actions or self.flow.with_suffix(".actions.yaml")
 
     @property
-    def scripts(self) -> dict[str, tuple[Path, Path | None]]:
+    def flow_files(self) -> dict[str, tuple[Path, Path | None]]:
         """Name → flow file and actions file of every dialog; `flow`, under the name of its file, is the first."""
         found: dict[str, tuple[Path, Path | None]] = {self.flow.stem: (self.flow, self.actions_file)}
         for name, flow in self.flows.items():

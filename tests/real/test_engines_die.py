@@ -77,7 +77,7 @@ class House:
 
     async def understands(self, wave: Wave) -> str:
         """What a listener hears in it."""
-        heard = await self.app.house.ears.recognise(wave.astype(np.float32) / np.float32(32768), RATE_HZ, Expect())
+        heard = await self.app.services.ears.recognise(wave.astype(np.float32) / np.float32(32768), RATE_HZ, Expect())
         return heard.text.lower()
 
 
@@ -102,13 +102,13 @@ async def house(
             }
         ),
     )
-    moonshine = app.house.ears._engine._members[0].engine  # type: ignore[attr-defined]
+    moonshine = app.services.ears._engine._members[0].engine  # type: ignore[attr-defined]
     ears = Faulty(moonshine, "faulty")
     failover = Failover([ears, moonshine] if stand_in else [ears], 1.5)
-    app.house.ears._engine = app.house.ears._pool._engine = failover
-    (voice,) = app.house.mouth._voices
+    app.services.ears._engine = app.services.ears._pool._engine = failover
+    (voice,) = app.services.mouth._voices
     mouth = Faulty(voice.engine)
-    app.house.mouth._voices[:] = [replace(voice, engine=mouth, watch=watched(mouth, 1.0))]
+    app.services.mouth._voices[:] = [replace(voice, engine=mouth, watch=watched(mouth, 1.0))]
     await app.start()
     await calm()
     try:

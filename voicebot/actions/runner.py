@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import secrets
 import time
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -75,10 +76,15 @@ class Actions:
         self._http = None
         self._databases.clear()
 
-    def masked(self, do: messages.Do) -> dict[str, Any]:
-        """The arguments for logs and records: secret ones as ``•••`` (all of them when the action is unknown)."""
+    def masked(self, do: messages.Do, mask: Callable[[object], str] = lambda _: MASK) -> dict[str, Any]:
+        """The arguments for logs and events: secret ones as `mask` says (all of them when the action is unknown)."""
         action = self._catalog.actions.get(do.action)
-        return {name: MASK if action is None or name in action.secret else value for name, value in do.args.items()}
+        return {n: mask(value) if action is None or n in action.secret else value for n, value in do.args.items()}
+
+    def writes(self, do: messages.Do) -> bool:
+        """Whether the action changes something."""
+        action = self._catalog.actions.get(do.action)
+        return action is not None and action.write
 
     async def run(self, do: messages.Do) -> messages.Result:
         """Do it, within the action's time limit.

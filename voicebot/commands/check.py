@@ -53,14 +53,14 @@ def look(path: Path) -> tuple[list[Problem], str]:
         config = configuration.load(path)
     except SourceError as error:
         return error.problems, ""
-    flows = [_look_at(found, config, path, *files) for files in config.scripts.values()]
+    flows = [_look_at(found, config, path, *files) for files in config.flow_files.values()]
     found += _telephone(config, path)
     found += [Problem(str(path), 0, message, "run: voicebot models pull") for message in models.missing()]
     lacks = [*listening.faults(config.ears), *voices.faults(config.mouth, models_dir() / "piper")]
     found += [Problem(str(path), 0, error.message, error.remedy) for error in lacks]
     words = [
         f"{name}: {len(flow.programs)} tasks, {len(flow.intents)} intents, {len(flow.actions_used())} actions"
-        for name, flow in zip(config.scripts, flows, strict=True)
+        for name, flow in zip(config.flow_files, flows, strict=True)
         if flow is not None
     ]
     return found, "; ".join(words)

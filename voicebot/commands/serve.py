@@ -81,18 +81,18 @@ def _reload(app: App) -> None:
 
 def banner(app: App, seconds: float) -> str:
     """The lines that say what is listening, with which engines, and what to try."""
-    config, house = app.config, app.house
+    config, services = app.config, app.services
     phones = ", ".join(f"sip:{bracketed(host)}:{app.agent.port}" for host in config.sip.addresses) + " (UDP and TCP)"
     if config.sip.tls is not None:
         phones += f" and port {app.agent.tls_port} (TLS)"
     lines = [
-        f"voicebot is ready after {seconds:.1f} s: flow {app.script.flow.name!r} from {config.flow.name}",
+        f"voicebot is ready after {seconds:.1f} s: flow {app.flow.flow.name!r} from {config.flow.name}",
         f"  phone    {phones}, audio from port {config.rtp.first_port}",
         f"  browser  http://{config.http.listen}:{app.web.port}/",
-        f"  engines  hears with {house.ears.engine_name}, speaks with {house.mouth.voice_name}",
+        f"  engines  hears with {services.ears.engine_name}, speaks with {services.mouth.voice_name}",
     ]
-    if house.mouth.advice:
-        lines.append(f"           {house.mouth.advice}")
+    if services.mouth.advice:
+        lines.append(f"           {services.mouth.advice}")
     trunks = [trunk.name for trunk in app.edge.trunks.all()]
     if trunks:
         others = "others may call too" if config.sip.takes_strangers else "nobody else may call"

@@ -226,7 +226,7 @@ def _site(args: argparse.Namespace) -> Site:
         routes=args.routes or sip.routes,
         rtp=(config.rtp.first_port, config.rtp.last_port),
         max_calls=sip.max_calls,
-        flows=frozenset(config.scripts),
+        flows=frozenset(config.flow_files),
         targets=frozenset(config.handover.targets),
     )
 

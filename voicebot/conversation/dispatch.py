@@ -71,17 +71,16 @@ class Turns:
             return self._replies.looked_up(waiting.lookup, result)
         frame = self._floor.memory.frames[-1]
         self._floor.decision = Decision(rule="result", step=f"{frame.task}.action")
-        kind = self._floor.machine.result(result)
-        if kind.startswith("unhandled"):
-            self._floor.count(f"action-failed ({kind.removeprefix('unhandled ')})", f"{frame.task}.action")
+        failure = self._floor.machine.result(result)
+        if failure is not None:
+            self._floor.count(f"action-failed ({failure.kind})", f"{frame.task}.action")
+        if failure is not None and not failure.handled:
             self._floor.memory.frames.pop()
             words = self._floor.flow.model.handover
             return self._floor.decided("action-failed", NeedHuman("backend", words.backend, "handover.backend"))
-        if kind:
-            self._floor.count(f"action-failed ({kind})", f"{frame.task}.action")
-            if self._floor.failures >= self._floor.flow.model.fallbacks.limit:
-                return self._floor.decided("failures", self._floor.need_human())
-        return self._floor.go_on(counted=bool(kind))
+        if failure is not None and self._floor.failures >= self._floor.flow.model.fallbacks.limit:
+            return self._floor.decided("failures", self._floor.need_human())
+        return self._floor.go_on(counted=failure is not None)
 
     def resume(self, waiting: ForHuman) -> Next:
         """Back to the dialog after a human could not be reached."""

@@ -15,7 +15,7 @@ from voicebot.conversation.dispatch import Turns
 from voicebot.conversation.interpreter import Machine
 from voicebot.conversation.pending import ForHuman, ForResult, ForSlot, NeedHuman, Next, Over, Waiting, Wish, expect
 from voicebot.conversation.recovery import Floor
-from voicebot.conversation.state import Memory
+from voicebot.conversation.state import Memory, dots
 from voicebot.conversation.summary import summarise
 from voicebot.conversation.trace import Decision
 from voicebot.flows.flow import Flow
@@ -37,6 +37,7 @@ class Conversation:
         understanding: the classifier trained for it.
         now: the moment of speaking, for "tomorrow"; in the time zone of the company.
         caller: what the call brings (`events.CALL_VARIABLES` and the flow's ``from_call``), for texts and the summary.
+        mask: what is shown of a secret value, given its slot's type; dots without one.
     """
 
     def __init__(
@@ -46,9 +47,10 @@ class Conversation:
         *,
         now: Callable[[], datetime],
         caller: Mapping[str, Value] | None = None,
+        mask: Callable[[str, str], str] | None = None,
     ) -> None:
         self._flow = flow
-        self.memory = Memory(flow, _known(flow, caller or {}))
+        self.memory = Memory(flow, _known(flow, caller or {}), mask or dots)
         self._machine = Machine(flow, self.memory)
         self._floor = Floor(flow, self.memory, self._machine, understanding, now)
         self._turns = Turns(self._floor)

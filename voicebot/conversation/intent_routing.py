@@ -10,10 +10,8 @@ from voicebot.conversation.recovery import Floor
 from voicebot.conversation.slot_values import yes_or_no
 from voicebot.flows import default_prompts
 from voicebot.messages import Heard
-from voicebot.nlu.intents import COMMAND
 from voicebot.nlu.slots.thresholds import DOUBTED
 from voicebot.nlu.slots.tokens import tokens
-from voicebot.nlu.specs import Command
 
 SWITCH = 0.75
 """Confidence from which a sentence changes the subject although it also holds an answer."""
@@ -61,7 +59,7 @@ class Wishes:
         if change is not None:
             return change
         guess = self._floor.guess(heard)
-        if guess is not None and guess.band == "confirm" and not guess.intent.startswith(COMMAND):
+        if guess is not None and guess.band == "confirm" and guess.command is None:
             task = self._floor.flow.intents[guess.intent].task or ""
             self._floor.machine.say(default_prompts.meant(self._floor.flow.programs[task].about))
             self._floor.decision = replace(self._floor.decision, rule="intent?")
@@ -72,7 +70,7 @@ class Wishes:
 
     def _sure(self, heard: Heard) -> bool:
         guess = self._floor.guess(heard)
-        return guess is not None and guess.band == "accept" and not guess.intent.startswith(COMMAND)
+        return guess is not None and guess.band == "accept" and guess.command is None
 
     def meant(self, waiting: ForIntent, heard: Heard) -> Next:
         answer = yes_or_no(heard)
@@ -89,8 +87,7 @@ class Wishes:
         guess = self._floor.guess(heard)
         if guess is None or guess.band != "accept" or guess.confidence < threshold:
             return None
-        if guess.intent.startswith(COMMAND):
-            command: Command = guess.intent.removeprefix(COMMAND)  # type: ignore[assignment]
+        if (command := guess.command) is not None:
             leaving = command in ("goodbye", "restart", "cancel")
             if threshold or (leaving and (self._floor.memory.frames or guess.confidence < SWITCH)):
                 return None  # in the middle of a task only plain words end it

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import dataclass
 
 from voicebot.conversation.pending import (
     ForResult,
@@ -26,6 +27,16 @@ MAX_STEPS = 300
 """Instructions between two turns of the caller; a flow that needs more goes round in circles."""
 MAX_ACTIONS = 10
 """Backend actions between two turns of the caller."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An action of the flow's own steps that did not succeed."""
+
+    kind: str
+    """``timeout``, ``status-404``, ``bad-answer`` …"""
+    handled: bool
+    """The flow has steps for it, and goes on with them."""
 
 
 class Machine:
@@ -189,12 +200,8 @@ class Machine:
         self.out.append(Do(where.do, {where.argument: values}, token))
         return ForResult(token, lookup)
 
-    def result(self, result: Result) -> str:
-        """Take a backend's answer and set where to go on.
-
-        Returns:
-            The kind of error, empty when all is well; ``unhandled`` in front of one that the flow has no steps for.
-        """
+    def result(self, result: Result) -> Failure | None:
+        """Take a backend's answer and set where to go on. Returns what went wrong, None when all is well."""
         frame = self._memory.frames[-1]
         step = self._flow.programs[frame.task].code[frame.at]
         if not isinstance(step, instructions.Act):
@@ -207,10 +214,9 @@ class Machine:
                 kind = "bad-answer"
         if not kind:
             frame.at += 1
-            return ""
+            return None
         general = "status" if kind.startswith("status") else kind
         to = next((step.on[k] for k in (kind, general, "error") if k in step.on), None)
-        if to is None:
-            return f"unhandled {kind}"
-        frame.at = to
-        return kind
+        if to is not None:
+            frame.at = to
+        return Failure(kind, handled=to is not None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,11 @@ from voicebot.nlu.slots.tokens import Found
 MASK = "••••"
 MAX_VALUE = 500
 """Characters of one value that a backend may put into a variable."""
+
+
+def dots(value: str, kind: str) -> str:
+    """What is shown of a secret value where nobody says otherwise."""
+    return MASK
 
 
 class BadAnswer(ValueError):
@@ -34,6 +39,8 @@ class Memory:
     flow: Flow
     caller: Mapping[str, Value]
     """What the call brings; never changed."""
+    masked: Callable[[str, str], str] = dots
+    """What is shown instead of a secret value of this slot type."""
     slots: dict[str, str] = field(default_factory=dict)
     unchecked: dict[str, Found] = field(default_factory=dict)
     """Values that must be read back before they count."""
@@ -59,10 +66,11 @@ class Memory:
 
     def shown(self) -> dict[str, str]:
         """Slot values, secrets masked."""
-        return {name: MASK if self.flow.slots[name].secret else value for name, value in self.slots.items()}
+        return {name: self.mask(name, value) for name, value in self.slots.items()}
 
     def mask(self, slot: str, value: str) -> str:
-        return MASK if self.flow.slots[slot].secret else value
+        spec = self.flow.slots[slot]
+        return self.masked(value, spec.type) if spec.secret else value
 
     def secret(self, names: set[str]) -> bool:
         return any(name in self.flow.slots and self.flow.slots[name].secret for name in names)

@@ -9,7 +9,7 @@ from voicebot.nlu.bands import Band
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """One turn's decision. Values of secret slots are masked."""
+    """One turn's decision. Values of secret slots are masked (see `Conversation`)."""
 
     rule: str = ""
     """What fired: ``slot``, ``correction``, ``intent``, ``command:person``, ``no-match``, ``no-input``, ``result`` …"""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import Path
 from typing import Any
@@ -25,14 +26,17 @@ class Flow:
     Args:
         model: the file's content, linted.
         folder: where it lies; files that it names are there.
+        hash: of its text.
 
     Raises:
         ListError: a file of existing values cannot be used.
     """
 
-    def __init__(self, model: FlowFile, folder: Path) -> None:
+    def __init__(self, model: FlowFile, folder: Path, hash: str = "") -> None:
         self.model = model
         self.name = model.flow
+        self.hash = hash
+        """SHA-256 of its text: which version of the flow this is."""
         self.intents: dict[str, Intent] = dict(model.intents)
         self.slots: dict[str, Slot] = dict(model.slots)
         self.existing = {name: found for name, s in self.slots.items() if (found := existing(s, folder)) is not None}
@@ -68,7 +72,7 @@ class Flow:
             problems += lint(model, known, lines, file)
         if problems or model is None:
             raise SourceError(sorted(set(problems), key=lambda p: (p.line, p.message)))
-        return cls(model, Path(file).parent)
+        return cls(model, Path(file).parent, hashlib.sha256(text.encode("utf-8", "replace")).hexdigest())
 
     def prompts(self) -> list[tuple[str, str]]:
         """Name and text of every prompt that never changes, for speaking it before the first caller comes."""

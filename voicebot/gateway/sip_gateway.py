@@ -198,7 +198,7 @@ def routing_problems(config: Config, router: Router, trunks: Iterable[Trunk]) ->
     """What lint says of routes in this configuration."""
     names = {trunk.name: trunk.trusted for trunk in trunks}
     trusted = [name for name, is_trusted in names.items() if is_trusted]
-    return lint(router, list(config.scripts), list(config.handover.targets), list(names), trusted)
+    return lint(router, list(config.flow_files), list(config.handover.targets), list(names), trusted)
 
 
 def _changed_ns(path: Path) -> int:

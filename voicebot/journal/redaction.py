@@ -1,4 +1,6 @@
-"""Takes payment card numbers out of text: digits, digits in groups, digits spoken as words, and mixtures of these.
+"""Takes out what must never leave: secret values, and payment card numbers wherever they are said or keyed.
+
+Card numbers are found as digits, digits in groups, digits spoken as words, and mixtures of these.
 
 A run of 13 to 19 digits (ISO/IEC 7812-1) that passes the Luhn check is a card number; one in ten other numbers of that
 length is masked as well, which is the price. Inside a run (an order number said right before the card, an expiry date
@@ -7,15 +9,24 @@ right after it) every stretch of whole groups that passes counts, and every one 
 
 from __future__ import annotations
 
+import dataclasses
+import hmac
 import json
 import logging
 import re
+import secrets
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
+
+from voicebot.journal.events import Event
 
 MASK = "[card number]"
 SECRET = "•••"
 SHORTEST, LONGEST = 13, 19
+AnyEvent = TypeVar("AnyEvent", bound=Event)
+
+_LETTERS = "bcdfghjklmnpqrstvwxz"
+_PHONE = re.compile(r"(?:(?:sips?|tel):)?\+?[0-9]{1,15}(?![0-9])")  # E.164: at most 15 digits
 
 _ONES = {
     "zero": "0", "oh": "0", "o": "0", "nought": "0", "naught": "0", "nil": "0", "one": "1", "two": "2", "three": "3",
@@ -66,24 +77,6 @@ def luhn_valid(digits: str) -> bool:
             value = value * 2 - 9 if value > 4 else value * 2
         total += value
     return total % 10 == 0
-
-
-def redact(text: str) -> str:
-    """The text with each card number in it replaced by ``[card number]``."""
-    if not _QUICK.search(text):
-        return text
-    # Digits of other scripts (Arabic-Indic, full-width) count as digits; one character each, so places stay the same.
-    plain = text if text.isascii() else "".join(str(int(c)) if c.isdecimal() else c for c in text)
-    spans: list[tuple[int, int]] = []
-    for run in _runs(plain):
-        spans += _cards(run)
-    if not spans:
-        return text
-    out, at = [], 0
-    for start, end in _merged(spans):
-        out += [text[at:start], MASK]
-        at = end
-    return "".join([*out, text[at:]])
 
 
 Digit = tuple[str, int, int]
@@ -142,6 +135,14 @@ def _group_edges(run: list[Digit]) -> tuple[set[int], set[int]]:
     return begins, ends
 
 
+def _spans(text: str) -> list[tuple[int, int, str]]:
+    """Where card numbers stand in a text, in order and apart, each with the digits of its span."""
+    runs = _runs(text)
+    merged = _merged([span for run in runs for span in _cards(run)])
+    digits = [digit for run in runs for digit in run]
+    return [(start, end, "".join(d for d, at, _ in digits if start <= at < end)) for start, end in merged]
+
+
 def _merged(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
     merged: list[tuple[int, int]] = []
     for start, end in sorted(spans):
@@ -152,19 +153,107 @@ def _merged(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
     return merged
 
 
+class Redactor:
+    """The one place where what must never leave is taken out: of texts, of plain data, of events.
+
+    What is masked keeps its type, its length and a token that is the same for the same value under the same key, so
+    that a reader sees that it was given twice: ``[card number 16 #bkdzt]``, ``[digits 4 #rnqpw]``.
+
+    Args:
+        key: of the tokens; a call has a random one that is never stored. None writes ``[card number]`` alone.
+    """
+
+    def __init__(self, key: bytes | None = None) -> None:
+        self._key = key
+
+    @classmethod
+    def of_call(cls) -> Redactor:
+        """One whose tokens mean something within one call only."""
+        return cls(secrets.token_bytes(16))
+
+    def text(self, text: str) -> str:
+        """The text with each card number in it masked."""
+        if not _QUICK.search(text):
+            return text
+        # Digits of other scripts (Arabic-Indic, full-width) count as digits; one character each: places stay the same.
+        plain = text if text.isascii() else "".join(str(int(c)) if c.isdecimal() else c for c in text)
+        out, at = [], 0
+        for start, end, digits in _spans(plain):
+            out += [text[at:start], self._masked("card number", digits) if self._key else MASK]
+            at = end
+        return "".join([*out, text[at:]])
+
+    def value(self, value: Any) -> Any:
+        """Plain data (dicts, lists, text, numbers) with card numbers masked in everything in it."""
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, bool) or value is None or isinstance(value, float):
+            return value
+        if isinstance(value, int):
+            shown = self.text(str(value))
+            return value if shown == str(value) else shown
+        if isinstance(value, Mapping):
+            return {self.text(str(key)): self.value(item) for key, item in value.items()}
+        if isinstance(value, tuple):
+            return tuple(self.value(item) for item in value)
+        if isinstance(value, (list, set, frozenset)):
+            return [self.value(item) for item in value]
+        return self.text(str(value))
+
+    def party(self, text: str) -> str:
+        """A caller's or called party's address: a telephone number stays whole, the rest is as any text."""
+        phone = _PHONE.match(text)
+        return text[: phone.end()] + self.text(text[phone.end() :]) if phone else self.text(text)
+
+    def secret(self, value: object, kind: str = "text") -> str:
+        """What stands for a secret value.
+
+        Args:
+            kind: what it is: the type of a slot, ``speech``, ``keys`` …
+        """
+        return self._masked(kind, str(value)) if self._key else SECRET
+
+    def event(self, event: AnyEvent) -> AnyEvent:
+        """The event without what must not leave: all of its words where it is secret, card numbers everywhere."""
+        secret, changes = getattr(event, "secret", False), dict[str, Any]()
+        for f in dataclasses.fields(event):  # type: ignore[arg-type]
+            old = getattr(event, f.name)
+            new = self._field(event.marks().get(f.name, ""), old, secret, str(getattr(event, "source", "prompt")))
+            if new != old:
+                changes[f.name] = new
+        if "text" in changes and hasattr(event, "words"):
+            changes["words"] = ()
+        return dataclasses.replace(event, **changes) if changes else event  # type: ignore[type-var]
+
+    def _field(self, mark: str, value: Any, secret: bool, kind: str) -> Any:
+        if mark == "plain":
+            return value
+        if mark == "party":
+            return self.party(value)
+        if secret and mark == "said":
+            if isinstance(value, tuple):
+                return ()
+            return self.secret(value, kind) if value else value
+        return self.value(value)
+
+    def _masked(self, kind: str, value: str) -> str:
+        """With letters that make no number word and no digit, so that masking again changes nothing."""
+        number = int.from_bytes(hmac.digest(self._key or b"", value.encode("utf-8", "replace"), "sha256")[:8], "big")
+        token = "".join(_LETTERS[number // 20**place % 20] for place in range(5))
+        return f"[{kind} {len(value)} #{token}]"
+
+
+def redact(text: str) -> str:
+    """The text with each card number in it replaced by ``[card number]``: for what belongs to no call."""
+    return _OUTSIDE_CALLS.text(text)
+
+
 def redact_value(value: Any) -> Any:
-    """Plain data (dicts, lists, text, numbers) with card numbers taken out of everything in it."""
-    if isinstance(value, str):
-        return redact(value)
-    if isinstance(value, bool) or value is None or isinstance(value, float):
-        return value
-    if isinstance(value, int):
-        return value if redact(str(value)) == str(value) else MASK
-    if isinstance(value, Mapping):
-        return {redact(str(key)): redact_value(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [redact_value(item) for item in value]
-    return redact(str(value))
+    """The same for plain data."""
+    return _OUTSIDE_CALLS.value(value)
+
+
+_OUTSIDE_CALLS = Redactor()
 
 
 class RedactingFilter(logging.Filter):

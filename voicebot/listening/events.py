@@ -47,6 +47,8 @@ class TurnHeard:
     """
 
     heard: Heard
+    age_s: float = 0.0
+    """Seconds since its first sound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,8 @@ class EarsFailed:
     """Recognition broke on this turn; the turn is lost. Other calls are not concerned."""
 
     error: EngineFailed
+    age_s: float = 0.0
+    """Seconds since its first sound."""
 
 
 EarEvent = SpeechStarted | Interrupt | FalseAlarm | TurnHeard | NoInput | EarsFailed

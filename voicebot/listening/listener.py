@@ -42,8 +42,8 @@ OnEvent = Callable[[EarEvent], None]
 class Listener:
     """The ears of one call. Made by `Ears.listen`; use it on the event loop only.
 
-    Speech over a prompt that may not be interrupted is heard all the same: the turn is handed over when that prompt has
-    ended, the last one if there were several. Speech while no prompt plays (an action runs) is a turn like any other.
+    Speech over a prompt that may not be interrupted, or while no prompt plays (an action runs), is a turn like any
+    other: what it answers is for the call to say, which knows from `TurnHeard.age_s` when it began.
     """
 
     def __init__(
@@ -78,8 +78,6 @@ class Listener:
         self._arrivals: dict[int, float] = {}
         self._fed_at = clock()
         self._job: Job | None = None
-        self._protected = False
-        self._held: Heard | None = None
         self._closed = False
 
     def feed(self, pcm: Pcm) -> None:
@@ -121,26 +119,15 @@ class Listener:
 
     def prompt_started(self, barge_in: bool) -> None:
         """A prompt begins to play; with `barge_in` speech may stop it."""
-        self._protected = not barge_in
         self._echo.gap()
         self._machine.prompt_started(barge_in)
-        if barge_in:
-            self._hand_over_held()
 
     def prompt_ended(self) -> None:
         """The last sample of the prompt went out (or it was stopped); the no-input timer starts."""
-        self._protected = False
         self._machine.prompt_ended()
-        self._hand_over_held()
-
-    def _hand_over_held(self) -> None:
-        held, self._held = self._held, None
-        if held is not None:
-            self._on_event(TurnHeard(held))
 
     def key(self) -> None:
         """A key was pressed: the spoken turn under way is dropped and the no-input timer stops."""
-        self._held = None
         self._follow(self._machine.void())
 
     def close(self) -> None:
@@ -254,8 +241,9 @@ class Listener:
         job, self._job = self._job, None
         if job is None:
             return
+        age_s = (self._machine.now - turn.onset) / RATE_HZ
         if job.error is not None:
-            self._on_event(EarsFailed(job.error))
+            self._on_event(EarsFailed(job.error, age_s))
             return
         said = job.result or Transcript("", 0.0)
         if self._came_to_nothing(said, turn, job):
@@ -265,11 +253,7 @@ class Listener:
             self._machine.rearm()
             return
         self._machine.interruption.learn_level(turn.level_db)
-        heard = self._heard(said, turn, job)
-        if self._protected:
-            self._held = heard
-        else:
-            self._on_event(TurnHeard(heard))
+        self._on_event(TurnHeard(self._heard(said, turn, job), age_s))
 
     def _came_to_nothing(self, said: Transcript, turn: Ended, job: Job) -> bool:
         if endpointing.is_filler(said) and (said.text or said.expected):

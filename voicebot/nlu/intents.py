@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from threadpoolctl import threadpool_limits
 
@@ -14,22 +15,24 @@ from voicebot.nlu.commands import EXAMPLES
 from voicebot.nlu.encoder import Encoder
 from voicebot.nlu.normalise import normal
 from voicebot.nlu.out_of_scope import BANK
-from voicebot.nlu.specs import Intent
+from voicebot.nlu.specs import Command, Intent
 
 ACCEPT = 0.6
 """From this confidence on the dialog goes ahead."""
 CONFIRM = 0.3
 """From this on it asks whether that was meant; below, it did not understand."""
-COMMAND = "command:"
-"""Guesses that begin with this are built-in commands: ``command:person``."""
+_COMMAND = "command:"
+"""In the classifier's labels, in front of the built-in commands."""
 
 
 @dataclass(frozen=True, slots=True)
 class Guess:
     intent: str
-    """An intent of the flow, or ``command:person`` and the like."""
+    """An intent of the flow; ``command:person`` and the like where `command` is given."""
     confidence: float
     """Chance that this is what was meant, 0..1."""
+    command: Command | None = None
+    """The built-in command that it is."""
 
     @property
     def band(self) -> Band:
@@ -62,13 +65,13 @@ class Understanding:
         texts: list[str] = []
         labels: list[str] = []
         for name, intent in intents.items():
-            label = f"{COMMAND}{intent.command}" if intent.command else name
+            label = f"{_COMMAND}{intent.command}" if intent.command else name
             said = [*intent.examples, name.replace("_", " ")]
             texts += [normal(example) for example in said]
             labels += [label] * len(said)
         for command, examples in EXAMPLES.items():
             texts += [normal(example) for example in examples]
-            labels += [f"{COMMAND}{command}"] * len(examples)
+            labels += [f"{_COMMAND}{command}"] * len(examples)
         outside = [normal(text) for text in (*BANK, *off_topic)]
         with threadpool_limits(1):  # many small matrices: more threads only wait for each other (24 s instead of 0.8)
             return cls(Hybrid(Encoder(models_dir), texts, labels, outside))
@@ -82,9 +85,14 @@ class Understanding:
         best = chances[0].argsort()[::-1][:3]
         scale = float(sure[0]) / max(float(chances[0][best[0]]), 1e-9)
         return [
-            Guess(
+            _guess(
                 str(self._hybrid.intents[i]),
                 min(float(sure[0]), float(chances[0][i]) * scale) if rank else float(sure[0]),
             )
             for rank, i in enumerate(best)
         ]
+
+
+def _guess(label: str, confidence: float) -> Guess:
+    command: Any = label.removeprefix(_COMMAND) if label.startswith(_COMMAND) else None
+    return Guess(label, confidence, command)

@@ -7,11 +7,9 @@ The page shows every text as text, never as markup; lengths are bounded here, so
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
-
-from voicebot.messages import Snapshot
 
 MAX_TEXT = 2000
 """Characters of one text field; more is cut."""
@@ -38,16 +36,16 @@ def said(who: Who, text: str, partial: bool = False, unsure: Sequence[int] = ())
     return _json({"type": "said", "who": who, "text": _cut(text), "partial": partial} | guessed)
 
 
-def step(snapshot: Snapshot) -> str:
+def step(flow: str, step: str, intent: str, confidence: float, slots: Mapping[str, str]) -> str:
     """Where the dialog stands: flow, step, intent with its confidence (0..1), and the slots filled so far."""
     return _json(
         {
             "type": "step",
-            "flow": _cut(snapshot.flow),
-            "step": _cut(snapshot.step),
-            "intent": _cut(snapshot.intent),
-            "confidence": round(snapshot.intent_confidence, 3),
-            "slots": {_cut(name): _cut(value) for name, value in snapshot.slots.items()},
+            "flow": _cut(flow),
+            "step": _cut(step),
+            "intent": _cut(intent),
+            "confidence": round(confidence, 3),
+            "slots": {_cut(name): _cut(value) for name, value in slots.items()},
         }
     )
 
@@ -55,7 +53,7 @@ def step(snapshot: Snapshot) -> str:
 def turn(latency_ms: float, stages: dict[str, float]) -> str:
     """One turn was answered: voice-to-voice `latency_ms`, and what each stage of it took (name → milliseconds).
 
-    Stages that the page has a colour for: ``endpoint``, ``asr``, ``mind``, ``action``, ``tts``.
+    Stages that the page has a colour for: ``endpoint``, ``asr``, ``dialog``, ``action``, ``tts``.
     """
     rounded = {_cut(name): round(ms, 1) for name, ms in stages.items()}
     return _json({"type": "turn", "latency_ms": round(latency_ms, 1), "stages": rounded})

@@ -3,7 +3,7 @@
 const STAGES = [
   ["endpoint", "End of speech"],
   ["asr", "Recognition"],
-  ["mind", "Understanding"],
+  ["dialog", "Understanding"],
   ["action", "Backend"],
   ["tts", "Speech"],
   ["other", "Other"],
@@ -12,7 +12,7 @@ const MAX_TURNS = 10;
 const GOAL_MS = 400;
 
 const byId = (id) => document.getElementById(id);
-const className = (stage) => (stage === "mind" ? "mind-stage" : stage);
+const className = (stage) => (stage === "dialog" ? "dialog-stage" : stage);
 
 /** order_status → Order status */
 function words(name) {

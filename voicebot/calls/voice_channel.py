@@ -1,0 +1,190 @@
+"""A line with a voice: prompts are played, and what is said or keyed into and after them answers them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+from collections.abc import Callable
+
+from telephony.leg import Leg
+from voicebot.calls.dtmf_entry import KeyPad
+from voicebot.calls.input_queue import CallerTurn, Input, InputQueue, NothingSaid, Unrecognised
+from voicebot.calls.reporter import CallReporter
+from voicebot.errors import EngineFailed
+from voicebot.listening.events import EarEvent, EarsFailed, FalseAlarm, Interrupt, NoInput, TurnHeard
+from voicebot.listening.listening import Ears
+from voicebot.messages import Expect, Heard, Say
+from voicebot.tts.player import Player, Spoken
+from voicebot.tts.synthesizer import Mouth
+
+LAST_PACKETS_S = 0.2
+"""Time for the caller's jitter buffer to play our last words before the leg is hung up."""
+
+
+class VoiceChannel:
+    """The caller's side of one call. Use it on the event loop only.
+
+    Args:
+        leg: the caller's answered leg.
+        ears, mouth: the engines that all calls share.
+        report: is told what is said, and what is overheard.
+        on_perhaps: is told what the turn is if it is over now; None when the caller goes on.
+    """
+
+    def __init__(
+        self,
+        leg: Leg,
+        ears: Ears,
+        mouth: Mouth,
+        report: CallReporter,
+        on_perhaps: Callable[[Heard | None], None] = lambda _: None,
+    ) -> None:
+        self._leg, self._report = leg, report
+        self._listener = ears.listen(leg.rate_hz, self._on_ear)
+        self._listener.on_perhaps = on_perhaps
+        self._player = Player(leg, mouth, on_play=self._listener.played, on_flush=self._listener.unplayed)
+        self._queue = InputQueue(self._overheard)
+        self._keypad = KeyPad()
+        self._keyed_s = 0.0
+        """When the first key of the entry under way was pressed, on the loop's clock."""
+        self._key_timer: asyncio.TimerHandle | None = None
+        self._expect = Expect()
+        self._interruptible = False
+        leg.on_audio, leg.on_dtmf = self._listener.feed, self._on_key
+
+    # ── what comes in ────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _on_ear(self, event: EarEvent) -> None:
+        now_s = asyncio.get_running_loop().time()
+        match event:
+            case TurnHeard(heard, age_s):
+                self._queue.put(CallerTurn(heard), now_s - age_s)
+            case NoInput():
+                self._queue.put(NothingSaid(), now_s)
+            case EarsFailed(error, age_s):
+                self._report.engine_broke("recognition", error)
+                self._queue.put(Unrecognised(error), now_s - age_s)
+            case Interrupt() if self._interruptible:
+                self._player.pause()
+            case FalseAlarm():
+                self._player.resume()
+
+    def _on_key(self, key: str) -> None:
+        loop = asyncio.get_running_loop()
+        self._listener.key()
+        if self._key_timer is not None:
+            self._key_timer.cancel()
+        if self._keypad.deadline is None:
+            self._keyed_s = loop.time()
+        entry = self._keypad.press(key, loop.time())
+        if entry is not None:
+            self._entered(entry)
+        elif self._keypad.deadline is not None:
+            self._player.pause()
+            self._key_timer = loop.call_at(self._keypad.deadline, self._keys_paused)
+
+    def _keys_paused(self) -> None:
+        entry = self._keypad.expire(asyncio.get_running_loop().time())
+        if entry is not None:
+            self._entered(entry)
+
+    def _entered(self, keys: str) -> None:
+        self._queue.put(CallerTurn(Heard(keys, source="keys", barged_in=self._player.playing)), self._keyed_s)
+
+    def _overheard(self, heard: Heard) -> None:
+        self._report.overheard(heard, self._expect)
+
+    # ── asking ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def ask(self, says: list[Say], expect: Expect) -> Input:
+        """Speak prompts and return what answers them; the caller may answer into them.
+
+        Raises:
+            EngineFailed: no voice can speak.
+        """
+        self._expect = expect
+        self._keypad.expect(expect)
+        self._listener.expect(expect)
+        self._queue.ask(asyncio.get_running_loop().time())
+        answer = await self._prompt(says, expect)
+        if answer is None:
+            self._listener.prompt_ended()
+            answer = await self._queue.get()
+        self._queue.answered()
+        return answer
+
+    async def _prompt(self, says: list[Say], expect: Expect) -> Input | None:
+        """Speak prompts until one is answered.
+
+        A prompt that may not be interrupted (a disclosure) is heard to its end, and then the answer that came into it
+        counts. Returns that answer, or None when the prompts were spoken to the end.
+        """
+        answer: Input | None = None
+        played: list[str] = []
+        for say in says:
+            if answer is not None and say.barge_in:
+                continue
+            self._interruptible = say.barge_in and expect.barge_in
+            self._listener.prompt_started(self._interruptible)
+            speaking = asyncio.create_task(self._say(say))
+            try:
+                while not speaking.done() and (came := await self._queue.get_unless(speaking)) is not None:
+                    if answer is not None:
+                        self._queue.stale(answer)  # he has said it again, or more of it
+                    answer = came
+                    if self._interruptible or (isinstance(came, CallerTurn) and came.heard.source == "keys"):
+                        self._player.stop()
+                        break
+                spoken = await speaking
+            finally:
+                await end(speaking)
+            played.append(spoken.heard)
+            if isinstance(answer, CallerTurn) and answer.heard.barged_in and not spoken.complete:
+                answer = CallerTurn(dataclasses.replace(answer.heard, prompt_heard=" ".join(played).strip()))
+        return answer
+
+    # ── speaking ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def speak(self, says: list[Say]) -> None:
+        """Speak prompts to their end. Raises EngineFailed: no voice can."""
+        self._interruptible = False
+        for say in says:
+            self._listener.prompt_started(False)
+            await self._say(say)
+
+    async def finished(self) -> None:
+        """Return when the caller has heard the last words."""
+        await asyncio.sleep(LAST_PACKETS_S)
+
+    async def hold_music(self) -> None:
+        """Play music until cancelled."""
+        await self._player.hold_music()
+
+    async def _say(self, say: Say) -> Spoken:
+        self._report.saying(say)
+        spoken = await self._player.say(say, self._report.first_audio)
+        self._report.said(say, spoken)
+        return spoken
+
+    # ── the end ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def stop_listening(self) -> None:
+        """From now on the caller is somebody else's to hear."""
+        self._leg.on_audio = self._leg.on_dtmf = None
+        self._listener.close()
+        if self._key_timer is not None:
+            self._key_timer.cancel()
+
+    def close(self) -> None:
+        """Nothing is heard or said any more."""
+        self.stop_listening()
+        self._player.stop()
+
+
+async def end(task: asyncio.Task[object]) -> None:
+    """Cancel a task and wait until it is over."""
+    if not task.done():
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError, EngineFailed):
+            await task

@@ -1,0 +1,53 @@
+"""The sink that logs: one line for each event that somebody who reads logs looks for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from voicebot import log
+from voicebot.journal import events
+from voicebot.journal.events import Entry
+
+GUESSED = 0.5
+"""A word less sure than this is a guess: seven of ten such are wrong (`voicebot bench asr`, "words of free text")."""
+_log = log.get(__name__)
+
+
+class LogSink:
+    """Writes lines with the call's id."""
+
+    name = "log"
+
+    def __init__(self) -> None:
+        self._guessed = dict[str | None, int]()
+
+    def take(self, entry: Entry) -> None:
+        """Log one event, or pass it over."""
+        match entry.event:
+            case events.CallAnswered(channel=channel, caller=caller, leg=leg, flow=flow):
+                self._write(entry, "call answered", channel=channel, caller=caller, leg=leg, flow=flow)
+            case events.CallerHeard(words=words):
+                self._guessed[entry.call] = sum(sure < GUESSED for _, sure in words)
+            case events.TurnDecided() as made:
+                guessed = self._guessed.pop(entry.call, 0)
+                self._write(
+                    entry, "turn", rule=made.rule, step=made.step, intent=made.intent, failures=made.failures,
+                    unsure_words=guessed,
+                )  # fmt: skip
+            case events.HumanJoined(target=target, reason=reason):
+                self._write(entry, "handed over", target=target, reason=reason)
+            case events.HumanNotReached(target=target, why=why):
+                self._write(entry, "human not reached", target=target, why=why)
+            case events.EngineBroke(engine=engine, error=error):
+                _log.error(f"{engine} failed", extra={"call": entry.call, "error": error})
+            case events.CallOver(outcome=outcome, reason=reason, resolved=resolved):
+                self._guessed.pop(entry.call, None)
+                self._write(entry, "call ended", outcome=outcome, reason=reason, resolved=list(resolved))
+            case events.FlowDeployed(flow=flow, flow_hash=flow_hash, file=file):
+                self._write(entry, "flow deployed", flow=flow, hash=flow_hash[:12], file=file)
+            case events.ServerStopped():
+                self._write(entry, "server stopped")
+
+    @staticmethod
+    def _write(entry: Entry, line: str, **fields: Any) -> None:
+        _log.info(line, extra={"call": entry.call or "-", **fields})

@@ -19,9 +19,9 @@ import sqlalchemy as sa
 from prometheus_client import REGISTRY
 
 from voicebot.errors import VoicebotError
-from voicebot.record import schema, writer
+from voicebot.record import schema, upgrade, writer
 from voicebot.record.records import Records
-from voicebot.record.rows import Turn
+from voicebot.record.rows import EventRow, Turn
 
 
 class Clock:
@@ -73,6 +73,42 @@ async def test_a_call_comes_back_as_it_was_written(records: Records) -> None:
     assert detail.call.started_at < detail.turns[0].at < detail.actions[0].at < (detail.call.ended_at or 0)
 
 
+async def test_why_a_turn_was_decided_and_what_an_action_may_do_come_back(records: Records) -> None:
+    why = {"candidates": [{"task": "order_status", "chance": 0.8}], "band": "sure", "failures": ["no match"]}
+    turn = Turn(
+        "caller", "four seven", rule="slot", trace=why, alternatives=("47", "57"), found={"number": "47"}, failures=2
+    )
+    records.call_started("c1", "sip", "", "", "northwind", flow_hash="ab" * 32)
+    records.turn("c1", turn)
+    records.action("c1", "book", {}, True, "", 1.0, token="c1:book:1", write=True)
+    assert await records.flush()
+    detail = await records.call("c1")
+    assert detail is not None
+    assert detail.call.flow_hash == "ab" * 32
+    assert detail.turns[0].turn == turn
+    assert (detail.actions[0].token, detail.actions[0].write) == ("c1:book:1", True)
+
+
+async def test_events_come_back_in_the_order_of_their_numbers(records: Records) -> None:
+    records.event("c1", 2, 20.0, "ended", 1, {"outcome": "resolved"})
+    records.event("c1", 1, 10.0, "answered", 2, {"caller": "sip:a@b", "legs": [1]})
+    records.event("c2", 1, 15.0, "answered", 2, {})
+    records.event(None, 1, 16.0, "deploy", 1, {"flow": "northwind"})
+    assert await records.flush()
+    assert await records.events("c1") == [
+        EventRow("c1", 1, 10.0, "answered", 2, {"caller": "sip:a@b", "legs": [1]}),
+        EventRow("c1", 2, 20.0, "ended", 1, {"outcome": "resolved"}),
+    ]
+    assert await records.events("nobody") == []
+
+
+async def test_an_event_needs_no_answered_call(records: Records) -> None:
+    before = lost()
+    records.event("refused", 1, 1.0, "refused", 1, {"status": 486})
+    assert await records.flush()
+    assert lost() == before
+
+
 async def test_calls_are_listed_newest_first_and_bounded(records: Records) -> None:
     for i in range(5):
         whole_call(records, f"call-{i}")
@@ -95,7 +131,11 @@ async def test_secret_turns_and_card_numbers_are_nowhere_in_the_file(records: Re
     card, words = "4111 1111 1111 1111", "four one one one " + "one " * 12
     records.call_started("c1", "sip", '"4111111111111111" <sip:x@y>', "sip:bot@here", "northwind")
     records.turn("c1", Turn("caller", "nineteen oh three secretly", secret=True))
+    seen = {"pin": "nineteen oh three secretly"}
+    records.turn("c1", Turn("caller", "x", secret=True, trace=seen, found=seen, alternatives=tuple(seen.values())))
     records.turn("c1", Turn("caller", f"it is {card}"))
+    records.turn("c1", Turn("caller", "x", trace={"x": [card]}, found={"card": card}, alternatives=(card, words)))
+    records.event("c1", 1, 1.0, "heard", 1, {"text": card, "n_best": [words]})
     records.turn("c1", Turn("caller", words))
     records.action("c1", "pay", {"card": card, "pin": "•••"}, False, card, 1.0)
     records.slots("c1", {"card": card})
@@ -116,6 +156,20 @@ async def test_text_that_no_database_takes_is_made_storable(records: Records) ->
     assert detail.call.caller == "x�y�"
     assert len(detail.turns[0].turn.text) == 8000
     assert detail.turns[1].turn.confidence == 0.5
+
+
+async def test_data_that_is_too_long_is_left_out_rather_than_cut(records: Records) -> None:
+    long = "x" * 200_000
+    whole_call(records)
+    records.action("c1", "find", {"text": "y" * 50_000}, True, "", 1.0)
+    records.action("c1", "find", {"text": long}, True, "", 1.0)
+    records.turn("c1", Turn("caller", "x", alternatives=(long,)))
+    assert await records.flush()
+    detail = await records.call("c1")
+    assert detail is not None
+    assert detail.actions[1].args == {"text": "y" * 50_000}
+    assert detail.actions[2].args == {"left out": "200011 characters"}
+    assert detail.turns[-1].turn.alternatives == ()
 
 
 async def test_an_entry_that_is_refused_takes_no_other_with_it(records: Records) -> None:
@@ -156,7 +210,7 @@ async def test_a_full_disk_holds_entries_back_until_there_is_room(
 async def test_a_full_queue_drops_turns_before_ends_of_calls(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     before = lost()
     it = Records(schema.engine_for(url), Clock(), capacity=10)
-    schema.prepare(it._engine)  # the thread does not run yet: everything waits
+    upgrade.prepare(it._engine)  # the thread does not run yet: everything waits
     it.call_started("c1", "sip", "", "", "")
     for i in range(20):
         it.turn("c1", Turn("bot", str(i)))
@@ -226,7 +280,8 @@ async def test_calls_of_a_living_process_are_left_alone(records: Records, url: s
     await records.flush()
     with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as db, db:
         host = db.execute("select writer from calls").fetchone()[0].rpartition(":")[0].rpartition(":")[0]
-        row = "insert into calls select ?, ?, started_at, null, '', '', '', '', '', '', '[]', '', '{}', '{}' from calls"
+        row = "insert into calls select ?, ?, started_at, null, '', '', '', '', '', '', '[]', '', '{}', '{}', '' "
+        row += "from calls"
         db.execute(row + " where call_id = 'mine'", ("sister", f"{host}:{os.getppid()}:1"))
         db.execute(row + " where call_id = 'mine'", ("other machine", "elsewhere:1:1"))
     other = Records.open(url)

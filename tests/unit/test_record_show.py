@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC
 
-from voicebot.record.rows import ActionRow, CallDetail, CallRow, Turn, TurnRow
-from voicebot.record.show import call_text, calls_text, safe, width
+from voicebot.record.rows import ActionRow, CallDetail, CallRow, EventRow, Turn, TurnRow
+from voicebot.record.show import call_text, calls_text, events_text, safe, width
 
 CALL = CallRow(
     "abc123", 1_790_000_000.0, 1_790_000_065.4, "sip", "sip:+15551234@carrier", "sip:bot@here", "northwind", "resolved",
@@ -56,6 +56,26 @@ def test_a_call_is_shown_in_order_with_confidence_and_timings() -> None:
         assert part in text
 
 
+def test_a_turn_shows_its_rule_and_failures_and_the_call_its_flow() -> None:
+    turn = TurnRow(CALL.started_at, Turn("caller", "er", 0.4, step="main", rule="no_match", failures=2))
+    text = call_text(CallDetail(replace(CALL, flow_hash="0123456789abcdef" * 4), "", {}, (turn,), (), {}), UTC)
+    assert "heard 0.40 · step main · rule no_match · failures 2\n" in text
+    assert "flow     northwind (0123456789ab)\n" in text
+
+
+def test_events_are_a_table_with_their_data_in_full() -> None:
+    rows = [
+        EventRow("abc123", 9, 1_790_000_000.5, "answered", 1, {"caller": "sip:+15551234@carrier"}),
+        EventRow("abc123", 10, 1_790_000_003.25, "heard", 2, {"text": "where is my order and why is it so late"}),
+    ]
+    assert events_text(rows, UTC) == (
+        "NO  AT            EVENT     V  DATA\n"
+        ' 9  14:13:20.500  answered  1  {"caller": "sip:+15551234@carrier"}\n'
+        '10  14:13:23.250  heard     2  {"text": "where is my order and why is it so late"}\n'
+    )
+    assert events_text([]) == "no events recorded\n"
+
+
 def test_what_a_terminal_would_obey_is_taken_out() -> None:
     evil = "a\x1b[2Jb\r\nc\x9b31m\u202ed\u2066\x00\u2028"
     assert safe(evil) == "a�[2Jb  c�31m�d���"
@@ -63,6 +83,7 @@ def test_what_a_terminal_would_obey_is_taken_out() -> None:
     shown = calls_text([row], UTC) + call_text(
         CallDetail(row, evil, {evil: evil}, (TurnRow(CALL.started_at, Turn("caller", evil)),), (), {"x": evil}), UTC
     )
+    shown += events_text([EventRow("x", 1, CALL.started_at, evil, 1, {evil: evil})], UTC)
     assert not any(c in shown for c in "\x1b\r\x9b\u202e\u2066\x00\u2028")
     assert len(calls_text([row], UTC).splitlines()) == 2
 

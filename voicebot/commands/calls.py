@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from voicebot import config as configuration
+from voicebot.errors import VoicebotError
 from voicebot.paths import ROOT
 from voicebot.record import show
 from voicebot.record.records import Records
@@ -24,6 +25,7 @@ def register(sub: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     cmd.add_argument("-c", "--config", type=Path, help="configuration that names the database (default: the demo's)")
     cmd.add_argument("--database", metavar="URL", help="SQLAlchemy URL, instead of the configuration's")
     cmd.add_argument("--limit", type=int, default=20, metavar="N", help="list the newest N (20)")
+    cmd.add_argument("--events", action="store_true", help="of one call: its events, as a table")
     cmd.add_argument("--json", action="store_true", help="machine-readable")
     cmd.set_defaults(func=main)
 
@@ -41,6 +43,8 @@ def main(args: argparse.Namespace) -> int:
 
 
 async def _print(args: argparse.Namespace, records: Records) -> int:
+    if args.call is None and args.events:
+        raise VoicebotError("--events shows the events of one call", "name the call, or 'last'")
     if args.call is None:
         rows = await records.calls(args.limit)
         print(_json([dataclasses.asdict(row) for row in rows]) if args.json else show.calls_text(rows), end="")
@@ -49,7 +53,13 @@ async def _print(args: argparse.Namespace, records: Records) -> int:
     if detail is None:
         print(f"no call {args.call!r}; `voicebot calls` lists them", file=sys.stderr)
         return 1
-    print(_json(dataclasses.asdict(detail)) if args.json else show.call_text(detail), end="")
+    if args.json:
+        events = [dataclasses.asdict(row) for row in await records.events(detail.call.call_id)]
+        print(_json({**dataclasses.asdict(detail), "events": events}), end="")
+    elif args.events:
+        print(show.events_text(await records.events(detail.call.call_id)), end="")
+    else:
+        print(show.call_text(detail), end="")
     return 0
 
 

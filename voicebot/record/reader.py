@@ -12,9 +12,9 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from voicebot.errors import VoicebotError
 from voicebot.record import schema
-from voicebot.record.rows import ActionRow, CallDetail, CallRow, Turn, TurnRow
+from voicebot.record.rows import ActionRow, CallDetail, CallRow, EventRow, Turn, TurnRow
 
-_calls, _turns, _actions = schema.calls, schema.turns, schema.actions
+_calls, _turns, _actions, _events = schema.calls, schema.turns, schema.actions, schema.events
 _SPOKEN = (
     sa.select(sa.func.count())
     .select_from(_turns)
@@ -52,6 +52,13 @@ def call(engine: sa.Engine, call_id: str) -> CallDetail | None:
         )
 
 
+def events(engine: sa.Engine, call_id: str) -> list[EventRow]:
+    """See `Records.events`."""
+    wanted = sa.select(_events).where(_events.c.call_id == call_id).order_by(_events.c.number, _events.c.id)
+    with _reading(engine) as connection:
+        return [_event(row) for row in connection.execute(wanted).mappings()]
+
+
 def _find(connection: sa.Connection, call_id: str) -> sa.RowMapping | None:
     wanted = sa.select(_calls, _SPOKEN)
     if call_id == "last":
@@ -67,12 +74,21 @@ def _find(connection: sa.Connection, call_id: str) -> sa.RowMapping | None:
 @contextmanager
 def _reading(engine: sa.Engine) -> Iterator[sa.Connection]:
     file = schema.sqlite_file(engine)
-    where = engine.url.render_as_string(hide_password=True)
+    where = schema.place(engine)
+    none_yet = VoicebotError(f"there are no call records yet at {where}", "take a call first, or name the database")
     if file is not None and not file.exists():  # reading must not make an empty database
-        raise VoicebotError(f"there are no call records yet at {where}", "take a call first, or name the database")
+        raise none_yet
     try:
         with engine.connect() as connection:
-            schema.check_version(connection.execute(sa.select(schema.schema_version.c.version)).scalar())
+            found = schema.version(connection)
+            if found is None:
+                raise none_yet
+            schema.refuse_newer(found)
+            if found < schema.VERSION:  # reading must not migrate: an older server may be writing
+                raise VoicebotError(
+                    f"the call records at {where} have schema version {found}, this voicebot reads {schema.VERSION}",
+                    "start the server once: it copies and migrates them",
+                )
             yield connection
     except (OperationalError, ProgrammingError) as error:
         raise VoicebotError(
@@ -93,14 +109,27 @@ def _row(row: sa.RowMapping) -> CallRow:
         reason=row["reason"],
         resolved=tuple(json.loads(row["resolved"])),
         turns=row["spoken"],
+        flow_hash=row["flow_hash"],
     )
 
 
 def _turn(row: sa.RowMapping) -> TurnRow:
-    names = ("speaker", "text", "confidence", "intent", "intent_confidence", "step", "barged_in", "source", "secret")
-    fields: dict[str, Any] = {name: row[name] for name in names}
-    return TurnRow(row["at"], Turn(timings_ms=json.loads(row["timings_ms"]), **fields))
+    plain: dict[str, Any] = {name: row[name] for name in _PLAIN}
+    loaded: dict[str, Any] = {name: json.loads(row[name]) for name in ("timings_ms", "trace", "found")}
+    return TurnRow(row["at"], Turn(alternatives=tuple(json.loads(row["alternatives"])), **plain, **loaded))
+
+
+_PLAIN = (
+    "speaker", "text", "confidence", "intent", "intent_confidence", "step", "barged_in", "source", "secret", "rule",
+    "failures",
+)  # fmt: skip
 
 
 def _action(row: sa.RowMapping) -> ActionRow:
-    return ActionRow(row["at"], row["name"], json.loads(row["args"]), row["ok"], row["error"], row["ms"])
+    names = ("at", "name", "ok", "error", "ms", "token", "write")
+    return ActionRow(args=json.loads(row["args"]), **{name: row[name] for name in names})
+
+
+def _event(row: sa.RowMapping) -> EventRow:
+    names = ("call_id", "number", "at", "kind", "version")
+    return EventRow(data=json.loads(row["data"]), **{name: row[name] for name in names})

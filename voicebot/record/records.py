@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from voicebot import log
 from voicebot.journal.redaction import SECRET, redact, to_json
-from voicebot.record import reader, schema
-from voicebot.record.rows import CallDetail, CallRow, Turn
+from voicebot.record import reader, schema, upgrade
+from voicebot.record.rows import CallDetail, CallRow, EventRow, Turn
 from voicebot.record.writer import CAPACITY, Writer, close_interrupted, process_name
 
 MAX_TEXT_CHARS = 8000
+MAX_JSON_CHARS = 100_000
+"""Longer data is left out whole: cut JSON could not be read."""
 STOP_S = 10.0
 
 _log = log.get(__name__)
@@ -43,12 +45,14 @@ class Records:
         return cls(schema.engine_for(url))
 
     def start(self) -> None:
-        """Make the tables, close records that a killed process left open, start the writing thread. Blocking, short.
+        """Make or migrate the tables, close records that a killed process left open, start the writing thread.
+
+        Blocking: short, but for a migration, which copies a SQLite file first.
 
         Raises:
-            VoicebotError: the database cannot be written, with a remedy.
+            VoicebotError: the database cannot be written or migrated, or is of a newer voicebot, with a remedy.
         """
-        schema.prepare(self._engine)
+        upgrade.prepare(self._engine)
         with self._engine.begin() as connection:
             left = close_interrupted(connection, self._clock())
         if left:
@@ -69,7 +73,9 @@ class Records:
 
     # ── while a call runs ────────────────────────────────────────────────────────────────────────────────────────
 
-    def call_started(self, call_id: str, channel: str, caller: str, called: str, flow: str) -> None:
+    def call_started(
+        self, call_id: str, channel: str, caller: str, called: str, flow: str, flow_hash: str = ""
+    ) -> None:
         """A call was answered. `call_id` must be one of our own making, unique for all time."""
         values = {
             "call_id": _clean(call_id, 200),
@@ -79,6 +85,7 @@ class Records:
             "caller": _clean(_party(caller), 400),
             "called": _clean(_party(called), 400),
             "flow": _clean(flow, 200),
+            "flow_hash": _clean(flow_hash, 64),
         }
         self._writer.put(lambda c: _insert(c, schema.calls, values), important=True)
 
@@ -97,25 +104,65 @@ class Records:
             "barged_in": turn.barged_in,
             "source": _clean(turn.source, 20),
             "secret": turn.secret,
+            "rule": _clean(turn.rule, 100),
+            "trace": _json({} if turn.secret else turn.trace),
+            "alternatives": _json(() if turn.secret else turn.alternatives),
+            "found": _json(dict.fromkeys(turn.found, SECRET) if turn.secret else turn.found),
+            "failures": turn.failures,
         }
         self._writer.put(lambda c: _insert(c, schema.turns, values))
 
-    def action(self, call_id: str, name: str, args: Mapping[str, Any], ok: bool, error: str, ms: float) -> None:
+    def action(
+        self,
+        call_id: str,
+        name: str,
+        args: Mapping[str, Any],
+        ok: bool,
+        error: str,
+        ms: float,
+        token: str = "",
+        write: bool = False,
+    ) -> None:
         """A backend action came to its end. Secret arguments are masked already (`Actions.masked`)."""
         values = {
             "call_id": _clean(call_id, 200),
             "at": self._clock(),
             "name": _clean(name, 100),
-            "args": _clean(to_json(args)),
+            "args": _json(args),
             "ok": ok,
             "error": _clean(redact(error), 100),
             "ms": round(float(ms), 1),
+            "token": _clean(redact(token), 200),
+            "write": write,
         }
         self._writer.put(lambda c: _insert(c, schema.actions, values))
 
+    def event(
+        self, call_id: str | None, number: int, at: float, kind: str, version: int, data: Mapping[str, Any]
+    ) -> None:
+        """An event of the journal.
+
+        Args:
+            call_id: None for what happened to the server rather than in a call.
+            number: from 1, within the call.
+            at: seconds since 1970.
+            kind: the event's name.
+            version: of the kind's fields.
+            data: the fields as plain data; secrets are masked already.
+        """
+        values = {
+            "call_id": None if call_id is None else _clean(call_id, 200),
+            "number": number,
+            "at": at,
+            "kind": _clean(kind, 40),
+            "version": version,
+            "data": _json(data),
+        }
+        self._writer.put(lambda c: _insert(c, schema.events, values))
+
     def slots(self, call_id: str, slots: Mapping[str, str]) -> None:
         """What the dialog knows now; replaces what was stored before. Secret slots are masked already."""
-        self._update(call_id, {"slots": _clean(to_json(slots))}, important=False)
+        self._update(call_id, {"slots": _json(slots)}, important=False)
 
     def call_ended(
         self,
@@ -131,9 +178,9 @@ class Records:
             "ended_at": self._clock(),
             "outcome": _clean(outcome, 40),
             "reason": _clean(redact(reason), 400),
-            "resolved": to_json(list(resolved)),
+            "resolved": _json(list(resolved)),
             "summary": _clean(redact(summary)),
-            "media": to_json(media),
+            "media": _json(media),
         }
         self._update(call_id, values, important=True)
 
@@ -160,6 +207,14 @@ class Records:
         """
         return await asyncio.to_thread(reader.call, self._engine, call_id)
 
+    async def events(self, call_id: str) -> list[EventRow]:
+        """The events of the call with just this id, in their order; none for a call that has none.
+
+        Raises:
+            VoicebotError: there is no such database, or no records in it.
+        """
+        return await asyncio.to_thread(reader.events, self._engine, call_id)
+
 
 def _insert(connection: sa.Connection, table: sa.Table, values: dict[str, Any]) -> None:
     connection.execute(table.insert().values(values))
@@ -172,6 +227,14 @@ def _execute(connection: sa.Connection, statement: sa.Executable) -> None:
 def _clean(text: str, longest: int = MAX_TEXT_CHARS) -> str:
     """Text that every database can store (no NUL, no lone surrogates), cut to its column."""
     return _UNSTORABLE.sub("�", text)[:longest]
+
+
+def _json(value: Mapping[str, Any] | Sequence[Any]) -> str:
+    """Redacted data as JSON that every database can store; data that is too long is said to be left out."""
+    text = _UNSTORABLE.sub("�", to_json(value))
+    if len(text) <= MAX_JSON_CHARS:
+        return text
+    return to_json({"left out": f"{len(text)} characters"}) if isinstance(value, Mapping) else "[]"
 
 
 def _number(value: float | None) -> float | None:

@@ -27,7 +27,17 @@ class Turn:
     source: str = ""
     """``speech``, ``keys`` or ``text`` for a caller's turn."""
     secret: bool = False
-    """The text is never stored: ``•••`` stands for it."""
+    """The text is never stored: ``•••`` stands for it and for the values found; trace and alternatives are left out."""
+    rule: str = ""
+    """Of the conversation, by which the turn was decided."""
+    trace: Mapping[str, Any] = field(default_factory=dict)
+    """Why: candidates, band, failures and their reasons; plain data."""
+    alternatives: tuple[str, ...] = ()
+    """Recognition's n-best, best first."""
+    found: Mapping[str, Any] = field(default_factory=dict)
+    """Slot → the value found in the turn; secret ones are masked."""
+    failures: int = 0
+    """In a row, after this turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +59,8 @@ class CallRow:
     """Tasks done end to end."""
     turns: int
     """Turns of the caller."""
+    flow_hash: str = ""
+    """Of the flow's content; empty for calls recorded before it was kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +81,27 @@ class ActionRow:
     ok: bool
     error: str
     ms: float
+    token: str = ""
+    """Under which the backend may know a repeated write again."""
+    write: bool = False
+    """Whether it changes something."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """A stored event of the journal."""
+
+    call_id: str | None
+    """None for what happened to the server rather than in a call: a deploy, a login, a block."""
+    number: int
+    """From 1, within the call."""
+    at: float
+    """Seconds since 1970."""
+    kind: str
+    version: int
+    """Of the kind's fields."""
+    data: Mapping[str, Any]
+    """The fields, redacted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,19 @@
-"""The tables of the call record."""
+"""The tables of the call record, as the newest migration leaves them (a test compares the two)."""
 
 from __future__ import annotations
 
+import sqlite3
+import time
+from contextlib import closing
 from pathlib import Path
 
 import sqlalchemy as sa
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError
 
 from voicebot.errors import VoicebotError
 
-VERSION = 1
+VERSION = 2
+"""Of the tables below; the number of the newest migration."""
 BUSY_MS = 5000
 """How long SQLite waits for another process's write."""
 
@@ -34,6 +38,7 @@ calls = sa.Table(
     sa.Column("summary", sa.Text, nullable=False, default=""),
     sa.Column("slots", sa.Text, nullable=False, default="{}"),
     sa.Column("media", sa.Text, nullable=False, default="{}"),
+    sa.Column("flow_hash", sa.String(64), nullable=False, server_default=sa.text("''")),
 )
 
 turns = sa.Table(
@@ -52,6 +57,11 @@ turns = sa.Table(
     sa.Column("barged_in", sa.Boolean, nullable=False),
     sa.Column("source", sa.String(20), nullable=False),
     sa.Column("secret", sa.Boolean, nullable=False),
+    sa.Column("rule", sa.String(100), nullable=False, server_default=sa.text("''")),
+    sa.Column("trace", sa.Text, nullable=False, server_default="{}"),
+    sa.Column("alternatives", sa.Text, nullable=False, server_default="[]"),
+    sa.Column("found", sa.Text, nullable=False, server_default="{}"),
+    sa.Column("failures", sa.Integer, nullable=False, server_default="0"),
 )
 
 actions = sa.Table(
@@ -65,6 +75,22 @@ actions = sa.Table(
     sa.Column("ok", sa.Boolean, nullable=False),
     sa.Column("error", sa.String(100), nullable=False),
     sa.Column("ms", sa.Float, nullable=False),
+    sa.Column("token", sa.String(200), nullable=False, server_default=sa.text("''")),
+    sa.Column("write", sa.Boolean, nullable=False, server_default=sa.false()),
+)
+
+events = sa.Table(
+    "events",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    # Not a foreign key: a call that is never answered has events and no row in calls.
+    sa.Column("call_id", sa.String(200)),
+    sa.Column("number", sa.Integer, nullable=False),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("kind", sa.String(40), nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("data", sa.Text, nullable=False),
+    sa.Index("ix_events_call_id_number", "call_id", "number"),
 )
 
 
@@ -86,11 +112,26 @@ def engine_for(url: str) -> sa.Engine:
     return engine
 
 
-def _sqlite_settings(connection: object, _record: object) -> None:
-    cursor = connection.cursor()  # type: ignore[attr-defined]
-    for pragma in (f"busy_timeout={BUSY_MS}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
+def _sqlite_settings(connection: sqlite3.Connection, _record: object) -> None:
+    with closing(connection.cursor()) as cursor:
+        cursor.execute(f"PRAGMA busy_timeout={BUSY_MS}")
+        _write_ahead(cursor)
+        for pragma in ("synchronous=FULL", "foreign_keys=ON"):
+            cursor.execute(f"PRAGMA {pragma}")
+
+
+def _write_ahead(cursor: sqlite3.Cursor) -> None:
+    """Switch to the write-ahead log. A new file is switched once, and only there SQLite's busy timeout does not hold:
+    of servers that start at once some would fail."""
+    deadline = time.monotonic() + BUSY_MS / 1000
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
 
 
 def sqlite_file(engine: sa.Engine) -> Path | None:
@@ -99,35 +140,24 @@ def sqlite_file(engine: sa.Engine) -> Path | None:
     return Path(name) if engine.dialect.name == "sqlite" and name and name != ":memory:" else None
 
 
-def prepare(engine: sa.Engine) -> None:
-    """Make what is not there yet: the folder, the file (for its owner only) and the tables. Blocking.
-
-    Raises:
-        VoicebotError: the database cannot be reached or written, or is of a newer voicebot.
-    """
-    file = sqlite_file(engine)
-    try:
-        if file is not None:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.touch(mode=0o600)
-        with engine.begin() as connection:
-            metadata.create_all(connection)
-            found = connection.execute(sa.select(schema_version.c.version)).scalar()
-            if found is None:
-                connection.execute(schema_version.insert().values(version=VERSION))
-    except (SQLAlchemyError, OSError) as error:
-        where = engine.url.render_as_string(hide_password=True)
-        raise VoicebotError(
-            f"call records cannot be written to {where}: {getattr(error, 'orig', None) or error}",
-            "check record.database, that the server is up and that the folder can be written",
-        ) from None
-    check_version(found)
+def place(engine: sa.Engine) -> str:
+    """The database's URL for people to read, without its password."""
+    return engine.url.render_as_string(hide_password=True)
 
 
-def check_version(found: int | None) -> None:
+def version(connection: sa.Connection) -> int | None:
+    """The version of the tables in a database; None where none were made yet."""
+    if not sa.inspect(connection).has_table(schema_version.name):
+        return None
+    found: int | None = connection.execute(sa.select(schema_version.c.version)).scalar()
+    return found
+
+
+def refuse_newer(found: int | None) -> None:
     """Raises VoicebotError when the tables are of a newer voicebot."""
-    if found is not None and found != VERSION:
+    if found is not None and found > VERSION:
         raise VoicebotError(
             f"the call records have schema version {found}, this voicebot knows {VERSION}",
-            "run the voicebot that wrote them, or name another record.database",
+            "run the voicebot that wrote them, restore the copy that it made before (docs/operators.md), "
+            "or name another record.database",
         )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, tzinfo
 from typing import Any
 
-from voicebot.record.rows import ActionRow, CallDetail, CallRow, TurnRow
+from voicebot.record.rows import ActionRow, CallDetail, CallRow, EventRow, TurnRow
 
 _WIDEST = 40
 _INDENT = " " * 19
@@ -46,7 +47,7 @@ def call_text(detail: CallDetail, tz: tzinfo | None = None) -> str:
         "call": call.call_id,
         "started": f"{_when(call.started_at, tz)}, {_length(call)} long",
         "caller": f"{call.caller} ({call.channel}) called {call.called}",
-        "flow": call.flow,
+        "flow": call.flow + (f" ({call.flow_hash[:12]})" if call.flow_hash else ""),
         "outcome": _outcome(call) + (f": {call.reason}" if call.reason else ""),
         "done": ", ".join(call.resolved) or "-",
         "summary": detail.summary or "-",
@@ -60,9 +61,40 @@ def call_text(detail: CallDetail, tz: tzinfo | None = None) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def table(heads: Sequence[str], lines: Iterable[Sequence[str]], right: Collection[int] = ()) -> str:
-    """Columns as wide as what is in them (at most 40), two blanks apart; `right` names those aligned to the right."""
-    cells = [[_fit(safe(cell)) for cell in line] for line in (heads, *lines)]
+def events_text(rows: Sequence[EventRow], tz: tzinfo | None = None) -> str:
+    """The events of a call as a table, one line an event, its data as JSON in full."""
+    if not rows:
+        return "no events recorded\n"
+    lines = [
+        (
+            str(row.number),
+            datetime.fromtimestamp(row.at, tz).strftime("%H:%M:%S.%f")[:-3],
+            row.kind,
+            str(row.version),
+            json.dumps(row.data, ensure_ascii=False),
+        )
+        for row in rows
+    ]
+    return table(("NO", "AT", "EVENT", "V", "DATA"), lines, right={0, 3}, whole={4})
+
+
+def table(
+    heads: Sequence[str],
+    lines: Iterable[Sequence[str]],
+    right: Collection[int] = (),
+    whole: Collection[int] = (),
+) -> str:
+    """Columns as wide as what is in them, two blanks apart.
+
+    Args:
+        heads: the first line.
+        lines: the others.
+        right: columns that are aligned to the right.
+        whole: columns that may be wider than 40.
+    """
+    cells = [
+        [safe(cell) if i in whole else _fit(safe(cell)) for i, cell in enumerate(line)] for line in (heads, *lines)
+    ]
     widths = [max(width(line[i]) for line in cells) for i in range(len(heads))]
     text = ""
     for line in cells:
@@ -135,6 +167,10 @@ def _turn(row: TurnRow, start: float) -> str:
         notes.append(f"intent {turn.intent}{sure}")
     if turn.step:
         notes.append(f"step {turn.step}")
+    if turn.rule:
+        notes.append(f"rule {turn.rule}")
+    if turn.failures:
+        notes.append(f"failures {turn.failures}")
     if turn.barged_in:
         notes.append("barged in")
     if turn.timings_ms:

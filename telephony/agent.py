@@ -1,6 +1,6 @@
 """The SIP user agent: takes calls and places them, over UDP, TCP and TLS.
 
-`UserAgent` decides what each request means. `Doorkeeper` says who may come in, `IncomingCall` rings, `Dialling` calls
+`UserAgent` decides what each request means. `CallScreening` says who may come in, `IncomingCall` rings, `OutgoingCall` calls
 others, `SipLeg` is a call in progress, `sip.Endpoint` carries it all.
 """
 
@@ -13,47 +13,47 @@ from typing import Unpack
 
 from sipmessage import URI
 
-from .agentconfig import AgentConfig
-from .call.accounting import Account
+from .agent_config import AgentConfig
+from .call.accounting import CallAccounting
 from .call.capabilities import ALLOW, SDP_TYPE, Headers, capabilities
 from .call.dialog.sipleg import SipLeg
-from .call.dialog_table import Dialogs
+from .call.dialog_table import DialogTable
 from .call.inbound.admission import Admission
-from .call.inbound.anonymous_limit import Strangers
-from .call.inbound.incoming import Entry, IncomingCall
+from .call.inbound.anonymous_limit import AnonymousLimit
+from .call.inbound.incoming import IdentifiedCaller, IncomingCall
 from .call.inbound.replaces import find_replaced
-from .call.inbound.screening import Doorkeeper, Refusal, check_extensions
-from .call.outbound.hunt import Dialling
-from .call.outbound.originate import Placing, Wishes
-from .call.outbound.request import CallFailed, Progress
+from .call.inbound.screening import CallScreening, RequestRejected, check_extensions
+from .call.outbound.hunt import OutgoingCall
+from .call.outbound.originate import Originator, CallOptions
+from .call.outbound.call_request import CallFailed, CallProgress
 from .call_policy import Terms
-from .events import Watch, unwatched
+from .events import OnEvent, ignore_event
 from .leg import LegError
 from .media.engine import MediaEngine
 from .sdp.negotiation import Negotiation, SdpError
 from .sip.challenge import Challenger
 from .sip.dialog import Dialog
 from .sip.digest import Credentials
-from .sip.endpoint import RETRY_AFTER_S, Endpoint, Trace
-from .sip.flood_guard import Gate
+from .sip.endpoint import RETRY_AFTER_S, Endpoint, MessageTrace
+from .sip.flood_guard import FloodGuard
 from .sip.hop import Hop
 from .sip.message import Request, SipError, new_tag, respond
 from .sip.replaces import Replaces
 from .sip.transaction import Key as TransactionKey
 from .sip.transaction import Transaction
-from .trunk.registry import TrunkBook, Trunks
+from .trunk.registry import TrunkRegistry, Trunks
 
 __all__ = [
     "AgentConfig",
     "CallFailed",
     "Credentials",
-    "Dialling",
+    "OutgoingCall",
     "IncomingCall",
     "LegError",
-    "Progress",
+    "CallProgress",
     "SipLeg",
     "UserAgent",
-    "Wishes",
+    "CallOptions",
 ]
 
 FAREWELL_S = 2.0
@@ -85,31 +85,31 @@ class UserAgent:
         on_call: OnCall | None,
         *,
         trunks: Trunks | None = None,
-        gate: Gate | None = None,
-        trace: Trace | None = None,
-        watch: Watch = unwatched,
+        gate: FloodGuard | None = None,
+        trace: MessageTrace | None = None,
+        watch: OnEvent = ignore_event,
     ) -> None:
         self._config = config
         self._media = media
         self._on_call = on_call
         self._changed = asyncio.Event()
         self._endpoint = Endpoint(config.listening, config.user_agent, self, gate=gate, trace=trace)
-        self._trunks: Trunks = trunks if trunks is not None else TrunkBook()
+        self._trunks: Trunks = trunks if trunks is not None else TrunkRegistry()
         self._gate = gate
         self._admission = Admission(config.max_calls, config.max_new_per_s)
-        self._door = Doorkeeper(
+        self._door = CallScreening(
             self._endpoint,
             self._trunks,
             self._admission,
             lambda: self.active_calls,
-            strangers=Strangers(config.max_calls, self._trunks.exist) if config.open else None,
+            strangers=AnonymousLimit(config.max_calls, self._trunks.exist) if config.open else None,
             gate=gate,
             watch=watch,
             challenger=Challenger(config.realm),
         )
-        self._dialogs = Dialogs(self._changed.set)
-        self._account = Account(watch)
-        self._placing = Placing(
+        self._dialogs = DialogTable(self._changed.set)
+        self._account = CallAccounting(watch)
+        self._placing = Originator(
             self._endpoint, self._trunks, media, self._dialogs, self._account, self.on_over, self._changed.set
         )
         self._pending: dict[TransactionKey, IncomingCall] = {}
@@ -171,11 +171,11 @@ class UserAgent:
 
     # ── calls that we place ──
 
-    async def call(self, uri: str, **wishes: Unpack[Wishes]) -> SipLeg:
+    async def call(self, uri: str, **wishes: Unpack[CallOptions]) -> SipLeg:
         """Place a call and wait until it is answered: `dial` in one step.
 
         Cancelling the task cancels the call, also when it is being answered at that moment. Raises LegError as `dial`
-        and `Dialling.answered` do.
+        and `OutgoingCall.answered` do.
         """
         dialling = self.dial(uri, **wishes)
         try:
@@ -184,8 +184,8 @@ class UserAgent:
             dialling.give_up()
             raise
 
-    def dial(self, uri: str, **wishes: Unpack[Wishes]) -> Dialling:
-        """Begin to place a call, see `Wishes` and `Placing.dial`."""
+    def dial(self, uri: str, **wishes: Unpack[CallOptions]) -> OutgoingCall:
+        """Begin to place a call, see `CallOptions` and `Originator.dial`."""
         return self._placing.dial(uri, wishes)
 
     # ── sip.endpoint.User ──
@@ -211,7 +211,7 @@ class UserAgent:
                 self._on_in_dialog(transaction, request, source)
             else:
                 self._on_out_of_dialog(transaction, request, source)
-        except Refusal as refusal:
+        except RequestRejected as refusal:
             self._reply(transaction, refusal.status, refusal.reason, refusal.headers, cheap=refusal.cheap)
         except SipError as error:
             self._reply(transaction, error.status, error.reason)
@@ -250,7 +250,7 @@ class UserAgent:
             case "REFER":
                 raise SipError(403, "")
             case _:
-                raise Refusal(405, [("Allow", ALLOW)])
+                raise RequestRejected(405, [("Allow", ALLOW)])
 
     def _on_invite(self, transaction: Transaction, request: Request, source: Hop) -> None:
         self._door.full(source.host)
@@ -274,7 +274,7 @@ class UserAgent:
         task.add_done_callback(self._tasks.discard)
 
     def _on_replaces(
-        self, transaction: Transaction, request: Request, source: Hop, entry: Entry, replaces: Replaces
+        self, transaction: Transaction, request: Request, source: Hop, entry: IdentifiedCaller, replaces: Replaces
     ) -> None:
         found = find_replaced(self._dialogs, replaces, entry, source)
         dialog = Dialog.as_server(request, new_tag(), source)

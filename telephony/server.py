@@ -9,11 +9,11 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 from .agent import OnCall, UserAgent
-from .agentconfig import AgentConfig
-from .events import Watch, unwatched
+from .agent_config import AgentConfig
+from .events import OnEvent, ignore_event
 from .media.engine import MediaEngine
-from .sip.flood_guard import Gate
-from .trunk.registry import TrunkBook
+from .sip.flood_guard import FloodGuard
+from .trunk.registry import TrunkRegistry
 
 FIRST_RTP, LAST_RTP = 20000, 29999
 _DEFAULT = AgentConfig()
@@ -26,7 +26,7 @@ async def serving(
     *,
     trunks: Path | None = None,
     rtp_ports: tuple[int, int] = (FIRST_RTP, LAST_RTP),
-    watch: Watch = unwatched,
+    watch: OnEvent = ignore_event,
     grace_s: float = 0.0,
 ) -> AsyncIterator[UserAgent]:
     """A running user agent, which takes calls and places them.
@@ -43,8 +43,8 @@ async def serving(
         OSError: with words, when a port is taken or an address is not of this machine.
         SourceError: a trunk file is wrong.
     """
-    gate = Gate(watch=watch)
-    book = TrunkBook(trunks, gate=gate, watch=watch)
+    gate = FloodGuard(watch=watch)
+    book = TrunkRegistry(trunks, gate=gate, watch=watch)
     media = MediaEngine(config.hosts, *rtp_ports)
     media.start()
     try:

@@ -13,7 +13,7 @@ from typing import Any
 from telephony.agent import IncomingCall
 from telephony.leg import Leg, LegError
 from telephony.media.engine import MediaEngine
-from telephony.routing.rules import Decision
+from telephony.routing.rules import RouteDecision
 from telephony.webrtc.leg import WebRtcLeg
 from voicebot import log
 from voicebot.actions.catalog import Catalog
@@ -130,7 +130,7 @@ class App:
             "hints": self.hints,
         }
 
-    async def _sip_call(self, incoming: IncomingCall, decision: Decision) -> None:
+    async def _sip_call(self, incoming: IncomingCall, decision: RouteDecision) -> None:
         try:
             leg = await incoming.answer()
         except LegError as error:

@@ -4,34 +4,34 @@ from __future__ import annotations
 
 import time
 
-from ..events import Over, SetUp, Watch
+from ..events import CallEnded, CallSetUp, OnEvent
 from ..leg import LegError
-from ..trunk.limits import Ticket
+from ..trunk.limits import ChannelLease
 from .dialog.sipleg import SipLeg
 from .inbound.incoming import IncomingCall
-from .outbound.hunt import Dialling
+from .outbound.hunt import OutgoingCall
 
 
-class Account:
+class CallAccounting:
     """Of all calls, either way.
 
     Args:
         watch: is told.
     """
 
-    def __init__(self, watch: Watch) -> None:
+    def __init__(self, watch: OnEvent) -> None:
         self._watch = watch
-        self._ringing: dict[IncomingCall, tuple[Ticket, float]] = {}
-        self._unconfirmed: dict[SipLeg, Ticket] = {}
+        self._ringing: dict[IncomingCall, tuple[ChannelLease, float]] = {}
+        self._unconfirmed: dict[SipLeg, ChannelLease] = {}
 
-    def came(self, incoming: IncomingCall, ticket: Ticket) -> None:
+    def came(self, incoming: IncomingCall, ticket: ChannelLease) -> None:
         """A call rings here."""
         self._ringing[incoming] = ticket, time.monotonic()
 
     def answered(self, incoming: IncomingCall, leg: SipLeg) -> None:
         """It becomes a leg."""
         ticket, began_s = self._ringing.pop(incoming)
-        self._watch(SetUp(incoming.terms.trunk, True, 200, time.monotonic() - began_s))
+        self._watch(CallSetUp(incoming.terms.trunk, True, 200, time.monotonic() - began_s))
         self._unconfirmed[leg] = ticket
         self._talk(leg, ticket, incoming=True)
 
@@ -46,14 +46,14 @@ class Account:
         entry = self._ringing.pop(incoming, None)
         if entry is not None:
             entry[0].release()
-            self._watch(SetUp(incoming.terms.trunk, True, status, time.monotonic() - entry[1]))
+            self._watch(CallSetUp(incoming.terms.trunk, True, status, time.monotonic() - entry[1]))
 
-    def placed(self, dialling: Dialling, trunk: str, ticket: Ticket) -> None:
+    def placed(self, dialling: OutgoingCall, trunk: str, ticket: ChannelLease) -> None:
         """A call of ours is on its way."""
 
         def done(outcome: SipLeg | LegError) -> None:
             status = outcome.status if isinstance(outcome, LegError) else 200
-            self._watch(SetUp(trunk, False, status, dialling.seconds))
+            self._watch(CallSetUp(trunk, False, status, dialling.seconds))
             if isinstance(outcome, LegError):
                 ticket.release()
             else:
@@ -61,12 +61,12 @@ class Account:
 
         dialling.on_done(done)
 
-    def _talk(self, leg: SipLeg, ticket: Ticket, *, incoming: bool) -> None:
+    def _talk(self, leg: SipLeg, ticket: ChannelLease, *, incoming: bool) -> None:
         began_s, trunk = time.monotonic(), leg.terms.trunk  # the leg may go on with another party's terms
 
         def over(why: str) -> None:
             ticket.release()
             self._unconfirmed.pop(leg, None)
-            self._watch(Over(trunk, incoming, why, time.monotonic() - began_s, leg.stats()))
+            self._watch(CallEnded(trunk, incoming, why, time.monotonic() - began_s, leg.stats()))
 
         leg.when_closed(over)

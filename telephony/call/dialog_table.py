@@ -15,7 +15,7 @@ MAX_ENDED = 1024
 """Dialogs that are remembered after their end, so that whoever wants to replace one is told that it is over."""
 
 
-class Dialogs:
+class DialogTable:
     """Tables of legs and early dialogs.
 
     Args:

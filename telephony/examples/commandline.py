@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 from ..agent import OnCall
-from ..agentconfig import AgentConfig
-from ..events import Blocked, Happening, Over, Refused, SetUp, TrunkState
+from ..agent_config import AgentConfig
+from ..events import SourceBlocked, TelephonyEvent, CallEnded, SourceRefused, CallSetUp, TrunkStateChanged
 from ..problems import SourceError
 from ..server import FIRST_RTP, LAST_RTP, serving, stop_signal
 
@@ -48,19 +48,19 @@ async def _serve(on_call: OnCall, chosen: argparse.Namespace) -> None:
         print("stopping", flush=True)
 
 
-def tell(happening: Happening) -> None:
+def tell(happening: TelephonyEvent) -> None:
     """Print what happens at the edge; a server would count it."""
     match happening:
-        case SetUp(status=status, seconds=seconds):
+        case CallSetUp(status=status, seconds=seconds):
             print(f"call answered with {status} after {seconds * 1000:.0f} ms", flush=True)
-        case Over(why=why, seconds=seconds, media=media):
+        case CallEnded(why=why, seconds=seconds, media=media):
             mos = "unknown" if media.mos is None else f"{media.mos:.1f}"
             print(f"call over after {seconds:.1f} s ({why}); {media.codec}, MOS {mos}", flush=True)
-        case Refused(why=why, host=host):
+        case SourceRefused(why=why, host=host):
             print(f"refused {host}: {why}", flush=True)
-        case Blocked(host=host, why=why, seconds=seconds):
+        case SourceBlocked(host=host, why=why, seconds=seconds):
             print(f"blocked {host} for {seconds:.0f} s: {why}", flush=True)
-        case TrunkState(trunk=trunk, state=state, why=why):
+        case TrunkStateChanged(trunk=trunk, state=state, why=why):
             print(f"trunk {trunk} is {state} {why}".rstrip(), flush=True)
 
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from .arrivals import Arrivals
+from .reception_stats import ReceptionStats
 from .rtp import RtpPacket
-from .spread import MAX_WAIT_MS, MIN_WAIT_MS, Spread
+from .transit_time import MAX_WAIT_MS, MIN_WAIT_MS, TransitTime
 
 __all__ = ["MAX_HOLE_MS", "MAX_WAIT_MS", "MIN_WAIT_MS", "Cut", "Frame", "JitterBuffer"]
 
@@ -70,7 +70,7 @@ class JitterBuffer:
         """Runs of lost packets."""
         self.longest_burst = 0
         """Packets lost in one run, at most."""
-        self.arrivals = Arrivals()
+        self.arrivals = ReceptionStats()
         self.clock_hz = 8000
         """Of the timestamps of the audio packet that was handed on last."""
         self._ready: list[Frame] = []
@@ -85,7 +85,7 @@ class JitterBuffer:
         self._forget_clock()
 
     def _forget_clock(self) -> None:
-        self._spread: Spread | None = None
+        self._spread: TransitTime | None = None
         self._next_time = 0
         self._unit_ms = 1000 / self.clock_hz
         self._set_frame(self.clock_hz // 50)
@@ -252,7 +252,7 @@ class JitterBuffer:
         spread = self._spread
         if spread is None:
             self._next_time = packet.timestamp
-            spread = self._spread = Spread(arrived_ms - packet.timestamp * self._unit_ms, arrived_ms)
+            spread = self._spread = TransitTime(arrived_ms - packet.timestamp * self._unit_ms, arrived_ms)
         # Timestamps wrap at 32 bits; the nearest value to what is expected is meant.
         hole = ((packet.timestamp - self._next_time + 0x80000000) & 0xFFFFFFFF) - 0x80000000
         time = self._next_time + hole
@@ -275,7 +275,7 @@ class JitterBuffer:
         self._ready.append(Cut(packet, skip) if skip else packet)
 
     def _is_played_late(
-        self, spread: Spread, packet: RtpPacket, units: int, transit_ms: float, arrived_ms: float
+        self, spread: TransitTime, packet: RtpPacket, units: int, transit_ms: float, arrived_ms: float
     ) -> bool:
         """Whether a packet that is behind what went out is played all the same.
 

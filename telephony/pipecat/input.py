@@ -19,7 +19,7 @@ from pipecat.transports.base_transport import TransportParams
 
 from ..leg import Pcm
 from ..media.resample import Resampler, make_resampler
-from .line import Line, Notify
+from .transport_call import TransportCall, Notify
 
 _OUR_RATES = (8000, 16000)
 
@@ -33,7 +33,7 @@ class SipInput(BaseInputTransport):
         notify: tells the bot of keys.
     """
 
-    def __init__(self, line: Line, params: TransportParams, notify: Notify, *, name: str | None = None) -> None:
+    def __init__(self, line: TransportCall, params: TransportParams, notify: Notify, *, name: str | None = None) -> None:
         super().__init__(params, name=name)
         self._line = line
         self._notify = notify

@@ -24,7 +24,7 @@ from ..call.dialog.sipleg import SipLeg
 from ..leg import LegError
 from ..media.resample import make_resampler
 from .frames import SipTransferFrame
-from .line import Line
+from .transport_call import TransportCall
 
 LEAD_S = 0.2
 """Audio that is in the leg ahead of the caller's ear: a pipeline held up this long is not heard. An interruption drops
@@ -45,7 +45,7 @@ class SipOutput(BaseOutputTransport):
         params: with `audio_out_sample_rate` left out, the leg's rate is used.
     """
 
-    def __init__(self, line: Line, params: TransportParams, *, name: str | None = None) -> None:
+    def __init__(self, line: TransportCall, params: TransportParams, *, name: str | None = None) -> None:
         super().__init__(params, name=name)
         self._line = line
         self._asked_hz = params.audio_out_sample_rate

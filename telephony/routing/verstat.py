@@ -17,8 +17,8 @@ from cryptography.x509 import Certificate
 
 from telephony.sip.grammar import NameAddr, split_list
 
-from .facts import CallFacts
-from .numbers import Number
+from .call_facts import CallFacts
+from .phone_numbers import Number
 from .passport import Passport
 
 MAX_AGE_S = 60

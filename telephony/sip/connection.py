@@ -11,7 +11,7 @@ from typing import Protocol, cast
 from . import tls
 from .framing import PING, PONG, Framer, FramingError
 from .hop import Hop
-from .tunnel import Tunnel
+from .tls_stream import TlsStream
 
 MAX_UNSENT_BYTES = 1 << 20
 """A peer that takes nothing any more is cut off."""
@@ -33,23 +33,23 @@ IDLE_S, PROBE_S, PROBES = 60, 10, 3
 log = logging.getLogger(__name__)
 
 
-class Owner(Protocol):
+class ConnectionOwner(Protocol):
     """What a connection tells the transport."""
 
-    def made(self, connection: Connection) -> None:
+    def made(self, connection: SipConnection) -> None:
         """TCP is up; TLS may have to come yet."""
 
-    def joined(self, connection: Connection) -> Hop:
+    def joined(self, connection: SipConnection) -> Hop:
         """It can be used. Returns the hop of its messages."""
 
     def arrived(self, data: bytes, hop: Hop) -> bool:
         """A whole message came. Returns False when its sender is to be turned away."""
 
-    def parted(self, connection: Connection) -> None:
-        """It is gone; `Connection.failure` says why, None when the peer just closed it."""
+    def parted(self, connection: SipConnection) -> None:
+        """It is gone; `SipConnection.failure` says why, None when the peer just closed it."""
 
 
-class Connection(asyncio.Protocol):
+class SipConnection(asyncio.Protocol):
     """Belongs to the loop that runs it.
 
     Args:
@@ -58,7 +58,7 @@ class Connection(asyncio.Protocol):
         tunnel: the TLS inside; None: plain TCP.
     """
 
-    def __init__(self, owner: Owner, asked: Hop | None = None, tunnel: Tunnel | None = None) -> None:
+    def __init__(self, owner: ConnectionOwner, asked: Hop | None = None, tunnel: TlsStream | None = None) -> None:
         self.asked = asked
         self.tunnel = tunnel
         self.hop: Hop | None = None

@@ -1,6 +1,6 @@
 """Answering a digest challenge (RFC 3261 section 22, RFC 7616, RFC 8760): MD5 and SHA-256, qop=auth or none.
 
-`Login` is what a user of this module needs: one for each account at a carrier, for all its calls and registrations.
+`DigestClient` is what a user of this module needs: one for each account at a carrier, for all its calls and registrations.
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ class _Chain:
     """Header and realm of the challenges that were answered."""
 
 
-class Login:
+class DigestClient:
     """An account: answers challenges, and remembers them, so that later requests need no second try.
 
     A request is retried as a new one (RFC 3261 section 22.2): with the next CSeq and another branch, by the caller.

@@ -14,16 +14,16 @@ from . import message as sip
 from .dialog import via_of
 from .grammar import Via
 from .hop import Hop, answer_hop, bracketed, stamp
-from .hop_backoff import PENALTY_S, Penalties
+from .failed_hops import PENALTY_S, FailedHops
 from .keepalive import KeepAlive
 from .message import Request, Response, SipError, encode, new_tag, respond
-from .resolve import Dns, Resolver
-from .sockets import Listening, family_of
-from .tls import Secured, TlsClient, TlsServer
+from .resolve import DnsClient, Resolver
+from .listen_sockets import ListenConfig, family_of
+from .tls import TlsSession, TlsClient, TlsServer
 from .transaction import Answered, Arrived, Failed, Output, Overloaded, Send, Transaction, Transactions
 from .transport import Transport
 
-__all__ = ["RETRY_AFTER_S", "Endpoint", "Gate", "Listener", "Listening", "TlsClient", "TlsServer", "Trace", "User"]
+__all__ = ["RETRY_AFTER_S", "Endpoint", "SourceFilter", "Listener", "ListenConfig", "TlsClient", "TlsServer", "MessageTrace", "TransactionUser"]
 
 RETRY_AFTER_S = 5
 """What a refused caller is told to wait under overload."""
@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 Listener = Callable[[Response | int], None]
 
 
-class User(Protocol):
+class TransactionUser(Protocol):
     """Whoever answers requests."""
 
     def on_request(self, transaction: Transaction, request: Request, source: Hop, merged: bool) -> None:
@@ -46,14 +46,14 @@ class User(Protocol):
         """An ACK to a 2xx."""
 
 
-class Gate(Protocol):
+class SourceFilter(Protocol):
     """Turns sources away before anything is read."""
 
     def admits(self, host: str, now_s: float, data: bytes = b"") -> bool:
         """Whether a connection (`data` empty) or this message of that address may come in; `now_s`: the loop's time."""
 
 
-class Trace(Protocol):
+class MessageTrace(Protocol):
     """Keeps what was said on the wire."""
 
     def note(self, outgoing: bool, hop: Hop, local: str, data: bytes) -> None:
@@ -77,7 +77,7 @@ class Endpoint:
     """
 
     def __init__(
-        self, listening: Listening, name: str, user: User, *, gate: Gate | None = None, trace: Trace | None = None
+        self, listening: ListenConfig, name: str, user: TransactionUser, *, gate: SourceFilter | None = None, trace: MessageTrace | None = None
     ) -> None:
         self._user = user
         self._name = name
@@ -85,8 +85,8 @@ class Endpoint:
         self._gate = gate
         self._trace = trace
         self._transport = Transport(listening, self._on_message, self._on_lost, self._admits)
-        self._resolver = Resolver(Dns(listening.nameservers), listening.families)
-        self._penalties = Penalties()
+        self._resolver = Resolver(DnsClient(listening.nameservers), listening.families)
+        self._penalties = FailedHops()
         self._transactions = Transactions()
         self._keepalives: list[KeepAlive] = []
         self._timer: asyncio.TimerHandle | None = None
@@ -177,7 +177,7 @@ class Endpoint:
         """Why a request to `hop` got 503 from the transport, in words; empty when nothing is known against it."""
         return self._transport.why(hop)
 
-    def secured(self, hop: Hop) -> Secured | None:
+    def secured(self, hop: Hop) -> TlsSession | None:
         """What TLS has agreed on the connection of a hop, and whose certificate came; None without one."""
         return self._transport.secured(hop)
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine, Mapping
 
 from sipmessage import URI
 
-from ..events import TrunkState, Watch
+from ..events import TrunkStateChanged, OnEvent
 from ..sip.digest import Credentials
 from ..sip.endpoint import Endpoint
 from ..sip.hop import Hop
@@ -21,8 +21,8 @@ from ..sip.message import Request, Response, new_branch, new_tag, read_head
 from .health import Health
 from .identify import token_of
 from .model import Trunk
-from .next_hops import Way, find, settled, with_transport
-from .registration import Ask, Find, Output, Registration, Seen, State, Told
+from .next_hops import NextHop, find_next_hops, settled, with_transport
+from .registration import SendRegister, LookUpRegistrar, Output, Registration, AddressMismatch, State, StateChanged
 
 LOOK_UP_S = 300.0
 """How often the addresses of the trunk's names are looked up again."""
@@ -40,7 +40,7 @@ Learn = Callable[[str, Mapping[str, frozenset[str]]], None]
 log = logging.getLogger(__name__)
 
 
-class Line:
+class LiveTrunk:
     """One trunk at work.
 
     Args:
@@ -51,7 +51,7 @@ class Line:
         dice: spreads requests over time.
     """
 
-    def __init__(self, trunk: Trunk, endpoint: Endpoint, watch: Watch, learn: Learn, dice: random.Random) -> None:
+    def __init__(self, trunk: Trunk, endpoint: Endpoint, watch: OnEvent, learn: Learn, dice: random.Random) -> None:
         self.trunk = trunk
         self.health = Health()
         self.token = ""
@@ -106,11 +106,11 @@ class Line:
         """Whether another version of the file asks for nothing else here: then this line goes on."""
         return _work(self.trunk) == _work(trunk)
 
-    async def ways(self, uri: URI) -> list[Way]:
+    async def ways(self, uri: URI) -> list[NextHop]:
         """How to reach a URI, best first. Raises OSError."""
         registration = self.registration
         route = registration.service_route if registration is not None else ()
-        ways, problem = await find(self.trunk, uri, self._endpoint.resolve, route)
+        ways, problem = await find_next_hops(self.trunk, uri, self._endpoint.resolve, route)
         if not ways:
             raise problem or OSError(f"trunk {self.trunk.name} leads nowhere: its file has no `to`")
         home = registration.hop if registration is not None and registration.state == "registered" else None
@@ -122,13 +122,13 @@ class Line:
     def _do(self, outputs: list[Output]) -> None:
         for output in outputs:
             match output:
-                case Find(attempt, registrar):
+                case LookUpRegistrar(attempt, registrar):
                     self._spawn(self._find(attempt, registrar))
-                case Ask():
+                case SendRegister():
                     self._send(output)
-                case Told(state, why):
+                case StateChanged(state, why):
                     self._told(state, why)
-                case Seen():
+                case AddressMismatch():
                     self._seen(output)
         self._arm()
 
@@ -145,7 +145,7 @@ class Line:
         hops = [settled(self.trunk, hop) for hop in hops]
         self._do(self.registration.found(attempt, hops, why, self._now()))
 
-    def _send(self, ask: Ask) -> None:
+    def _send(self, ask: SendRegister) -> None:
         request, hop = ask.request, ask.hop
         assert self.registration is not None and self.trunk.registration is not None
         user = self.trunk.registration.contact_user or self.trunk.registration.user
@@ -156,7 +156,7 @@ class Line:
         self._complete(request, hop)
         self._endpoint.request(request, hop, lambda event: self._on_answer(ask, event))
 
-    def _on_answer(self, ask: Ask, event: Response | int) -> None:
+    def _on_answer(self, ask: SendRegister, event: Response | int) -> None:
         assert self.registration is not None
         if isinstance(event, int):
             why = self._endpoint.why(ask.hop) if event == 503 else "no answer"
@@ -170,13 +170,13 @@ class Line:
         log.log(level, "registration is %s", state, extra={"trunk": name, "why": why})
         if state == "over":
             self._over.set()
-            self._watch(TrunkState(name, "unknown", why))
+            self._watch(TrunkStateChanged(name, "unknown", why))
         elif state != "offline":
-            self._watch(TrunkState(name, state, why))
+            self._watch(TrunkStateChanged(name, state, why))
         hop = self.registration.hop if self.registration is not None and state == "registered" else None
         self._keep_alive(hop)
 
-    def _seen(self, seen: Seen) -> None:
+    def _seen(self, seen: AddressMismatch) -> None:
         log.warning(
             "the registrar sees us at %s:%s, we say %s:%s: set `advertise: %s` in the trunk's file, or sip.advertise",
             *(seen.host, seen.port, seen.told_host, seen.told_port, seen.host),
@@ -228,10 +228,10 @@ class Line:
             await asyncio.gather(*(self._ask_hop(way) for way in ways))
             if self.health.state != before:
                 log.info("trunk is %s", self.health.state, extra={"trunk": self.trunk.name})
-                self._watch(TrunkState(self.trunk.name, self.health.state, f"OPTIONS to {len(ways)} hops"))
+                self._watch(TrunkStateChanged(self.trunk.name, self.health.state, f"OPTIONS to {len(ways)} hops"))
             await asyncio.sleep(self.trunk.options_every_s * self._dice.uniform(0.9, 1.0))
 
-    async def _ask_hop(self, way: Way) -> None:
+    async def _ask_hop(self, way: NextHop) -> None:
         answered: asyncio.Future[Response | int] = self._loop.create_future()
 
         def on_event(event: Response | int) -> None:
@@ -249,7 +249,7 @@ class Line:
         else:
             self.health.answered(way.hop)
 
-    def _options(self, way: Way) -> Request:
+    def _options(self, way: NextHop) -> Request:
         request = Request("OPTIONS", way.uri)
         headers = request.headers
         user = self.trunk.registration.user if self.trunk.registration else self.trunk.caller_id.user

@@ -13,37 +13,37 @@ from pathlib import Path
 from sipmessage import URI
 
 from ..call_policy import Terms
-from ..events import Refused, Watch, unwatched
+from ..events import SourceRefused, OnEvent, ignore_event
 from ..problems import Problem, SourceError
 from ..sip.challenge import Challenger
 from ..sip.endpoint import Endpoint
-from ..sip.flood_guard import Gate
+from ..sip.flood_guard import FloodGuard
 from ..sip.hop import Hop
 from ..sip.message import Request
 from ..sip.tls import TlsClient
-from .caller_id import Caller, Dress, allowed, dress
-from .identify import Callers
+from .caller_id import CallingParty, OutgoingIdentity, allowed, outgoing_identity
+from .identify import TrunkMatcher
 from .interface import Trunks
-from .limits import Limits, Refusal, Ticket
-from .live_trunk import Line
+from .limits import Limits, TrunkFull, ChannelLease
+from .live_trunk import LiveTrunk
 from .load import load, signature
 from .model import Trunk
-from .next_hops import NotRegistered, Way, request_uri, with_transport
-from .peer import Network
-from .registrar import Answer, Registrar
+from .next_hops import NotRegistered, NextHop, request_uri, with_transport
+from .allowed_peer import Network
+from .registrar import RegisterAnswer, Registrar
 
 __all__ = [
-    "Answer",
-    "Caller",
-    "Dress",
+    "RegisterAnswer",
+    "CallingParty",
+    "OutgoingIdentity",
     "NotRegistered",
-    "Refusal",
-    "Standing",
-    "Ticket",
+    "TrunkFull",
+    "TrunkStatus",
+    "ChannelLease",
     "Trunk",
-    "TrunkBook",
+    "TrunkRegistry",
     "Trunks",
-    "Way",
+    "NextHop",
 ]
 
 MIN_TRUSTED_BITS = {4: 8, 6: 16}
@@ -53,7 +53,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class TrunkStatus:
     """How a trunk is doing."""
 
     trunk: str
@@ -69,7 +69,7 @@ class Standing:
     """Registered with us on this trunk."""
 
 
-class TrunkBook:
+class TrunkRegistry:
     """The trunks of one folder, at work. Belongs to the event loop that starts it.
 
     Args:
@@ -89,21 +89,21 @@ class TrunkBook:
         *,
         trunks: Mapping[str, Trunk] | None = None,
         realm: str = "voicebot",
-        gate: Gate | None = None,
-        watch: Watch = unwatched,
+        gate: FloodGuard | None = None,
+        watch: OnEvent = ignore_event,
         poll_s: float | None = 2.0,
     ) -> None:
         self._folder = folder
         self._trunks: Mapping[str, Trunk] = load(folder) if folder is not None else dict(trunks or {})
         self._signature = signature(folder) if folder is not None else ()
-        self._callers = Callers(self._trunks)
+        self._callers = TrunkMatcher(self._trunks)
         self._gate = gate
         self._watch = watch
         self._poll_s = poll_s
         self._challenger = Challenger(realm)
         self._registrar = Registrar()
         self._limits: dict[str, Limits] = {}
-        self._lines: dict[str, Line] = {}
+        self._lines: dict[str, LiveTrunk] = {}
         self._endpoint: Endpoint | None = None
         self._poller: asyncio.Task[None] | None = None
         self._changes: set[asyncio.Task[None]] = set()
@@ -140,7 +140,7 @@ class TrunkBook:
             return error.problems
         if trunks != self._trunks:
             self._trunks = trunks
-            self._callers = Callers(trunks)
+            self._callers = TrunkMatcher(trunks)
             self._apply(trunks)
             log.info("trunks read again", extra={"trunks": ", ".join(trunks)})
         return []
@@ -173,7 +173,7 @@ class TrunkBook:
                 line.trunk = trunk
                 self._callers.learn(name, line.addresses)
                 continue
-            self._lines[name] = Line(trunk, endpoint, self._watch, self._learn, self._dice)
+            self._lines[name] = LiveTrunk(trunk, endpoint, self._watch, self._learn, self._dice)
             self._change(name, line, self._lines[name])
         for name in self._limits.keys() - trunks.keys():
             if not self._limits[name].live:
@@ -182,12 +182,12 @@ class TrunkBook:
     def _learn(self, name: str, addresses: Mapping[str, frozenset[str]]) -> None:
         self._callers.learn(name, addresses)
 
-    def _change(self, name: str, old: Line | None, new: Line | None) -> None:
+    def _change(self, name: str, old: LiveTrunk | None, new: LiveTrunk | None) -> None:
         task = asyncio.get_running_loop().create_task(self._exchange(name, old, new))
         self._changes.add(task)
         task.add_done_callback(self._changes.discard)
 
-    async def _exchange(self, name: str, old: Line | None, new: Line | None) -> None:
+    async def _exchange(self, name: str, old: LiveTrunk | None, new: LiveTrunk | None) -> None:
         """In turn: an old registration that is ended later would take the new one with it."""
         async with self._turns[name]:
             if old is not None:
@@ -224,7 +224,7 @@ class TrunkBook:
         """See `Trunks`."""
         return {user: secret.reveal() for user, secret in trunk.users.items()}
 
-    def admit(self, trunk: Trunk, now_s: float) -> Ticket | Refusal:
+    def admit(self, trunk: Trunk, now_s: float) -> ChannelLease | TrunkFull:
         """See `Trunks`."""
         return self._limits.setdefault(trunk.name, Limits()).admit(trunk, now_s)
 
@@ -246,12 +246,12 @@ class TrunkBook:
         target = next(iter(known.targets), None)
         return uri if target is None else request_uri(known, with_transport(known, target), uri)
 
-    async def ways(self, trunk: Trunk | None, uri: URI) -> list[Way]:
+    async def ways(self, trunk: Trunk | None, uri: URI) -> list[NextHop]:
         """See `Trunks`."""
         if self._endpoint is None:
             raise OSError("the trunks are not started")
         if trunk is None:
-            return [Way(uri, hop) for hop in await self._endpoint.resolve(uri)]
+            return [NextHop(uri, hop) for hop in await self._endpoint.resolve(uri)]
         if trunk.accept_registrations is not None and uri.host.lower() == trunk.name and uri.user in trunk.users:
             ways = self._registrar.ways(trunk.name, uri.user or "", asyncio.get_running_loop().time())
             if not ways:
@@ -262,33 +262,33 @@ class TrunkBook:
             raise OSError(f"trunk {trunk.name} is not there any more")
         return await line.ways(uri)
 
-    def dress(self, trunk: Trunk | None, caller: Caller, hop: Hop) -> Dress:
+    def dress(self, trunk: Trunk | None, caller: CallingParty, hop: Hop) -> OutgoingIdentity:
         """See `Trunks`."""
         local_host = self._endpoint.local_host(hop) if self._endpoint is not None else "anonymous.invalid"
-        return dress(trunk, caller, local_host)
+        return outgoing_identity(trunk, caller, local_host)
 
-    def register(self, request: Request, source: Hop, now_s: float) -> Answer:
+    def register(self, request: Request, source: Hop, now_s: float) -> RegisterAnswer:
         """See `Trunks`."""
         trunk = self.identify(source, request)
         if trunk is None or trunk.accept_registrations is None:
-            return Answer(403)
+            return RegisterAnswer(403)
         passwords = self.passwords(trunk)
         verdict = self._challenger.verify(request, "Authorization", passwords, trunk.digest, source=source.host)
         if not verdict.ok:
             if verdict.result == "wrong":
-                self._watch(Refused("digest", source.host, trunk.name))
+                self._watch(SourceRefused("digest", source.host, trunk.name))
                 certain = verdict.solicited or source.reliable
                 if self._gate is not None and self._gate.failed(source.host, now_s, certain=certain):
-                    return Answer(403)
+                    return RegisterAnswer(403)
             stale = verdict.result in ("stale", "replayed")
             challenge = self._challenger.challenge(stale, algorithms=trunk.digest, source=source.host)
-            return Answer(401, tuple(challenge))
+            return RegisterAnswer(401, tuple(challenge))
         answer = self._registrar.register(trunk.name, verdict.user, trunk.accept_registrations, request, source, now_s)
         if self._gate is not None and answer.status == 200:
             self._gate.proved(source.host, now_s)
         return answer
 
-    def states(self) -> list[Standing]:
+    def states(self) -> list[TrunkStatus]:
         """How every trunk is doing, for pages, metrics and the doctor."""
         now_s = asyncio.get_running_loop().time()
         devices: Counter[str] = Counter()
@@ -299,7 +299,7 @@ class TrunkBook:
             line, limits = self._lines.get(name), self._limits.get(name)
             registration = line.registration if line is not None else None
             found.append(
-                Standing(
+                TrunkStatus(
                     name,
                     registration.state if registration is not None else "none",
                     registration.why if registration is not None else "",

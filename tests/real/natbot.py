@@ -11,13 +11,13 @@ import sys
 from pathlib import Path
 
 from telephony.agent import AgentConfig, IncomingCall, UserAgent
-from telephony.events import Happening, TrunkState
+from telephony.events import TelephonyEvent, TrunkStateChanged
 from telephony.media.engine import MediaEngine
-from telephony.trunk.registry import TrunkBook
+from telephony.trunk.registry import TrunkRegistry
 
 
-def watch(happening: Happening) -> None:
-    if isinstance(happening, TrunkState):
+def watch(happening: TelephonyEvent) -> None:
+    if isinstance(happening, TrunkStateChanged):
         print("state", happening.state, happening.why, flush=True)
 
 
@@ -32,7 +32,7 @@ async def main(folder: Path, address: str) -> None:
     logging.basicConfig(level=logging.WARNING, stream=sys.stdout, format="%(message)s")
     engine = MediaEngine(address, 23800, 23899)
     engine.start()
-    agent = UserAgent(AgentConfig(address, 0, open=False), engine, on_call, trunks=TrunkBook(folder, watch=watch))
+    agent = UserAgent(AgentConfig(address, 0, open=False), engine, on_call, trunks=TrunkRegistry(folder, watch=watch))
     await agent.start()
     await asyncio.Event().wait()
 

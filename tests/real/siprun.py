@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, cast
 
 from telephony.agent import AgentConfig, IncomingCall, UserAgent
-from telephony.events import Watch, unwatched
+from telephony.events import OnEvent, ignore_event
 from telephony.media.engine import MediaEngine
-from telephony.sip.flood_guard import Gate
+from telephony.sip.flood_guard import FloodGuard
 from telephony.trunk.registry import Trunks
 
 SCENARIOS = Path(__file__).parent / "sipp"
@@ -34,8 +34,8 @@ async def running_agent(
     max_calls: int = 50,
     *,
     trunks: Trunks | None = None,
-    gate: Gate | None = None,
-    watch: Watch = unwatched,
+    gate: FloodGuard | None = None,
+    watch: OnEvent = ignore_event,
     **config: Any,
 ) -> AsyncIterator[UserAgent]:
     """A user agent with the real media engine on a free port; `config` is more of its `AgentConfig`."""

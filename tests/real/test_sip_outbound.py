@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from telephony.agent import CallFailed, Credentials, Dialling, Progress, UserAgent
+from telephony.agent import CallFailed, Credentials, OutgoingCall, CallProgress, UserAgent
 from telephony.leg import LegError
-from telephony.sip.reason import Reason
-from telephony.trunk.caller_id import Dress
+from telephony.sip.reason_header import Reason
+from telephony.trunk.caller_id import OutgoingIdentity
 
 from .baresip import Baresip
 from .legs import until
@@ -37,7 +37,7 @@ def assert_idle(agent: UserAgent) -> None:
 
 async def test_early_media_are_heard_and_sent_before_the_answer(tmp_path: Path) -> None:
     script = write(tmp_path, invite(), reply(183, body=sdp()), pause(500), reply(200, body=sdp()), request("ACK"), BYE)
-    heard: list[Progress] = []
+    heard: list[CallProgress] = []
     async with running_agent(None) as agent, sipp(script, options=["-rtp_echo"]) as called:
         dialling = agent.dial(uri(called.port))
         dialling.on_progress = heard.append
@@ -287,7 +287,7 @@ async def test_a_refusal_is_told_as_it_came(status: int, tmp_path: Path) -> None
 async def test_the_called_party_may_change_its_mind_before_it_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     """UPDATE with another offer in an early dialog (RFC 3311), after the first was settled reliably."""
     async with running_agent(None) as agent, wire(agent.port) as peer:
-        monkeypatch.setattr(agent._trunks, "dress", lambda *_: Dress("<sip:bot@127.0.0.1>", contact_user="4711"))
+        monkeypatch.setattr(agent._trunks, "dress", lambda *_: OutgoingIdentity("<sip:bot@127.0.0.1>", contact_user="4711"))
         dialling = agent.dial(uri(peer.port))
         text = await peer.receive("INVITE ")
         lines = text.split("\r\n")
@@ -314,7 +314,7 @@ async def test_the_called_party_may_change_its_mind_before_it_answers(monkeypatc
         await peer.receive("CANCEL ")
 
 
-async def ringing(agent: UserAgent, peer: Wire) -> tuple[Dialling, str, str]:
+async def ringing(agent: UserAgent, peer: Wire) -> tuple[OutgoingCall, str, str]:
     """A call of ours that rings at `peer`: it, the head of its responses, and the Replaces that means it."""
     dialling = agent.dial(uri(peer.port))
     text = await peer.receive("INVITE ")

@@ -13,7 +13,7 @@ from telephony.agent import AgentConfig, IncomingCall
 from telephony.leg import LegError
 from telephony.sip.message import parse_uri
 from telephony.sip.tls import TlsServer
-from telephony.trunk.registry import Caller
+from telephony.trunk.registry import CallingParty
 from tests.certificates import Authority
 
 from .siprun import sipp
@@ -101,7 +101,7 @@ async def test_the_example_registers_takes_a_call_and_places_one(
             await place.until("registered")
             ways = await place.book.ways(place.book.get("provider"), parse_uri("sip:+49301234@provider"))
             assert ways[0].hop.port == port and ways[0].routes == (f"<sip:127.0.0.1:{port};lr>",)
-            dress = place.book.dress(place.book.get("provider"), Caller(), ways[0].hop)
+            dress = place.book.dress(place.book.get("provider"), CallingParty(), ways[0].hop)
             assert ("P-Asserted-Identity", '"Northwind" <sip:+49301234@127.0.0.1>') in dress.headers
 
 

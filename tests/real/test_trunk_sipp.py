@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from telephony.agent import IncomingCall
-from telephony.events import SetUp
+from telephony.events import CallSetUp
 from telephony.leg import LegError
 from telephony.sip.message import parse_uri
 
@@ -101,7 +101,7 @@ async def test_the_pbx_of_the_example_calls_us_with_its_password(pbx: Path, tmp_
         digest_uri = ["-auth_uri", f"bot@127.0.0.1:{port}"]  # sipp does not take it from the request by itself
         async with sipp(script(tmp_path, "caller", steps), to=port, options=digest_uri) as caller:
             await caller.ended()
-        assert [one.trunk for one in place.happenings if isinstance(one, SetUp)] == ["pbx"]
+        assert [one.trunk for one in place.happenings if isinstance(one, CallSetUp)] == ["pbx"]
         assert not place.refusals
 
 

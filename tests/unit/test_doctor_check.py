@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from telephony.doctor.addresses import advertised
-from telephony.doctor.check import check
+from telephony.doctor.advertised_address import advertised
+from telephony.doctor.trunk_check import check
 from telephony.doctor.findings import Finding, sound, to_json
-from telephony.doctor.ports import sip_ports, voice_ports
-from telephony.doctor.site import Site
-from telephony.sip.sockets import Listening
+from telephony.doctor.port_check import sip_ports, voice_ports
+from telephony.doctor.examined_server import ExaminedServer
+from telephony.sip.listen_sockets import ListenConfig
 from telephony.sip.tls import TlsServer
 from telephony.trunk.load import load_one
 from tests.certificates import Authority
@@ -36,7 +36,7 @@ def write(folder: Path, name: str, text: str) -> Path:
 
 def reach(folder: Path, trunk: str, *hosts: str, advertise: str | None = None) -> list[Finding]:
     read = load_one(write(folder, "t.yaml", trunk))
-    return list(advertised(Listening(hosts, 5060, advertise), read, []))
+    return list(advertised(ListenConfig(hosts, 5060, advertise), read, []))
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_addresses_that_fit_are_fine(tmp_path: Path, trunk: str, hosts: tuple[st
 async def test_a_port_that_another_program_has_is_found() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
         other.bind(("127.0.0.1", 0))
-        listening = Listening(("127.0.0.1",), other.getsockname()[1])
+        listening = ListenConfig(("127.0.0.1",), other.getsockname()[1])
         other.close()
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as taken:
             taken.bind(("127.0.0.1", listening.port))
@@ -80,14 +80,14 @@ async def test_a_port_that_another_program_has_is_found() -> None:
             found = await sip_ports(listening)
     assert [finding.level for finding in found] == ["ok", "warning"]
     assert f"grep :{listening.port}" in found[1].remedy
-    foreign = await sip_ports(Listening(("192.0.2.77",), 5060))
+    foreign = await sip_ports(ListenConfig(("192.0.2.77",), 5060))
     assert {finding.level for finding in foreign} == {"problem"} and "no such address" in foreign[0].words
 
 
 def test_too_few_rtp_ports_for_the_calls_allowed_are_found() -> None:
-    found = list(voice_ports(Site(rtp=(30000, 30019), max_calls=11)))
+    found = list(voice_ports(ExaminedServer(rtp=(30000, 30019), max_calls=11)))
     assert [finding.level for finding in found] == ["problem"] and "room for 10 calls, but 11" in found[0].words
-    assert sound(voice_ports(Site(rtp=(30000, 30019), max_calls=10)))
+    assert sound(voice_ports(ExaminedServer(rtp=(30000, 30019), max_calls=10)))
 
 
 async def test_certificates_are_watched_for_their_end_their_key_and_their_names(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ async def test_certificates_are_watched_for_their_end_their_key_and_their_names(
     soon = authority.issue("soon", dns=["sip.example.net"], to_days=12.5)
 
     async def said(tls: TlsServer, advertise: str | None = None, days: float = 0) -> dict[str, str]:
-        site = Site(listening=Listening(("127.0.0.1",), free_port(), advertise, tls, free_port()))
+        site = ExaminedServer(listening=ListenConfig(("127.0.0.1",), free_port(), advertise, tls, free_port()))
         found = await check(site, datetime.now(UTC) + timedelta(days=days))
         return {f"{f.subject}: {f.words}": f.level for f in found if "our" in f.subject}
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from telephony.media.codecs import FORMATS, Codec, Pcm, decode, encode
-from telephony.media.coding import CODECS, make_decoder, make_encoder
+from telephony.media.encoders import CODECS, make_decoder, make_encoder
 
 WIDEBAND: list[Codec] = ["G722", "opus"]
 

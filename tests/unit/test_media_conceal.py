@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from telephony.media.codecs import Pcm
-from telephony.media.conceal import Concealer
+from telephony.media.loss_concealment import Concealer
 
 
 def vowel(rate_hz: int, seconds: float, pitch_hz: float = 130) -> Pcm:

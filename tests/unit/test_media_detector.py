@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from telephony.media.codecs import Pcm, decode, encode
-from telephony.media.detector import Detector
+from telephony.media.dtmf_detector import DtmfDetector
 from telephony.media.dtmf import COLUMNS_HZ, KEYS, PAD, ROWS_HZ, ZERO_DBM0, tones
 
 
@@ -42,7 +42,7 @@ def press(
 
 
 def heard(pcm: Pcm, rate_hz: int = 8000, block_ms: int = 20) -> str:
-    detector, size = Detector(rate_hz), rate_hz * block_ms // 1000
+    detector, size = DtmfDetector(rate_hz), rate_hz * block_ms // 1000
     return "".join(detector.feed(pcm[start : start + size]) for start in range(0, len(pcm), size))
 
 

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from telephony.media.jitter import JitterBuffer
-from telephony.media.quality import heard, mean_opinion, rating, told
+from telephony.media.mos import received_mos, mean_opinion, rating, reported_mos
 from telephony.media.rtcp import Reporter
 from telephony.media.rtp import RtpPacket, parse
 from telephony.media.sender import Sender
@@ -60,7 +60,7 @@ def carried(loss: float, jitter_ms: float, packets: int = 3000) -> JitterBuffer:
 
 def test_a_good_call_is_good_and_loss_and_jitter_lower_it() -> None:
     reporter = Reporter()
-    good, shaky, lossy = (heard("PCMA", carried(*line), reporter) for line in ((0, 0), (0.02, 60), (0.1, 60)))
+    good, shaky, lossy = (received_mos("PCMA", carried(*line), reporter) for line in ((0, 0), (0.02, 60), (0.1, 60)))
     assert good == pytest.approx(4.41, abs=0.01)
     assert shaky is not None
     assert lossy is not None
@@ -69,14 +69,14 @@ def test_a_good_call_is_good_and_loss_and_jitter_lower_it() -> None:
 
 
 def test_too_little_says_nothing() -> None:
-    assert heard("PCMA", carried(0, 0, 20), Reporter()) is None
-    assert heard("PCMA", JitterBuffer(), Reporter()) is None
+    assert received_mos("PCMA", carried(0, 0, 20), Reporter()) is None
+    assert received_mos("PCMA", JitterBuffer(), Reporter()) is None
 
 
 def test_what_the_peer_hears_is_told_by_its_reports() -> None:
     sender, buffer, ours, theirs = Sender(), JitterBuffer(), Reporter(), Reporter()
     sender.agree(Agreed(("192.0.2.1", 4000), "PCMU", 0, None, "sendrecv", 20))
-    assert told(sender, ours) is None
+    assert reported_mos(sender, ours) is None
     for index in range(1000):
         packet = parse(sender.next_packet() or b"")
         assert packet is not None
@@ -85,6 +85,6 @@ def test_what_the_peer_hears_is_told_by_its_reports() -> None:
         buffer.take(20.0 * index + 19)
     ours.read(theirs.write(SECOND_NS, Sender(), buffer), SECOND_NS, sender.ssrc)
     assert ours.peer_lost == 49  # the first never counts: nobody knows of it
-    mos = told(sender, ours)
+    mos = reported_mos(sender, ours)
     assert mos is not None
     assert mos == pytest.approx(mean_opinion(rating("PCMU", 4.9, 0)), abs=0.01)

@@ -10,7 +10,7 @@ import pytest
 
 from telephony.call_policy import Terms
 from telephony.media.codecs import FORMATS, Codec, encode
-from telephony.media.coding import make_encoder
+from telephony.media.encoders import make_encoder
 from telephony.media.dtmf import tones
 from telephony.media.receiver import Receiver
 from telephony.media.rtp import pack

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from telephony.events import Blocked, Happening, Refused
+from telephony.events import SourceBlocked, TelephonyEvent, SourceRefused
 from telephony.sip import flood_guard as module
-from telephony.sip.flood_guard import Gate, Rates
+from telephony.sip.flood_guard import FloodGuard, Rates
 
 STRANGER, OTHER, CARRIER = "192.0.2.1", "198.51.100.7", "203.0.113.9"
 INVITE = (
@@ -17,25 +17,25 @@ BYE = INVITE.replace(b"INVITE", b"BYE")
 REINVITE = INVITE.replace(b"To: <sip:bot@h>", b"t :\r\n <sip:bot@h> ; TAG = x")
 
 
-def let_in(gate: Gate, host: str, per_s: float, seconds: float, data: bytes = INVITE, begin_s: float = 0.0) -> int:
+def let_in(gate: FloodGuard, host: str, per_s: float, seconds: float, data: bytes = INVITE, begin_s: float = 0.0) -> int:
     """How many of a steady stream of messages are let in."""
     number = int(per_s * seconds)
     return sum(gate.admits(host, begin_s + i / per_s, data) for i in range(number))
 
 
 def test_one_source_may_use_the_whole_rate_while_nobody_else_wants_it() -> None:
-    gate = Gate(Rates(opening=300, opening_burst=600))
+    gate = FloodGuard(Rates(opening=300, opening_burst=600))
     assert let_in(gate, STRANGER, 250, 60) == 250 * 60
 
 
 def test_a_flood_is_cut_to_the_common_rate() -> None:
-    gate = Gate(Rates(opening=300, opening_burst=600))
+    gate = FloodGuard(Rates(opening=300, opening_burst=600))
     passed = let_in(gate, STRANGER, 5000, 10)
     assert 300 * 10 <= passed <= 300 * 10 + 700
 
 
 def test_other_sources_have_their_share_during_a_flood() -> None:
-    gate = Gate(Rates(opening=300, opening_burst=600, share=50, share_burst=100))
+    gate = FloodGuard(Rates(opening=300, opening_burst=600, share=50, share_burst=100))
     let_in(gate, STRANGER, 5000, 2)
     passed = 0
     for i in range(5000):  # ten seconds of both
@@ -46,7 +46,7 @@ def test_other_sources_have_their_share_during_a_flood() -> None:
 
 
 def test_a_flood_from_everywhere_leaves_room_for_sources_that_have_proved_themselves() -> None:
-    gate = Gate(Rates(opening=300, opening_burst=600))
+    gate = FloodGuard(Rates(opening=300, opening_burst=600))
     gate.proved(OTHER, 0.0)
     strangers = passed = new = 0
     for i in range(20_000):  # 2000 a second, each from an address of its own
@@ -60,7 +60,7 @@ def test_a_flood_from_everywhere_leaves_room_for_sources_that_have_proved_themse
 
 
 def test_the_calls_of_a_flooding_source_go_on() -> None:
-    gate = Gate(Rates(opening=10, opening_burst=20))
+    gate = FloodGuard(Rates(opening=10, opening_burst=20))
     for i in range(5000):
         gate.admits(STRANGER, i / 1000, INVITE)
     for data in (BYE, REINVITE, BYE.replace(b"BYE", b"ACK"), b"SIP/2.0 200 OK\r\n\r\n"):
@@ -69,19 +69,19 @@ def test_the_calls_of_a_flooding_source_go_on() -> None:
 
 
 def test_messages_of_dialogs_are_bounded_too() -> None:
-    gate = Gate(Rates(following_share=400, following_share_burst=1000))
+    gate = FloodGuard(Rates(following_share=400, following_share_burst=1000))
     assert let_in(gate, STRANGER, 10_000, 1, BYE) <= 1400
 
 
 @pytest.mark.parametrize("networks", [["203.0.113.0/24"], [CARRIER], ["203.0.113.9/24", "2001:db8::/32"]])
 def test_a_carrier_passes_at_a_hundred_calls_a_second_during_a_flood(networks: list[str]) -> None:
-    gate = Gate(trusted=networks)
+    gate = FloodGuard(trusted=networks)
     let_in(gate, STRANGER, 5000, 2)
     assert let_in(gate, CARRIER, 100, 10, begin_s=2) == 1000
 
 
 def test_what_is_no_network_is_refused_and_changes_nothing() -> None:
-    gate = Gate(trusted=[CARRIER])
+    gate = FloodGuard(trusted=[CARRIER])
     with pytest.raises(ValueError, match="carrier"):
         gate.trust(["carrier.example.com"])
     let_in(gate, STRANGER, 5000, 2)
@@ -90,20 +90,20 @@ def test_what_is_no_network_is_refused_and_changes_nothing() -> None:
 
 @pytest.mark.parametrize("trusted", [[], [STRANGER]])
 def test_ten_wrong_digests_block_a_source_and_no_other(trusted: list[str]) -> None:
-    told: list[Happening] = []
-    gate = Gate(watch=told.append, trusted=trusted)
+    told: list[TelephonyEvent] = []
+    gate = FloodGuard(watch=told.append, trusted=trusted)
     for i in range(1000):
         if gate.admits(STRANGER, i / 100, INVITE):
             gate.failed(STRANGER, i / 100)
     assert gate.refused["blocked"] == 990
     assert gate.admits(OTHER, 10.0, INVITE)
     assert [(b.host, b.times) for b in gate.blocked(10.0)] == [(STRANGER, 1)]
-    assert Blocked(STRANGER, "wrong digests", 60.0) in told
+    assert SourceBlocked(STRANGER, "wrong digests", 60.0) in told
     assert gate.admits(STRANGER, 10.0, BYE), "its calls go on"
 
 
 def test_wrong_digests_that_anybody_could_have_sent_in_its_name_do_not_block_a_trunk() -> None:
-    gate = Gate(trusted=[CARRIER])
+    gate = FloodGuard(trusted=[CARRIER])
     for host in (CARRIER, STRANGER):
         outright = [gate.failed(host, 0.0, certain=False) for _ in range(100)]
         assert outright == [False] * 9 + [True] * 91
@@ -112,7 +112,7 @@ def test_wrong_digests_that_anybody_could_have_sent_in_its_name_do_not_block_a_t
 
 
 def test_wrong_digests_far_apart_block_nobody() -> None:
-    gate = Gate()
+    gate = FloodGuard()
     for hour in range(100):
         for _ in range(9):
             gate.failed(STRANGER, hour * 3600.0)
@@ -120,7 +120,7 @@ def test_wrong_digests_far_apart_block_nobody() -> None:
 
 
 def test_each_block_is_longer_and_ends() -> None:
-    gate = Gate()
+    gate = FloodGuard()
     now_s, lengths = 0.0, []
     for _ in range(7):
         while gate.admits(STRANGER, now_s, INVITE):
@@ -134,7 +134,7 @@ def test_each_block_is_longer_and_ends() -> None:
 
 
 def test_an_operator_blocks_and_unblocks() -> None:
-    gate = Gate()
+    gate = FloodGuard()
     gate.block(STRANGER, 0.0, 3600)
     assert not gate.admits(STRANGER, 3599.0, INVITE)
     assert gate.unblock(STRANGER)
@@ -143,14 +143,14 @@ def test_an_operator_blocks_and_unblocks() -> None:
 
 
 def test_a_scanner_is_stopped_at_its_tenth_packet_and_never_answered() -> None:
-    gate = Gate()
+    gate = FloodGuard()
     scan = INVITE.replace(b"INVITE", b"OPTIONS").replace(b"\r\n\r\n", b"\r\nUser-Agent: friendly-scanner\r\n\r\n")
     assert not any(gate.admits(STRANGER, i / 100, scan) for i in range(100))
     assert gate.refused == {"scanner": 10, "blocked": 90}
 
 
 def test_an_ipv6_source_is_its_whole_network_and_a_mapped_address_is_its_ipv4_one() -> None:
-    gate = Gate()
+    gate = FloodGuard()
     for i in range(10):
         gate.failed(f"2001:db8:1:2::{i:x}", 0.0)
     assert not gate.admits("2001:db8:1:2:ffff::1", 0.0, INVITE)
@@ -161,7 +161,7 @@ def test_an_ipv6_source_is_its_whole_network_and_a_mapped_address_is_its_ipv4_on
 
 
 def test_memory_is_bounded_whatever_comes() -> None:
-    gate = Gate()
+    gate = FloodGuard()
     for i in range(30_000):
         host = f"10.{i >> 16}.{i >> 8 & 255}.{i & 255}"
         gate.admits(host, i / 1000, INVITE)
@@ -173,22 +173,22 @@ def test_memory_is_bounded_whatever_comes() -> None:
 
 
 def test_refusals_are_counted_all_and_told_now_and_then() -> None:
-    told: list[Happening] = []
-    gate = Gate(Rates(opening=10, opening_burst=20), told.append)
+    told: list[TelephonyEvent] = []
+    gate = FloodGuard(Rates(opening=10, opening_burst=20), told.append)
     let_in(gate, STRANGER, 1000, 60)
     assert gate.refused["rate"] > 59_000
-    assert told == [Refused("rate", STRANGER)] * len(told)
+    assert told == [SourceRefused("rate", STRANGER)] * len(told)
     assert 5 <= len(told) <= 7
 
 
 def test_while_the_loop_lags_strangers_open_little_and_those_who_proved_themselves_as_before() -> None:
-    told: list[Happening] = []
-    gate = Gate(Rates(strained=60, strained_burst=30), told.append, trusted=[CARRIER])
+    told: list[TelephonyEvent] = []
+    gate = FloodGuard(Rates(strained=60, strained_burst=30), told.append, trusted=[CARRIER])
     gate.proved("192.0.2.50", 0.0)
     gate.strain(1.0)
     strangers = sum(gate.admits(f"192.0.2.{n % 40}", 0.5, INVITE) for n in range(400))
     assert strangers == 30
     assert all(gate.admits(host, 0.5, INVITE) for host in (CARRIER, "192.0.2.50") for _ in range(50))
     assert gate.admits("192.0.2.1", 0.5, BYE), "what has begun goes on"
-    assert gate.refused["overload"] == 370 and Refused("overload", "192.0.2.1") in told
+    assert gate.refused["overload"] == 370 and SourceRefused("overload", "192.0.2.1") in told
     assert all(gate.admits("192.0.2.1", 1.0, INVITE) for _ in range(50))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from telephony.sip.message import Request, parse
-from telephony.sip.trust import HeaderView, needs_trust, without_verstat
+from telephony.sip.trusted_headers import HeaderView, needs_trust, without_verstat
 
 
 def request(*lines: str) -> Request:

@@ -8,8 +8,8 @@ from itertools import cycle
 
 import pytest
 
-from telephony.sip.tls import Context, TlsClient, TlsError, TlsServer
-from telephony.sip.tunnel import Tunnel
+from telephony.sip.tls import ReloadingContext, TlsClient, TlsError, TlsServer
+from telephony.sip.tls_stream import TlsStream
 from tests.certificates import Authority
 
 
@@ -20,15 +20,15 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 @pytest.fixture(scope="module")
 def serving(authority: Authority) -> ssl.SSLContext:
-    return Context(TlsServer(*authority.issue("server", dns=["carrier.example"]))).get(0)
+    return ReloadingContext(TlsServer(*authority.issue("server", dns=["carrier.example"]))).get(0)
 
 
 @pytest.fixture(scope="module")
 def asking(authority: Authority) -> ssl.SSLContext:
-    return Context(TlsClient(ca=authority.ca)).get(0)
+    return ReloadingContext(TlsClient(ca=authority.ca)).get(0)
 
 
-def shake_hands(client: Tunnel, server: Tunnel, piece: int = 1 << 16) -> None:
+def shake_hands(client: TlsStream, server: TlsStream, piece: int = 1 << 16) -> None:
     """Carry the bytes of both to each other, `piece` at a time, until both are through."""
     client.start()
     server.start()
@@ -45,7 +45,7 @@ def shake_hands(client: Tunnel, server: Tunnel, piece: int = 1 << 16) -> None:
 def test_both_ends_understand_each_other_however_the_bytes_are_cut(
     serving: ssl.SSLContext, asking: ssl.SSLContext, piece: int
 ) -> None:
-    client, server = Tunnel(asking, "carrier.example"), Tunnel(serving, None)
+    client, server = TlsStream(asking, "carrier.example"), TlsStream(serving, None)
     shake_hands(client, server, piece)
     for one, other in ((client, server), (server, client)):
         one.send(b"OPTIONS" * 20_000)
@@ -60,7 +60,7 @@ def test_both_ends_understand_each_other_however_the_bytes_are_cut(
 def test_the_wrong_name_ends_it_after_the_handshake_and_before_the_first_word(
     serving: ssl.SSLContext, asking: ssl.SSLContext
 ) -> None:
-    client, server = Tunnel(asking, "evil.example"), Tunnel(serving, None)
+    client, server = TlsStream(asking, "evil.example"), TlsStream(serving, None)
     with pytest.raises(TlsError, match=r"is for carrier\.example, not for evil\.example"):
         shake_hands(client, server)
     assert not client.finished
@@ -70,7 +70,7 @@ def test_an_unknown_authority_ends_it_and_the_server_is_told(
     serving: ssl.SSLContext, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     other = Authority(tmp_path_factory.mktemp("other"), "Other")
-    client, server = Tunnel(Context(TlsClient(ca=other.ca)).get(0), "carrier.example"), Tunnel(serving, None)
+    client, server = TlsStream(ReloadingContext(TlsClient(ca=other.ca)).get(0), "carrier.example"), TlsStream(serving, None)
     client.start()
     server.receive(client.outgoing())
     with pytest.raises(ssl.SSLCertVerificationError):
@@ -83,7 +83,7 @@ def test_an_unknown_authority_ends_it_and_the_server_is_told(
 def test_an_orderly_end_is_told_apart_from_a_cut_and_brings_the_last_words(
     serving: ssl.SSLContext, asking: ssl.SSLContext
 ) -> None:
-    client, server = Tunnel(asking, "carrier.example"), Tunnel(serving, None)
+    client, server = TlsStream(asking, "carrier.example"), TlsStream(serving, None)
     shake_hands(client, server)
     client.send(b"BYE")
     client.close()
@@ -98,7 +98,7 @@ def test_an_orderly_end_is_told_apart_from_a_cut_and_brings_the_last_words(
 @pytest.mark.parametrize("name", ["", ".", "a..b", "a" * 300, "x\0y"])
 def test_what_is_no_name_is_refused(asking: ssl.SSLContext, name: str) -> None:
     with pytest.raises(TlsError, match="no certificate can be for"):
-        Tunnel(asking, name)
+        TlsStream(asking, name)
 
 
 def test_mutated_handshakes_end_in_a_tls_error_or_wait_for_more(
@@ -108,7 +108,7 @@ def test_mutated_handshakes_end_in_a_tls_error_or_wait_for_more(
     chance = random.Random(20261121)
     ended = 0
     for _, at_server in zip(range(3000), cycle((True, False)), strict=False):
-        client, server = Tunnel(asking, "carrier.example"), Tunnel(serving, None)
+        client, server = TlsStream(asking, "carrier.example"), TlsStream(serving, None)
         client.start()
         data = bytearray(client.outgoing())
         victim = server

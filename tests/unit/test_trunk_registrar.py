@@ -7,7 +7,7 @@ import pytest
 from telephony.sip.hop import Hop
 from telephony.sip.message import Request, parse
 from telephony.trunk.model import AcceptRegistrations
-from telephony.trunk.registrar import Answer, Registrar
+from telephony.trunk.registrar import RegisterAnswer, Registrar
 
 HOME = Hop("udp", "203.0.113.50", 40123)
 RULES = AcceptRegistrations(max_contacts=2, min_expires_s=60, max_expires_s=600)
@@ -23,7 +23,7 @@ def register(
     user: str = "ann",
     source: Hop = HOME,
     now_s: float = 0.0,
-) -> Answer:
+) -> RegisterAnswer:
     head = [
         "REGISTER sip:pbx SIP/2.0",
         "Via: SIP/2.0/UDP 10.0.0.7;branch=z9hG4bK1",
@@ -39,7 +39,7 @@ def register(
     return registrar.register("pbx", "ann", RULES, request, source, now_s)
 
 
-def contacts(answer: Answer) -> list[str]:
+def contacts(answer: RegisterAnswer) -> list[str]:
     return [value for name, value in answer.headers if name == "Contact"]
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from ...leg import LegError
 from ...sip.message import Request, SipError
 from ..capabilities import Headers
-from .requests import InDialog
+from .requests import DialogRequests
 
 RELAY_TYPE = "application/dtmf-relay"
 DTMF_TYPE = "application/dtmf"
@@ -62,7 +62,7 @@ def keys_of(request: Request) -> str:
     return keys
 
 
-class InfoKeys:
+class DtmfInfoSender:
     """Presses keys by INFO, one after the other.
 
     Args:
@@ -70,7 +70,7 @@ class InfoKeys:
         otherwise: presses keys another way, when the peer takes no INFO.
     """
 
-    def __init__(self, talk: InDialog, otherwise: Callable[[str], None]) -> None:
+    def __init__(self, talk: DialogRequests, otherwise: Callable[[str], None]) -> None:
         self._talk = talk
         self._otherwise = otherwise
         self._queue: deque[str] = deque()

@@ -16,7 +16,7 @@ from ...sip.message import Request, Response, SipError
 from ...sip.transaction import Transaction
 from ...sip.transaction_tables import T1_S, T2_S, TIMEOUT_S
 from ..capabilities import SDP_TYPE, capabilities
-from .requests import InDialog, Sent
+from .requests import DialogRequests, SentRequest
 from .session_timer import SessionTimer
 
 MAX_TRIES = 5
@@ -43,7 +43,7 @@ class _Unacknowledged:
     """A 2xx of ours that has had no ACK yet: sent again and again (RFC 3261 section 13.3.1.4)."""
 
     def __init__(
-        self, talk: InDialog, transaction: Transaction, response: Response, offered: bool, on_none: Callable[[], None]
+        self, talk: DialogRequests, transaction: Transaction, response: Response, offered: bool, on_none: Callable[[], None]
     ) -> None:
         self.offered = offered
         """The response carries our offer; its answer comes in the ACK."""
@@ -68,7 +68,7 @@ class _Unacknowledged:
         self._timer.cancel()
 
 
-class Offers:
+class OfferAnswer:
     """Of one dialog.
 
     Args:
@@ -81,7 +81,7 @@ class Offers:
 
     def __init__(
         self,
-        talk: InDialog,
+        talk: DialogRequests,
         negotiation: Negotiation,
         timer: SessionTimer,
         on_refreshed: Callable[[], None],
@@ -286,7 +286,7 @@ class Offers:
                 self._end_ours()
             raise
 
-    async def _wait(self, sent: Sent, done: asyncio.Future[Response], ringing: Callable[[], bool]) -> Response:
+    async def _wait(self, sent: SentRequest, done: asyncio.Future[Response], ringing: Callable[[], bool]) -> Response:
         try:
             async with asyncio.timeout(PATIENCE_S):
                 return await asyncio.shield(done)

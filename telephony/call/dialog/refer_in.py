@@ -8,7 +8,7 @@ from ...sip.grammar import NameAddr, split_list
 from ...sip.message import REASONS, Request, SipError, parse_uri
 from ...sip.replaces import Replaces
 from ...sip.transaction import Transaction
-from .requests import InDialog
+from .requests import DialogRequests
 
 EXPIRES_S = 60
 
@@ -16,7 +16,7 @@ EXPIRES_S = 60
 class Referral:
     """What a peer wants us to do. Its texts are the peer's: hostile, and to be checked against what may be called."""
 
-    def __init__(self, talk: InDialog, request: Request) -> None:
+    def __init__(self, talk: DialogRequests, request: Request) -> None:
         """Raises SipError when it is no referral that could be followed."""
         self.uri, self.replaces = _target(request)
         """Whom to call, without headers; and the dialog to take the place of there, for the INVITE's Replaces."""
@@ -44,7 +44,7 @@ OnRefer = Callable[[Referral], bool]
 """Whether the application follows it, and then reports with `Referral.tell`."""
 
 
-def on_refer(talk: InDialog, transaction: Transaction, handler: OnRefer | None) -> None:
+def on_refer(talk: DialogRequests, transaction: Transaction, handler: OnRefer | None) -> None:
     """Answer a REFER. Raises SipError."""
     referral = Referral(talk, transaction.request)
     if handler is None or not handler(referral):

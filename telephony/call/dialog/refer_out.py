@@ -20,19 +20,19 @@ from ...sip.message import Request, Response, SipError, parse_uri
 from ...sip.replaces import Replaces
 from ...sip.transaction import Transaction
 from ..capabilities import Headers
-from .requests import InDialog, Sent
+from .requests import DialogRequests, SentRequest
 
 NOTIFY_PATIENCE_S = 40.0
 """How long the peer may leave open what became of the transfer."""
 _FRAGMENT = re.compile(rb"\s*SIP/2\.0 ([1-6][0-9]{2})(?: ([^\r\n]{0,200}))?", re.IGNORECASE)
 
 OnProgress = Callable[[int, str], None]
-Elsewhere = Callable[[URI], URI | None]
+ReferTarget = Callable[[URI], URI | None]
 """Where our peer may be sent, in words that it understands; None: it may not be sent there."""
 
 
 @dataclass(frozen=True, slots=True)
-class Transferred:
+class TransferResult:
     """A transfer that has worked, as far as the peer says."""
 
     status: int
@@ -45,7 +45,7 @@ def replaces_of(dialog: Dialog) -> Replaces:
     return Replaces(dialog.call_id, dialog.remote_tag or "0", dialog.local_tag)
 
 
-def destination(candidates: Sequence[str], elsewhere: Elsewhere) -> str:
+def destination(candidates: Sequence[str], elsewhere: ReferTarget) -> str:
     """The first of the candidates that the peer may be sent to.
 
     Raises ValueError for a URI that cannot be called, or that brings headers of its own; LegError 403 when it may be
@@ -70,15 +70,15 @@ def refer_to(uri: str, replaces: Dialog | None) -> str:
     return f"<{uri}>" if replaces is None else f"<{uri}?Replaces={quote(str(replaces_of(replaces)), safe='')}>"
 
 
-class Transfers:
+class ReferSender:
     """The transfers of one dialog, one at a time."""
 
-    def __init__(self, talk: InDialog) -> None:
+    def __init__(self, talk: DialogRequests) -> None:
         self._talk = talk
-        self._sent: Sent | None = None
+        self._sent: SentRequest | None = None
         self.accepted = False
         """The peer has taken a transfer on, and not told yet how it went."""
-        self._result: asyncio.Future[Transferred] | None = None
+        self._result: asyncio.Future[TransferResult] | None = None
         self._on_progress: OnProgress | None = None
         self._any = False
 
@@ -90,7 +90,7 @@ class Transfers:
         on_progress: OnProgress | None = None,
         subscribe: bool = True,
         patience_s: float = NOTIFY_PATIENCE_S,
-    ) -> Transferred:
+    ) -> TransferResult:
         """Ask the peer to call `uri`, in the place of `replaces`, and wait until it has or has not.
 
         Args:
@@ -181,7 +181,7 @@ class Transfers:
 
     def _succeed(self, status: int, reason: str) -> None:
         if self._result is not None and not self._result.done():
-            self._result.set_result(Transferred(status, reason))
+            self._result.set_result(TransferResult(status, reason))
 
     def _fail(self, status: int, reason: str) -> None:
         self.accepted = False

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from ...call_policy import SessionTimer as Wish
+from ...call_policy import SessionTimerPolicy as Wish
 from ...sip.grammar import parse_params
 from ...sip.message import Request, Response, SipError
 from ..capabilities import Headers

@@ -20,22 +20,22 @@ from ...leg import LegError
 from ...media.session import MediaSession
 from ...sdp.negotiation import Negotiation, SdpError
 from ...sip.dialog import Dialog, key_of
-from ...sip.digest import Login
+from ...sip.digest import DigestClient
 from ...sip.endpoint import Endpoint
 from ...sip.grammar import is_token
 from ...sip.hop import Hop
 from ...sip.message import Request, Response, SipError
-from ...sip.reason import Reason
-from ...sip.reason import read as read_reasons
+from ...sip.reason_header import Reason
+from ...sip.reason_header import read as read_reasons
 from ...sip.transaction import Transaction
-from .media_leg import Voice
+from .media_leg import MediaLeg
 from .offer_answer import Method
 from .refer_in import OnRefer
-from .refer_out import NOTIFY_PATIENCE_S, OnProgress, Transferred, destination
-from .requests import InDialog
+from .refer_out import NOTIFY_PATIENCE_S, OnProgress, TransferResult, destination
+from .requests import DialogRequests
 from .session_timer import SessionTimer
-from .termination import REPLACED, Ending, reason_of
-from .usage import Conversation
+from .termination import REPLACED, Termination, reason_of
+from .usage import InviteUsage
 
 BYE_PATIENCE_S = 2.0
 """How long `hang_up` waits for the peer to confirm; the BYE is retransmitted longer than that by itself."""
@@ -44,11 +44,11 @@ _OWN_METHODS = frozenset({"INVITE", "ACK", "BYE", "CANCEL", "PRACK"})
 
 log = logging.getLogger(__name__)
 
-Elsewhere = Callable[[str, URI], URI | None]
+TransferTarget = Callable[[str, URI], URI | None]
 """Where the peer on the trunk of that name ("" for none) may be sent, see `Trunks.elsewhere`."""
 
 
-class SipLeg(Voice):
+class SipLeg(MediaLeg):
     """See `telephony.leg.Leg`. Made by the agent, for calls either way.
 
     Args:
@@ -72,10 +72,10 @@ class SipLeg(Voice):
         terms: Terms,
         peer: str,
         on_over: Callable[[SipLeg], None],
-        elsewhere: Elsewhere,
+        elsewhere: TransferTarget,
         *,
         called: URI | None = None,
-        login: Login | None = None,
+        login: DigestClient | None = None,
         timer: SessionTimer | None = None,
     ) -> None:
         super().__init__(cast("MediaSession", negotiation.media))
@@ -85,7 +85,7 @@ class SipLeg(Voice):
         self.terms = terms
         self.called = called
         self._elsewhere = elsewhere
-        self._ending = Ending()
+        self._ending = Termination()
         self.ended_by = ""
         """When closed: why, in words, with what the peer's BYE said (``caller: Q.850 16 Normal call clearing``)."""
         self.reasons: list[Reason] = []
@@ -95,16 +95,16 @@ class SipLeg(Voice):
         self._on_over = on_over
         self._over = False
         self._told = asyncio.get_running_loop().create_future()
-        self._ack: tuple[InDialog, Request] | None = None
+        self._ack: tuple[DialogRequests, Request] | None = None
         self._enter(dialog, negotiation, login, timer or SessionTimer(terms.timer))
         self.media.on_timeout = self._on_no_media
 
-    def _enter(self, dialog: Dialog, negotiation: Negotiation, login: Login | None, timer: SessionTimer) -> None:
+    def _enter(self, dialog: Dialog, negotiation: Negotiation, login: DigestClient | None, timer: SessionTimer) -> None:
         """Take up a dialog, the first one or a later one."""
         self.dialog = dialog
         self.negotiation = negotiation
         self.timer = timer
-        self._talking = Conversation(self.endpoint, dialog, negotiation, timer, login, self, self.media.send_dtmf)
+        self._talking = InviteUsage(self.endpoint, dialog, negotiation, timer, login, self, self.media.send_dtmf)
 
     def _on_no_media(self) -> None:
         why = self.media.refused_security
@@ -197,12 +197,12 @@ class SipLeg(Voice):
         on_progress: OnProgress | None = None,
         subscribe: bool = True,
         patience_s: float = NOTIFY_PATIENCE_S,
-    ) -> Transferred:
+    ) -> TransferResult:
         """Have the peer call somebody else (REFER), and leave the call when it has.
 
         `replaces` is our leg with the target, for an attended transfer; `uri` may be left out then: the target's
         Contact is meant, or, where the peer may not be sent to that, what we called it by. The rest is as in
-        `Transfers.refer`.
+        `ReferSender.refer`.
 
         A peer on a trunk is sent only where that trunk may be used to call: LegError 403 otherwise, and nothing is
         sent. A peer without a trunk is sent wherever the caller of this method says; a URI that somebody else had a
@@ -230,7 +230,7 @@ class SipLeg(Voice):
         body: bytes | None = None,
         headers: Sequence[tuple[str, str]] = (),
     ) -> None:
-        """Answer the INVITE that made this dialog with 200, see `Offers.answer`. Raises SdpError."""
+        """Answer the INVITE that made this dialog with 200, see `OfferAnswer.answer`. Raises SdpError."""
         self._talking.offers.answer(transaction, request, body, headers)
 
     def answered(self, response: Response, invite: Request | None = None) -> None:

@@ -8,23 +8,23 @@ from typing import Protocol
 from ...call_policy import Terms
 from ...sdp.negotiation import Negotiation
 from ...sip.dialog import Dialog
-from ...sip.digest import Login
+from ...sip.digest import DigestClient
 from ...sip.endpoint import Endpoint
 from ...sip.hop import Hop
 from ...sip.message import Request, SipError
 from ...sip.transaction import Transaction
 from ..capabilities import ALLOW, SDP_TYPE, capabilities
-from .dtmf_info import DTMF_TYPE, RELAY_TYPE, InfoKeys, InfoRefused, keys_of
-from .offer_answer import Offers
+from .dtmf_info import DTMF_TYPE, RELAY_TYPE, DtmfInfoSender, InfoRefused, keys_of
+from .offer_answer import OfferAnswer
 from .refer_in import OnRefer, on_refer
-from .refer_out import Transfers
-from .refresher import Keeper
-from .requests import InDialog
+from .refer_out import ReferSender
+from .session_refresher import SessionRefresher
+from .requests import DialogRequests
 from .session_timer import SessionTimer
 from .termination import EXPIRED
 
 
-class Owner(Protocol):
+class UsageOwner(Protocol):
     """The leg, as its conversations see it."""
 
     terms: Terms
@@ -40,7 +40,7 @@ class Owner(Protocol):
         """A key was pressed by INFO."""
 
 
-class Conversation:
+class InviteUsage:
     """One dialog with what acts in it. A leg has one at a time; `SipLeg.adopt` begins another.
 
     Args:
@@ -59,15 +59,15 @@ class Conversation:
         dialog: Dialog,
         negotiation: Negotiation,
         timer: SessionTimer,
-        login: Login | None,
-        owner: Owner,
+        login: DigestClient | None,
+        owner: UsageOwner,
         press: Callable[[str], None],
     ) -> None:
-        self.talk = InDialog(endpoint, dialog, owner.end, login)
-        self.offers = Offers(self.talk, negotiation, timer, lambda: self.keeper.set(), owner.fail)
-        self.keeper = Keeper(timer, self.offers.refresh, lambda: owner.end(EXPIRED))
-        self.transfers = Transfers(self.talk)
-        self.keys = InfoKeys(self.talk, press)
+        self.talk = DialogRequests(endpoint, dialog, owner.end, login)
+        self.offers = OfferAnswer(self.talk, negotiation, timer, lambda: self.keeper.set(), owner.fail)
+        self.keeper = SessionRefresher(timer, self.offers.refresh, lambda: owner.end(EXPIRED))
+        self.transfers = ReferSender(self.talk)
+        self.keys = DtmfInfoSender(self.talk, press)
         self._owner = owner
 
     def leave(self, *, ended: bool = False) -> None:

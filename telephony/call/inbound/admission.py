@@ -10,7 +10,7 @@ RELIEF_S = 1.0
 """New calls are refused for this long after the loop was seen to lag."""
 
 Why = Literal["calls", "calls-per-second", "overload", "draining"]
-"""As in `happenings.Refused`."""
+"""As in `happenings.SourceRefused`."""
 
 
 class Admission:

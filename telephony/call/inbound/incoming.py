@@ -17,20 +17,20 @@ from ...sdp.negotiation import Negotiation, SdpError
 from ...sip.dialog import Dialog
 from ...sip.endpoint import RETRY_AFTER_S, Endpoint
 from ...sip.message import REASONS, Request, SipError, respond
-from ...sip.reason import Reason
-from ...sip.reason import read as read_reasons
+from ...sip.reason_header import Reason
+from ...sip.reason_header import read as read_reasons
 from ...sip.transaction import Transaction
-from ...sip.trust import HeaderView, without_verstat
+from ...sip.trusted_headers import HeaderView, without_verstat
 from ...trunk.model import Trunk
 from ..capabilities import SDP_TYPE, Headers, capabilities
 from ..dialog.early import EarlyDialog
-from ..dialog.reliable import EXTENSION, ReliableSender, has_tag
+from ..dialog.reliable_provisional import EXTENSION, ReliableSender, has_tag
 from ..dialog.sipleg import SipLeg
 
 log = logging.getLogger(__name__)
 
 
-class Party(Protocol):
+class IncomingCallOwner(Protocol):
     """Whoever keeps account of a call until it is answered or refused: the agent."""
 
     def on_answered(self, incoming: IncomingCall, leg: SipLeg) -> None:
@@ -47,7 +47,7 @@ class Party(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class IdentifiedCaller:
     """On what footing a request was let in."""
 
     trunk: Trunk | None = None
@@ -74,8 +74,8 @@ class IncomingCall:
         engine: MediaEngine,
         transaction: Transaction,
         dialog: Dialog,
-        entry: Entry,
-        party: Party,
+        entry: IdentifiedCaller,
+        party: IncomingCallOwner,
     ) -> None:
         request = transaction.request
         loop = asyncio.get_running_loop()

@@ -7,11 +7,11 @@ from ...sip.message import SipError
 from ...sip.replaces import Replaces
 from ..dialog.early import EarlyDialog
 from ..dialog.sipleg import SipLeg
-from ..dialog_table import Dialogs
-from .incoming import Entry
+from ..dialog_table import DialogTable
+from .incoming import IdentifiedCaller
 
 
-def find_replaced(dialogs: Dialogs, replaces: Replaces, entry: Entry, source: Hop) -> SipLeg | EarlyDialog:
+def find_replaced(dialogs: DialogTable, replaces: Replaces, entry: IdentifiedCaller, source: Hop) -> SipLeg | EarlyDialog:
     """The leg to go on with the sender of the INVITE, or the call that we are dialling and he picks up.
 
     Raises SipError: 481 there is none (a call that rings here counts as none), 603 it is over, 486 it is answered and
@@ -33,7 +33,7 @@ def find_replaced(dialogs: Dialogs, replaces: Replaces, entry: Entry, source: Ho
     return found
 
 
-def _may(found: SipLeg | EarlyDialog, entry: Entry, source: Hop) -> bool:
+def _may(found: SipLeg | EarlyDialog, entry: IdentifiedCaller, source: Hop) -> bool:
     """RFC 3891 section 5: the same trunk, somebody who has proved himself, or without trunks the same host."""
     if entry.user:
         return True

@@ -12,30 +12,30 @@ import secrets
 from collections.abc import Callable
 
 from ...call_policy import Terms
-from ...events import Refused, Watch
+from ...events import SourceRefused, OnEvent
 from ...sdp.negotiation import SdpError, check_offer
 from ...sip.challenge import Challenger
 from ...sip.endpoint import RETRY_AFTER_S, Endpoint
-from ...sip.flood_guard import Gate
+from ...sip.flood_guard import FloodGuard
 from ...sip.hop import Hop
 from ...sip.message import Request, SipError
-from ...trunk.limits import Refusal as NoRoom
-from ...trunk.limits import Ticket
+from ...trunk.limits import TrunkFull as NoRoom
+from ...trunk.limits import ChannelLease
 from ...trunk.model import Trunk
 from ...trunk.registry import Trunks
 from ..capabilities import EXTENSIONS, SDP_TYPE, Headers
-from ..dialog.reliable import EXTENSION as RELIABLE
-from ..dialog.reliable import has_tag
+from ..dialog.reliable_provisional import EXTENSION as RELIABLE
+from ..dialog.reliable_provisional import has_tag
 from ..dialog.session_timer import SessionTimer
 from .admission import Admission, Why
-from .anonymous_limit import Strangers
-from .incoming import Entry
+from .anonymous_limit import AnonymousLimit
+from .incoming import IdentifiedCaller
 
 MAX_TAGS = 32
 """Extensions named in a 420."""
 
 
-class Refusal(SipError):
+class RequestRejected(SipError):
     """An answer with headers.
 
     Attributes:
@@ -48,7 +48,7 @@ class Refusal(SipError):
         self.cheap = cheap
 
 
-class Doorkeeper:
+class CallScreening:
     """The checks of one user agent.
 
     Args:
@@ -69,9 +69,9 @@ class Doorkeeper:
         admission: Admission,
         calls: Callable[[], int],
         *,
-        strangers: Strangers | None,
-        gate: Gate | None,
-        watch: Watch,
+        strangers: AnonymousLimit | None,
+        gate: FloodGuard | None,
+        watch: OnEvent,
         challenger: Challenger,
     ) -> None:
         self._endpoint = endpoint
@@ -90,15 +90,15 @@ class Doorkeeper:
         text = f"{head.call_id}\n{head.from_.tag}\n{head.seq}".encode("utf-8", "replace")
         return hmac.digest(self._secret, text, hashlib.sha256).hex()[:16]
 
-    def identify(self, request: Request, source: Hop) -> Entry:
+    def identify(self, request: Request, source: Hop) -> IdentifiedCaller:
         """Whose request this is. Raises Refusal, the same whoever is called: 403 or 401."""
         trunk = self._trunks.identify(source, request)
         if trunk is None:
             if self._strangers is None:
-                self._watch(Refused("unlisted", source.host))
-                raise Refusal(403, cheap=True)
-            return Entry(None, self._trunks.terms(None))
-        return Entry(trunk, self._trunks.terms(trunk), self._prove(trunk, request, source))
+                self._watch(SourceRefused("unlisted", source.host))
+                raise RequestRejected(403, cheap=True)
+            return IdentifiedCaller(None, self._trunks.terms(None))
+        return IdentifiedCaller(trunk, self._trunks.terms(trunk), self._prove(trunk, request, source))
 
     def _prove(self, trunk: Trunk, request: Request, source: Hop) -> str:
         """As whom the caller has proved himself. Raises Refusal 401."""
@@ -111,13 +111,13 @@ class Doorkeeper:
                 self._gate.proved(source.host, _now())
             return verdict.user
         if verdict.result == "wrong":
-            self._watch(Refused("digest", source.host, trunk.name))
+            self._watch(SourceRefused("digest", source.host, trunk.name))
             certain = verdict.solicited or source.reliable
             if self._gate is not None and self._gate.failed(source.host, _now(), certain=certain):
-                raise Refusal(403, cheap=True)
+                raise RequestRejected(403, cheap=True)
         stale = verdict.result in ("stale", "replayed")
         challenge = self._challenger.challenge(stale, algorithms=trunk.digest, source=source.host)
-        raise Refusal(401, challenge, cheap=True)
+        raise RequestRejected(401, challenge, cheap=True)
 
     def check(self, request: Request, source: Hop, terms: Terms) -> None:
         """Refuse at once what could not be answered later (RFC 3261 section 8.2). Raises SipError."""
@@ -126,15 +126,15 @@ class Doorkeeper:
         check_extensions(request, terms)
         encoding = request.headers.get("Content-Encoding", "identity") or "identity"
         if encoding.lower() != "identity":
-            raise Refusal(415, [("Accept-Encoding", "identity")])
+            raise RequestRejected(415, [("Accept-Encoding", "identity")])
         short = SessionTimer(terms.timer).refusal(request)
         if short is not None:
-            raise Refusal(422, short, reason="Session Interval Too Small")
+            raise RequestRejected(422, short, reason="Session Interval Too Small")
         if not request.body:
             return
         kind = (request.headers.get("Content-Type") or "").partition(";")[0].strip().lower()
         if kind != SDP_TYPE:
-            raise Refusal(415, [("Accept", SDP_TYPE)])
+            raise RequestRejected(415, [("Accept", SDP_TYPE)])
         try:
             check_offer(request.body, self._endpoint.local_host(source), terms)
         except SdpError as error:
@@ -146,7 +146,7 @@ class Doorkeeper:
         if why is not None:
             raise self._no_room(why, host, trunk)
 
-    def admit(self, entry: Entry, host: str) -> Ticket:
+    def admit(self, entry: IdentifiedCaller, host: str) -> ChannelLease:
         """A place for the call. Raises Refusal: 503 with Retry-After, or what its trunk says."""
         trunk = entry.trunk
         if trunk is None:
@@ -156,12 +156,12 @@ class Doorkeeper:
             raise self._no_room(why, host, trunk)
         ticket = self._trunks.admit(trunk, _now())
         if isinstance(ticket, NoRoom):
-            self._watch(Refused(ticket.why, host, trunk.name))
+            self._watch(SourceRefused(ticket.why, host, trunk.name))
             after = ticket.retry_after_s
-            raise Refusal(ticket.status, [] if after is None else [("Retry-After", str(after))], cheap=True)
+            raise RequestRejected(ticket.status, [] if after is None else [("Retry-After", str(after))], cheap=True)
         return ticket
 
-    def _admit_stranger(self, host: str) -> Ticket:
+    def _admit_stranger(self, host: str) -> ChannelLease:
         place = None if self._strangers is None else self._strangers.admit(host)
         if place is None:
             raise self._no_room("calls", host, None)
@@ -171,9 +171,9 @@ class Doorkeeper:
             raise self._no_room(why, host, None)
         return place
 
-    def _no_room(self, why: Why, host: str, trunk: Trunk | None) -> Refusal:
-        self._watch(Refused(why, host, "" if trunk is None else trunk.name))
-        return Refusal(503, [("Retry-After", str(RETRY_AFTER_S))], cheap=True)
+    def _no_room(self, why: Why, host: str, trunk: Trunk | None) -> RequestRejected:
+        self._watch(SourceRefused(why, host, "" if trunk is None else trunk.name))
+        return RequestRejected(503, [("Retry-After", str(RETRY_AFTER_S))], cheap=True)
 
 
 def check_extensions(request: Request, terms: Terms) -> None:
@@ -183,10 +183,10 @@ def check_extensions(request: Request, terms: Terms) -> None:
     known = [one for one in EXTENSIONS if one != RELIABLE or terms.reliable != "off"]
     unknown = [tag for tag in wanted if tag.lower() not in known]
     if unknown:
-        raise Refusal(420, [("Unsupported", ", ".join(unknown[:MAX_TAGS]))])
+        raise RequestRejected(420, [("Unsupported", ", ".join(unknown[:MAX_TAGS]))])
     supported = [*request.headers.getlist("Supported"), *required]
     if request.method == "INVITE" and terms.reliable == "required" and not has_tag(supported, RELIABLE):
-        raise Refusal(421, [("Require", RELIABLE)], reason="Extension Required")
+        raise RequestRejected(421, [("Require", RELIABLE)], reason="Extension Required")
 
 
 def _now() -> float:

@@ -14,8 +14,8 @@ from ...sip.hop import Hop
 from ...sip.message import Request, Response, SipError
 from ..capabilities import SDP_TYPE
 from ..dialog.early import EarlyDialog, PickUp
-from ..dialog.reliable import ReliableReceiver, is_reliable
-from .request import Order, Progress
+from ..dialog.reliable_provisional import ReliableReceiver, is_reliable
+from .call_request import CallRequest, CallProgress
 
 MAX_BRANCHES = 16
 """Forks that are followed; more only ring."""
@@ -23,7 +23,7 @@ MAX_BRANCHES = 16
 log = logging.getLogger(__name__)
 
 
-class Branch:
+class ForkBranch:
     """One of the called parties."""
 
     def __init__(self, negotiation: Negotiation) -> None:
@@ -32,7 +32,7 @@ class Branch:
         self.early: EarlyDialog | None = None
 
 
-class Ringing:
+class EarlyDialogs:
     """What is known of an INVITE before its final response.
 
     Args:
@@ -41,12 +41,12 @@ class Ringing:
         pick_up: see `EarlyDialog`.
     """
 
-    def __init__(self, order: Order, negotiation: Negotiation, pick_up: PickUp) -> None:
+    def __init__(self, order: CallRequest, negotiation: Negotiation, pick_up: PickUp) -> None:
         self._order = order
         self._negotiation = negotiation
         self._pick_up = pick_up
-        self._branches: dict[str, Branch] = {}
-        self._audible: Branch | None = None
+        self._branches: dict[str, ForkBranch] = {}
+        self._audible: ForkBranch | None = None
         self._muted = False
         """The called party's network takes no audio of ours yet."""
 
@@ -67,7 +67,7 @@ class Ringing:
             if rack is not None and branch.early is not None:
                 branch.early.settled = not branch.negotiation.offering
                 branch.early.request("PRACK", [("RAck", rack)], answer, None)
-        self._order.on_progress(Progress(response.code, response.phrase, self._audible is not None))
+        self._order.on_progress(CallProgress(response.code, response.phrase, self._audible is not None))
 
     def count(self, dialog: Dialog) -> None:
         """Go on counting in a confirmed dialog where its early one stopped, after the PRACKs."""
@@ -96,7 +96,7 @@ class Ringing:
         negotiation.offering = not self._order.late_offer
         return negotiation
 
-    def _branch_of(self, invite: Request, hop: Hop, response: Response) -> Branch | None:
+    def _branch_of(self, invite: Request, hop: Hop, response: Response) -> ForkBranch | None:
         tag = response.head.to.tag
         if not tag:
             return None
@@ -104,7 +104,7 @@ class Ringing:
         if branch is None:
             if len(self._branches) >= MAX_BRANCHES:
                 return None
-            branch = self._branches[tag] = Branch(self._fork())
+            branch = self._branches[tag] = ForkBranch(self._fork())
         if branch.early is None and response.headers.get("Contact"):
             try:
                 dialog = Dialog.as_client(invite, response, hop)
@@ -117,7 +117,7 @@ class Ringing:
             self._order.dialogs.add_early(branch.early)
         return branch
 
-    def _read_body(self, branch: Branch, response: Response) -> bytes:
+    def _read_body(self, branch: ForkBranch, response: Response) -> bytes:
         """Take the session description of a provisional response; returns our answer when it is an offer."""
         negotiation = branch.negotiation
         if not response.body or not _is_sdp(response):
@@ -138,7 +138,7 @@ class Ringing:
         self._hear(branch, response, renewed=negotiation.agreed != before)
         return answer
 
-    def _hear(self, branch: Branch, response: Response, renewed: bool) -> None:
+    def _hear(self, branch: ForkBranch, response: Response, renewed: bool) -> None:
         """Let the media follow the latest called party (RFC 3261 section 13.2.1), as far as it may (RFC 5009)."""
         negotiation = branch.negotiation
         if negotiation.agreed is None:

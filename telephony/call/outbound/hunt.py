@@ -10,23 +10,23 @@ from sipmessage import URI
 
 from ...leg import AudioHandler, LegError
 from ...media.codecs import Pcm
-from ...sip.digest import Login
-from ...sip.reason import Reason
-from ...trunk.caller_id import Dress
-from ...trunk.next_hops import Way
+from ...sip.digest import DigestClient
+from ...sip.reason_header import Reason
+from ...trunk.caller_id import OutgoingIdentity
+from ...trunk.next_hops import NextHop
 from ..dialog.sipleg import SipLeg
-from .invite import Attempt
+from .invite import InviteAttempt
 from .redirects import Redirects
-from .request import CallFailed, Order, Progress
+from .call_request import CallFailed, CallRequest, CallProgress
 
 HOP_PATIENCE_S = 4.0
 """How long a hop may be silent while there is another one; the last one has all of timer B, 32 s."""
 
-Ways = Callable[[URI], Awaitable[list[Way]]]
-DressUp = Callable[[Way], tuple[Dress, Login | None]]
+FindNextHops = Callable[[URI], Awaitable[list[NextHop]]]
+IdentityFor = Callable[[NextHop], tuple[OutgoingIdentity, DigestClient | None]]
 
 
-class Dialling:
+class OutgoingCall:
     """A call that is being placed. Made by `UserAgent.dial`.
 
     Args:
@@ -39,13 +39,13 @@ class Dialling:
 
     def __init__(
         self,
-        order: Order,
-        ways: Ways,
-        dress: DressUp,
+        order: CallRequest,
+        ways: FindNextHops,
+        dress: IdentityFor,
         may_redirect: Callable[[URI], bool],
         ring_s: float,
     ) -> None:
-        self.on_progress: Callable[[Progress], None] | None = None
+        self.on_progress: Callable[[CallProgress], None] | None = None
         """Called with each provisional response."""
         self.on_early_audio: AudioHandler | None = None
         """Called with each block (int16, mono, `rate_hz`) that the called party sends before the answer."""
@@ -61,7 +61,7 @@ class Dialling:
         self._redirects = Redirects(order.uri, order.terms.redirects, may_redirect)
         self._ring_s = ring_s
         self._reason: Reason | None = None
-        self._attempt: Attempt | None = None
+        self._attempt: InviteAttempt | None = None
         order.on_progress = self._on_progress
         order.media.on_audio = self._on_audio
         self._task = asyncio.get_running_loop().create_task(self._run())
@@ -152,11 +152,11 @@ class Dialling:
                     break  # a redirect to several places is tried to its end
         raise failure
 
-    async def _try_ways(self, ways: list[Way]) -> SipLeg:
+    async def _try_ways(self, ways: list[NextHop]) -> SipLeg:
         failure: CallFailed | None = None
         for number, way in enumerate(ways, 1):
             dress, login = self._dress(way)
-            attempt = self._attempt = Attempt(self._order, way, dress, login)
+            attempt = self._attempt = InviteAttempt(self._order, way, dress, login)
             try:
                 leg = await attempt.run(HOP_PATIENCE_S if number < len(ways) else None)
                 self._order.media.on_audio = None
@@ -169,7 +169,7 @@ class Dialling:
         assert failure is not None  # `ways` is never empty
         raise failure
 
-    def _on_progress(self, progress: Progress) -> None:
+    def _on_progress(self, progress: CallProgress) -> None:
         self.ringing = self.ringing or progress.status == 180
         self.early_audio = progress.early_media
         if self.on_progress is not None:

@@ -11,28 +11,28 @@ from ...call_policy import Terms
 from ...leg import LegError
 from ...sdp.negotiation import Negotiation, SdpError
 from ...sip.dialog import Dialog, cancel_of
-from ...sip.digest import Login
+from ...sip.digest import DigestClient
 from ...sip.hop import with_room
 from ...sip.message import Request, Response, SipError, encode, new_branch, read_head
-from ...sip.reason import Reason
+from ...sip.reason_header import Reason
 from ...sip.transaction import Transaction
 from ...sip.transaction_tables import TIMEOUT_S
-from ...trunk.caller_id import Dress
-from ...trunk.next_hops import Way
+from ...trunk.caller_id import OutgoingIdentity
+from ...trunk.next_hops import NextHop
 from ..capabilities import SDP_TYPE, capabilities
-from ..dialog.reliable import EXTENSION
+from ..dialog.reliable_provisional import EXTENSION
 from ..dialog.session_timer import SessionTimer
 from ..dialog.sipleg import SipLeg
-from .forking import MAX_BRANCHES, Ringing
-from .late_answer import Farewell
-from .request import CallFailed, Order
+from .forking import MAX_BRANCHES, EarlyDialogs
+from .unwanted_answer import UnwantedAnswer
+from .call_request import CallFailed, CallRequest
 
 MAX_TRIES = 6
 """INVITEs to one hop: challenges by server and proxy, a session interval, the change of transport."""
 ELSEWHERE = Reason("SIP", 200, "Call completed elsewhere")
 
 
-class Attempt:
+class InviteAttempt:
     """One INVITE to one hop, sent anew for challenges. `result` gets the leg, or a CallFailed.
 
     Args:
@@ -42,7 +42,7 @@ class Attempt:
         login: answers challenges.
     """
 
-    def __init__(self, order: Order, way: Way, dress: Dress, login: Login | None) -> None:
+    def __init__(self, order: CallRequest, way: NextHop, dress: OutgoingIdentity, login: DigestClient | None) -> None:
         loop = asyncio.get_running_loop()
         self.result: asyncio.Future[SipLeg] = loop.create_future()
         self.heard: asyncio.Future[None] = loop.create_future()
@@ -57,7 +57,7 @@ class Attempt:
         self._negotiation = Negotiation(
             order.media, order.endpoint.local_host(way.hop), order.terms, source_host=way.hop.host
         )
-        self._ringing = Ringing(order, self._negotiation, self._pick_up)
+        self._ringing = EarlyDialogs(order, self._negotiation, self._pick_up)
         self._timer = SessionTimer(order.terms.timer)
         self._no_tcp = False
         self._tries = 0
@@ -68,7 +68,7 @@ class Attempt:
         self._cancelled = False
         self._leg: SipLeg | None = None
         self._leg_tag = ""
-        self._farewells: dict[str, Farewell] = {}
+        self._farewells: dict[str, UnwantedAnswer] = {}
 
     def start(self) -> None:
         """Send the INVITE."""
@@ -157,7 +157,7 @@ class Attempt:
         if response is not None and (self._login is None or not self._login.answer(response, invite)):
             return False
         self._ringing.forget()
-        self._ringing = Ringing(self._order, self._negotiation, self._pick_up)
+        self._ringing = EarlyDialogs(self._order, self._negotiation, self._pick_up)
         self._send(invite, dressed=response is not None)
         return True
 
@@ -263,12 +263,12 @@ class Attempt:
             return
         body = b""
         if self._order.late_offer and response.body:
-            with_offer = Negotiation(_Nowhere(self._order.media.port), self._negotiation.ip, self._order.terms)
+            with_offer = Negotiation(_NoMedia(self._order.media.port), self._negotiation.ip, self._order.terms)
             try:
                 body = with_offer.answer(response.body)
             except SdpError:
                 body = b""
-        self._farewells[dialog.remote_tag] = Farewell(self._order.endpoint, dialog, invite, reason, body)
+        self._farewells[dialog.remote_tag] = UnwantedAnswer(self._order.endpoint, dialog, invite, reason, body)
 
     def _fail(self, error: CallFailed) -> None:
         self._ringing.forget()
@@ -292,7 +292,7 @@ class Attempt:
         asyncio.get_running_loop().call_later(TIMEOUT_S, endpoint.abandon, transaction)
 
 
-class _Nowhere:
+class _NoMedia:
     """Media of a call that is hung up at once."""
 
     def __init__(self, port: int) -> None:

@@ -14,20 +14,20 @@ from sipmessage import URI
 from ...call_policy import Terms
 from ...leg import LegError
 from ...media.engine import MediaEngine, PortsExhausted
-from ...sip.digest import Credentials, Login
+from ...sip.digest import Credentials, DigestClient
 from ...sip.endpoint import Endpoint
 from ...sip.grammar import is_token
 from ...sip.message import SipError, parse_uri
-from ...trunk.caller_id import Caller, Dress
-from ...trunk.limits import Refusal, Ticket
+from ...trunk.caller_id import CallingParty, OutgoingIdentity
+from ...trunk.limits import TrunkFull, ChannelLease
 from ...trunk.model import Trunk
-from ...trunk.next_hops import Way
+from ...trunk.next_hops import NextHop
 from ...trunk.registry import Trunks
-from ..accounting import Account
+from ..accounting import CallAccounting
 from ..dialog.sipleg import SipLeg
-from ..dialog_table import Dialogs
-from .hunt import Dialling
-from .request import Order
+from ..dialog_table import DialogTable
+from .hunt import OutgoingCall
+from .call_request import CallRequest
 
 RING_S = 20.0
 MAX_LOGINS = 256
@@ -39,7 +39,7 @@ _OURS = frozenset(
 )
 
 
-class Wishes(TypedDict, total=False):
+class CallOptions(TypedDict, total=False):
     """What may be said of a call of ours; everything may be left out."""
 
     from_name: str
@@ -62,7 +62,7 @@ class Wishes(TypedDict, total=False):
     """Leave the offer to the called party."""
 
 
-class Placing:
+class Originator:
     """The calling side of one user agent.
 
     Args:
@@ -80,12 +80,12 @@ class Placing:
         endpoint: Endpoint,
         trunks: Trunks,
         engine: MediaEngine,
-        dialogs: Dialogs,
-        account: Account,
+        dialogs: DialogTable,
+        account: CallAccounting,
         on_over: Callable[[SipLeg], None],
         on_change: Callable[[], None],
     ) -> None:
-        self.dialling: set[Dialling] = set()
+        self.dialling: set[OutgoingCall] = set()
         """Calls that are neither answered nor failed."""
         self._endpoint = endpoint
         self._trunks = trunks
@@ -94,9 +94,9 @@ class Placing:
         self._account = account
         self._on_over = on_over
         self._on_change = on_change
-        self._logins: OrderedDict[Credentials, Login] = OrderedDict()
+        self._logins: OrderedDict[Credentials, DigestClient] = OrderedDict()
 
-    def dial(self, uri: str, wishes: Wishes) -> Dialling:
+    def dial(self, uri: str, wishes: CallOptions) -> OutgoingCall:
         """Begin to place a call.
 
         Args:
@@ -123,7 +123,7 @@ class Placing:
         except PortsExhausted as error:
             ticket.release()
             raise LegError(503, "No Media Port Free") from error
-        order = Order(
+        order = CallRequest(
             self._endpoint,
             self._dialogs,
             media,
@@ -135,14 +135,14 @@ class Placing:
             late_offer=wishes.get("late_offer", False),
             on_over=self._on_over,
         )
-        caller = Caller(wishes.get("from_user", ""), wishes.get("from_name", ""), wishes.get("private", False))
+        caller = CallingParty(wishes.get("from_user", ""), wishes.get("from_name", ""), wishes.get("private", False))
         credentials = wishes.get("credentials")
 
-        def dress(way: Way) -> tuple[Dress, Login | None]:
+        def dress(way: NextHop) -> tuple[OutgoingIdentity, DigestClient | None]:
             worn = self._trunks.dress(trunk, caller, way.hop)
             return worn, self._login(credentials or worn.credentials)
 
-        dialling = Dialling(
+        dialling = OutgoingCall(
             order,
             lambda to: self._trunks.ways(trunk, to),
             dress,
@@ -154,7 +154,7 @@ class Placing:
         self._account.placed(dialling, terms.trunk, ticket)
         return dialling
 
-    def _done(self, dialling: Dialling) -> None:
+    def _done(self, dialling: OutgoingCall) -> None:
         self.dialling.discard(dialling)
         self._on_change()
 
@@ -170,19 +170,19 @@ class Placing:
             raise LegError(403, f"{uri} is not among the destinations of trunk {trunk.name}")
         return trunk
 
-    def _admit(self, trunk: Trunk | None) -> Ticket:
+    def _admit(self, trunk: Trunk | None) -> ChannelLease:
         """A place on the trunk. Raises LegError."""
         if trunk is None:
-            return Ticket()
+            return ChannelLease()
         ticket = self._trunks.admit(trunk, asyncio.get_running_loop().time())
-        if isinstance(ticket, Refusal):
+        if isinstance(ticket, TrunkFull):
             raise LegError(ticket.status, f"no room on trunk {trunk.name} ({ticket.why})")
         return ticket
 
-    def _login(self, credentials: Credentials | None) -> Login | None:
+    def _login(self, credentials: Credentials | None) -> DigestClient | None:
         if credentials is None:
             return None
-        login = self._logins.pop(credentials, None) or Login(credentials)
+        login = self._logins.pop(credentials, None) or DigestClient(credentials)
         self._logins[credentials] = login
         if len(self._logins) > MAX_LOGINS:
             self._logins.popitem(last=False)

@@ -12,7 +12,7 @@ import soundfile
 import soxr
 
 from telephony.media.codecs import RATE_HZ, Pcm
-from telephony.media.conceal import Concealer
+from telephony.media.loss_concealment import Concealer
 from voicebot.bench.sound import load_wav, through_line, voiced
 from voicebot.errors import VoicebotError
 from voicebot.listening.audio import level_db

@@ -18,8 +18,8 @@ class AgentConfig:
     advertise: str | None = None
     """Our address as peers see it (behind NAT); an address literal."""
     max_calls: int = 50
-    """Calls at one time, either way; one more gets 503 with Retry-After. See `call.strangers` for how many of them
-    callers without a trunk may have."""
+    """Calls at one time, either way; one more gets 503 with Retry-After. How many of them callers without a
+    trunk may have `call.inbound.anonymous_limit` says."""
     user_agent: str = "voicebot"
     max_new_per_s: float = 50.0
     """New incoming calls per second, a second's worth at once; half of it is kept for trunks. More get 503."""

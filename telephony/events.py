@@ -1,4 +1,4 @@
-"""What the edge tells whoever watches it (metrics, logs, dashboards). Telephony itself keeps no metrics library."""
+"""What telephony tells whoever listens (metrics, logs, dashboards). Telephony itself keeps no metrics library."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class CallEnded:
 
 @dataclass(frozen=True, slots=True)
 class SourceRefused:
-    """A packet or request was turned away at the door, before it cost anything."""
+    """A packet or request was turned away before it cost anything."""
 
     why: Literal["rate", "blocked", "unlisted", "calls", "calls-per-second", "digest", "draining", "overload"]
     host: str
@@ -64,5 +64,5 @@ OnEvent = Callable[[TelephonyEvent], None]
 """Called on the event loop; must not raise and must not wait."""
 
 
-def ignore_event(happening: TelephonyEvent) -> None:
-    """Nobody watches."""
+def ignore_event(event: TelephonyEvent) -> None:
+    """Nobody listens."""

@@ -36,7 +36,7 @@ class DialogTable:
         return len(self._legs)
 
     @property
-    def talking(self) -> int:
+    def live(self) -> int:
         """Legs that are not closed."""
         return len(self._open)
 

@@ -7,8 +7,8 @@ import socket
 from collections.abc import Iterator
 
 from telephony.sip.listen_sockets import ListenConfig
-from telephony.trunk.model import Trunk
 from telephony.trunk.allowed_peer import Network
+from telephony.trunk.model import Trunk
 
 from .findings import Finding
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from .message_sequence import SequenceStep, MessageSequence
+from .message_sequence import MessageSequence, SequenceStep
 
 GAP = 44
 """Columns between two lifelines."""

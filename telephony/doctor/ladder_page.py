@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from html import escape
 
 from .ladder import MAX_PARTIES
-from .message_sequence import SequenceStep, MessageSequence
+from .message_sequence import MessageSequence, SequenceStep
 
 MAX_RAW_CHARS = 20_000
 STYLE = """

@@ -12,8 +12,8 @@ from telephony.routing.call_facts import clean
 from telephony.sip.hop import bracketed
 from telephony.sip.listen_sockets import ListenConfig, family_of
 
-from .findings import Finding
 from .examined_server import ExaminedServer
+from .findings import Finding
 
 ASK_S = 1.0
 TRIED_PORTS = 40

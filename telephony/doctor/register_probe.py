@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from sipmessage import URI
 
 from telephony.routing.call_facts import clean
 from telephony.sip import digest
 from telephony.sip.digest import Challenge, Credentials
+from telephony.sip.endpoint import Endpoint
 from telephony.sip.grammar import NameAddr, split_list
 from telephony.sip.hop import Hop, bracketed
 from telephony.sip.message import Request, Response, new_tag
-from telephony.trunk.register_response import granted_s, seconds
 from telephony.trunk.model import Trunk
+from telephony.trunk.register_response import granted_s, seconds
 
 from .findings import Finding, Stopwatch
 from .status_meanings import meaning
-
-if TYPE_CHECKING:
-    from .probe import Probe
 
 MAX_TRIES = 4
 MARK = "doctor"
@@ -39,6 +37,17 @@ _REMEDIES = {
     501: "this server is no registrar: set register.registrars",
     503: "the registrar is overloaded; a second one in register.registrars helps",
 }
+
+
+class Asker(Protocol):
+    """Sends a request and waits for what comes of it."""
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """The SIP port that it goes out by."""
+
+    async def ask(self, request: Request, hop: Hop) -> Response | int:
+        """The final response, or 408 or 503 when there is none."""
 
 
 class RegisterProbe:
@@ -64,30 +73,30 @@ class RegisterProbe:
         self.answered = False
         """Whether the registrar said anything at all."""
 
-    async def run(self, probe: Probe, hop: Hop) -> AsyncIterator[Finding]:
+    async def run(self, asker: Asker, hop: Hop) -> AsyncIterator[Finding]:
         """All steps at one server."""
         asked: Challenge | None = None
         for _ in range(MAX_TRIES):
-            watch = Stopwatch()
-            response = await probe.ask(self._request(probe, hop), hop)
+            stopwatch = Stopwatch()
+            response = await asker.ask(self._request(asker, hop), hop)
             if isinstance(response, int):
-                why = probe.endpoint.why(hop) or "no answer"
-                yield watch.finding("problem", "register", why, _SILENT)
+                why = asker.endpoint.why(hop) or "no answer"
+                yield stopwatch.finding("problem", "register", why, _SILENT)
                 return
             self.answered = True
             if response.code not in (401, 407):
-                async for finding in self._judge(probe, hop, response, watch, asked):
+                async for finding in self._judge(asker, hop, response, stopwatch, asked):
                     yield finding
                 return
             refused = asked is not None
-            finding, asked = self._challenged(response, watch, asked)
+            finding, asked = self._challenged(response, stopwatch, asked)
             yield finding
             if asked is None or (refused and finding.level == "problem"):
                 return
         yield Finding("problem", "register", "the registrar goes on asking for a password", "ask the provider")
 
     def _challenged(
-        self, response: Response, watch: Stopwatch, before: Challenge | None
+        self, response: Response, stopwatch: Stopwatch, before: Challenge | None
     ) -> tuple[Finding, Challenge | None]:
         name = "WWW-Authenticate" if response.code == 401 else "Proxy-Authenticate"
         values = response.headers.getlist(name)
@@ -96,12 +105,14 @@ class RegisterProbe:
         except ValueError:
             shown = clean("; ".join(values), 160) or "nothing"
             words = f"{response.code}, and a challenge that cannot be answered: {shown}"
-            return watch.finding("problem", "register", words, "the provider has to offer MD5 or SHA-256 digest"), None
+            return stopwatch.finding(
+                "problem", "register", words, "the provider has to offer MD5 or SHA-256 digest"
+            ), None
         who = self._credentials.username
         if before is not None and not challenge.stale:
             words = f"{response.code}: the registrar refuses our answer as {who!r} for realm {clean(challenge.realm)!r}"
             remedy = "the password is wrong, or the user name of the digest is another one (register.auth_user)"
-            return watch.finding("problem", "register", words, remedy), None
+            return stopwatch.finding("problem", "register", words, remedy), None
         uri = str(self._uri)
         header = "Authorization" if response.code == 401 else "Proxy-Authorization"
         self._answer = (header, digest.authorization(challenge, self._credentials, "REGISTER", uri))
@@ -110,32 +121,32 @@ class RegisterProbe:
             f"{response.code}: a password is asked for, realm {clean(challenge.realm)!r}, {challenge.algorithm} {qop}"
         )
         words += ", as the nonce was too old" if challenge.stale else ""
-        return watch.finding("ok", "register", words), challenge
+        return stopwatch.finding("ok", "register", words), challenge
 
     async def _judge(
-        self, probe: Probe, hop: Hop, response: Response, watch: Stopwatch, asked: Challenge | None
+        self, asker: Asker, hop: Hop, response: Response, stopwatch: Stopwatch, asked: Challenge | None
     ) -> AsyncIterator[Finding]:
         if response.code >= 300:
             what, do = meaning(response.code)
             remedy = _REMEDIES.get(response.code, do)
             warning = response.headers.get("Warning")
             said = f"; Warning: {clean(warning, 160)}" if warning else ""
-            yield watch.finding(
+            yield stopwatch.finding(
                 "problem", "register", f"{response.code} {clean(response.phrase, 60)} ({what}){said}", remedy
             )
             return
         if asked is None:
             words = "200 without asking for a password: the registrar knows us by our address, or believes everybody"
-            yield watch.finding("warning", "register", words, "see that this is what the provider means")
+            yield stopwatch.finding("warning", "register", words, "see that this is what the provider means")
         elif self._register:
             granted = granted_s(response, MARK, self._own.expires_s)
-            yield watch.finding("ok", "register", f"200: the password is right, registered for {granted} s")
+            yield stopwatch.finding("ok", "register", f"200: the password is right, registered for {granted} s")
         else:
-            yield watch.finding("ok", "register", "200: the password is right")
+            yield stopwatch.finding("ok", "register", "200: the password is right")
         yield self._bindings(response)
         yield self._seen(hop, response)
         if self._register:
-            yield await self._leave(probe, hop)
+            yield await self._leave(asker, hop)
 
     def _bindings(self, response: Response) -> Finding:
         contacts = []
@@ -163,19 +174,19 @@ class RegisterProbe:
         remedy = f"set `advertise: {host}` in the trunk's file, and forward the SIP and RTP ports to this machine"
         return Finding("warning", "our address", words, remedy)
 
-    async def _leave(self, probe: Probe, hop: Hop) -> Finding:
-        watch = Stopwatch()
-        response = await probe.ask(self._request(probe, hop, leave=True), hop)
+    async def _leave(self, asker: Asker, hop: Hop) -> Finding:
+        stopwatch = Stopwatch()
+        response = await asker.ask(self._request(asker, hop, leave=True), hop)
         if isinstance(response, Response) and response.code in (401, 407):  # every REGISTER is challenged here
-            self._challenged(response, watch, None)
-            response = await probe.ask(self._request(probe, hop, leave=True), hop)
+            self._challenged(response, stopwatch, None)
+            response = await asker.ask(self._request(asker, hop, leave=True), hop)
         if isinstance(response, Response) and response.code < 300:
-            return watch.finding("ok", "unregister", "done")
+            return stopwatch.finding("ok", "unregister", "done")
         least = seconds(response, "Min-Expires") if isinstance(response, Response) else 0
         words = "the registrar does not let us go" + (f" before {least} s" if least else "")
-        return watch.finding("warning", "unregister", words, "it ends by itself when the time is over")
+        return stopwatch.finding("warning", "unregister", words, "it ends by itself when the time is over")
 
-    def _request(self, probe: Probe, hop: Hop, leave: bool = False) -> Request:
+    def _request(self, asker: Asker, hop: Hop, leave: bool = False) -> Request:
         self._seq += 1
         request = Request("REGISTER", self._uri)
         address = f"<sip:{self._own.user}@{self._host}>"
@@ -186,7 +197,7 @@ class RegisterProbe:
         headers.set("Call-ID", self._call_id)
         headers.set("CSeq", f"{self._seq} REGISTER")
         if self._register:
-            contact = probe.endpoint.contact(hop, self._own.contact_user or self._own.user)
+            contact = asker.endpoint.contact(hop, self._own.contact_user or self._own.user)
             headers.set("Contact", f"{contact[:-1]};line={MARK}>")
             headers.set("Expires", "0" if leave else str(self._own.expires_s))
         if self._trunk.outbound_proxy is not None and "lr" in URI.parse(self._trunk.outbound_proxy).parameters:

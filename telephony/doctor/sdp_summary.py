@@ -1,6 +1,6 @@
 """Session descriptions in words: what was offered, what was taken, what changed.
 
-Read leniently, for people: `telephony.sdp.local_description` decides what a call may do, this only says what stands there.
+Read leniently, for people: `telephony.sdp.agreement` decides what a call may do, this only says what stands there.
 """
 
 from __future__ import annotations
@@ -85,7 +85,9 @@ def _stream(value: str, top: StreamSummary) -> StreamSummary:
     port = parts[1].partition("/")[0] if len(parts) > 1 else ""
     number = int(port) if port.isascii() and port.isdigit() and len(port) < 6 else 0
     kind, profile = (parts[0] if parts else "?"), (parts[2] if len(parts) > 2 else "")
-    return StreamSummary(kind, number, profile, parts[3:35], top.address, top.direction, top.ptime, top.crypto, top.dtls, {})
+    return StreamSummary(
+        kind, number, profile, parts[3:35], top.address, top.direction, top.ptime, top.crypto, top.dtls, {}
+    )
 
 
 def _attribute(stream: StreamSummary, value: str) -> None:

@@ -21,18 +21,18 @@ from telephony.events import TelephonyEvent, TrunkStateChanged
 from telephony.leg import LegError
 from telephony.media.codecs import Pcm
 from telephony.media.engine import MediaEngine
-from telephony.trace import TraceEntry, SipTrace
+from telephony.trace import SipTrace, TraceEntry
 from telephony.trunk.model import Trunk
 from telephony.trunk.registry import TrunkRegistry
 
-from .findings import Finding
 from .call_trace import CallTrace
+from .examined_server import ExaminedServer
+from .findings import Finding
 from .port_check import bind
 from .rtp_capture import packets
-from .examined_server import ExaminedServer
-from .status_meanings import meaning
+from .selftest_verdict import MeasuredCall, MeasuredEnd, judge
 from .sine_tone import measure, tone
-from .selftest_verdict import TestCallSide, TestCall, judge
+from .status_meanings import meaning
 
 NEAR_HZ, FAR_HZ = 1004.0, 620.0
 """The tones of the two ends; the first is the one that lines are measured with (ITU-T O.6, away from 1000 Hz)."""
@@ -68,12 +68,12 @@ class _Ear:
     def _press(self, key: str) -> None:
         self.keys = (self.keys + key)[:64]
 
-    def end(self, tone_hz: float) -> TestCallSide:
+    def end(self, tone_hz: float) -> MeasuredEnd:
         """What was heard, against the tone of the other end."""
         heard = np.concatenate([np.zeros(0, np.int16), *self._blocks])
         sound = measure(heard, tone_hz, self.leg.rate_hz)
         media = self.leg.media
-        return TestCallSide(media.stats(), media.codec, sound, self.keys, media.refused_security)
+        return MeasuredEnd(media.stats(), media.codec, sound, self.keys, media.refused_security)
 
 
 class Selftest:
@@ -121,7 +121,7 @@ class Selftest:
             tls_port=listening.tls_port,
             nameservers=listening.nameservers,
         )
-        book = TrunkRegistry(trunks={self._trunk.name: self._trunk}, watch=self._watch)
+        book = TrunkRegistry(trunks={self._trunk.name: self._trunk}, on_event=self._on_event)
         agent = UserAgent(config, engine, self._on_call, trunks=book, trace=self._trace)
         self._far = asyncio.get_running_loop().create_future()
         try:
@@ -144,8 +144,8 @@ class Selftest:
         words = f"the registration is {standing.registration}: {standing.why}"
         return Finding("problem", "register", words, f"see: voicebot trunk probe {self._trunk.name}")
 
-    def _watch(self, happening: TelephonyEvent) -> None:
-        if isinstance(happening, TrunkStateChanged) and happening.state in ("registered", "refused", "down"):
+    def _on_event(self, event: TelephonyEvent) -> None:
+        if isinstance(event, TrunkStateChanged) and event.state in ("registered", "refused", "down"):
             self._told.set()
 
     async def _call(self, agent: UserAgent) -> list[Finding]:
@@ -170,7 +170,7 @@ class Selftest:
         allowed = f"see `destinations` of the trunk, and: voicebot trunk probe {name}"
         return Finding("problem", "call", f"{words}; the peer said nothing", allowed, seconds)
 
-    async def _talk(self, near: SipLeg, set_up_s: float) -> TestCall:
+    async def _talk(self, near: SipLeg, set_up_s: float) -> MeasuredCall:
         assert self._far is not None
         near_ear = _Ear(near)
         await asyncio.sleep(SETTLE_S)  # echo cancellers and latches settle; a loop's other end is confirmed
@@ -185,7 +185,7 @@ class Selftest:
             far.send_dtmf(KEYS)
         await self._wait(near, KEYS_S + SETTLE_S)
         self._keep_rtp(near, far)
-        return TestCall(
+        return MeasuredCall(
             set_up_s=set_up_s,
             near=near_ear.end(FAR_HZ if far_ear is not None else NEAR_HZ),
             far=far_ear.end(NEAR_HZ) if far_ear is not None else None,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from telephony.media.stats import MediaStats
 
 from .findings import Finding
-from .sine_tone import ToneMeasurement
+from .sine_tone import HeardTone
 
 HEARD_S = 1.0
 """So much of the tone has to arrive for a direction to count as good."""
@@ -32,12 +32,12 @@ _PORTS = "the firewall has to let UDP in to the RTP ports, and sip.advertise has
 
 
 @dataclass(frozen=True, slots=True)
-class TestCallSide:
+class MeasuredEnd:
     """One end of the call: what it said and heard."""
 
     stats: MediaStats = field(default_factory=MediaStats)
     codec: str = ""
-    sound: ToneMeasurement = field(default_factory=ToneMeasurement)
+    sound: HeardTone = field(default_factory=HeardTone)
     """Heard there, against the tone of the other end."""
     keys: str = ""
     """Heard there."""
@@ -45,13 +45,13 @@ class TestCallSide:
 
 
 @dataclass(frozen=True, slots=True)
-class TestCall:
+class MeasuredCall:
     """A test call."""
 
     set_up_s: float
-    near: TestCallSide
+    near: MeasuredEnd
     """Where we called from."""
-    far: TestCallSide | None
+    far: MeasuredEnd | None
     """Where the call came back to us; None: somebody else answered, who should be an echo."""
     sent_dbm0: float
     keys: str
@@ -64,7 +64,7 @@ class TestCall:
     """Why the call ended before we hung up; empty when it did not."""
 
 
-def judge(seen: TestCall) -> Iterator[Finding]:
+def judge(seen: MeasuredCall) -> Iterator[Finding]:
     """The findings, the gravest things first."""
     slow = seen.set_up_s > SLOW_SET_UP_S
     remedy = "see voicebot trunk probe for slow DNS or servers, and the ladder for redirects" if slow else ""
@@ -85,7 +85,7 @@ def judge(seen: TestCall) -> Iterator[Finding]:
             yield from _line(name, one.stats)
 
 
-def _codec(seen: TestCall) -> Iterator[Finding]:
+def _codec(seen: MeasuredCall) -> Iterator[Finding]:
     codec = seen.near.codec
     if seen.wished and codec != seen.wished[0]:
         words = f"{codec} was agreed, though the trunk would rather have {seen.wished[0]}"
@@ -99,7 +99,7 @@ def _codec(seen: TestCall) -> Iterator[Finding]:
 # ── sound ──
 
 
-def _loop(seen: TestCall, far: TestCallSide) -> Iterator[Finding]:
+def _loop(seen: MeasuredCall, far: MeasuredEnd) -> Iterator[Finding]:
     """Both ends are ours: each direction is judged by itself."""
     there, back = far.stats.packets_received > 0, seen.near.stats.packets_received > 0
     if not there and not back:
@@ -119,7 +119,7 @@ def _loop(seen: TestCall, far: TestCallSide) -> Iterator[Finding]:
         yield _keys("keys back", seen.keys, seen.near.keys, certain=True)
 
 
-def _echo(seen: TestCall) -> Iterator[Finding]:
+def _echo(seen: MeasuredCall) -> Iterator[Finding]:
     """Only what comes back is seen: from it, and the peer's reports, it is told where it breaks."""
     stats, sound = seen.near.stats, seen.near.sound
     if stats.packets_received == 0:
@@ -158,7 +158,7 @@ def _nothing_back(stats: MediaStats) -> Finding:
     return Finding("problem", "audio", words, f"the peer sends none, or it is lost on the way: {_PORTS}")
 
 
-def _way(subject: str, seen: TestCall, end: TestCallSide) -> Finding:
+def _way(subject: str, seen: MeasuredCall, end: MeasuredEnd) -> Finding:
     """One direction in which packets arrive."""
     sound = end.sound
     if sound.level_dbm0 is None:

@@ -20,7 +20,7 @@ SHARE = 0.6
 
 
 @dataclass(frozen=True, slots=True)
-class ToneMeasurement:
+class HeardTone:
     """What was heard in one direction."""
 
     tone_s: float = 0.0
@@ -41,12 +41,12 @@ def tone(hz: float, seconds: float, level_dbm0: float, rate_hz: int) -> Pcm:
     return np.round(peak * fade * np.sin(2 * np.pi * hz * time_s)).astype(np.int16)
 
 
-def measure(pcm: Pcm, hz: float, rate_hz: int) -> ToneMeasurement:
+def measure(pcm: Pcm, hz: float, rate_hz: int) -> HeardTone:
     """Look for a tone of `hz` in what was heard (int16, shape (n,))."""
     size = round(FRAME_S * rate_hz)
     count = len(pcm) // size
     if count == 0:
-        return ToneMeasurement()
+        return HeardTone()
     frames = pcm[: count * size].reshape(count, size).astype(np.float64) * np.hanning(size)
     powers: NDArray[np.float64] = np.abs(np.fft.rfft(frames, 4 * size)) ** 2
     frequencies = np.asarray(np.fft.rfftfreq(4 * size, 1 / rate_hz), np.float64)
@@ -61,7 +61,7 @@ def measure(pcm: Pcm, hz: float, rate_hz: int) -> ToneMeasurement:
     loud = level > QUIET_DBM0
     is_tone = loud & (share > SHARE) & (np.abs(peaks - hz) <= NEAR_HZ)
     other = loud & ~is_tone
-    return ToneMeasurement(
+    return HeardTone(
         tone_s=float(is_tone.sum() * FRAME_S),
         level_dbm0=float(np.median(level[is_tone])) if is_tone.any() else None,
         other_s=float(other.sum() * FRAME_S),

@@ -15,10 +15,10 @@ from OpenSSL import SSL
 
 from telephony.sip import tls
 from telephony.sip.hop import Hop, bracketed
-from telephony.sip.tls import ReloadingContext, TlsSession, TlsClient, TlsError
+from telephony.sip.tls import ReloadingContext, TlsClient, TlsError, TlsSession
 
-from .trunk_check import of_certificate
 from .findings import Finding, Level, Stopwatch
+from .trunk_check import of_certificate
 
 CONNECT_S = 5.0
 MAX_CHAIN = 10
@@ -27,20 +27,20 @@ MAX_CHAIN = 10
 async def connect(hop: Hop) -> Finding:
     """Open a TCP connection and close it."""
     subject = f"tcp {bracketed(hop.host)}:{hop.port}"
-    watch = Stopwatch()
+    stopwatch = Stopwatch()
     try:
         async with asyncio.timeout(CONNECT_S):
             _, writer = await asyncio.open_connection(hop.host, hop.port)
     except TimeoutError:
         remedy = "a firewall drops the packets: let TCP out to this address and port, or correct them"
-        return watch.finding("problem", subject, f"no answer within {CONNECT_S:g} s", remedy)
+        return stopwatch.finding("problem", subject, f"no answer within {CONNECT_S:g} s", remedy)
     except ConnectionRefusedError:
         remedy = "nobody listens there: check port and transport (TLS is 5061, TCP 5060)"
-        return watch.finding("problem", subject, "refused", remedy)
+        return stopwatch.finding("problem", subject, "refused", remedy)
     except OSError as error:
         words = os.strerror(error.errno) if error.errno else str(error)
-        return watch.finding("problem", subject, words, "check the address, and whether a route leads there")
-    found = watch.finding("ok", subject, "connected")
+        return stopwatch.finding("problem", subject, words, "check the address, and whether a route leads there")
+    found = stopwatch.finding("ok", subject, "connected")
     writer.close()
     with contextlib.suppress(OSError):
         await writer.wait_closed()
@@ -58,24 +58,25 @@ async def handshake(hop: Hop, client: TlsClient) -> AsyncIterator[Finding]:
         level: Level = "ok" if words.level == "ok" else "warning"  # whether it matters, the handshake says
         yield Finding(level, f"certificate {place}", f"{words.words}{names}\nissued by {issuer}", words.remedy)
     subject = f"tls {hop.name or hop.host}"
-    watch = Stopwatch()
+    stopwatch = Stopwatch()
     try:
         secured = await _shake(hop, client)
     except TlsError as error:
-        yield watch.finding("problem", subject, str(error), "correct tls in the trunk's file")
+        yield stopwatch.finding("problem", subject, str(error), "correct tls in the trunk's file")
         return
     except (OSError, TimeoutError) as error:
-        yield watch.finding("problem", subject, tls.why(error), _remedy(error, chain))
+        yield stopwatch.finding("problem", subject, tls.why(error), _remedy(error, chain))
         return
     agreed = f"{secured.version}, {secured.cipher}"
     if client.verify and not secured.speaks_for(hop.name or hop.host):
         names = ", ".join(secured.names[:6]) or "nobody"
-        yield watch.finding("problem", subject, f"{agreed}; the certificate is for {names}, not {hop.name or hop.host}",
-                            "call the server by such a name in `to`, or set tls.name to one of them")  # fmt: skip
+        problem = f"{agreed}; the certificate is for {names}, not {hop.name or hop.host}"
+        remedy = "call the server by such a name in `to`, or set tls.name to one of them"
+        yield stopwatch.finding("problem", subject, problem, remedy)
     elif not client.verify:
-        yield watch.finding("warning", subject, f"{agreed}; the certificate was not checked", "give tls.ca instead")
+        yield stopwatch.finding("warning", subject, f"{agreed}; the certificate was not checked", "give tls.ca instead")
     else:
-        yield watch.finding("ok", subject, f"{agreed}; the certificate is believed")
+        yield stopwatch.finding("ok", subject, f"{agreed}; the certificate is believed")
 
 
 async def _shake(hop: Hop, client: TlsClient) -> TlsSession:

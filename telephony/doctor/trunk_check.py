@@ -20,9 +20,9 @@ from telephony.trunk.model import Trunk
 from telephony.trunk.next_hops import with_transport
 
 from .advertised_address import advertised
+from .examined_server import ExaminedServer
 from .findings import Finding, Stopwatch, of_problem
 from .port_check import sip_ports, voice_ports
-from .examined_server import ExaminedServer
 
 EXPIRES_SOON = timedelta(days=30)
 RENEW = "renew it, and keep the file's name: it is read again by itself"
@@ -168,13 +168,13 @@ def places_of(trunk: Trunk) -> list[str]:
 
 
 async def _resolve(resolver: Resolver, trunk: Trunk, text: str) -> tuple[list[str], Finding]:
-    watch = Stopwatch()
+    stopwatch = Stopwatch()
     uri: URI = with_transport(trunk, text)
     subject = f"trunk {trunk.name}"
     try:
         hops = await resolver.hops(uri)
     except OSError as error:
         remedy = "correct the name, or the nameservers of this machine; a name of IPv6 only needs an IPv6 listener"
-        return [], watch.finding("problem", subject, f"{uri.host}: {error}", remedy)
+        return [], stopwatch.finding("problem", subject, f"{uri.host}: {error}", remedy)
     shown = ", ".join(f"{hop.protocol} {hop.host} port {hop.port}" for hop in hops[:6])
-    return [hop.host for hop in hops], watch.finding("ok", subject, f"{uri.host} → {shown}")
+    return [hop.host for hop in hops], stopwatch.finding("ok", subject, f"{uri.host} → {shown}")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..agent import OnCall
 from ..agent_config import AgentConfig
-from ..events import SourceBlocked, TelephonyEvent, CallEnded, SourceRefused, CallSetUp, TrunkStateChanged
+from ..events import CallEnded, CallSetUp, SourceBlocked, SourceRefused, TelephonyEvent, TrunkStateChanged
 from ..problems import SourceError
 from ..server import FIRST_RTP, LAST_RTP, serving, stop_signal
 
@@ -41,16 +41,16 @@ def run(on_call: OnCall, chosen: argparse.Namespace) -> None:
 async def _serve(on_call: OnCall, chosen: argparse.Namespace) -> None:
     config = AgentConfig(chosen.listen, chosen.port, chosen.advertise, user_agent="telephony-example")
     ports = (chosen.first_rtp, chosen.last_rtp)
-    async with serving(on_call, config, trunks=chosen.trunks, rtp_ports=ports, watch=tell) as agent:
+    async with serving(on_call, config, trunks=chosen.trunks, rtp_ports=ports, on_event=tell) as agent:
         host = f"[{chosen.listen}]" if ":" in chosen.listen else chosen.listen
         print(f"listening: call sip:bot@{host}:{agent.port} (UDP or TCP), stop with Ctrl-C", flush=True)
         await stop_signal()
         print("stopping", flush=True)
 
 
-def tell(happening: TelephonyEvent) -> None:
+def tell(event: TelephonyEvent) -> None:
     """Print what happens at the edge; a server would count it."""
-    match happening:
+    match event:
         case CallSetUp(status=status, seconds=seconds):
             print(f"call answered with {status} after {seconds * 1000:.0f} ms", flush=True)
         case CallEnded(why=why, seconds=seconds, media=media):

@@ -50,7 +50,7 @@ class ComfortNoise:
     def __init__(self) -> None:
         self._at = random.randrange(_LOOP_SAMPLES)
 
-    def heard(self, samples: int, level_dbov: float) -> Pcm:
+    def at_level(self, samples: int, level_dbov: float) -> Pcm:
         """The next samples at any level (a peer names it), at most `MAX_SAMPLES`."""
         at = self._advance(samples)
         return _scaled(_unit()[at : at + samples], level_dbov)

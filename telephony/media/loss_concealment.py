@@ -39,7 +39,7 @@ class Concealer:
         """In the hole, and of `_made`: so far in it."""
         self._in_hole = False
 
-    def heard(self, pcm: Pcm) -> Pcm:
+    def arrived(self, pcm: Pcm) -> Pcm:
         """Note a block that did arrive; returns it, blended with what was made up when it ends a hole."""
         if self._in_hole:
             pcm = self._blend(pcm)

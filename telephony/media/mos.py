@@ -72,7 +72,7 @@ def received_mos(codec: Codec, buffer: JitterBuffer, reporter: Reporter) -> floa
     # In random loss, runs are 1 / (1 - p) long in the mean (G.107 section 7.5).
     ratio = buffer.lost / buffer.bursts * (1 - lost) if buffer.bursts else 1.0
     return mean_opinion(
-        rating(codec, 100 * lost, _delay_ms(reporter, buffer.arrivals.jitter_ms, buffer.packet_ms), ratio)
+        rating(codec, 100 * lost, _delay_ms(reporter, buffer.reception.jitter_ms, buffer.packet_ms), ratio)
     )
 
 

@@ -11,12 +11,12 @@ from ..call_policy import Terms
 from ..sdp.agreement import Agreed
 from . import rtp
 from .codecs import FORMATS, Codec, Pcm
-from .encoders import CODECS, Decoder, make_decoder
-from .loss_concealment import Concealer
-from .dtmf_detector import DtmfDetector
-from .dtmf import DtmfReceiver
-from .jitter import Cut, Frame, JitterBuffer
 from .comfort_noise import ComfortNoise
+from .dtmf import DtmfReceiver
+from .dtmf_detector import DtmfDetector
+from .encoders import CODECS, Decoder, make_decoder
+from .jitter import Cut, Frame, JitterBuffer
+from .loss_concealment import Concealer
 from .resample import Resampler, make_resampler
 
 COMFORT_NOISE = 13
@@ -197,13 +197,13 @@ class Receiver:
             samples = samples[skip * line.rate_hz // line.clock_hz :]
         self.codec = line.codec
         self._noise_dbov = None
-        return self._concealer.heard(samples if line.resampler is None else line.resampler(samples))
+        return self._concealer.arrived(samples if line.resampler is None else line.resampler(samples))
 
     def _hole(self, units: int, following: Frame | None) -> Pcm:
         """Sound in place of what is missing: noise where the peer said so, else what it may have been."""
         count = units * self.rate_hz // self.buffer.clock_hz
         if self._noise_dbov is not None:
-            return self._noise.heard(count, self._noise_dbov)
+            return self._noise.at_level(count, self._noise_dbov)
         self.concealed_samples += count
         line = self._made.get(self.codec)
         if line is not None and count:

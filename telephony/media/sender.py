@@ -12,9 +12,9 @@ from ..call_policy import Terms
 from ..sdp.agreement import Agreed
 from . import rtp
 from .codecs import FORMATS, RATE_HZ, SILENCE, Codec, Pcm, decode, encode
-from .encoders import Encoder, make_encoder
-from .dtmf import DtmfSender, check_keys, tones
 from .comfort_noise import ComfortNoise
+from .dtmf import DtmfSender, check_keys, tones
+from .encoders import Encoder, make_encoder
 from .resample import Resampler, make_resampler
 
 _DEFAULT = Terms()

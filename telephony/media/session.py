@@ -12,11 +12,11 @@ from ..sdp.agreement import Agreed
 from . import mos
 from .codecs import Codec, Pcm
 from .dtls import Submit
-from .session_security import UNSPECIFIED, SessionSecurity
 from .receiver import Heard, Receiver
 from .rtcp import INTERVAL_NS, Reporter
 from .rtp import Address
 from .sender import Sender
+from .session_security import UNSPECIFIED, SessionSecurity
 from .stats import MediaStats
 from .udp import BATCH, Udp
 
@@ -167,7 +167,7 @@ class MediaSession:
             stray=receiver.stray,
             wrong_source=receiver.wrong_source,
             concealed_ms=receiver.concealed_samples * 1000 / self.rate_hz,
-            jitter_ms=buffer.arrivals.jitter_ms,
+            jitter_ms=buffer.reception.jitter_ms,
             max_gap_out_ms=self._max_gap_ns / 1e6,
             peer_lost_percent=reporter.peer_lost_percent,
             peer_jitter_ms=reporter.peer_jitter_ms,

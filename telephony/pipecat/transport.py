@@ -14,8 +14,8 @@ from ..call.dialog.sipleg import SipLeg
 from ..call.inbound.incoming import IncomingCall
 from ..leg import LegError
 from .input import SipInput
-from .transport_call import TransportCall
 from .output import SipOutput
+from .transport_call import TransportCall
 
 TELEPHONE_HZ = 8000
 
@@ -59,7 +59,7 @@ class SipTransport(BaseTransport):
     ) -> None:
         super().__init__(input_name=input_name, output_name=output_name)
         self._params = _checked(params or sip_params())
-        self._line = TransportCall(call, self._call_event_handler)
+        self._call = TransportCall(call, self._call_event_handler)
         self._input: SipInput | None = None
         self._output: SipOutput | None = None
         for event in ("on_client_connected", "on_client_disconnected", "on_dialin_error", "on_dtmf_event"):
@@ -68,23 +68,23 @@ class SipTransport(BaseTransport):
     @property
     def incoming(self) -> IncomingCall | None:
         """Who calls whom, by which trunk and with which headers; None for a call of ours."""
-        return self._line.incoming
+        return self._call.incoming
 
     @property
     def leg(self) -> SipLeg | None:
         """The answered call, with all that SIP can do beyond audio (hold, INFO, statistics); None before."""
-        return self._line.leg
+        return self._call.leg
 
     def input(self) -> SipInput:
         """What the caller says and presses."""
         if self._input is None:
-            self._input = SipInput(self._line, self._params, self._call_event_handler, name=self._input_name)
+            self._input = SipInput(self._call, self._params, self._call_event_handler, name=self._input_name)
         return self._input
 
     def output(self) -> SipOutput:
         """What the caller is to hear."""
         if self._output is None:
-            self._output = SipOutput(self._line, self._params, name=self._output_name)
+            self._output = SipOutput(self._call, self._params, name=self._output_name)
         return self._output
 
     def get_client_id(self, client: SipLeg) -> str:

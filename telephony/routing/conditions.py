@@ -8,11 +8,11 @@ from datetime import datetime
 from functools import partial
 
 from .call_facts import CallFacts
-from .opening_hours import Hours
 from .identity import CallerIdentity
 from .model import HeaderTest, Route, When
-from .phone_numbers import Number, NumberTest
+from .opening_hours import Hours
 from .patterns import MAX_SUBJECT_CHARS, compile_pattern
+from .phone_numbers import Number, NumberTest
 
 NO_TRUNK = "none"
 """How rules name calls without a trunk."""

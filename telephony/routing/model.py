@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import phonenumbers
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from telephony.sip.grammar import is_token
 from telephony.sip.message import SipError, parse_uri
+from telephony.yamlfile import Section
 
 from .opening_hours import Days, parse_days, parse_times, zone_of
 from .patterns import compile_pattern
@@ -83,12 +84,6 @@ Weekdays = Annotated[str, AfterValidator(_weekdays)]
 Times = Annotated[
     list[str], BeforeValidator(lambda value: [] if value == "closed" else _listed(value)), AfterValidator(_times)
 ]
-
-
-class Section(BaseModel):
-    """Base of all sections: unknown keys are errors, values do not change after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class HoursEntry(Section):

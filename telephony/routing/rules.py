@@ -12,11 +12,11 @@ from cryptography.x509 import Certificate, load_pem_x509_certificates
 from telephony import yamlfile
 from telephony.problems import Problem, SourceError
 
-from .conditions import CompiledRoute, CallMatcher
 from .call_facts import CallFacts
-from .opening_hours import Hours, make_hours
+from .conditions import CallMatcher, CompiledRoute
 from .identity import Variables, identify, variables
 from .model import Route, RoutesFile, RouteTarget
+from .opening_hours import Hours, make_hours
 from .phone_numbers import NumberTest, normalise
 
 ELSE = "else"

@@ -14,7 +14,7 @@ from ..media.codecs import FORMATS, Codec
 from ..media.encoders import CODECS
 from ..media.srtp import Crypto, Keys, new_key, read_crypto
 from .audio_line import COMFORT_NOISE, AudioLine
-from .description import Description, Direction, Mapped, SdpError, MediaDescription
+from .description import Description, Direction, Mapped, MediaDescription, SdpError
 
 PacketTime = Literal[10, 20, 30]
 PACKET_TIMES_MS: tuple[PacketTime, ...] = (10, 20, 30)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ..media.codecs import FORMATS, Codec
 from ..media.srtp import Crypto, write_crypto
-from .description import Direction, Setup, MediaDescription
+from .description import Direction, MediaDescription, Setup
 
 COMFORT_NOISE = 13
 """RFC 3389, at 8000 Hz."""

@@ -1,4 +1,4 @@
-"""What a peer's SDP says, checked line by line (RFC 8866). What it means for us is `telephony.sdp.local_description`'s business.
+"""What a peer's SDP says, checked line by line (RFC 8866). What it means for us `agreement` says.
 
 Bytes in, a `Description` out. What a peer sent is hostile: the only exception that leaves this file is `SdpError`.
 """

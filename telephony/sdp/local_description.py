@@ -11,7 +11,7 @@ from ..media.dtls import identity
 from ..media.srtp import SDES_SUITES, Crypto, new_key
 from .agreement import OVER_DTLS, PLAIN, SECURE, Agreed, Security, carried, first_crypto
 from .audio_line import EVENT_TYPES, AudioLine
-from .description import Direction, SdpError, Setup, MediaDescription
+from .description import Direction, MediaDescription, SdpError, Setup
 
 __all__ = ["Agreed", "Direction", "SdpError", "answer_line", "offer_line"]
 

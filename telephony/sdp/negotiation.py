@@ -13,7 +13,7 @@ from ..call_policy import Terms
 from . import audio_line
 from . import local_description as sdp
 from .agreement import Agreed, agree, choose, held
-from .description import Direction, SdpError, MediaDescription, parse
+from .description import Direction, MediaDescription, SdpError, parse
 
 __all__ = ["Negotiation", "SdpError", "check_offer"]
 

@@ -60,11 +60,11 @@ class ConnectionPool:
         if connection.asked is not None:
             hop = replace(connection.asked, connection=number)
         else:
-            hop = Hop("tls" if connection.tunnel is not None else "tcp", *connection.peer, number)
+            hop = Hop("tls" if connection.tls_stream is not None else "tcp", *connection.peer, number)
         self.up[number] = connection
         self._empty.clear()
         self._sources[hop.host] += 1
-        if connection.asked is not None or connection.tunnel is None:  # whoever calls by TLS may be anybody
+        if connection.asked is not None or connection.tls_stream is None:  # whoever calls by TLS may be anybody
             self._by_route[hop.route] = number
         self._make_room(connection, hop.host)
         return hop

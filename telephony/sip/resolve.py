@@ -12,11 +12,11 @@ from typing import Any, Literal
 import dns.name
 from sipmessage import URI
 
-from .hop import DEFAULT_PORT, DEFAULT_TLS_PORT, Hop
 from .dns_client import DnsClient, Kind, Lookup, literal
+from .hop import DEFAULT_PORT, DEFAULT_TLS_PORT, Hop
 from .listen_sockets import family_of
 
-__all__ = ["DnsClient", "Kind", "Lookup", "Resolver", "ResolveTarget"]
+__all__ = ["DnsClient", "Kind", "Lookup", "ResolveTarget", "Resolver"]
 
 TOTAL_S = 6.0
 """One resolution, all its questions together."""

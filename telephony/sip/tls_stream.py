@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import ssl
 
-from .tls import TlsSession, TlsError
+from .tls import TlsError, TlsSession
 
 CHUNK_BYTES = 65_536
 

@@ -17,13 +17,13 @@ from typing import Literal
 
 from . import tls
 from .connection import MAX_UNSENT_BYTES, SipConnection
+from .connection_pool import ConnectionPool
 from .datagrams import Datagrams
 from .framing import PING
 from .hop import Hop, Route
-from .own_addresses import OwnAddresses
-from .connection_pool import ConnectionPool
 from .listen_sockets import ListenConfig, family_of, is_any, open_sockets
-from .tls import TlsSession, TlsClient, TlsError
+from .own_addresses import OwnAddresses
+from .tls import TlsClient, TlsError, TlsSession
 from .tls_stream import TlsStream
 
 CONNECT_S = 4.0
@@ -145,7 +145,7 @@ class Transport:
     def secured(self, hop: Hop) -> TlsSession | None:
         """Who is at the other end of a TLS connection that is up. None for others. Raises TlsError."""
         connection = self.connection_of(hop)
-        return connection.tunnel.secured() if connection is not None and connection.tunnel is not None else None
+        return connection.tls_stream.secured() if connection is not None and connection.tls_stream is not None else None
 
     def why(self, hop: Hop) -> str:
         """Why `hop` was not reached or lost the last time; empty when nothing is known against it."""
@@ -181,12 +181,12 @@ class Transport:
 
     async def _connect(self, hop: Hop) -> SipConnection:
         """A connection that can be used. Raises OSError, TlsError when the peer is not who was asked for."""
-        tunnel = TlsStream(self._client_context(hop), hop.name or hop.host) if hop.protocol == "tls" else None
+        stream = TlsStream(self._client_context(hop), hop.name or hop.host) if hop.protocol == "tls" else None
         connection: SipConnection | None = None
         try:
             async with asyncio.timeout(CONNECT_S):
                 _, connection = await asyncio.get_running_loop().create_connection(
-                    lambda: SipConnection(self, hop, tunnel), hop.host, hop.port, local_addr=self._local_end(hop)
+                    lambda: SipConnection(self, hop, stream), hop.host, hop.port, local_addr=self._local_end(hop)
                 )
                 await connection.ready
             if connection.hop is None:
@@ -273,14 +273,14 @@ class Transport:
                 sock.close()
                 continue
             try:
-                tunnel = self._callers_tunnel() if protocol == "tls" else None
-                connection = SipConnection(self, None, tunnel)
+                stream = self._callers_tls() if protocol == "tls" else None
+                connection = SipConnection(self, None, stream)
                 await loop.connect_accepted_socket(lambda one=connection: one, sock)  # type: ignore[misc]
             except OSError as error:
                 sock.close()
                 log.info("a SIP connection ended at once", extra={"peer": address[0], "why": tls.why(error)})
 
-    def _callers_tunnel(self) -> TlsStream | None:
+    def _callers_tls(self) -> TlsStream | None:
         if self._serving is None:
             return None
         return TlsStream(self._serving.get(asyncio.get_running_loop().time()), None)
@@ -294,7 +294,7 @@ class Transport:
 
     def made(self, connection: SipConnection) -> None:
         """TCP is up; TLS may have to come yet."""
-        if connection.tunnel is not None:
+        if connection.tls_stream is not None:
             self._pool.shake(connection)
 
     def joined(self, connection: SipConnection) -> Hop:

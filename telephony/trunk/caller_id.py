@@ -70,7 +70,9 @@ def outgoing_identity(trunk: Trunk | None, caller: CallingParty, local_host: str
     account = trunk.account
     credentials = Credentials(account.user, account.password.reveal()) if account is not None else None
     contact = (registration.contact_user if registration is not None else "") or line
-    return OutgoingIdentity(ANONYMOUS if private else _address(name, user, domain), tuple(headers), credentials, contact)
+    return OutgoingIdentity(
+        ANONYMOUS if private else _address(name, user, domain), tuple(headers), credentials, contact
+    )
 
 
 def _address(name: str, user: str, domain: str) -> str:

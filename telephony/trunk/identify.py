@@ -22,8 +22,8 @@ from dataclasses import dataclass
 from ..sip.digest import parameters
 from ..sip.hop import Hop
 from ..sip.message import Request, SipError, parse_uri
-from .model import Trunk
 from .allowed_peer import AllowedPeer
+from .model import Trunk
 
 MAX_CREDENTIALS = 4
 

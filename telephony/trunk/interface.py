@@ -13,7 +13,7 @@ from ..sip.endpoint import Endpoint
 from ..sip.hop import Hop
 from ..sip.message import Request
 from .caller_id import CallingParty, OutgoingIdentity
-from .limits import TrunkFull, ChannelLease
+from .limits import ChannelLease, TrunkFull
 from .model import Trunk
 from .next_hops import NextHop
 from .registrar import RegisterAnswer
@@ -58,10 +58,10 @@ class Trunks(Protocol):
         A peer without a trunk ("") may be sent anywhere: whoever asks has to know what he does.
         """
 
-    async def ways(self, trunk: Trunk | None, uri: URI) -> list[NextHop]:
+    async def next_hops(self, trunk: Trunk | None, uri: URI) -> list[NextHop]:
         """How to reach a URI over the trunk, in order of preference, never empty. Raises OSError with words."""
 
-    def dress(self, trunk: Trunk | None, caller: CallingParty, hop: Hop) -> OutgoingIdentity:
+    def outgoing_identity(self, trunk: Trunk | None, caller: CallingParty, hop: Hop) -> OutgoingIdentity:
         """From, identity headers and credentials for an INVITE of ours."""
 
     def register(self, request: Request, source: Hop, now_s: float) -> RegisterAnswer:

@@ -21,7 +21,7 @@ class TrunkFull:
     """503, or 486 when the trunk says so."""
     retry_after_s: int | None
     why: Literal["calls", "calls-per-second"]
-    """As in `happenings.SourceRefused`."""
+    """As in `telephony.events.SourceRefused`."""
 
 
 class ChannelLease:

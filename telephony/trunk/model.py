@@ -11,13 +11,14 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 from sipmessage import URI
 
 from ..call_policy import Keys, Reliable, SessionTimerPolicy, Srtp, Terms
 from ..media.codecs import Codec
 from ..sip.grammar import is_token
 from ..sip.message import SipError, parse_uri
+from ..yamlfile import Section
 from .allowed_peer import AllowedPeer, Transport
 from .secret import Secret, wrong
 
@@ -94,12 +95,6 @@ def _address(text: str) -> str:
 
 
 File = Annotated[Path, AfterValidator(_rooted)]
-
-
-class Section(BaseModel):
-    """Base of all sections: unknown keys are errors, values do not change after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
 
 class Register(Section):

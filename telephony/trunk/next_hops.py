@@ -59,7 +59,7 @@ async def find_next_hops(
 
     An outbound proxy is the next server always; without one the first Service-Route of the registration is (RFC 3608).
     """
-    ways: list[NextHop] = []
+    next_hops: list[NextHop] = []
     problem: OSError | None = None
     for text in trunk.targets:
         target = with_transport(trunk, text)
@@ -74,10 +74,10 @@ async def find_next_hops(
         except OSError as error:
             problem = error
             continue
-        ways += [NextHop(request_uri(trunk, target, uri), settled(trunk, hop), routes) for hop in hops]
+        next_hops += [NextHop(request_uri(trunk, target, uri), settled(trunk, hop), routes) for hop in hops]
     unique: dict[object, NextHop] = {}
-    for way in ways:
-        unique.setdefault((str(way.uri), way.hop.route), way)
+    for next_hop in next_hops:
+        unique.setdefault((str(next_hop.uri), next_hop.hop.route), next_hop)
     return list(unique.values()), problem
 
 

@@ -87,7 +87,7 @@ class Registrar:
         paths = tuple(("Path", path) for path in request.headers.getlist("Path"))
         return RegisterAnswer(200, (*contacts, *paths, ("Date", formatdate(usegmt=True))))
 
-    def ways(self, trunk: str, user: str, now_s: float) -> list[NextHop]:
+    def next_hops(self, trunk: str, user: str, now_s: float) -> list[NextHop]:
         """Where the user's devices are, the one that registered last first."""
         found = sorted(self._live((trunk, user), now_s), key=lambda binding: -binding.expires_at_s)
         return [NextHop(binding.uri, binding.hop, binding.paths) for binding in found]

@@ -1,8 +1,8 @@
 """Our registration with one provider, without I/O (RFC 3261 section 10.2, RFC 3608).
 
-Time goes in and `Output`s come out. Who drives it looks up registrars (`LookUpRegistrar` → `found`), sends requests (`SendRegister` →
-`answered` or `failed`) and calls `poll` at `next_s`. One attempt is under way at a time; answers to earlier ones are
-dropped by their number.
+Time goes in and `Output`s come out. Who drives it looks up registrars (`LookUpRegistrar` → `found`), sends requests
+(`SendRegister` → `answered` or `failed`) and calls `poll` at `next_s`. One attempt is under way at a time; answers to
+earlier ones are dropped by their number.
 
     offline ──► finding ──► asking ──► registered ──┐ refresh, or its connection is lost
        ▲                      │  ▲                  │
@@ -21,9 +21,9 @@ from sipmessage import URI
 from ..sip.digest import Credentials, DigestClient
 from ..sip.hop import Hop, bracketed
 from ..sip.message import Request, Response
-from .register_response import LONGEST_S, granted_s, refresh_s, seconds, service_route
 from .health import place
 from .model import Register
+from .register_response import LONGEST_S, granted_s, refresh_s, seconds, service_route
 
 ATTEMPT_S = 10.0
 """A registrar that has not answered by then is given up for the next one; RFC 3261 would wait 32 s."""
@@ -290,7 +290,7 @@ class Registration:
         """Send a REGISTER; False when there is no answer to the challenge, and nothing is sent."""
         request = self._make()
         if challenge is None:
-            self._login.dress(request)
+            self._login.add_credentials(request)
         elif not self._login.answer(challenge, request):
             return False
         self._attempt += 1

@@ -1,4 +1,5 @@
-"""A browser as a leg: ICE, DTLS-SRTP and the data channel by aiortc, audio by `webrtc_in` and `webrtc_out`.
+"""A browser as a leg: ICE, DTLS-SRTP and the data channel by aiortc, audio by `incoming_audio` and
+`outgoing_audio`.
 
 The server only answers offers, with host candidates and no STUN or TURN: the browser must reach one of this machine's
 addresses over UDP.
@@ -72,7 +73,7 @@ class WebRtcLeg:
         self.closed: asyncio.Future[str] = self._loop.create_future()
         self._connected = asyncio.Event()
         self._pc, self._on_data = pc, on_data
-        self._track, self._hearing = OutgoingTrack(), IncomingAudio()
+        self._track, self._incoming_audio = OutgoingTrack(), IncomingAudio()
         self._channel: RTCDataChannel | None = None
         self._waiting: deque[str] = deque(maxlen=MAX_WAITING)
         self._last_packet_s = self._loop.time()
@@ -183,7 +184,7 @@ class WebRtcLeg:
 
     def _arrived(self, packet: OpusPacket) -> None:
         self._last_packet_s = now_s = self._loop.time()
-        for block in self._hearing.add(packet, now_s):
+        for block in self._incoming_audio.add(packet, now_s):
             # Not called from here: an error in a handler must not end aiortc's receiving task.
             self._loop.call_soon(self._deliver, block)
 
@@ -219,7 +220,7 @@ class WebRtcLeg:
         self._track.stop()
         _log.debug(
             "browser leg closed",
-            extra={"leg": self.id, "lost": self._hearing.lost, "undecodable": self._hearing.undecodable},
+            extra={"leg": self.id, "lost": self._incoming_audio.lost, "undecodable": self._incoming_audio.undecodable},
         )
 
 

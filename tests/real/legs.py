@@ -17,8 +17,8 @@ from telephony.sip.dialog import Dialog, Key
 from telephony.sip.digest import Credentials, DigestClient
 from telephony.sip.endpoint import Endpoint
 from telephony.sip.hop import Hop
-from telephony.sip.message import Request, Response, new_branch, new_tag, parse_uri, read_head, respond
 from telephony.sip.listen_sockets import ListenConfig
+from telephony.sip.message import Request, Response, new_branch, new_tag, parse_uri, read_head, respond
 from telephony.sip.transaction import Transaction
 
 from .siprun import Sipp

@@ -34,15 +34,15 @@ async def running_agent(
     max_calls: int = 50,
     *,
     trunks: Trunks | None = None,
-    gate: FloodGuard | None = None,
-    watch: OnEvent = ignore_event,
+    guard: FloodGuard | None = None,
+    on_event: OnEvent = ignore_event,
     **config: Any,
 ) -> AsyncIterator[UserAgent]:
     """A user agent with the real media engine on a free port; `config` is more of its `AgentConfig`."""
     engine = MediaEngine("127.0.0.1", FIRST_RTP, LAST_RTP)
     engine.start()
     settings = AgentConfig(port=0, max_calls=max_calls, **{"max_new_per_s": 10_000.0, **config})
-    agent = UserAgent(settings, engine, on_call, trunks=trunks, gate=gate, watch=watch)
+    agent = UserAgent(settings, engine, on_call, trunks=trunks, guard=guard, on_event=on_event)
     await agent.start()
     try:
         yield agent

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from telephony.doctor import pcap
+from telephony.doctor.examined_server import ExaminedServer
 from telephony.doctor.findings import Finding
 from telephony.doctor.selftest import Selftest
-from telephony.doctor.examined_server import ExaminedServer
 from telephony.sip.listen_sockets import ListenConfig
 from telephony.trunk.load import load_one
 

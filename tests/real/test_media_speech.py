@@ -13,9 +13,9 @@ import soxr
 from numpy.typing import NDArray
 
 from telephony.media.codecs import Pcm, decode, encode
-from telephony.media.loss_concealment import Concealer
-from telephony.media.dtmf_detector import DtmfDetector
 from telephony.media.dtmf import tones
+from telephony.media.dtmf_detector import DtmfDetector
+from telephony.media.loss_concealment import Concealer
 from voicebot.paths import speech_dir
 
 pytestmark = [pytest.mark.speech]
@@ -84,7 +84,7 @@ def test_made_up_speech_is_nearer_to_the_lost_than_a_block_repeated_or_silence()
         lines: dict[str, list[Pcm]] = {name: [] for name in distances}
         for block, is_lost in zip(whole, lost, strict=True):
             last = lines["repeated"][-1] if lines["repeated"] else block
-            lines["concealed"].append(concealer.conceal(BLOCK) if is_lost else concealer.heard(block))
+            lines["concealed"].append(concealer.conceal(BLOCK) if is_lost else concealer.arrived(block))
             lines["repeated"].append(last if is_lost else block)
             lines["silent"].append(np.zeros_like(block) if is_lost else block)
         wanted = np.concatenate(whole).astype(float) if whole else np.zeros(0)

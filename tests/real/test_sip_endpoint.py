@@ -293,7 +293,7 @@ async def test_two_of_us_keep_a_flow_alive_with_pongs(monkeypatch: pytest.Monkey
 
 async def test_the_gate_is_asked_before_anything_is_read_and_whom_it_refuses_gets_nothing() -> None:
     notes = Notes()
-    async with answering(gate=notes, trace=notes) as (endpoint, user), wire(endpoint.port) as peer:
+    async with answering(guard=notes, trace=notes) as (endpoint, user), wire(endpoint.port) as peer:
         await assert_alive(peer)
         loop = asyncio.get_running_loop()
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:

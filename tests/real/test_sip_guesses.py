@@ -32,11 +32,11 @@ async def busy(incoming: IncomingCall) -> None:
 @contextlib.asynccontextmanager
 async def office(told: list[TelephonyEvent]) -> AsyncIterator[tuple[UserAgent, FloodGuard]]:
     """An agent with desk phones in 127.0.0.0/24: their calls and registrations need a password."""
-    gate = FloodGuard(watch=told.append)
+    guard = FloodGuard(on_event=told.append)
     values = {"name": "office", "peers": ["127.0.0.0/24"], "users": PASSWORDS, "accept_registrations": {}}
-    book = TrunkRegistry(trunks={"office": Trunk.model_validate(values)}, gate=gate, watch=told.append)
-    async with running_agent(busy, trunks=book, gate=gate, watch=told.append, open=False) as agent:
-        yield agent, gate
+    book = TrunkRegistry(trunks={"office": Trunk.model_validate(values)}, guard=guard, on_event=told.append)
+    async with running_agent(busy, trunks=book, guard=guard, on_event=told.append, open=False) as agent:
+        yield agent, guard
 
 
 @contextlib.asynccontextmanager
@@ -85,7 +85,7 @@ async def try_password(peer: Wire, method: str, number: int, credentials: Creden
 async def test_a_guesser_is_refused_outright_after_ten_and_a_phone_is_not(method: str) -> None:
     told: list[TelephonyEvent] = []
     seen: Counter[int] = Counter()
-    async with office(told) as (agent, gate), wire_from(GUESSER, agent.port) as guesser:
+    async with office(told) as (agent, guard), wire_from(GUESSER, agent.port) as guesser:
         challenge = await answer_to(guesser, request(guesser, method, 0))
         for number in range(1, GUESSES + 1):
             guess = request(guesser, method, number)
@@ -98,12 +98,14 @@ async def test_a_guesser_is_refused_outright_after_ten_and_a_phone_is_not(method
             while True:
                 seen[int((await guesser.receive("SIP/2.0 ", 0.3))[8:11])] += 1
         assert seen == {401: 9, 403: 1}
-        assert gate.refused["blocked"] == GUESSES - 10
-        assert [one for one in told if isinstance(one, SourceBlocked)] == [SourceBlocked(GUESSER, "wrong digests", 60.0)]
+        assert guard.refused["blocked"] == GUESSES - 10
+        assert [one for one in told if isinstance(one, SourceBlocked)] == [
+            SourceBlocked(GUESSER, "wrong digests", 60.0)
+        ]
         async with wire_from(PHONE, agent.port) as phone:
             right = Credentials("200", PASSWORDS["200"])
             assert (await try_password(phone, method, GUESSES, right)).code == (486 if method == "INVITE" else 200)
-        assert gate.unblock(GUESSER)
+        assert guard.unblock(GUESSER)
         assert (await answer_to(guesser, request(guesser, method, 5000))).code == 401
 
 

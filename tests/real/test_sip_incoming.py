@@ -12,7 +12,7 @@ import pytest
 
 from telephony.agent import IncomingCall, SipLeg, UserAgent
 from telephony.call_policy import SessionTimerPolicy
-from telephony.events import TelephonyEvent, CallSetUp
+from telephony.events import CallSetUp, TelephonyEvent
 from telephony.leg import LegError
 from telephony.trunk.model import Trunk
 from telephony.trunk.registry import TrunkRegistry
@@ -162,11 +162,11 @@ async def test_a_reliable_response_is_repeated_until_prack_and_504_ends_the_call
         with pytest.raises(LegError):
             await incoming.answer()
 
-    def note(happening: TelephonyEvent) -> None:
-        if isinstance(happening, CallSetUp):
-            statuses.append(happening.status)
+    def note(event: TelephonyEvent) -> None:
+        if isinstance(event, CallSetUp):
+            statuses.append(event.status)
 
-    async with running_agent(play, watch=note) as agent, wire(agent.port) as peer:
+    async with running_agent(play, on_event=note) as agent, wire(agent.port) as peer:
         peer.send(peer.request("INVITE", body=OFFER, extra="Supported: 100rel\n"))
         rseqs = {(await peer.receive("SIP/2.0 183")).partition("RSeq: ")[2][:6] for _ in range(6)}
         assert len(rseqs) == 1

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from telephony.doctor import ladder, call_trace, ladder_page, pcap, message_sequence
+from telephony.doctor import call_trace, ladder, ladder_page, message_sequence, pcap
 from telephony.doctor.call_trace import CallTrace
 from telephony.sip.hop import Hop
-from telephony.trace import TraceEntry, SipTrace
+from telephony.trace import SipTrace, TraceEntry
 
 PEER = Hop("udp", "192.0.2.9", 5062)
 LOCAL = "192.0.2.1:5060"
@@ -216,7 +216,9 @@ def test_nothing_that_a_peer_sends_becomes_markup(payload: str) -> None:
         (0, False, message(f"INVITE {payload} SIP/2.0")),
     )
     html = ladder_page.page(
-        message_sequence.read_sequence(CallTrace(payload, {**call.legs, payload: [TraceEntry(1, 1, False, payload, payload, payload, b"x")]}))
+        message_sequence.read_sequence(
+            CallTrace(payload, {**call.legs, payload: [TraceEntry(1, 1, False, payload, payload, payload, b"x")]})
+        )
     )
     found = Tags()
     found.feed(html)

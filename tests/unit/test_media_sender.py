@@ -9,8 +9,8 @@ import pytest
 
 from telephony.call_policy import Terms
 from telephony.media.codecs import Codec, decode
-from telephony.media.encoders import make_decoder
 from telephony.media.dtmf_detector import DtmfDetector
+from telephony.media.encoders import make_decoder
 from telephony.media.rtp import RtpPacket, parse
 from telephony.media.sender import Sender
 from telephony.sdp.agreement import Agreed

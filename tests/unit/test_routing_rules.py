@@ -9,8 +9,8 @@ import pytest
 from telephony.problems import SourceError
 from telephony.routing.call_facts import CallFacts
 from telephony.routing.lint import lint
-from telephony.routing.phone_numbers import NumberTest, normalise
 from telephony.routing.patterns import PatternError, compile_pattern
+from telephony.routing.phone_numbers import NumberTest, normalise
 from telephony.routing.rules import RouteDecision, Router
 from voicebot.paths import DIALOGS
 

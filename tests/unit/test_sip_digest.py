@@ -88,12 +88,12 @@ def sent(message: Request, header: str = "Authorization") -> list[tuple[str, str
 
 def test_a_challenge_is_answered_and_later_requests_are_sent_with_the_next_count() -> None:
     login = DigestClient(MUFASA)
-    login.dress(first := request(seq=1))
+    login.add_credentials(first := request(seq=1))
     assert sent(first) == []
     assert login.answer(refusal(first, "n1"), again := request(seq=2))
     assert sent(again) == [("r", "n1", "00000001")]
     for count in (2, 3):
-        login.dress(later := request("INVITE", call=f"call{count}"))
+        login.add_credentials(later := request("INVITE", call=f"call{count}"))
         assert sent(later) == [("r", "n1", f"0000000{count}")]
 
 
@@ -101,7 +101,7 @@ def test_a_refused_password_is_not_sent_again() -> None:
     login = DigestClient(MUFASA)
     assert login.answer(refusal(request(seq=1), "n1"), again := request(seq=2))
     assert not login.answer(refusal(again, "n2"), request(seq=3))
-    login.dress(later := request(seq=9))
+    login.add_credentials(later := request(seq=9))
     assert sent(later) == []
 
 
@@ -119,7 +119,7 @@ def test_a_nonce_refused_in_advance_is_asked_for_anew_with_or_without_stale() ->
     login = DigestClient(MUFASA)
     assert login.answer(refusal(request(seq=1), "n1"), request(seq=2))
     for seq in (10, 20, 30):
-        login.dress(early := request(seq=seq))
+        login.add_credentials(early := request(seq=seq))
         assert sent(early)
         assert login.answer(refusal(early, f"n{seq}"), again := request(seq=seq + 1))
         assert sent(again) == [("r", f"n{seq}", "00000001")]
@@ -149,6 +149,6 @@ def test_a_server_that_invents_realms_fills_no_memory() -> None:
     for i in range(1000):
         asked = request("INVITE", call=f"call{i}")
         assert login.answer(refusal(asked, "n", realm=f"realm{i}"), request("INVITE", 2, f"call{i}"))
-    login.dress(later := request(seq=9))
+    login.add_credentials(later := request(seq=9))
     assert len(sent(later)) == 4
     assert len(login._chains) <= 256

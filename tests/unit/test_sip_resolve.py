@@ -13,8 +13,8 @@ import dns.rdatatype
 import pytest
 
 from telephony.sip import dns_client, resolve
-from telephony.sip.hop import Hop
 from telephony.sip.failed_hops import MAX_PENALTIES, PENALTY_S, FailedHops
+from telephony.sip.hop import Hop
 from telephony.sip.message import parse_uri
 from telephony.sip.resolve import MAX_HOPS, DnsClient, Kind, Resolver
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from telephony.sip.tls import ReloadingContext, TlsSession, TlsClient, TlsError, TlsServer, names_of, why
+from telephony.sip.tls import ReloadingContext, TlsClient, TlsError, TlsServer, TlsSession, names_of, why
 from tests.certificates import Authority
 
 

@@ -11,7 +11,7 @@ from telephony.sip.message import Request, parse, parse_uri
 from telephony.trunk.caller_id import ANONYMOUS, CallingParty, allowed, outgoing_identity
 from telephony.trunk.health import MISSES, Health
 from telephony.trunk.identify import TrunkMatcher, token_of
-from telephony.trunk.limits import Limits, TrunkFull, ChannelLease
+from telephony.trunk.limits import ChannelLease, Limits, TrunkFull
 from telephony.trunk.model import Trunk
 from telephony.trunk.next_hops import find_next_hops, request_uri, with_transport
 
@@ -240,9 +240,9 @@ class Lookup:
 async def test_all_targets_are_ways_and_one_that_is_gone_is_left_out() -> None:
     lookup = Lookup()
     one = trunk(to=["a.net", "gone.net", "b.net"], transport="tls", tls={"name": "sbc.net"}, advertise="203.0.113.9")
-    ways, problem = await find_next_hops(one, parse_uri("sip:1@acme"), lookup)
-    assert [str(way.uri) for way in ways] == ["sip:1@a.net", "sip:1@b.net"]
-    assert [way.hop for way in ways] == [
+    next_hops, problem = await find_next_hops(one, parse_uri("sip:1@acme"), lookup)
+    assert [str(next_hop.uri) for next_hop in next_hops] == ["sip:1@a.net", "sip:1@b.net"]
+    assert [next_hop.hop for next_hop in next_hops] == [
         Hop("tls", f"192.0.2.{n}", 5061, name="sbc.net", profile="acme", advertise="203.0.113.9") for n in (1, 3)
     ]
     assert lookup.asked[0] == ("sip:a.net;transport=tls", "acme", "sbc.net")
@@ -264,9 +264,9 @@ async def test_the_outbound_proxy_comes_first_then_the_service_route(
 ) -> None:
     lookup = Lookup()
     one = trunk(to="p.net", outbound_proxy=proxy) if proxy else trunk(to="p.net")
-    ways, _ = await find_next_hops(one, parse_uri("sip:1@acme"), lookup, service_route)
+    next_hops, _ = await find_next_hops(one, parse_uri("sip:1@acme"), lookup, service_route)
     assert lookup.asked[0][0] == asked
-    assert ways[0].routes == routes
+    assert next_hops[0].routes == routes
 
 
 # ── limits and health ──

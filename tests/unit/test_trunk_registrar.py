@@ -44,7 +44,7 @@ def contacts(answer: RegisterAnswer) -> list[str]:
 
 
 def targets(registrar: Registrar, now_s: float = 0.0) -> list[tuple[str, Hop]]:
-    return [(str(way.uri), way.hop) for way in registrar.ways("pbx", "ann", now_s)]
+    return [(str(next_hop.uri), next_hop.hop) for next_hop in registrar.next_hops("pbx", "ann", now_s)]
 
 
 def test_a_device_is_called_at_the_address_that_it_registered_from() -> None:
@@ -161,7 +161,7 @@ def test_the_path_of_proxies_on_the_way_becomes_the_route() -> None:
     registrar = Registrar()
     answer = register(registrar, "Path: <sip:edge.example;lr>", "Supported: path")
     assert ("Path", "<sip:edge.example;lr>") in answer.headers
-    assert registrar.ways("pbx", "ann", 0.0)[0].routes == ("<sip:edge.example;lr>",)
+    assert registrar.next_hops("pbx", "ann", 0.0)[0].routes == ("<sip:edge.example;lr>",)
 
 
 def test_users_who_left_the_trunk_file_are_forgotten() -> None:

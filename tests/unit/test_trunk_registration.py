@@ -17,8 +17,8 @@ from telephony.trunk.registration import (
     LONGEST_REFUSED_WAIT_S,
     LONGEST_WAIT_S,
     REFUSED_WAIT_S,
-    SendRegister,
     AddressMismatch,
+    SendRegister,
 )
 
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from telephony.events import SourceBlocked, TelephonyEvent, SourceRefused
+from telephony.events import SourceBlocked, SourceRefused, TelephonyEvent
 from telephony.sip.digest import Credentials, DigestClient
 from telephony.sip.flood_guard import FloodGuard
 from telephony.sip.hop import Hop
 from telephony.sip.message import Request, parse, parse_uri, respond
 from telephony.trunk.model import Trunk
-from telephony.trunk.registry import RegisterAnswer, CallingParty, TrunkRegistry
+from telephony.trunk.registry import CallingParty, RegisterAnswer, TrunkRegistry
 
 HOME = Hop("udp", "198.51.100.7", 5060)
 PHONES = Trunk.model_validate({"name": "phones", "users": {"ann": "secret"}, "accept_registrations": {}})
@@ -70,12 +70,12 @@ async def test_known_and_unknown_users_get_the_same_answer() -> None:
 async def test_who_guesses_passwords_is_shut_out_after_ten() -> None:
     """Acceptance 11, for REGISTER."""
     told: list[TelephonyEvent] = []
-    gate = FloodGuard(watch=told.append)
-    book = TrunkRegistry(trunks={"phones": PHONES}, gate=gate, watch=told.append)
+    guard = FloodGuard(on_event=told.append)
+    book = TrunkRegistry(trunks={"phones": PHONES}, guard=guard, on_event=told.append)
     for _ in range(10):
-        assert gate.admits(HOME.host, 0.0)
+        assert guard.admits(HOME.host, 0.0)
         proven(book, "ann", "guess", 0.0)
-    assert not gate.admits(HOME.host, 0.0) and gate.admits("198.51.100.8", 0.0)
+    assert not guard.admits(HOME.host, 0.0) and guard.admits("198.51.100.8", 0.0)
     assert sum(isinstance(one, SourceRefused) and one.why == "digest" for one in told) == 10
     assert sum(isinstance(one, SourceBlocked) for one in told) == 1
 
@@ -109,5 +109,5 @@ async def test_a_wrong_folder_leaves_the_book_as_it_was(tmp_path: Path) -> None:
 
 async def test_before_the_start_nothing_can_be_called() -> None:
     with pytest.raises(OSError, match="not started"):
-        await TrunkRegistry().ways(None, parse_uri("sip:a@192.0.2.1"))
-    assert TrunkRegistry().dress(None, CallingParty("a"), HOME).from_ == "<sip:a@anonymous.invalid>"
+        await TrunkRegistry().next_hops(None, parse_uri("sip:a@192.0.2.1"))
+    assert TrunkRegistry().outgoing_identity(None, CallingParty("a"), HOME).from_ == "<sip:a@anonymous.invalid>"

@@ -12,7 +12,7 @@ from aiortc.mediastreams import MediaStreamError
 
 from telephony.leg import Pcm
 from telephony.webrtc.incoming_audio import BLOCK, MAX_AHEAD_S, Decimator, IncomingAudio, OpusPacket, ReorderBuffer
-from telephony.webrtc.outgoing_audio import FRAME_S, SETTLED_FRAMES, TrackEncoder, OutgoingTrack, Pacer, AudioQueue
+from telephony.webrtc.outgoing_audio import FRAME_S, SETTLED_FRAMES, AudioQueue, OutgoingTrack, Pacer, TrackEncoder
 
 
 def tone(hz: float, seconds: float, rate_hz: int = 16000, level: float = 8000.0) -> Pcm:

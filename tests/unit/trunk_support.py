@@ -9,7 +9,14 @@ from telephony.sip.digest import Credentials
 from telephony.sip.hop import Hop
 from telephony.sip.message import Request, Response, read_head, respond
 from telephony.trunk.model import Register
-from telephony.trunk.registration import SendRegister, LookUpRegistrar, Output, Registration, AddressMismatch, StateChanged
+from telephony.trunk.registration import (
+    AddressMismatch,
+    LookUpRegistrar,
+    Output,
+    Registration,
+    SendRegister,
+    StateChanged,
+)
 
 Headers = list[tuple[str, str]]
 Serve = Callable[[Request, Hop], Response | str | None]

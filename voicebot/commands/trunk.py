@@ -13,13 +13,13 @@ from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Any
 
-from telephony.doctor import ladder, call_trace, ladder_page, pcap, message_sequence
-from telephony.doctor.trunk_check import check
-from telephony.doctor.findings import Finding, sound, to_json
+from telephony.doctor import call_trace, ladder, ladder_page, message_sequence, pcap
 from telephony.doctor.call_trace import CallTrace
+from telephony.doctor.examined_server import ExaminedServer
+from telephony.doctor.findings import Finding, sound, to_json
 from telephony.doctor.probe import Probe
 from telephony.doctor.selftest import Selftest
-from telephony.doctor.examined_server import ExaminedServer
+from telephony.doctor.trunk_check import check
 from telephony.routing.call_facts import CallFacts
 from telephony.routing.opening_hours import zone_of
 from telephony.routing.rules import RouteDecision, Router

@@ -18,7 +18,7 @@ from telephony.agent import AgentConfig, IncomingCall, UserAgent
 from telephony.call.dialog.sipleg import SipLeg
 from telephony.doctor.call_trace import CallTrace
 from telephony.doctor.rtp_capture import packets
-from telephony.events import SourceBlocked, TelephonyEvent, CallEnded, SourceRefused, CallSetUp, TrunkStateChanged
+from telephony.events import CallEnded, CallSetUp, SourceBlocked, SourceRefused, TelephonyEvent, TrunkStateChanged
 from telephony.leg import Leg
 from telephony.media.engine import MediaEngine
 from telephony.media.stats import MediaStats
@@ -69,8 +69,8 @@ class Edge:
         self._looked_s = 0.0
         self._changed_ns = 0
         self.trace = SipTrace(int(sip.trace_mb * 1_000_000)) if sip.trace_mb else None
-        self.gate = FloodGuard(watch=count)
-        self.trunks = TrunkRegistry(sip.trunks, gate=self.gate, watch=count)
+        self.guard = FloodGuard(on_event=count)
+        self.trunks = TrunkRegistry(sip.trunks, guard=self.guard, on_event=count)
         self.router = self._read_routes()
         tls = None if sip.tls is None else TlsServer(sip.tls.cert, sip.tls.key, sip.tls.clients)
         agent = AgentConfig(
@@ -85,7 +85,7 @@ class Edge:
             open=sip.takes_strangers,
         )
         self.agent = UserAgent(
-            agent, media, self._ring, trunks=self.trunks, gate=self.gate, trace=self.trace, watch=count
+            agent, media, self._ring, trunks=self.trunks, guard=self.guard, trace=self.trace, on_event=count
         )
 
     def decide(self, incoming: IncomingCall, now: datetime) -> RouteDecision:
@@ -142,14 +142,14 @@ class Edge:
         now_s = asyncio.get_running_loop().time()
         return {
             "trunks": [dataclasses.asdict(standing) for standing in self.trunks.states()],
-            "blocked": [_shown(block, now_s) for block in self.gate.blocked(now_s)],
-            "refused": dict(self.gate.refused),
+            "blocked": [_shown(block, now_s) for block in self.guard.blocked(now_s)],
+            "refused": dict(self.guard.refused),
             "calls": self.agent.active_calls,
         }
 
     def unblock(self, host: str) -> bool:
         """Let a blocked address in again. False when it was not blocked, or is no address."""
-        return self.gate.unblock(host)
+        return self.guard.unblock(host)
 
     # ── the file of routes ──
 
@@ -208,9 +208,9 @@ def _changed_ns(path: Path) -> int:
         return 0
 
 
-def count(happening: TelephonyEvent) -> None:
+def count(event: TelephonyEvent) -> None:
     """Write one happening down in the metrics."""
-    match happening:
+    match event:
         case CallSetUp(trunk, incoming, status, seconds):
             direction = "in" if incoming else "out"
             metrics.sip_calls.labels(trunk or NO_TRUNK, direction, str(status)).inc()

@@ -24,7 +24,7 @@ class MediaLeg:
         self._keypad = DtmfDedup()
         media.on_dtmf = lambda key: self._heard(key, "media")
 
-    def heard_by_info(self, key: str) -> None:
+    def on_info_key(self, key: str) -> None:
         """A key was pressed by INFO; it may come in RTP as well."""
         self._heard(key, "info")
 

@@ -73,8 +73,8 @@ def refer_to(uri: str, replaces: Dialog | None) -> str:
 class ReferSender:
     """The transfers of one dialog, one at a time."""
 
-    def __init__(self, talk: DialogRequests) -> None:
-        self._talk = talk
+    def __init__(self, requests: DialogRequests) -> None:
+        self._requests = requests
         self._sent: SentRequest | None = None
         self.accepted = False
         """The peer has taken a transfer on, and not told yet how it went."""
@@ -106,15 +106,15 @@ class ReferSender:
         target = refer_to(uri, replaces)
         if self._result is not None:
             raise LegError(491, "A Transfer Is Going On")
-        if self._talk.over:
+        if self._requests.over:
             raise LegError(481, "The Call Is Over")
-        referrer = NameAddr.parse(self._talk.dialog.local).uri
+        referrer = NameAddr.parse(self._requests.dialog.local).uri
         headers: Headers = [("Refer-To", target), ("Referred-By", f"<{referrer}>")]
         if not subscribe:
             headers += [("Refer-Sub", "false"), ("Supported", "norefersub")]
         self._result = asyncio.get_running_loop().create_future()
         self._on_progress, self._any = on_progress, True
-        self._sent = self._talk.send("REFER", self._on_answer, headers)
+        self._sent = self._requests.send("REFER", self._on_answer, headers)
         try:
             async with asyncio.timeout(patience_s):
                 return await self._result
@@ -138,18 +138,18 @@ class ReferSender:
         """A NOTIFY of this dialog."""
         package, _, rest = (request.headers.get("Event") or "").partition(";")
         if package.strip().lower() != "refer":
-            self._talk.reply(transaction, 489, "Bad Event", [("Allow-Events", "refer")])
+            self._requests.reply(transaction, 489, "Bad Event", [("Allow-Events", "refer")])
             return
         if not self._any or not self._ours(rest):
-            self._talk.reply(transaction, 481)
+            self._requests.reply(transaction, 481)
             return
         fragment = _FRAGMENT.match(request.body)
         kind = (request.headers.get("Content-Type") or "").partition(";")[0].strip().lower()
         if request.body and (fragment is None or kind != "message/sipfrag"):
             status = 415 if kind != "message/sipfrag" else 400
-            self._talk.reply(transaction, status, headers=[("Accept", "message/sipfrag")])
+            self._requests.reply(transaction, status, headers=[("Accept", "message/sipfrag")])
             return
-        self._talk.reply(transaction, 200)
+        self._requests.reply(transaction, 200)
         if fragment is not None:
             self._heard(int(fragment[1]), (fragment[2] or b"").decode("utf-8", "replace"))
         state = (request.headers.get("Subscription-State") or "").partition(";")[0].strip().lower()

@@ -87,7 +87,7 @@ class DialogRequests:
             more.append(("Content-Type", content_type))
         request = self._compose(method, more, body)
         if self._login is not None:
-            self._login.dress(request)
+            self._login.add_credentials(request)
         sent = SentRequest(request, listener)
         self._dispatch(sent)
         return sent

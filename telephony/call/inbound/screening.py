@@ -12,15 +12,14 @@ import secrets
 from collections.abc import Callable
 
 from ...call_policy import Terms
-from ...events import SourceRefused, OnEvent
+from ...events import OnEvent, SourceRefused
 from ...sdp.negotiation import SdpError, check_offer
 from ...sip.challenge import Challenger
 from ...sip.endpoint import RETRY_AFTER_S, Endpoint
 from ...sip.flood_guard import FloodGuard
 from ...sip.hop import Hop
 from ...sip.message import Request, SipError
-from ...trunk.limits import TrunkFull as NoRoom
-from ...trunk.limits import ChannelLease
+from ...trunk.limits import ChannelLease, TrunkFull
 from ...trunk.model import Trunk
 from ...trunk.registry import Trunks
 from ..capabilities import EXTENSIONS, SDP_TYPE, Headers
@@ -56,9 +55,9 @@ class CallScreening:
         trunks: whom we know.
         admission: what this machine can carry.
         calls: how many there are now.
-        strangers: places for callers without a trunk; None: they are not taken.
-        gate: is told of wrong and right passwords.
-        watch: is told of refusals.
+        anonymous: places for callers without a trunk; None: they are not taken.
+        guard: is told of wrong and right passwords.
+        on_event: is told of refusals.
         challenger: of callers who have to prove themselves.
     """
 
@@ -69,18 +68,18 @@ class CallScreening:
         admission: Admission,
         calls: Callable[[], int],
         *,
-        strangers: AnonymousLimit | None,
-        gate: FloodGuard | None,
-        watch: OnEvent,
+        anonymous: AnonymousLimit | None,
+        guard: FloodGuard | None,
+        on_event: OnEvent,
         challenger: Challenger,
     ) -> None:
         self._endpoint = endpoint
         self._trunks = trunks
         self._admission = admission
         self._calls = calls
-        self._strangers = strangers
-        self._gate = gate
-        self._watch = watch
+        self._anonymous = anonymous
+        self._guard = guard
+        self._on_event = on_event
         self._challenger = challenger
         self._secret = secrets.token_bytes(16)
 
@@ -94,8 +93,8 @@ class CallScreening:
         """Whose request this is. Raises Refusal, the same whoever is called: 403 or 401."""
         trunk = self._trunks.identify(source, request)
         if trunk is None:
-            if self._strangers is None:
-                self._watch(SourceRefused("unlisted", source.host))
+            if self._anonymous is None:
+                self._on_event(SourceRefused("unlisted", source.host))
                 raise RequestRejected(403, cheap=True)
             return IdentifiedCaller(None, self._trunks.terms(None))
         return IdentifiedCaller(trunk, self._trunks.terms(trunk), self._prove(trunk, request, source))
@@ -107,13 +106,13 @@ class CallScreening:
             return ""
         verdict = self._challenger.verify(request, "Authorization", passwords, trunk.digest, source=source.host)
         if verdict.ok:
-            if self._gate is not None:
-                self._gate.proved(source.host, _now())
+            if self._guard is not None:
+                self._guard.proved(source.host, _now())
             return verdict.user
         if verdict.result == "wrong":
-            self._watch(SourceRefused("digest", source.host, trunk.name))
+            self._on_event(SourceRefused("digest", source.host, trunk.name))
             certain = verdict.solicited or source.reliable
-            if self._gate is not None and self._gate.failed(source.host, _now(), certain=certain):
+            if self._guard is not None and self._guard.failed(source.host, _now(), certain=certain):
                 raise RequestRejected(403, cheap=True)
         stale = verdict.result in ("stale", "replayed")
         challenge = self._challenger.challenge(stale, algorithms=trunk.digest, source=source.host)
@@ -146,23 +145,23 @@ class CallScreening:
         if why is not None:
             raise self._no_room(why, host, trunk)
 
-    def admit(self, entry: IdentifiedCaller, host: str) -> ChannelLease:
+    def admit(self, caller: IdentifiedCaller, host: str) -> ChannelLease:
         """A place for the call. Raises Refusal: 503 with Retry-After, or what its trunk says."""
-        trunk = entry.trunk
+        trunk = caller.trunk
         if trunk is None:
-            return self._admit_stranger(host)
+            return self._admit_anonymous(host)
         why = self._admission.refuses(self._calls(), _now(), known=True)
         if why is not None:
             raise self._no_room(why, host, trunk)
-        ticket = self._trunks.admit(trunk, _now())
-        if isinstance(ticket, NoRoom):
-            self._watch(SourceRefused(ticket.why, host, trunk.name))
-            after = ticket.retry_after_s
-            raise RequestRejected(ticket.status, [] if after is None else [("Retry-After", str(after))], cheap=True)
-        return ticket
+        lease = self._trunks.admit(trunk, _now())
+        if isinstance(lease, TrunkFull):
+            self._on_event(SourceRefused(lease.why, host, trunk.name))
+            after = lease.retry_after_s
+            raise RequestRejected(lease.status, [] if after is None else [("Retry-After", str(after))], cheap=True)
+        return lease
 
-    def _admit_stranger(self, host: str) -> ChannelLease:
-        place = None if self._strangers is None else self._strangers.admit(host)
+    def _admit_anonymous(self, host: str) -> ChannelLease:
+        place = None if self._anonymous is None else self._anonymous.admit(host)
         if place is None:
             raise self._no_room("calls", host, None)
         why = self._admission.refuses(self._calls(), _now(), known=False)
@@ -172,7 +171,7 @@ class CallScreening:
         return place
 
     def _no_room(self, why: Why, host: str, trunk: Trunk | None) -> RequestRejected:
-        self._watch(SourceRefused(why, host, "" if trunk is None else trunk.name))
+        self._on_event(SourceRefused(why, host, "" if trunk is None else trunk.name))
         return RequestRejected(503, [("Retry-After", str(RETRY_AFTER_S))], cheap=True)
 
 

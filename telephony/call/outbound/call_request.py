@@ -13,7 +13,7 @@ from ...media.engine import MediaSession
 from ...sip.endpoint import Endpoint
 from ...sip.message import Response, new_tag
 from ...sip.reason_header import read as read_reasons
-from ..dialog.sipleg import TransferTarget, SipLeg
+from ..dialog.sipleg import SipLeg, TransferTarget
 from ..dialog_table import DialogTable
 
 

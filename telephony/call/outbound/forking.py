@@ -15,7 +15,7 @@ from ...sip.message import Request, Response, SipError
 from ..capabilities import SDP_TYPE
 from ..dialog.early import EarlyDialog, PickUp
 from ..dialog.reliable_provisional import ReliableReceiver, is_reliable
-from .call_request import CallRequest, CallProgress
+from .call_request import CallProgress, CallRequest
 
 MAX_BRANCHES = 16
 """Forks that are followed; more only ring."""
@@ -36,13 +36,13 @@ class EarlyDialogs:
     """What is known of an INVITE before its final response.
 
     Args:
-        order: what is wanted.
+        call: what is wanted.
         negotiation: has made the offer.
         pick_up: see `EarlyDialog`.
     """
 
-    def __init__(self, order: CallRequest, negotiation: Negotiation, pick_up: PickUp) -> None:
-        self._order = order
+    def __init__(self, call: CallRequest, negotiation: Negotiation, pick_up: PickUp) -> None:
+        self._call = call
         self._negotiation = negotiation
         self._pick_up = pick_up
         self._branches: dict[str, ForkBranch] = {}
@@ -54,7 +54,7 @@ class EarlyDialogs:
         """The INVITE has its final response, or another try takes its place."""
         for branch in self._branches.values():
             if branch.early is not None:
-                self._order.dialogs.remove_early(branch.early)
+                self._call.dialogs.remove_early(branch.early)
 
     def on_progress(self, invite: Request, hop: Hop, response: Response) -> None:
         """Take in a provisional response, 101 to 199."""
@@ -67,7 +67,7 @@ class EarlyDialogs:
             if rack is not None and branch.early is not None:
                 branch.early.settled = not branch.negotiation.offering
                 branch.early.request("PRACK", [("RAck", rack)], answer, None)
-        self._order.on_progress(CallProgress(response.code, response.phrase, self._audible is not None))
+        self._call.on_progress(CallProgress(response.code, response.phrase, self._audible is not None))
 
     def count(self, dialog: Dialog) -> None:
         """Go on counting in a confirmed dialog where its early one stopped, after the PRACKs."""
@@ -93,7 +93,7 @@ class EarlyDialogs:
     def _fork(self) -> Negotiation:
         """The state of one called party's offer and answer."""
         negotiation = self._negotiation.fork()
-        negotiation.offering = not self._order.late_offer
+        negotiation.offering = not self._call.late_offer
         return negotiation
 
     def _branch_of(self, invite: Request, hop: Hop, response: Response) -> ForkBranch | None:
@@ -113,8 +113,8 @@ class EarlyDialogs:
                     "an early dialog cannot be made", extra={"sip_call_id": invite.head.call_id, "why": str(error)}
                 )
                 return branch
-            branch.early = EarlyDialog(self._order.endpoint, dialog, branch.negotiation, pick_up=self._pick_up)
-            self._order.dialogs.add_early(branch.early)
+            branch.early = EarlyDialog(self._call.endpoint, dialog, branch.negotiation, pick_up=self._pick_up)
+            self._call.dialogs.add_early(branch.early)
         return branch
 
     def _read_body(self, branch: ForkBranch, response: Response) -> bytes:
@@ -128,7 +128,7 @@ class EarlyDialogs:
             if negotiation.offering:
                 negotiation.accept(response.body, early=not reliable)
                 answer = b""
-            elif reliable and self._order.late_offer and before is None:
+            elif reliable and self._call.late_offer and before is None:
                 answer = negotiation.answer(response.body)
             else:
                 return b""
@@ -146,9 +146,9 @@ class EarlyDialogs:
         both, backward = early_media_allowed(response)
         self._muted = not both
         if self._muted:
-            self._order.media.connect(replace(negotiation.agreed, direction="recvonly"), negotiation.source_host)
+            self._call.media.connect(replace(negotiation.agreed, direction="recvonly"), negotiation.source_host)
         elif self._audible is not branch and not renewed:
-            self._order.media.connect(negotiation.agreed, negotiation.source_host)
+            self._call.media.connect(negotiation.agreed, negotiation.source_host)
         self._audible = branch if backward else None
 
 
@@ -160,14 +160,10 @@ def early_media_allowed(response: Response) -> tuple[bool, bool]:
     value = response.headers.get("P-Early-Media")
     if value is None:
         return True, True
-    wishes = {item.partition(";")[0].strip().lower() for item in value.split(",")}
-    backward = bool(wishes & {"sendrecv", "sendonly"})
-    return backward and "sendrecv" in wishes, backward
+    directions = {item.partition(";")[0].strip().lower() for item in value.split(",")}
+    backward = bool(directions & {"sendrecv", "sendonly"})
+    return backward and "sendrecv" in directions, backward
 
 
 def _is_sdp(message: Response) -> bool:
     return (message.headers.get("Content-Type") or "").partition(";")[0].strip().lower() == SDP_TYPE
-
-
-def _without(value: str, tag: str) -> list[str]:
-    return [item.strip() for item in value.split(",") if item.strip() and item.strip().lower() != tag]

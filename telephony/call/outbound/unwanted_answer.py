@@ -24,14 +24,14 @@ class UnwantedAnswer:
     """
 
     def __init__(self, endpoint: Endpoint, dialog: Dialog, invite: Request, reason: Reason, body: bytes = b"") -> None:
-        self._talk = DialogRequests(endpoint, dialog, lambda _: None)
-        self._ack = self._talk.ack(invite.head.seq, body, invite)
-        self._talk.over = True
-        self._talk.send("BYE", _nothing, [("Reason", str(reason))])
+        self._requests = DialogRequests(endpoint, dialog, lambda _: None)
+        self._ack = self._requests.ack(invite.head.seq, body, invite)
+        self._requests.over = True
+        self._requests.send("BYE", _nothing, [("Reason", str(reason))])
 
     def again(self) -> None:
         """The 2xx came once more: our ACK was lost."""
-        self._talk.ack_again(self._ack)
+        self._requests.ack_again(self._ack)
 
 
 def _nothing(event: Response | int) -> None:

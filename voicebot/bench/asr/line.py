@@ -120,7 +120,7 @@ def _lossy(pcm: Pcm, loss: float, chance: np.random.Generator) -> Pcm:
     concealer = Concealer(RATE_HZ)
     packets = [pcm[i : i + PACKET] for i in range(0, len(pcm) - PACKET + 1, PACKET)]
     return np.concatenate(
-        [concealer.conceal(PACKET) if chance.random() < loss else concealer.heard(packet) for packet in packets]
+        [concealer.conceal(PACKET) if chance.random() < loss else concealer.arrived(packet) for packet in packets]
     )
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from telephony.media.codecs import Pcm, decode, encode
-from telephony.media.dtmf_detector import DtmfDetector
 from telephony.media.dtmf import COLUMNS_HZ, KEYS, PAD, ROWS_HZ, ZERO_DBM0, tones
+from telephony.media.dtmf_detector import DtmfDetector
 
 
 def press(

@@ -20,7 +20,7 @@ def fed(pcm: Pcm, rate_hz: int) -> Concealer:
     concealer = Concealer(rate_hz)
     size = rate_hz // 50
     for start in range(0, len(pcm), size):
-        concealer.heard(pcm[start : start + size])
+        concealer.arrived(pcm[start : start + size])
     return concealer
 
 
@@ -40,7 +40,7 @@ def test_there_is_no_click_at_either_end(rate_hz: int) -> None:
     whole = vowel(rate_hz, 0.4)
     cut, back = rate_hz // 5, rate_hz // 5 + rate_hz // 50 + rate_hz // 390
     concealer = fed(whole[:cut], rate_hz)
-    out = np.concatenate((whole[:cut], concealer.conceal(rate_hz // 50), concealer.heard(whole[back : back + 320])))
+    out = np.concatenate((whole[:cut], concealer.conceal(rate_hz // 50), concealer.arrived(whole[back : back + 320])))
     steps = np.abs(np.diff(out.astype(int)))
     assert steps[cut - 2 :].max() <= 1.2 * steps[:cut].max()
 
@@ -62,7 +62,7 @@ def test_a_hole_taken_in_pieces_is_the_same_as_in_one() -> None:
 def test_what_is_heard_without_a_hole_passes_unchanged() -> None:
     concealer = fed(vowel(8000, 0.1), 8000)
     block = vowel(8000, 0.02)
-    assert concealer.heard(block) is block
+    assert concealer.arrived(block) is block
 
 
 def test_nothing_heard_yet_is_concealed_by_silence() -> None:
@@ -81,7 +81,7 @@ def test_extreme_sound_is_concealed_without_overflow(pair: tuple[int, int]) -> N
     concealer = fed(np.tile(block, 10).astype(np.int16), 8000)
     made = concealer.conceal(160).astype(int)
     assert np.sign(made[:40]).tolist() == np.sign(block[:40]).astype(int).tolist()
-    concealer.heard(block.astype(np.int16))
+    concealer.arrived(block.astype(np.int16))
 
 
 def test_noise_is_not_made_to_hum() -> None:

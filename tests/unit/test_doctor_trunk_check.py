@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from telephony.doctor.advertised_address import advertised
-from telephony.doctor.trunk_check import check
+from telephony.doctor.examined_server import ExaminedServer
 from telephony.doctor.findings import Finding, sound, to_json
 from telephony.doctor.port_check import sip_ports, voice_ports
-from telephony.doctor.examined_server import ExaminedServer
+from telephony.doctor.trunk_check import check
 from telephony.sip.listen_sockets import ListenConfig
 from telephony.sip.tls import TlsServer
 from telephony.trunk.load import load_one

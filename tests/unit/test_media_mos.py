@@ -7,7 +7,7 @@ import random
 import pytest
 
 from telephony.media.jitter import JitterBuffer
-from telephony.media.mos import received_mos, mean_opinion, rating, reported_mos
+from telephony.media.mos import mean_opinion, rating, received_mos, reported_mos
 from telephony.media.rtcp import Reporter
 from telephony.media.rtp import RtpPacket, parse
 from telephony.media.sender import Sender
@@ -47,12 +47,12 @@ def test_no_figure_leaves_the_scale() -> None:
 
 
 def carried(loss: float, jitter_ms: float, packets: int = 3000) -> JitterBuffer:
-    dice, buffer, arrivals = random.Random(7), JitterBuffer(), []
+    dice, buffer, reception = random.Random(7), JitterBuffer(), []
     for index in range(packets):
         if dice.random() >= loss:
-            arrivals.append((20.0 * index + dice.uniform(0, jitter_ms), index))
-    arrivals.sort()
-    for at, index in arrivals:
+            reception.append((20.0 * index + dice.uniform(0, jitter_ms), index))
+    reception.sort()
+    for at, index in reception:
         buffer.put(RtpPacket(False, 0, index, index * 160, 1, b"x"), 160, at)
         buffer.take(at)
     return buffer

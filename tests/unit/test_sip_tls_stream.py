@@ -70,7 +70,10 @@ def test_an_unknown_authority_ends_it_and_the_server_is_told(
     serving: ssl.SSLContext, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     other = Authority(tmp_path_factory.mktemp("other"), "Other")
-    client, server = TlsStream(ReloadingContext(TlsClient(ca=other.ca)).get(0), "carrier.example"), TlsStream(serving, None)
+    client, server = (
+        TlsStream(ReloadingContext(TlsClient(ca=other.ca)).get(0), "carrier.example"),
+        TlsStream(serving, None),
+    )
     client.start()
     server.receive(client.outgoing())
     with pytest.raises(ssl.SSLCertVerificationError):

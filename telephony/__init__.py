@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .agent import UserAgent
-    from .agentconfig import AgentConfig
+    from .agent_config import AgentConfig
     from .call.dialog.sipleg import SipLeg
     from .call.inbound.incoming import IncomingCall
     from .call_policy import Terms
     from .leg import Leg, LegError
     from .media.engine import MediaEngine
     from .server import serving, stop_signal
-    from .trunk.registry import TrunkBook
+    from .trunk.registry import TrunkRegistry
 
 __all__ = [
     "AgentConfig",
@@ -28,21 +28,21 @@ __all__ = [
     "MediaEngine",
     "SipLeg",
     "Terms",
-    "TrunkBook",
+    "TrunkRegistry",
     "UserAgent",
     "serving",
     "stop_signal",
 ]
 
 _HOMES = {
-    "AgentConfig": "agentconfig",
+    "AgentConfig": "agent_config",
     "IncomingCall": "call.inbound.incoming",
     "Leg": "leg",
     "LegError": "leg",
     "MediaEngine": "media.engine",
     "SipLeg": "call.dialog.sipleg",
     "Terms": "call_policy",
-    "TrunkBook": "trunk.registry",
+    "TrunkRegistry": "trunk.registry",
     "UserAgent": "agent",
     "serving": "server",
     "stop_signal": "server",

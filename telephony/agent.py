@@ -1,7 +1,7 @@
 """The SIP user agent: takes calls and places them, over UDP, TCP and TLS.
 
-`UserAgent` decides what each request means. `Doorkeeper` says who may come in, `IncomingCall` rings, `Dialling` calls
-others, `SipLeg` is a call in progress, `sip.Endpoint` carries it all.
+`UserAgent` decides what each request means. `CallScreening` says who may come in, `IncomingCall` rings, `OutgoingCall`
+calls others, `SipLeg` is a call in progress, `sip.Endpoint` carries it all.
 """
 
 from __future__ import annotations
@@ -13,47 +13,47 @@ from typing import Unpack
 
 from sipmessage import URI
 
-from .agentconfig import AgentConfig
-from .call.accounting import Account
+from .agent_config import AgentConfig
+from .call.accounting import CallAccounting
 from .call.capabilities import ALLOW, SDP_TYPE, Headers, capabilities
 from .call.dialog.sipleg import SipLeg
-from .call.dialog_table import Dialogs
+from .call.dialog_table import DialogTable
 from .call.inbound.admission import Admission
-from .call.inbound.anonymous_limit import Strangers
-from .call.inbound.incoming import Entry, IncomingCall
+from .call.inbound.anonymous_limit import AnonymousLimit
+from .call.inbound.incoming import IdentifiedCaller, IncomingCall
 from .call.inbound.replaces import find_replaced
-from .call.inbound.screening import Doorkeeper, Refusal, check_extensions
-from .call.outbound.hunt import Dialling
-from .call.outbound.originate import Placing, Wishes
-from .call.outbound.request import CallFailed, Progress
+from .call.inbound.screening import CallScreening, RequestRejected, check_extensions
+from .call.outbound.call_request import CallFailed, CallProgress
+from .call.outbound.hunt import OutgoingCall
+from .call.outbound.originate import CallOptions, Originator
 from .call_policy import Terms
-from .events import Watch, unwatched
+from .events import OnEvent, ignore_event
 from .leg import LegError
 from .media.engine import MediaEngine
 from .sdp.negotiation import Negotiation, SdpError
 from .sip.challenge import Challenger
 from .sip.dialog import Dialog
 from .sip.digest import Credentials
-from .sip.endpoint import RETRY_AFTER_S, Endpoint, Trace
-from .sip.flood_guard import Gate
+from .sip.endpoint import RETRY_AFTER_S, Endpoint, MessageTrace
+from .sip.flood_guard import FloodGuard
 from .sip.hop import Hop
 from .sip.message import Request, SipError, new_tag, respond
 from .sip.replaces import Replaces
 from .sip.transaction import Key as TransactionKey
 from .sip.transaction import Transaction
-from .trunk.registry import TrunkBook, Trunks
+from .trunk.registry import TrunkRegistry, Trunks
 
 __all__ = [
     "AgentConfig",
     "CallFailed",
+    "CallOptions",
+    "CallProgress",
     "Credentials",
-    "Dialling",
     "IncomingCall",
     "LegError",
-    "Progress",
+    "OutgoingCall",
     "SipLeg",
     "UserAgent",
-    "Wishes",
 ]
 
 FAREWELL_S = 2.0
@@ -73,9 +73,9 @@ class UserAgent:
         media: a started engine.
         on_call: called in a task of its own for each new call. A call that it neither answers nor rejects gets 480.
         trunks: whom we know; None: nobody, as with a book without trunks.
-        gate: turns sources away before anything is read.
+        guard: turns sources away before anything is read.
         trace: keeps what was said on the wire.
-        watch: is told of calls and refusals.
+        on_event: is told of calls and refusals.
     """
 
     def __init__(
@@ -85,32 +85,32 @@ class UserAgent:
         on_call: OnCall | None,
         *,
         trunks: Trunks | None = None,
-        gate: Gate | None = None,
-        trace: Trace | None = None,
-        watch: Watch = unwatched,
+        guard: FloodGuard | None = None,
+        trace: MessageTrace | None = None,
+        on_event: OnEvent = ignore_event,
     ) -> None:
         self._config = config
         self._media = media
         self._on_call = on_call
         self._changed = asyncio.Event()
-        self._endpoint = Endpoint(config.listening, config.user_agent, self, gate=gate, trace=trace)
-        self._trunks: Trunks = trunks if trunks is not None else TrunkBook()
-        self._gate = gate
+        self._endpoint = Endpoint(config.listening, config.user_agent, self, guard=guard, trace=trace)
+        self._trunks: Trunks = trunks if trunks is not None else TrunkRegistry()
+        self._guard = guard
         self._admission = Admission(config.max_calls, config.max_new_per_s)
-        self._door = Doorkeeper(
+        self._screening = CallScreening(
             self._endpoint,
             self._trunks,
             self._admission,
             lambda: self.active_calls,
-            strangers=Strangers(config.max_calls, self._trunks.exist) if config.open else None,
-            gate=gate,
-            watch=watch,
+            anonymous=AnonymousLimit(config.max_calls, self._trunks.exist) if config.open else None,
+            guard=guard,
+            on_event=on_event,
             challenger=Challenger(config.realm),
         )
-        self._dialogs = Dialogs(self._changed.set)
-        self._account = Account(watch)
-        self._placing = Placing(
-            self._endpoint, self._trunks, media, self._dialogs, self._account, self.on_over, self._changed.set
+        self._dialogs = DialogTable(self._changed.set)
+        self._accounting = CallAccounting(on_event)
+        self._originator = Originator(
+            self._endpoint, self._trunks, media, self._dialogs, self._accounting, self.on_over, self._changed.set
         )
         self._pending: dict[TransactionKey, IncomingCall] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -134,7 +134,7 @@ class UserAgent:
     @property
     def active_calls(self) -> int:
         """Ringing, being dialled, and talking."""
-        return self._dialogs.talking + len(self._pending) + len(self._placing.dialling)
+        return self._dialogs.live + len(self._pending) + len(self._originator.outgoing)
 
     async def start(self) -> None:
         """Open the ports, then start the trunks. Raises OSError with words when a port is taken."""
@@ -153,11 +153,11 @@ class UserAgent:
         await self._wait_until(lambda: self.active_calls == 0, grace_s)
         for incoming in list(self._pending.values()):
             incoming.reject(503, retry_after_s=RETRY_AFTER_S)
-        for dialling in list(self._placing.dialling):
-            dialling.give_up()
+        for outgoing in list(self._originator.outgoing):
+            outgoing.give_up()
         for leg in self._dialogs:
             leg.end("local")
-        await self._wait_until(lambda: not len(self._dialogs) and not self._placing.dialling, FAREWELL_S)
+        await self._wait_until(lambda: not len(self._dialogs) and not self._originator.outgoing, FAREWELL_S)
         for leg in self._dialogs:
             leg.drop()
         for task in self._tasks:
@@ -171,22 +171,22 @@ class UserAgent:
 
     # ── calls that we place ──
 
-    async def call(self, uri: str, **wishes: Unpack[Wishes]) -> SipLeg:
+    async def call(self, uri: str, **options: Unpack[CallOptions]) -> SipLeg:
         """Place a call and wait until it is answered: `dial` in one step.
 
         Cancelling the task cancels the call, also when it is being answered at that moment. Raises LegError as `dial`
-        and `Dialling.answered` do.
+        and `OutgoingCall.answered` do.
         """
-        dialling = self.dial(uri, **wishes)
+        outgoing = self.dial(uri, **options)
         try:
-            return await dialling.answered()
+            return await outgoing.answered()
         except asyncio.CancelledError:
-            dialling.give_up()
+            outgoing.give_up()
             raise
 
-    def dial(self, uri: str, **wishes: Unpack[Wishes]) -> Dialling:
-        """Begin to place a call, see `Wishes` and `Placing.dial`."""
-        return self._placing.dial(uri, wishes)
+    def dial(self, uri: str, **options: Unpack[CallOptions]) -> OutgoingCall:
+        """Begin to place a call, see `CallOptions` and `Originator.dial`."""
+        return self._originator.dial(uri, options)
 
     # ── sip.endpoint.User ──
 
@@ -195,9 +195,9 @@ class UserAgent:
         leg = self._dialogs.leg_of(request)
         if leg is not None:
             leg.on_ack(request)
-            self._account.confirmed(leg)
-            if self._gate is not None:
-                self._gate.proved(leg.dialog.hop.host, _now())
+            self._accounting.confirmed(leg)
+            if self._guard is not None:
+                self._guard.proved(leg.dialog.hop.host, _now())
 
     def on_request(self, transaction: Transaction, request: Request, source: Hop, merged: bool) -> None:
         """Decide what a new request is about (RFC 3261 section 8.2)."""
@@ -211,7 +211,7 @@ class UserAgent:
                 self._on_in_dialog(transaction, request, source)
             else:
                 self._on_out_of_dialog(transaction, request, source)
-        except Refusal as refusal:
+        except RequestRejected as refusal:
             self._reply(transaction, refusal.status, refusal.reason, refusal.headers, cheap=refusal.cheap)
         except SipError as error:
             self._reply(transaction, error.status, error.reason)
@@ -238,7 +238,7 @@ class UserAgent:
             case "OPTIONS":
                 check_extensions(request, Terms())
                 if self._admission.draining:
-                    self._door.full(source.host)
+                    self._screening.full(source.host)
                 contact = [("Contact", self._endpoint.contact(source))]
                 more = [("Accept", SDP_TYPE), ("Accept-Encoding", "")]
                 self._reply(transaction, 200, headers=[*contact, *capabilities(), *more])
@@ -250,43 +250,43 @@ class UserAgent:
             case "REFER":
                 raise SipError(403, "")
             case _:
-                raise Refusal(405, [("Allow", ALLOW)])
+                raise RequestRejected(405, [("Allow", ALLOW)])
 
     def _on_invite(self, transaction: Transaction, request: Request, source: Hop) -> None:
-        self._door.full(source.host)
-        entry = self._door.identify(request, source)
-        self._door.check(request, source, entry.terms)
+        self._screening.full(source.host)
+        caller = self._screening.identify(request, source)
+        self._screening.check(request, source, caller.terms)
         replaces = Replaces.of(request)
         if replaces is not None:
-            self._on_replaces(transaction, request, source, entry, replaces)
+            self._on_replaces(transaction, request, source, caller, replaces)
             return
         if self._on_call is None:
             raise SipError(480, "")
         dialog = Dialog.as_server(request, new_tag(), source)
-        ticket = self._door.admit(entry, source.host)
+        lease = self._screening.admit(caller, source.host)
         self._endpoint.respond(transaction, respond(request, 100))
-        incoming = IncomingCall(self._endpoint, self._media, transaction, dialog, entry, self)
+        incoming = IncomingCall(self._endpoint, self._media, transaction, dialog, caller, self)
         self._pending[transaction.key] = incoming
         self._dialogs.add_early(incoming.early)
-        self._account.came(incoming, ticket)
+        self._accounting.came(incoming, lease)
         task = asyncio.get_running_loop().create_task(self._run(incoming, self._on_call))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     def _on_replaces(
-        self, transaction: Transaction, request: Request, source: Hop, entry: Entry, replaces: Replaces
+        self, transaction: Transaction, request: Request, source: Hop, caller: IdentifiedCaller, replaces: Replaces
     ) -> None:
-        found = find_replaced(self._dialogs, replaces, entry, source)
+        found = find_replaced(self._dialogs, replaces, caller, source)
         dialog = Dialog.as_server(request, new_tag(), source)
         self._endpoint.respond(transaction, respond(request, 100))
         try:
             if isinstance(found, SipLeg):
-                negotiation = Negotiation(found.media, self._endpoint.local_host(source), entry.terms, source.host)
+                negotiation = Negotiation(found.media, self._endpoint.local_host(source), caller.terms, source.host)
                 old = found.dialog.key
                 found.adopt(transaction, request, dialog, negotiation)
                 self._dialogs.moved(found, old)
             elif found.pick_up is not None:
-                found.pick_up(transaction, request, dialog, entry.terms)
+                found.pick_up(transaction, request, dialog, caller.terms)
         except SdpError as error:
             raise SipError(error.status, str(error)) from error
         except LegError as error:
@@ -307,12 +307,12 @@ class UserAgent:
         """It becomes a leg."""
         self._decided(incoming)
         self._dialogs.add(leg)
-        self._account.answered(incoming, leg)
+        self._accounting.answered(incoming, leg)
 
     def on_refused(self, incoming: IncomingCall, status: int) -> None:
         """It does not."""
         self._decided(incoming)
-        self._account.refused(incoming, status)
+        self._accounting.refused(incoming, status)
 
     def on_over(self, leg: SipLeg) -> None:
         """Nothing more can come for a leg."""
@@ -339,7 +339,7 @@ class UserAgent:
         cheap: bool = False,
     ) -> None:
         response = respond(
-            transaction.request, status, reason, tag=self._door.tag(transaction.request), headers=headers or ()
+            transaction.request, status, reason, tag=self._screening.tag(transaction.request), headers=headers or ()
         )
         if status >= 300 and (cheap or self._endpoint.crowded):
             self._endpoint.dismiss(transaction, response)
@@ -351,8 +351,8 @@ class UserAgent:
         next_s = loop.time() + HEARTBEAT_S
         self._admission.beat(loop.time(), next_s)
         relief_s = self._admission.relief_s(loop.time())
-        if relief_s is not None and self._gate is not None:
-            self._gate.strain(relief_s)
+        if relief_s is not None and self._guard is not None:
+            self._guard.strain(relief_s)
         self._heartbeat = loop.call_at(next_s, self._beat)
 
     async def _wait_until(self, condition: Callable[[], bool], patience_s: float) -> None:

@@ -21,7 +21,7 @@ Reliable = Literal["off", "supported", "required"]
 
 
 @dataclass(frozen=True, slots=True)
-class SessionTimer:
+class SessionTimerPolicy:
     """RFC 4028: a call whose other end vanished without a word ends by itself."""
 
     expires_s: int = 1800
@@ -42,7 +42,7 @@ class Terms:
     keys: Keys = "auto"
     ptime_ms: Literal[10, 20, 30] = 20
     """Of our packets, when the peer asks for nothing else that we can do."""
-    timer: SessionTimer = SessionTimer()
+    timer: SessionTimerPolicy = SessionTimerPolicy()
     reliable: Reliable = "supported"
     comfort_noise_dbov: float | None = -68.0
     """Level of the noise sent while nothing is said, so that the line does not sound dead; None: digital silence."""

@@ -1,4 +1,4 @@
-"""What the edge tells whoever watches it (metrics, logs, dashboards). Telephony itself keeps no metrics library."""
+"""What telephony tells whoever listens (metrics, logs, dashboards). Telephony itself keeps no metrics library."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .media.stats import MediaStats
 
 
 @dataclass(frozen=True, slots=True)
-class SetUp:
+class CallSetUp:
     """A call was answered or refused, either way."""
 
     trunk: str
@@ -22,7 +22,7 @@ class SetUp:
 
 
 @dataclass(frozen=True, slots=True)
-class Over:
+class CallEnded:
     """An answered call has ended."""
 
     trunk: str
@@ -33,8 +33,8 @@ class Over:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
-    """A packet or request was turned away at the door, before it cost anything."""
+class SourceRefused:
+    """A packet or request was turned away before it cost anything."""
 
     why: Literal["rate", "blocked", "unlisted", "calls", "calls-per-second", "digest", "draining", "overload"]
     host: str
@@ -42,7 +42,7 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
-class Blocked:
+class SourceBlocked:
     """A source is refused outright for a while, or (seconds 0) no longer."""
 
     host: str
@@ -51,7 +51,7 @@ class Blocked:
 
 
 @dataclass(frozen=True, slots=True)
-class TrunkState:
+class TrunkStateChanged:
     """A trunk's health or registration changed."""
 
     trunk: str
@@ -59,10 +59,10 @@ class TrunkState:
     why: str = ""
 
 
-Happening = SetUp | Over | Refused | Blocked | TrunkState
-Watch = Callable[[Happening], None]
+TelephonyEvent = CallSetUp | CallEnded | SourceRefused | SourceBlocked | TrunkStateChanged
+OnEvent = Callable[[TelephonyEvent], None]
 """Called on the event loop; must not raise and must not wait."""
 
 
-def unwatched(happening: Happening) -> None:
-    """Nobody watches."""
+def ignore_event(event: TelephonyEvent) -> None:
+    """Nobody listens."""

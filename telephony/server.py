@@ -9,11 +9,11 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 from .agent import OnCall, UserAgent
-from .agentconfig import AgentConfig
-from .events import Watch, unwatched
+from .agent_config import AgentConfig
+from .events import OnEvent, ignore_event
 from .media.engine import MediaEngine
-from .sip.flood_guard import Gate
-from .trunk.registry import TrunkBook
+from .sip.flood_guard import FloodGuard
+from .trunk.registry import TrunkRegistry
 
 FIRST_RTP, LAST_RTP = 20000, 29999
 _DEFAULT = AgentConfig()
@@ -26,7 +26,7 @@ async def serving(
     *,
     trunks: Path | None = None,
     rtp_ports: tuple[int, int] = (FIRST_RTP, LAST_RTP),
-    watch: Watch = unwatched,
+    on_event: OnEvent = ignore_event,
     grace_s: float = 0.0,
 ) -> AsyncIterator[UserAgent]:
     """A running user agent, which takes calls and places them.
@@ -36,19 +36,19 @@ async def serving(
         config: where to listen, and how much to take on. RTP uses the same addresses.
         trunks: a folder of trunk files (docs/trunks.md).
         rtp_ports: the first and the last that may be used.
-        watch: is told of calls, refusals, blocked sources and trunks.
+        on_event: is told of calls, refusals, blocked sources and trunks.
         grace_s: how long the calls still on may go on at the end; new ones get 503 then.
 
     Raises:
         OSError: with words, when a port is taken or an address is not of this machine.
         SourceError: a trunk file is wrong.
     """
-    gate = Gate(watch=watch)
-    book = TrunkBook(trunks, gate=gate, watch=watch)
+    guard = FloodGuard(on_event=on_event)
+    book = TrunkRegistry(trunks, guard=guard, on_event=on_event)
     media = MediaEngine(config.hosts, *rtp_ports)
     media.start()
     try:
-        agent = UserAgent(config, media, on_call, trunks=book, gate=gate, watch=watch)
+        agent = UserAgent(config, media, on_call, trunks=book, guard=guard, on_event=on_event)
         await agent.start()
         try:
             yield agent

@@ -39,7 +39,7 @@ _CSEQ_INVITE = re.compile(rb"\r\ncseq[ \t]*:\s*[0-9]+\s+INVITE", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class TraceEntry:
     """One message, or a remark when `data` is empty; both when the message could not be read."""
 
     wall_s: float
@@ -59,7 +59,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Traced:
+class TracedCall:
     """A call that something is known of."""
 
     call_id: str
@@ -75,14 +75,14 @@ class Traced:
 
 @dataclass(slots=True, eq=False)
 class _Call:
-    head: list[Entry] = field(default_factory=list)
+    head: list[TraceEntry] = field(default_factory=list)
     """Its first messages."""
-    tail: deque[Entry] = field(default_factory=deque)
+    tail: deque[TraceEntry] = field(default_factory=deque)
     size: int = 0
     answered: bool = False
 
 
-class Trace:
+class SipTrace:
     """Keeps messages by Call-ID. Every `note` takes constant time.
 
     Args:
@@ -100,7 +100,7 @@ class Trace:
         self._others: OrderedDict[str, _Call] = OrderedDict()
         self._size = 0
         self._others_size = 0
-        self._malformed: deque[Entry] = deque(maxlen=MAX_MALFORMED)
+        self._malformed: deque[TraceEntry] = deque(maxlen=MAX_MALFORMED)
 
     @property
     def size(self) -> int:
@@ -115,28 +115,28 @@ class Trace:
             return
         call_id = found[1].decode("utf-8", "replace").rstrip()
         answers = _ANSWERED.match(data) is not None and _CSEQ_INVITE.search(data) is not None
-        entry = Entry(self._wall(), self._clock(), outgoing, hop.protocol, local, _peer(hop), masked(data))
+        entry = TraceEntry(self._wall(), self._clock(), outgoing, hop.protocol, local, _peer(hop), masked(data))
         self._append(call_id, entry, answers)
 
     def remark(self, call_id: str, text: str) -> None:
         """Write a sentence between the messages of a call: ``SDP agreed: PCMA, 20 ms``."""
-        self._append(call_id, Entry(self._wall(), self._clock(), False, "", "", "", b"", text[:1000]), False)
+        self._append(call_id, TraceEntry(self._wall(), self._clock(), False, "", "", "", b"", text[:1000]), False)
 
     def refused(self, hop: Hop, local: str, data: bytes, why: str) -> None:
         """Keep the beginning of what could not be read, and why; also with its call when it has a Call-ID."""
         piece = masked(data[:MAX_MALFORMED_BYTES])
-        entry = Entry(self._wall(), self._clock(), False, hop.protocol, local, _peer(hop), piece, why)
+        entry = TraceEntry(self._wall(), self._clock(), False, hop.protocol, local, _peer(hop), piece, why)
         self._malformed.append(entry)
         found = _CALL_ID.search(data)
         if found is not None:
             self._append(found[1].decode("utf-8", "replace").rstrip(), entry, False)
 
-    def of(self, call_id: str) -> list[Entry]:
+    def of(self, call_id: str) -> list[TraceEntry]:
         """Messages and remarks of a call in their order; empty when nothing is known."""
         call = self._answered.get(call_id) or self._others.get(call_id)
         return [] if call is None else [*call.head, *call.tail]
 
-    def calls(self) -> list[Traced]:
+    def calls(self) -> list[TracedCall]:
         """All that is known, the latest first."""
         found = []
         for call_id, call in (*self._answered.items(), *self._others.items()):
@@ -144,14 +144,14 @@ class Trace:
             if messages:
                 first = messages[0].data.partition(b"\r\n")[0].decode("utf-8", "replace")
                 began_s, ended_s = messages[0].wall_s, messages[-1].wall_s
-                found.append(Traced(call_id, began_s, ended_s, len(messages), call.answered, first))
+                found.append(TracedCall(call_id, began_s, ended_s, len(messages), call.answered, first))
         return sorted(found, key=lambda one: one.began_s, reverse=True)
 
-    def malformed(self) -> list[Entry]:
-        """What could not be read lately, the oldest first; `Entry.remark` says why."""
+    def malformed(self) -> list[TraceEntry]:
+        """What could not be read lately, the oldest first; `TraceEntry.remark` says why."""
         return list(self._malformed)
 
-    def _append(self, call_id: str, entry: Entry, answers: bool) -> None:
+    def _append(self, call_id: str, entry: TraceEntry, answers: bool) -> None:
         call = self._answered.get(call_id)
         if call is not None:
             self._answered.move_to_end(call_id)
@@ -209,7 +209,7 @@ def _stars(match: re.Match[bytes]) -> bytes:
     return whole[:offset] + b"*" * (end - begin) + whole[offset + end - begin :]
 
 
-def _cost(entry: Entry) -> int:
+def _cost(entry: TraceEntry) -> int:
     return ENTRY_BYTES + len(entry.data) + len(entry.remark)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from telephony.agent import IncomingCall
 from telephony.leg import Leg
 from telephony.media.engine import MediaEngine
-from telephony.routing.rules import Decision
+from telephony.routing.rules import RouteDecision
 from voicebot import log
 from voicebot.actions.catalog import Catalog
 from voicebot.actions.runner import Actions
@@ -143,7 +143,7 @@ class App:
             "hints": self.hints,
         }
 
-    async def _sip_call(self, incoming: IncomingCall, decision: Decision) -> None:
+    async def _sip_call(self, incoming: IncomingCall, decision: RouteDecision) -> None:
         await self.calls.incoming(incoming, decision)
 
     async def _dial(self, uri: str, ring_s: float) -> Leg:

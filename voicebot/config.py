@@ -6,20 +6,15 @@ import ipaddress
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, Field, field_validator
 
 from telephony import yamlfile
 from telephony.sip.message import SipError, parse_uri
+from telephony.yamlfile import Section
 from voicebot.paths import DIALOGS, ROOT
 
 Placed = TypeVar("Placed", bound=BaseModel)
 Port = Annotated[int, Field(ge=0, le=65535)]
-
-
-class Section(BaseModel):
-    """Base of all sections: unknown keys are errors, values do not change after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Tls(Section):

@@ -4,69 +4,69 @@ from __future__ import annotations
 
 import time
 
-from ..events import Over, SetUp, Watch
+from ..events import CallEnded, CallSetUp, OnEvent
 from ..leg import LegError
-from ..trunk.limits import Ticket
+from ..trunk.limits import ChannelLease
 from .dialog.sipleg import SipLeg
 from .inbound.incoming import IncomingCall
-from .outbound.hunt import Dialling
+from .outbound.hunt import OutgoingCall
 
 
-class Account:
+class CallAccounting:
     """Of all calls, either way.
 
     Args:
-        watch: is told.
+        on_event: is told.
     """
 
-    def __init__(self, watch: Watch) -> None:
-        self._watch = watch
-        self._ringing: dict[IncomingCall, tuple[Ticket, float]] = {}
-        self._unconfirmed: dict[SipLeg, Ticket] = {}
+    def __init__(self, on_event: OnEvent) -> None:
+        self._on_event = on_event
+        self._ringing: dict[IncomingCall, tuple[ChannelLease, float]] = {}
+        self._unconfirmed: dict[SipLeg, ChannelLease] = {}
 
-    def came(self, incoming: IncomingCall, ticket: Ticket) -> None:
+    def came(self, incoming: IncomingCall, lease: ChannelLease) -> None:
         """A call rings here."""
-        self._ringing[incoming] = ticket, time.monotonic()
+        self._ringing[incoming] = lease, time.monotonic()
 
     def answered(self, incoming: IncomingCall, leg: SipLeg) -> None:
         """It becomes a leg."""
-        ticket, began_s = self._ringing.pop(incoming)
-        self._watch(SetUp(incoming.terms.trunk, True, 200, time.monotonic() - began_s))
-        self._unconfirmed[leg] = ticket
-        self._talk(leg, ticket, incoming=True)
+        lease, began_s = self._ringing.pop(incoming)
+        self._on_event(CallSetUp(incoming.terms.trunk, True, 200, time.monotonic() - began_s))
+        self._unconfirmed[leg] = lease
+        self._count_answered(leg, lease, incoming=True)
 
     def confirmed(self, leg: SipLeg) -> None:
         """The caller has acknowledged the answer."""
-        ticket = self._unconfirmed.pop(leg, None)
-        if ticket is not None:
-            ticket.confirm()
+        lease = self._unconfirmed.pop(leg, None)
+        if lease is not None:
+            lease.confirm()
 
     def refused(self, incoming: IncomingCall, status: int) -> None:
         """It does not."""
         entry = self._ringing.pop(incoming, None)
         if entry is not None:
             entry[0].release()
-            self._watch(SetUp(incoming.terms.trunk, True, status, time.monotonic() - entry[1]))
+            self._on_event(CallSetUp(incoming.terms.trunk, True, status, time.monotonic() - entry[1]))
 
-    def placed(self, dialling: Dialling, trunk: str, ticket: Ticket) -> None:
+    def placed(self, outgoing: OutgoingCall, trunk: str, lease: ChannelLease) -> None:
         """A call of ours is on its way."""
 
         def done(outcome: SipLeg | LegError) -> None:
             status = outcome.status if isinstance(outcome, LegError) else 200
-            self._watch(SetUp(trunk, False, status, dialling.seconds))
+            self._on_event(CallSetUp(trunk, False, status, outgoing.seconds))
             if isinstance(outcome, LegError):
-                ticket.release()
+                lease.release()
             else:
-                self._talk(outcome, ticket, incoming=False)
+                self._count_answered(outcome, lease, incoming=False)
 
-        dialling.on_done(done)
+        outgoing.on_done(done)
 
-    def _talk(self, leg: SipLeg, ticket: Ticket, *, incoming: bool) -> None:
+    def _count_answered(self, leg: SipLeg, lease: ChannelLease, *, incoming: bool) -> None:
         began_s, trunk = time.monotonic(), leg.terms.trunk  # the leg may go on with another party's terms
 
         def over(why: str) -> None:
-            ticket.release()
+            lease.release()
             self._unconfirmed.pop(leg, None)
-            self._watch(Over(trunk, incoming, why, time.monotonic() - began_s, leg.stats()))
+            self._on_event(CallEnded(trunk, incoming, why, time.monotonic() - began_s, leg.stats()))
 
         leg.when_closed(over)

@@ -15,7 +15,7 @@ MAX_ENDED = 1024
 """Dialogs that are remembered after their end, so that whoever wants to replace one is told that it is over."""
 
 
-class Dialogs:
+class DialogTable:
     """Tables of legs and early dialogs.
 
     Args:
@@ -36,7 +36,7 @@ class Dialogs:
         return len(self._legs)
 
     @property
-    def talking(self) -> int:
+    def live(self) -> int:
         """Legs that are not closed."""
         return len(self._open)
 

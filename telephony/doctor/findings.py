@@ -52,7 +52,7 @@ def to_json(findings: Iterable[Finding]) -> list[dict[str, Any]]:
     ]
 
 
-class Watch:
+class Stopwatch:
     """Measures a step: ``with``-less, because every step ends in a finding."""
 
     def __init__(self) -> None:

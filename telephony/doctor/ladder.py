@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from .story import Step, Story
+from .message_sequence import MessageSequence, SequenceStep
 
 GAP = 44
 """Columns between two lifelines."""
 MAX_PARTIES = 6
 
 
-def text(story: Story) -> str:
+def text(story: MessageSequence) -> str:
     """The ladder: lifelines, arrows, notes under each message, and what came of it all."""
     if not story.steps:
         return f"nothing is known of call {story.call}\n"
@@ -26,13 +26,13 @@ def text(story: Story) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _columns(story: Story) -> list[str]:
+def _columns(story: MessageSequence) -> list[str]:
     """The first party stands left of us, all others right; '' is us."""
     first, *others = story.parties or [""]
     return [first, "", *others][:MAX_PARTIES]
 
 
-def _step(step: Step, columns: list[str]) -> list[str]:
+def _step(step: SequenceStep, columns: list[str]) -> list[str]:
     bars = "|".join(" " * (GAP - 1) for _ in columns[1:])
     empty = f"{'':9}|{bars}|"
     if not step.entry.data:

@@ -10,9 +10,9 @@ import ipaddress
 import struct
 from collections.abc import Iterable
 
-from telephony.trace import Entry
+from telephony.trace import TraceEntry
 
-from .legs import CallTrace
+from .call_trace import CallTrace
 
 MAGIC = 0xA1B23C4D
 """Classic libpcap with nanoseconds."""
@@ -31,7 +31,7 @@ def write(trace: CallTrace) -> bytes:
     return header + b"".join(_records(entries))
 
 
-def _records(entries: Iterable[Entry]) -> Iterable[bytes]:
+def _records(entries: Iterable[TraceEntry]) -> Iterable[bytes]:
     for number, entry in enumerate(entries):
         try:
             frame, cut = _frame(entry, number & 0xFFFF)
@@ -42,7 +42,7 @@ def _records(entries: Iterable[Entry]) -> Iterable[bytes]:
         yield struct.pack("<IIII", seconds & 0xFFFFFFFF, rest, len(frame), len(frame) + cut) + frame
 
 
-def _frame(entry: Entry, number: int) -> tuple[bytes, int]:
+def _frame(entry: TraceEntry, number: int) -> tuple[bytes, int]:
     """An Ethernet frame, and how many octets did not fit. Raises ValueError for addresses that are none."""
     ours, theirs = _address(entry.local), _address(entry.remote)
     if ours[0].version != theirs[0].version:

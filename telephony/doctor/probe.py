@@ -8,23 +8,23 @@ from collections.abc import AsyncGenerator, AsyncIterator
 
 from sipmessage import URI
 
-from telephony.routing.facts import clean
+from telephony.routing.call_facts import clean
 from telephony.sip.endpoint import Endpoint
 from telephony.sip.hop import Hop, bracketed
+from telephony.sip.listen_sockets import ListenConfig
 from telephony.sip.message import Request, Response, new_branch, new_tag, read_head, respond
-from telephony.sip.resolve import Dns
-from telephony.sip.sockets import Listening
+from telephony.sip.resolve import DnsClient
 from telephony.sip.tls import TlsClient
 from telephony.sip.transaction import Transaction
 from telephony.trunk.model import Trunk
 from telephony.trunk.next_hops import settled, with_transport
 
-from .check import places_of
-from .findings import Finding, Watch
-from .handshake import connect, handshake
-from .login import Login
-from .records import records
-from .statuses import meaning
+from .dns_records import records
+from .findings import Finding, Stopwatch
+from .register_probe import RegisterProbe
+from .status_meanings import meaning
+from .tls_handshake import connect, handshake
+from .trunk_check import places_of
 
 ANSWER_S = 8.0
 """How long a request waits for its final response."""
@@ -59,13 +59,13 @@ class Probe:
         register: register for a moment; otherwise only ask for our bindings, which changes nothing at the provider.
     """
 
-    def __init__(self, listening: Listening, trunk: Trunk, *, register: bool = False) -> None:
+    def __init__(self, listening: ListenConfig, trunk: Trunk, *, register: bool = False) -> None:
         self._trunk = trunk
         self._register = register
         self._hosts = listening.hosts
-        self._dns = Dns(listening.nameservers)
+        self._dns = DnsClient(listening.nameservers)
         user = _Silent()
-        ours = Listening(listening.hosts, 0, listening.advertise, nameservers=listening.nameservers)
+        ours = ListenConfig(listening.hosts, 0, listening.advertise, nameservers=listening.nameservers)
         self._endpoint = user.endpoint = Endpoint(ours, "voicebot doctor", user)
         tls = trunk.tls
         self._client = TlsClient(tls.ca, tls.cert, tls.key, tls.verify)
@@ -96,16 +96,16 @@ class Probe:
 
     async def _place(self, text: str) -> AsyncIterator[Finding]:
         uri = with_transport(self._trunk, text)
-        watch = Watch()
+        stopwatch = Stopwatch()
         seen = await records(self._dns, uri)
         try:
             hops = await self._endpoint.resolve(uri, self._trunk.name, self._trunk.tls.name)
         except OSError as error:
             remedy = "correct the name in the trunk, or the nameservers of this machine"
-            yield watch.finding("problem", f"dns {uri.host}", "\n".join([str(error), *seen]), remedy)
+            yield stopwatch.finding("problem", f"dns {uri.host}", "\n".join([str(error), *seen]), remedy)
             return
         where = ", ".join(f"{hop.protocol} {hop.host}:{hop.port}" for hop in hops)
-        yield watch.finding("ok", f"dns {uri.host}", "\n".join([where, *seen]))
+        yield stopwatch.finding("ok", f"dns {uri.host}", "\n".join([where, *seen]))
         for hop in hops[:MAX_HOPS]:
             async for finding in self._hop(uri, settled(self._trunk, hop)):
                 yield finding
@@ -133,17 +133,19 @@ class Probe:
         subject = f"options {hop.protocol} {bracketed(hop.host)}:{hop.port}"
         request = self._request("OPTIONS", URI(uri.scheme, uri.host, port=uri.port), hop)
         request.headers.set("Accept", "application/sdp")
-        watch = Watch()
+        stopwatch = Stopwatch()
         answer = await self.ask(request, hop)
         if isinstance(answer, int):
             why = self._endpoint.why(hop) if answer == 503 else ""
-            return watch.finding("problem", subject, why or f"no answer within {ANSWER_S:g} s", self._remedy(why, hop))
+            return stopwatch.finding(
+                "problem", subject, why or f"no answer within {ANSWER_S:g} s", self._remedy(why, hop)
+            )
         said = [f"{answer.code} {clean(answer.phrase, 60)}", *_headers(answer, "Server", "User-Agent", "Allow")]
         if answer.code == 503:
-            return watch.finding("warning", subject, "\n".join(said), "the server is up, but takes no calls now")
+            return stopwatch.finding("warning", subject, "\n".join(said), "the server is up, but takes no calls now")
         if 300 <= answer.code < 400 or answer.code in (403, 483):
-            return watch.finding("warning", subject, "\n".join(said), meaning(answer.code)[1])
-        return watch.finding("ok", subject, "\n".join(said))
+            return stopwatch.finding("warning", subject, "\n".join(said), meaning(answer.code)[1])
+        return stopwatch.finding("ok", subject, "\n".join(said))
 
     def _remedy(self, why: str, hop: Hop) -> str:
         """What to do when a request got no answer; `why` is the transport's reason, empty for silence."""
@@ -165,7 +167,7 @@ class Probe:
                 hops = await self._endpoint.resolve(uri, trunk.name, trunk.tls.name)
             except OSError:
                 continue  # said already
-            login = Login(trunk, URI.parse(text), self._register)
+            login = RegisterProbe(trunk, URI.parse(text), self._register)
             for hop in (settled(trunk, one) for one in hops[:MAX_HOPS]):
                 async for finding in login.run(self, hop):
                     yield finding

@@ -17,22 +17,22 @@ import numpy as np
 
 from telephony.agent import AgentConfig, IncomingCall, UserAgent
 from telephony.call.dialog.sipleg import SipLeg
-from telephony.events import Happening, TrunkState
+from telephony.events import TelephonyEvent, TrunkStateChanged
 from telephony.leg import LegError
 from telephony.media.codecs import Pcm
 from telephony.media.engine import MediaEngine
-from telephony.trace import Entry, Trace
+from telephony.trace import SipTrace, TraceEntry
 from telephony.trunk.model import Trunk
-from telephony.trunk.registry import TrunkBook
+from telephony.trunk.registry import TrunkRegistry
 
+from .call_trace import CallTrace
+from .examined_server import ExaminedServer
 from .findings import Finding
-from .legs import CallTrace
-from .ports import bind
-from .rtp import packets
-from .site import Site
-from .statuses import meaning
-from .tones import measure, tone
-from .verdict import End, Observed, judge
+from .port_check import bind
+from .rtp_capture import packets
+from .selftest_verdict import MeasuredCall, MeasuredEnd, judge
+from .sine_tone import measure, tone
+from .status_meanings import meaning
 
 NEAR_HZ, FAR_HZ = 1004.0, 620.0
 """The tones of the two ends; the first is the one that lines are measured with (ITU-T O.6, away from 1000 Hz)."""
@@ -68,12 +68,12 @@ class _Ear:
     def _press(self, key: str) -> None:
         self.keys = (self.keys + key)[:64]
 
-    def end(self, tone_hz: float) -> End:
+    def end(self, tone_hz: float) -> MeasuredEnd:
         """What was heard, against the tone of the other end."""
         heard = np.concatenate([np.zeros(0, np.int16), *self._blocks])
         sound = measure(heard, tone_hz, self.leg.rate_hz)
         media = self.leg.media
-        return End(media.stats(), media.codec, sound, self.keys, media.refused_security)
+        return MeasuredEnd(media.stats(), media.codec, sound, self.keys, media.refused_security)
 
 
 class Selftest:
@@ -85,7 +85,7 @@ class Selftest:
         number: to call: a number, or a URI.
     """
 
-    def __init__(self, site: Site, trunk: Trunk, number: str) -> None:
+    def __init__(self, site: ExaminedServer, trunk: Trunk, number: str) -> None:
         self._site = site
         self._own_port = _free(site)
         if not self._own_port:  # the server is up and registered; a second registration could take its calls away
@@ -95,10 +95,10 @@ class Selftest:
         self._trunk = trunk
         self._uri = number if number.startswith(("sip:", "sips:", "tel:")) else f"sip:{number}@{trunk.name}"
         self._token = secrets.token_hex(8)
-        self._trace = Trace()
+        self._trace = SipTrace()
         self._far: asyncio.Future[SipLeg] | None = None
         self._calls: list[str] = []
-        self._rtp: list[Entry] = []
+        self._rtp: list[TraceEntry] = []
         self._told = asyncio.Event()
         """The registration has succeeded or failed."""
 
@@ -121,7 +121,7 @@ class Selftest:
             tls_port=listening.tls_port,
             nameservers=listening.nameservers,
         )
-        book = TrunkBook(trunks={self._trunk.name: self._trunk}, watch=self._watch)
+        book = TrunkRegistry(trunks={self._trunk.name: self._trunk}, on_event=self._on_event)
         agent = UserAgent(config, engine, self._on_call, trunks=book, trace=self._trace)
         self._far = asyncio.get_running_loop().create_future()
         try:
@@ -133,7 +133,7 @@ class Selftest:
             engine.stop()
             self._calls += [one.call_id for one in self._trace.calls() if b"INVITE" in one.first.encode()][:4]
 
-    async def _registered(self, book: TrunkBook) -> Finding | None:
+    async def _registered(self, book: TrunkRegistry) -> Finding | None:
         if self._trunk.registration is None:
             return None
         with contextlib.suppress(TimeoutError):
@@ -144,8 +144,8 @@ class Selftest:
         words = f"the registration is {standing.registration}: {standing.why}"
         return Finding("problem", "register", words, f"see: voicebot trunk probe {self._trunk.name}")
 
-    def _watch(self, happening: Happening) -> None:
-        if isinstance(happening, TrunkState) and happening.state in ("registered", "refused", "down"):
+    def _on_event(self, event: TelephonyEvent) -> None:
+        if isinstance(event, TrunkStateChanged) and event.state in ("registered", "refused", "down"):
             self._told.set()
 
     async def _call(self, agent: UserAgent) -> list[Finding]:
@@ -170,7 +170,7 @@ class Selftest:
         allowed = f"see `destinations` of the trunk, and: voicebot trunk probe {name}"
         return Finding("problem", "call", f"{words}; the peer said nothing", allowed, seconds)
 
-    async def _talk(self, near: SipLeg, set_up_s: float) -> Observed:
+    async def _talk(self, near: SipLeg, set_up_s: float) -> MeasuredCall:
         assert self._far is not None
         near_ear = _Ear(near)
         await asyncio.sleep(SETTLE_S)  # echo cancellers and latches settle; a loop's other end is confirmed
@@ -185,7 +185,7 @@ class Selftest:
             far.send_dtmf(KEYS)
         await self._wait(near, KEYS_S + SETTLE_S)
         self._keep_rtp(near, far)
-        return Observed(
+        return MeasuredCall(
             set_up_s=set_up_s,
             near=near_ear.end(FAR_HZ if far_ear is not None else NEAR_HZ),
             far=far_ear.end(NEAR_HZ) if far_ear is not None else None,
@@ -198,7 +198,7 @@ class Selftest:
 
     def _keep_rtp(self, *legs: SipLeg | None) -> None:
         """Where no server stands between both ends, each packet is seen twice and kept once."""
-        found: dict[tuple[frozenset[str], bytes], Entry] = {}
+        found: dict[tuple[frozenset[str], bytes], TraceEntry] = {}
         for leg in filter(None, legs):
             for packet in packets(leg.media, leg.endpoint.local_host(leg.dialog.hop)):
                 found.setdefault((frozenset((packet.local, packet.remote)), packet.data), packet)
@@ -225,7 +225,7 @@ class Selftest:
         await asyncio.wait([leg.closed])
 
 
-def _free(site: Site) -> bool:
+def _free(site: ExaminedServer) -> bool:
     """Whether the server's SIP port is free, so that calls to us come to the test."""
     listening = site.listening
     kinds = (socket.SOCK_DGRAM, socket.SOCK_STREAM)

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 from ..agent import OnCall
-from ..agentconfig import AgentConfig
-from ..events import Blocked, Happening, Over, Refused, SetUp, TrunkState
+from ..agent_config import AgentConfig
+from ..events import CallEnded, CallSetUp, SourceBlocked, SourceRefused, TelephonyEvent, TrunkStateChanged
 from ..problems import SourceError
 from ..server import FIRST_RTP, LAST_RTP, serving, stop_signal
 
@@ -41,26 +41,26 @@ def run(on_call: OnCall, chosen: argparse.Namespace) -> None:
 async def _serve(on_call: OnCall, chosen: argparse.Namespace) -> None:
     config = AgentConfig(chosen.listen, chosen.port, chosen.advertise, user_agent="telephony-example")
     ports = (chosen.first_rtp, chosen.last_rtp)
-    async with serving(on_call, config, trunks=chosen.trunks, rtp_ports=ports, watch=tell) as agent:
+    async with serving(on_call, config, trunks=chosen.trunks, rtp_ports=ports, on_event=tell) as agent:
         host = f"[{chosen.listen}]" if ":" in chosen.listen else chosen.listen
         print(f"listening: call sip:bot@{host}:{agent.port} (UDP or TCP), stop with Ctrl-C", flush=True)
         await stop_signal()
         print("stopping", flush=True)
 
 
-def tell(happening: Happening) -> None:
+def tell(event: TelephonyEvent) -> None:
     """Print what happens at the edge; a server would count it."""
-    match happening:
-        case SetUp(status=status, seconds=seconds):
+    match event:
+        case CallSetUp(status=status, seconds=seconds):
             print(f"call answered with {status} after {seconds * 1000:.0f} ms", flush=True)
-        case Over(why=why, seconds=seconds, media=media):
+        case CallEnded(why=why, seconds=seconds, media=media):
             mos = "unknown" if media.mos is None else f"{media.mos:.1f}"
             print(f"call over after {seconds:.1f} s ({why}); {media.codec}, MOS {mos}", flush=True)
-        case Refused(why=why, host=host):
+        case SourceRefused(why=why, host=host):
             print(f"refused {host}: {why}", flush=True)
-        case Blocked(host=host, why=why, seconds=seconds):
+        case SourceBlocked(host=host, why=why, seconds=seconds):
             print(f"blocked {host} for {seconds:.0f} s: {why}", flush=True)
-        case TrunkState(trunk=trunk, state=state, why=why):
+        case TrunkStateChanged(trunk=trunk, state=state, why=why):
             print(f"trunk {trunk} is {state} {why}".rstrip(), flush=True)
 
 

@@ -54,7 +54,7 @@ Submit = Callable[[Callable[[], None]], object]
 log = logging.getLogger(__name__)
 
 
-class Identity(NamedTuple):
+class DtlsIdentity(NamedTuple):
     """What we show to peers: nobody signed it, its fingerprint in the SDP proves it."""
 
     key: ec.EllipticCurvePrivateKey
@@ -64,7 +64,7 @@ class Identity(NamedTuple):
 
 
 @cache
-def identity() -> Identity:
+def identity() -> DtlsIdentity:
     """This process's, made at first use. It names nobody (RFC 8827 section 6.5)."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "voice")])
@@ -73,7 +73,7 @@ def identity() -> Identity:
     builder = builder.not_valid_before(now - datetime.timedelta(days=1))
     builder = builder.not_valid_after(now + datetime.timedelta(days=365))
     certificate = builder.sign(key, hashes.SHA256())
-    return Identity(key, certificate, f"sha-256 {_digest(certificate, 'sha-256')}")
+    return DtlsIdentity(key, certificate, f"sha-256 {_digest(certificate, 'sha-256')}")
 
 
 @cache
@@ -100,7 +100,7 @@ class _Failure(Exception):
     """The handshake came to nothing, and why."""
 
 
-class Connection:
+class DtlsConnection:
     """One DTLS connection without a network. For one thread at a time."""
 
     def __init__(self, handshake: Handshake) -> None:
@@ -195,7 +195,7 @@ class Association:
     def __init__(self, handshake: Handshake, remote: Address, submit: Submit) -> None:
         self.handshake = handshake
         self.remote = remote
-        self._connection = Connection(handshake)
+        self._connection = DtlsConnection(handshake)
         self._submit = submit
         self._arrived: deque[bytes] = deque(maxlen=MAX_WAITING)
         self._leaving: deque[list[bytes]] = deque()

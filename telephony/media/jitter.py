@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from .arrivals import Arrivals
+from .reception_stats import ReceptionStats
 from .rtp import RtpPacket
-from .spread import MAX_WAIT_MS, MIN_WAIT_MS, Spread
+from .transit_time import MAX_WAIT_MS, MIN_WAIT_MS, TransitTime
 
 __all__ = ["MAX_HOLE_MS", "MAX_WAIT_MS", "MIN_WAIT_MS", "Cut", "Frame", "JitterBuffer"]
 
@@ -70,7 +70,7 @@ class JitterBuffer:
         """Runs of lost packets."""
         self.longest_burst = 0
         """Packets lost in one run, at most."""
-        self.arrivals = Arrivals()
+        self.reception = ReceptionStats()
         self.clock_hz = 8000
         """Of the timestamps of the audio packet that was handed on last."""
         self._ready: list[Frame] = []
@@ -85,7 +85,7 @@ class JitterBuffer:
         self._forget_clock()
 
     def _forget_clock(self) -> None:
-        self._spread: Spread | None = None
+        self._transit_time: TransitTime | None = None
         self._next_time = 0
         self._unit_ms = 1000 / self.clock_hz
         self._set_frame(self.clock_hz // 50)
@@ -102,7 +102,7 @@ class JitterBuffer:
     @property
     def wait_ms(self) -> float:
         """How long a missing packet is waited for."""
-        return max(MIN_WAIT_MS if self._spread is None else self._spread.wait_ms, self._floor_ms)
+        return max(MIN_WAIT_MS if self._transit_time is None else self._transit_time.wait_ms, self._floor_ms)
 
     @property
     def ssrc(self) -> int | None:
@@ -114,7 +114,7 @@ class JitterBuffer:
 
         So it is with nearly every packet. Then it is counted as handed on, and can be played without `put` and `take`.
         """
-        spread = self._spread
+        spread = self._transit_time
         if (
             sequence != self._next & 0xFFFF
             or timestamp != self._next_time & 0xFFFFFFFF
@@ -128,7 +128,7 @@ class JitterBuffer:
             return False
         self._suspect = None
         self._late_run = 0
-        self.arrivals.arrive(self._next, timestamp, now_ms, clock_hz)
+        self.reception.arrive(self._next, timestamp, now_ms, clock_hz)
         self._next += 1
         self.received += 1
         spread.add(now_ms - self._next_time * self._unit_ms, now_ms)
@@ -156,9 +156,9 @@ class JitterBuffer:
             distance = 0
         sequence = self._next + distance
         if units:
-            overtaken = self.arrivals.arrive(sequence, packet.timestamp, now_ms, clock_hz)
+            overtaken = self.reception.arrive(sequence, packet.timestamp, now_ms, clock_hz)
         else:
-            overtaken = self.arrivals.count(sequence)
+            overtaken = self.reception.count(sequence)
         if overtaken and distance >= 0 and sequence not in self._held:
             self.reordered += 1
         if distance == 0:
@@ -178,10 +178,10 @@ class JitterBuffer:
         """What is ready, in order."""
         while self._held and now_ms - next(iter(self._held.values())).arrived_ms >= self.wait_ms:
             self._skip()
-        if self._spread is not None:
-            wait_ms = self._spread.wait_ms if self._spread.wait_ms > self._floor_ms else self._floor_ms
+        if self._transit_time is not None:
+            wait_ms = self._transit_time.wait_ms if self._transit_time.wait_ms > self._floor_ms else self._floor_ms
             # How long ago the next packet should have been here at the latest.
-            overdue_ms = now_ms - wait_ms - self._spread.least_ms - self._next_time * self._unit_ms
+            overdue_ms = now_ms - wait_ms - self._transit_time.least_ms - self._next_time * self._unit_ms
             if overdue_ms > 0:
                 self._fill(int(overdue_ms / self._unit_ms) // self._frame_units + 1)
         ready, self._ready = self._ready, []
@@ -197,7 +197,7 @@ class JitterBuffer:
     def _begin(self, packet: RtpPacket) -> None:
         self._ssrc = packet.ssrc
         self._next = packet.sequence
-        self.arrivals.begin(packet.sequence)
+        self.reception.begin(packet.sequence)
         self._burst_end = -1
         self._suspect = None
         self._held.clear()
@@ -206,7 +206,7 @@ class JitterBuffer:
 
     def _is_due(self, packet: RtpPacket, clock_hz: int) -> bool:
         """All time before it was handed on as a hole, so that nothing earlier is of use any more."""
-        if self._spread is None or clock_hz != self.clock_hz:
+        if self._transit_time is None or clock_hz != self.clock_hz:
             return False
         return 0 <= ((self._next_time - packet.timestamp) & 0xFFFFFFFF) < MAX_HOLE_MS * clock_hz // 1000
 
@@ -249,10 +249,10 @@ class JitterBuffer:
         if clock_hz != self.clock_hz:
             self.clock_hz = clock_hz
             self._forget_clock()
-        spread = self._spread
+        spread = self._transit_time
         if spread is None:
             self._next_time = packet.timestamp
-            spread = self._spread = Spread(arrived_ms - packet.timestamp * self._unit_ms, arrived_ms)
+            spread = self._transit_time = TransitTime(arrived_ms - packet.timestamp * self._unit_ms, arrived_ms)
         # Timestamps wrap at 32 bits; the nearest value to what is expected is meant.
         hole = ((packet.timestamp - self._next_time + 0x80000000) & 0xFFFFFFFF) - 0x80000000
         time = self._next_time + hole
@@ -275,7 +275,7 @@ class JitterBuffer:
         self._ready.append(Cut(packet, skip) if skip else packet)
 
     def _is_played_late(
-        self, spread: Spread, packet: RtpPacket, units: int, transit_ms: float, arrived_ms: float
+        self, spread: TransitTime, packet: RtpPacket, units: int, transit_ms: float, arrived_ms: float
     ) -> bool:
         """Whether a packet that is behind what went out is played all the same.
 

@@ -11,12 +11,12 @@ from ..call_policy import Terms
 from ..sdp.agreement import Agreed
 from . import rtp
 from .codecs import FORMATS, Codec, Pcm
-from .coding import CODECS, Decoder, make_decoder
-from .conceal import Concealer
-from .detector import Detector
+from .comfort_noise import ComfortNoise
 from .dtmf import DtmfReceiver
+from .dtmf_detector import DtmfDetector
+from .encoders import CODECS, Decoder, make_decoder
 from .jitter import Cut, Frame, JitterBuffer
-from .noise import Noise
+from .loss_concealment import Concealer
 from .resample import Resampler, make_resampler
 
 COMFORT_NOISE = 13
@@ -77,12 +77,12 @@ class Receiver:
         self.codec: Codec = agreed.codec
         """Of the audio heard last."""
         self._concealer = Concealer(self.rate_hz)
-        self._noise = Noise()
+        self._noise = ComfortNoise()
         self._noise_dbov: float | None = None
         """Since the peer said that it is silent."""
         self._events = DtmfReceiver()
         self._event_types: frozenset[int] = frozenset()
-        self._detector: Detector | None = None
+        self._detector: DtmfDetector | None = None
         self._lines: dict[int, _Line] = {}
         """By payload type."""
         self._made: dict[Codec, _Line] = {}
@@ -110,7 +110,7 @@ class Receiver:
         self._listening = agreed.direction in ("sendrecv", "recvonly")
         # Tones are looked for only where no events can come, so that no key counts twice.
         if terms.keys == "inband" or (terms.keys == "auto" and not self._event_types):
-            self._detector = self._detector or Detector(self.rate_hz)
+            self._detector = self._detector or DtmfDetector(self.rate_hz)
         else:
             self._detector = None
 
@@ -197,13 +197,13 @@ class Receiver:
             samples = samples[skip * line.rate_hz // line.clock_hz :]
         self.codec = line.codec
         self._noise_dbov = None
-        return self._concealer.heard(samples if line.resampler is None else line.resampler(samples))
+        return self._concealer.arrived(samples if line.resampler is None else line.resampler(samples))
 
     def _hole(self, units: int, following: Frame | None) -> Pcm:
         """Sound in place of what is missing: noise where the peer said so, else what it may have been."""
         count = units * self.rate_hz // self.buffer.clock_hz
         if self._noise_dbov is not None:
-            return self._noise.heard(count, self._noise_dbov)
+            return self._noise.at_level(count, self._noise_dbov)
         self.concealed_samples += count
         line = self._made.get(self.codec)
         if line is not None and count:

@@ -85,16 +85,16 @@ class Reporter:
                 self.round_trip_ms = trip * 1000 / 65536
 
     def _block(self, now_ns: int, buffer: JitterBuffer, ssrc: int) -> bytes:
-        arrivals = buffer.arrivals
-        if arrivals.beginnings != self._beginnings:
-            self._beginnings, self._expected, self._arrived = arrivals.beginnings, 0, 0
-        expected, arrived = arrivals.expected - self._expected, arrivals.arrived - self._arrived
-        self._expected, self._arrived = arrivals.expected, arrivals.arrived
+        reception = buffer.reception
+        if reception.beginnings != self._beginnings:
+            self._beginnings, self._expected, self._arrived = reception.beginnings, 0, 0
+        expected, arrived = reception.expected - self._expected, reception.arrived - self._arrived
+        self._expected, self._arrived = reception.expected, reception.arrived
         fraction = min(max(expected - arrived, 0) * 256 // expected, 255) if expected else 0
-        lost = min(max(arrivals.expected - arrivals.arrived, -0x800000), 0x7FFFFF) & 0xFFFFFF
+        lost = min(max(reception.expected - reception.arrived, -0x800000), 0x7FFFFF) & 0xFFFFFF
         delay = (now_ns - self._peer_report_at_ns) * 65536 // 1_000_000_000 if self._peer_report else 0
-        jitter = min(int(arrivals.jitter_ms * buffer.clock_hz / 1000), _MASK)
-        highest, last = arrivals.highest_sequence, self._peer_report
+        jitter = min(int(reception.jitter_ms * buffer.clock_hz / 1000), _MASK)
+        highest, last = reception.highest_sequence, self._peer_report
         return _BLOCK.pack(ssrc, fraction << 24 | lost, highest, jitter, last, delay & _MASK)
 
 

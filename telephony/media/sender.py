@@ -12,9 +12,9 @@ from ..call_policy import Terms
 from ..sdp.agreement import Agreed
 from . import rtp
 from .codecs import FORMATS, RATE_HZ, SILENCE, Codec, Pcm, decode, encode
-from .coding import Encoder, make_encoder
+from .comfort_noise import ComfortNoise
 from .dtmf import DtmfSender, check_keys, tones
-from .noise import Noise
+from .encoders import Encoder, make_encoder
 from .resample import Resampler, make_resampler
 
 _DEFAULT = Terms()
@@ -73,7 +73,7 @@ class Sender:
         self._sending = False
         self._units = self._wanted = 160
         """Of one packet: units of the media clock, and samples at the leg's rate."""
-        self._noise = Noise()
+        self._noise = ComfortNoise()
         self._noise_dbov: float | None = None
         self._keys = DtmfSender()
         self._talking = False

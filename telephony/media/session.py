@@ -9,14 +9,14 @@ from typing import NamedTuple
 
 from ..call_policy import Terms
 from ..sdp.agreement import Agreed
-from . import quality
+from . import mos
 from .codecs import Codec, Pcm
 from .dtls import Submit
-from .protection import UNSPECIFIED, Protection
 from .receiver import Heard, Receiver
 from .rtcp import INTERVAL_NS, Reporter
 from .rtp import Address
 from .sender import Sender
+from .session_security import UNSPECIFIED, SessionSecurity
 from .stats import MediaStats
 from .udp import BATCH, Udp
 
@@ -84,7 +84,7 @@ class MediaSession:
         self._sender = Sender()
         self._receiver: Receiver | None = None
         self._reporter = Reporter()
-        self._protection = Protection(submit)
+        self._protection = SessionSecurity(submit)
         self._screening = False
         """There is more than plain RTP on the port: SRTP, DTLS or RTCP."""
         self._report_due_ns = 0
@@ -167,13 +167,13 @@ class MediaSession:
             stray=receiver.stray,
             wrong_source=receiver.wrong_source,
             concealed_ms=receiver.concealed_samples * 1000 / self.rate_hz,
-            jitter_ms=buffer.arrivals.jitter_ms,
+            jitter_ms=buffer.reception.jitter_ms,
             max_gap_out_ms=self._max_gap_ns / 1e6,
             peer_lost_percent=reporter.peer_lost_percent,
             peer_jitter_ms=reporter.peer_jitter_ms,
             round_trip_ms=reporter.round_trip_ms,
-            mos=quality.heard(receiver.codec, buffer, reporter),
-            peer_mos=quality.told(sender, reporter),
+            mos=mos.received_mos(receiver.codec, buffer, reporter),
+            peer_mos=mos.reported_mos(sender, reporter),
             srtp=protection.suite or "",
             forged=protection.forged,
             replayed=protection.replayed,

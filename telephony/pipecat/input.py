@@ -19,7 +19,7 @@ from pipecat.transports.base_transport import TransportParams
 
 from ..leg import Pcm
 from ..media.resample import Resampler, make_resampler
-from .line import Line, Notify
+from .transport_call import Notify, TransportCall
 
 _OUR_RATES = (8000, 16000)
 
@@ -33,9 +33,11 @@ class SipInput(BaseInputTransport):
         notify: tells the bot of keys.
     """
 
-    def __init__(self, line: Line, params: TransportParams, notify: Notify, *, name: str | None = None) -> None:
+    def __init__(
+        self, line: TransportCall, params: TransportParams, notify: Notify, *, name: str | None = None
+    ) -> None:
         super().__init__(params, name=name)
-        self._line = line
+        self._call = line
         self._notify = notify
         self._hearing: asyncio.Task[None] | None = None
         self._keying: asyncio.Task[None] | None = None
@@ -47,15 +49,15 @@ class SipInput(BaseInputTransport):
     async def setup(self, setup: FrameProcessorSetup) -> None:  # type: ignore[override]
         """The caller hears ringing until the pipeline has started."""
         await super().setup(setup)
-        self._line.ring()
+        self._call.ring()
 
     async def start(self, frame: StartFrame) -> None:
         """Hear the caller from here on; answer when the pipeline has no output to do that."""
         await super().start(frame)
         await self.set_transport_ready(frame)
-        if not self._line.answers_at_output and await self._line.answer(self) is not None:
-            await self._line.begin(self)
-        self._line.on_dtmf = self._keys.put_nowait
+        if not self._call.answers_at_output and await self._call.answer(self) is not None:
+            await self._call.begin(self)
+        self._call.on_dtmf = self._keys.put_nowait
         self._keying = self._keying or self.create_task(self._press())
         if self._params.audio_in_stream_on_start:
             await self._start_audio_in_streaming()
@@ -78,7 +80,7 @@ class SipInput(BaseInputTransport):
         """Hang up what nobody has hung up."""
         await super().cleanup()  # type: ignore[no-untyped-call]
         await self._deafen()
-        await self._line.close(self)
+        await self._call.close(self)
 
     async def _deafen(self) -> None:
         tasks, self._hearing, self._keying = (self._hearing, self._keying), None, None
@@ -87,14 +89,14 @@ class SipInput(BaseInputTransport):
 
     async def _hear(self) -> None:
         while True:
-            for pcm in await self._line.blocks():
+            for pcm in await self._call.blocks():
                 audio = await self._convert(pcm)
                 if audio:
                     await self.push_audio_frame(InputAudioRawFrame(audio, self.sample_rate, 1))
 
     async def _convert(self, pcm: Pcm) -> bytes:
         """To the pipeline's rate."""
-        leg = self._line.leg
+        leg = self._call.leg
         from_hz = self.sample_rate if leg is None else leg.rate_hz
         if from_hz == self.sample_rate:
             return pcm.tobytes()

@@ -24,7 +24,7 @@ from ..call.dialog.sipleg import SipLeg
 from ..leg import LegError
 from ..media.resample import make_resampler
 from .frames import SipTransferFrame
-from .line import Line
+from .transport_call import TransportCall
 
 LEAD_S = 0.2
 """Audio that is in the leg ahead of the caller's ear: a pipeline held up this long is not heard. An interruption drops
@@ -45,9 +45,9 @@ class SipOutput(BaseOutputTransport):
         params: with `audio_out_sample_rate` left out, the leg's rate is used.
     """
 
-    def __init__(self, line: Line, params: TransportParams, *, name: str | None = None) -> None:
+    def __init__(self, line: TransportCall, params: TransportParams, *, name: str | None = None) -> None:
         super().__init__(params, name=name)
-        self._line = line
+        self._call = line
         self._asked_hz = params.audio_out_sample_rate
         self._resampler = make_resampler(8000, 8000)
         self._protected = 0
@@ -60,7 +60,7 @@ class SipOutput(BaseOutputTransport):
     @property
     def sample_rate(self) -> int:
         """Of `write_audio_frame`: the leg's, so that nothing is resampled twice."""
-        leg = self._line.leg
+        leg = self._call.leg
         return self._asked_hz or (super().sample_rate if leg is None else leg.rate_hz)
 
     @property
@@ -71,26 +71,26 @@ class SipOutput(BaseOutputTransport):
     async def start(self, frame: StartFrame) -> None:
         """All of the pipeline is ready: answer."""
         await super().start(frame)
-        leg = await self._line.answer(self)
+        leg = await self._call.answer(self)
         if leg is None:
             return
         self._resampler = make_resampler(self.sample_rate, leg.rate_hz)
         await self.set_transport_ready(frame)
-        await self._line.begin(self)
+        await self._call.begin(self)
 
     async def stop(self, frame: EndFrame) -> None:
         """Hang up when the caller has heard everything, keys too."""
         await super().stop(frame)
-        leg = self._line.leg
+        leg = self._call.leg
         if leg is not None:
             await self._drained(leg)
             await asyncio.sleep(max(LAST_S, self._keyed_s - asyncio.get_running_loop().time()))
-            await self._line.hang_up()
+            await self._call.hang_up()
 
     async def cancel(self, frame: CancelFrame) -> None:
         """Hang up at once."""
         await super().cancel(frame)
-        self._line.end()
+        self._call.end()
 
     async def cleanup(self) -> None:
         """Hang up what nobody has hung up."""
@@ -98,21 +98,21 @@ class SipOutput(BaseOutputTransport):
         if self._transfer is not None:
             await self.cancel_task(self._transfer)
             self._transfer = None
-        await self._line.close(self)
+        await self._call.close(self)
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Pipecat drops what it has queued on an interruption; we drop what is in the leg."""
         await super().process_frame(frame, direction)
-        leg = self._line.leg
+        leg = self._call.leg
         if isinstance(frame, InterruptionFrame) and leg is not None and leg.played_samples >= self._protected:
             leg.flush()
 
     async def write_audio_frame(self, frame: OutputAudioRawFrame) -> bool:
         """Play it, and wait until no more than `LEAD_S` is ahead. False when the call is over."""
-        leg = self._line.leg
-        if leg is None or self._line.over:
+        leg = self._call.leg
+        if leg is None or self._call.over:
             return False
-        if self._line.deaf:
+        if self._call.deaf:
             await asyncio.sleep(frame.num_frames / frame.sample_rate)
             return True
         pcm = np.frombuffer(frame.audio, np.int16)
@@ -126,8 +126,8 @@ class SipOutput(BaseOutputTransport):
         return True
 
     async def _write_dtmf_native(self, frame: OutputDTMFFrame | OutputDTMFUrgentFrame) -> None:
-        leg = self._line.leg
-        if leg is None or self._line.over:
+        leg = self._call.leg
+        if leg is None or self._call.over:
             return
         if isinstance(frame, OutputDTMFFrame):  # keys overtake audio in the leg
             await self._drained(leg)
@@ -137,7 +137,7 @@ class SipOutput(BaseOutputTransport):
 
     async def write_transport_frame(self, frame: Frame) -> None:
         """Transfers come in their turn and go on beside the audio."""
-        leg = self._line.leg
+        leg = self._call.leg
         if isinstance(frame, SipTransferFrame) and leg is not None:
             await self._drained(leg)
             if self._transfer is None or self._transfer.done():
@@ -158,5 +158,5 @@ class SipOutput(BaseOutputTransport):
     async def _drained(self, leg: SipLeg, left_s: float = 0.0) -> None:
         """Wait until at most `left_s` of audio is still to go out, or none can go out: a hold, the end."""
         # The media thread that takes it tells nobody.
-        while (ahead_s := leg.queued_samples / leg.rate_hz - left_s) > 0 and not self._line.deaf:  # noqa: ASYNC110
+        while (ahead_s := leg.queued_samples / leg.rate_hz - left_s) > 0 and not self._call.deaf:  # noqa: ASYNC110
             await asyncio.sleep(min(ahead_s, LOOK_S))

@@ -9,13 +9,13 @@ from pipecat.pipeline.worker import PipelineParams
 from pipecat.transports.base_transport import BaseTransport, TransportParams
 
 from ..agent import OnCall
-from ..call.dialog.refer_out import Transferred
+from ..call.dialog.refer_out import TransferResult
 from ..call.dialog.sipleg import SipLeg
 from ..call.inbound.incoming import IncomingCall
 from ..leg import LegError
 from .input import SipInput
-from .line import Line
 from .output import SipOutput
+from .transport_call import TransportCall
 
 TELEPHONE_HZ = 8000
 
@@ -59,7 +59,7 @@ class SipTransport(BaseTransport):
     ) -> None:
         super().__init__(input_name=input_name, output_name=output_name)
         self._params = _checked(params or sip_params())
-        self._line = Line(call, self._call_event_handler)
+        self._call = TransportCall(call, self._call_event_handler)
         self._input: SipInput | None = None
         self._output: SipOutput | None = None
         for event in ("on_client_connected", "on_client_disconnected", "on_dialin_error", "on_dtmf_event"):
@@ -68,23 +68,23 @@ class SipTransport(BaseTransport):
     @property
     def incoming(self) -> IncomingCall | None:
         """Who calls whom, by which trunk and with which headers; None for a call of ours."""
-        return self._line.incoming
+        return self._call.incoming
 
     @property
     def leg(self) -> SipLeg | None:
         """The answered call, with all that SIP can do beyond audio (hold, INFO, statistics); None before."""
-        return self._line.leg
+        return self._call.leg
 
     def input(self) -> SipInput:
         """What the caller says and presses."""
         if self._input is None:
-            self._input = SipInput(self._line, self._params, self._call_event_handler, name=self._input_name)
+            self._input = SipInput(self._call, self._params, self._call_event_handler, name=self._input_name)
         return self._input
 
     def output(self) -> SipOutput:
         """What the caller is to hear."""
         if self._output is None:
-            self._output = SipOutput(self._line, self._params, name=self._output_name)
+            self._output = SipOutput(self._call, self._params, name=self._output_name)
         return self._output
 
     def get_client_id(self, client: SipLeg) -> str:
@@ -96,7 +96,7 @@ class SipTransport(BaseTransport):
         rate_hz = TELEPHONE_HZ if self.leg is None else self.leg.rate_hz
         return PipelineParams(**{"audio_in_sample_rate": rate_hz, "audio_out_sample_rate": rate_hz, **more})
 
-    async def transfer(self, uri: str = "", replaces: SipLeg | None = None) -> Transferred:
+    async def transfer(self, uri: str = "", replaces: SipLeg | None = None) -> TransferResult:
         """Have the caller call `uri` instead, or speak with the party of our other leg; see `SipLeg.transfer`.
 
         Raises LegError when that did not work: the call goes on.

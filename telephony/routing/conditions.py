@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from .facts import CallFacts
-from .hours import Hours
-from .identity import Identity
+from .call_facts import CallFacts
+from .identity import CallerIdentity
 from .model import HeaderTest, Route, When
-from .numbers import Number, NumberTest
+from .opening_hours import Hours
 from .patterns import MAX_SUBJECT_CHARS, compile_pattern
+from .phone_numbers import Number, NumberTest
 
 NO_TRUNK = "none"
 """How rules name calls without a trunk."""
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class CompiledRoute:
     """A route, ready to be asked."""
 
     route: Route
@@ -28,11 +28,11 @@ class Rule:
     from_: tuple[NumberTest, ...]
 
 
-class Seen:
+class CallMatcher:
     """A call against which rules are tested."""
 
     def __init__(
-        self, call: CallFacts, called: Number, identity: Identity, now: datetime, hours: Mapping[str, Hours]
+        self, call: CallFacts, called: Number, identity: CallerIdentity, now: datetime, hours: Mapping[str, Hours]
     ) -> None:
         self.call = call
         self.called = called
@@ -41,7 +41,7 @@ class Seen:
         self._hours = hours
         self._open: dict[str, tuple[bool, str]] = {}
 
-    def test(self, rule: Rule) -> tuple[str, list[str]]:
+    def test(self, rule: CompiledRoute) -> tuple[str, list[str]]:
         """The condition that does not hold (empty: all do), and those before it that do, in words."""
         when = rule.route.when
         held: list[str] = []

@@ -14,8 +14,8 @@ from cryptography.x509 import Certificate
 
 from telephony.sip.grammar import NameAddr, split_list
 
-from .facts import CallFacts, clean
-from .numbers import Number, normalise, user_of
+from .call_facts import CallFacts, clean
+from .phone_numbers import Number, normalise, user_of
 from .verstat import Verification, verify
 
 MAX_NAME_CHARS = 80
@@ -32,7 +32,7 @@ Variables = dict[str, str | bool]
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class CallerIdentity:
     """The caller, and how the call came to us. Everything is one line, printable and bounded."""
 
     number: Number
@@ -48,13 +48,13 @@ class Identity:
     verification: Verification = field(default_factory=Verification)
 
 
-def identify(facts: CallFacts, country: str, now_s: float, certificates: Sequence[Certificate] = ()) -> Identity:
+def identify(facts: CallFacts, country: str, now_s: float, certificates: Sequence[Certificate] = ()) -> CallerIdentity:
     """Read a call's headers. Malformed ones are passed over; nothing is raised."""
     address = _caller(facts)
     hidden = _hidden(facts, address)
     number = normalise(address.uri, country)
     diverted, reason = _diverted(facts, country) if facts.trusted else ("", "")
-    return Identity(
+    return CallerIdentity(
         number=Number("") if hidden else number,
         name="" if hidden else clean(address.name, MAX_NAME_CHARS),
         private=hidden,
@@ -72,7 +72,7 @@ def _verification(
     return verify(facts, caller, [normalise(uri, country) for uri in called], now_s, certificates)
 
 
-def variables(facts: CallFacts, identity: Identity, called: Number, mapping: Mapping[str, str]) -> Variables:
+def variables(facts: CallFacts, identity: CallerIdentity, called: Number, mapping: Mapping[str, str]) -> Variables:
     """What the dialog sees: fixed names, and those that the routes map from headers (trusted trunks only)."""
     found: Variables = {
         "caller_number": clean(str(identity.number)),

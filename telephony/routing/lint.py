@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 from telephony.problems import Problem
 
-from .conditions import NO_TRUNK, Rule
-from .model import HeaderTest, Target, When
-from .numbers import NumberTest
+from .conditions import NO_TRUNK, CompiledRoute
+from .model import HeaderTest, RouteTarget, When
+from .phone_numbers import NumberTest
 from .rules import Router
 
 
@@ -59,7 +59,7 @@ def _unknown_names(
 ) -> list[Problem]:
     model, found = router.model, []
 
-    def look(target: Target, *path: str | int) -> None:
+    def look(target: RouteTarget, *path: str | int) -> None:
         known = flows if target.kind == "flow" else targets if target.kind in ("transfer", "queue") else None
         if known is not None and target.value not in known:
             what, where = ("flow", "flows") if target.kind == "flow" else ("target", "handover.targets")
@@ -82,7 +82,7 @@ def _unknown_names(
     return found
 
 
-def _headers(router: Router, rule: Rule, trusted: Collection[str] | None) -> list[Problem]:
+def _headers(router: Router, rule: CompiledRoute, trusted: Collection[str] | None) -> list[Problem]:
     when = rule.route.when
     needs = bool(when.headers) or when.verified is True or any(level != "none" for level in when.attestation)
     if trusted is None or not needs:
@@ -105,10 +105,10 @@ class _Pair:
     index: int
     """Of the later one."""
     names: str
-    rule: Rule
+    rule: CompiledRoute
 
 
-def _pairs(rules: list[Rule]) -> list[_Pair]:
+def _pairs(rules: list[CompiledRoute]) -> list[_Pair]:
     timed = [(index, rule) for index, rule in enumerate(rules) if rule.route.when.during or rule.route.when.outside]
     found = []
     for index, one in timed:
@@ -120,7 +120,7 @@ def _pairs(rules: list[Rule]) -> list[_Pair]:
     return found
 
 
-def _shadows(router: Router, index: int, rule: Rule, pairs: list[_Pair]) -> list[Problem]:
+def _shadows(router: Router, index: int, rule: CompiledRoute, pairs: list[_Pair]) -> list[Problem]:
     name, earlier = rule.route.name, router.rules[:index]
     taker = next((f"{r.route.name!r} (line {r.line}) takes" for r in earlier if _covers(r, rule)), None)
     if taker is None:
@@ -131,7 +131,7 @@ def _shadows(router: Router, index: int, rule: Rule, pairs: list[_Pair]) -> list
     return _overlaps(router, rule, earlier)
 
 
-def _overlaps(router: Router, rule: Rule, earlier: list[Rule]) -> list[Problem]:
+def _overlaps(router: Router, rule: CompiledRoute, earlier: list[CompiledRoute]) -> list[Problem]:
     """Numbers that two otherwise equal rules both name, in part: easily a slip of a digit."""
     for other in earlier:
         if _target(other) == _target(rule) or not _same_but_numbers(other.route.when, rule.route.when):
@@ -158,11 +158,11 @@ def _same_but_numbers(one: When, two: When) -> bool:
     return one.model_copy(update=blank) == two.model_copy(update=blank)
 
 
-def _target(rule: Rule) -> tuple[str, str]:
+def _target(rule: CompiledRoute) -> tuple[str, str]:
     return rule.route.kind, rule.route.value
 
 
-def _together(one: Rule, two: Rule) -> Rule | None:
+def _together(one: CompiledRoute, two: CompiledRoute) -> CompiledRoute | None:
     """One rule for what two take that differ only in this: one is for inside, one for outside the same hours."""
     first, second = one.route.when, two.route.when
     if len(first.during) != 1 or first.during != second.outside or first.outside or second.during:
@@ -173,7 +173,7 @@ def _together(one: Rule, two: Rule) -> Rule | None:
     return replace(one, route=one.route.model_copy(update={"when": either}))
 
 
-def _covers(wide: Rule, narrow: Rule) -> bool:
+def _covers(wide: CompiledRoute, narrow: CompiledRoute) -> bool:
     """Whether each call that `narrow` would take is taken by `wide` (False also when that cannot be told)."""
     a, b = wide.route.when, narrow.route.when
     return (

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import phonenumbers
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from telephony.sip.grammar import is_token
 from telephony.sip.message import SipError, parse_uri
+from telephony.yamlfile import Section
 
-from .hours import Days, parse_days, parse_times, zone_of
+from .opening_hours import Days, parse_days, parse_times, zone_of
 from .patterns import compile_pattern
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.\-]{1,64}$")]
@@ -85,12 +86,6 @@ Times = Annotated[
 ]
 
 
-class Section(BaseModel):
-    """Base of all sections: unknown keys are errors, values do not change after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
 class HoursEntry(Section):
     """When somebody is there."""
 
@@ -155,7 +150,7 @@ class When(Section):
     """Whether the caller hides his number."""
 
 
-class Target(Section):
+class RouteTarget(Section):
     """Where a call goes: exactly one of these."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
@@ -196,7 +191,7 @@ class Target(Section):
         return value
 
     @model_validator(mode="after")
-    def _one(self) -> Target:
+    def _one(self) -> RouteTarget:
         if sum(getattr(self, name) is not None for name in TARGETS) != 1:
             raise ValueError(f"needs exactly one of {', '.join(TARGETS)}")
         return self
@@ -229,7 +224,7 @@ class Target(Section):
         return f"{self.kind} {self.value}"
 
 
-class Route(Target):
+class Route(RouteTarget):
     """One rule."""
 
     name: Annotated[str, Field(min_length=1, max_length=80)]
@@ -257,7 +252,7 @@ class RoutesFile(Section):
     a trunk with ``verstat: true`` need not have checked it. Their chain is not looked at."""
     routes: Annotated[tuple[Route, ...], Field(max_length=2000)] = ()
     """The first that matches is taken."""
-    else_: Target = Field(alias="else")
+    else_: RouteTarget = Field(alias="else")
     """For calls that no rule matches."""
 
     @field_validator("routes")

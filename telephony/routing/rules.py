@@ -12,18 +12,18 @@ from cryptography.x509 import Certificate, load_pem_x509_certificates
 from telephony import yamlfile
 from telephony.problems import Problem, SourceError
 
-from .conditions import Rule, Seen
-from .facts import CallFacts
-from .hours import Hours, make_hours
+from .call_facts import CallFacts
+from .conditions import CallMatcher, CompiledRoute
 from .identity import Variables, identify, variables
-from .model import Route, RoutesFile, Target
-from .numbers import NumberTest, normalise
+from .model import Route, RoutesFile, RouteTarget
+from .opening_hours import Hours, make_hours
+from .phone_numbers import NumberTest, normalise
 
 ELSE = "else"
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RuleOutcome:
     """What came of one rule for one call."""
 
     rule: str
@@ -37,15 +37,15 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class RouteDecision:
     """Where a call goes."""
 
     rule: str
     """Name of the rule, ``else`` when none matched."""
-    target: Target
+    target: RouteTarget
     variables: Variables
     """What the dialog sees."""
-    why: tuple[Outcome, ...]
+    why: tuple[RuleOutcome, ...]
     """Of each rule that was tried, in order."""
 
 
@@ -119,7 +119,7 @@ class Router:
         """Where a value stands in the file."""
         return yamlfile.line_of(self.lines, path)
 
-    def decide(self, call: CallFacts, now: datetime) -> Decision:
+    def decide(self, call: CallFacts, now: datetime) -> RouteDecision:
         """Find the rule for a call.
 
         Args:
@@ -129,24 +129,24 @@ class Router:
         country = self.model.countries.get(call.trunk, self.model.country)
         called = normalise(call.to, country)
         identity = identify(call, country, now.timestamp(), self.certificates)
-        seen = Seen(call, called, identity, now, self.hours)
-        why: list[Outcome] = []
+        seen = CallMatcher(call, called, identity, now, self.hours)
+        why: list[RuleOutcome] = []
         for rule in self.rules:
             failed, held = seen.test(rule)
-            why.append(Outcome(rule.route.name, rule.line, not failed, failed or "; ".join(held) or "no condition"))
+            why.append(RuleOutcome(rule.route.name, rule.line, not failed, failed or "; ".join(held) or "no condition"))
             if not failed:
                 return self._decision(rule.route.name, rule.route, seen, why)
         words = "no rule matched" if self.rules else "there are no rules"
-        why.append(Outcome(ELSE, self.line("else"), True, words))
+        why.append(RuleOutcome(ELSE, self.line("else"), True, words))
         return self._decision(ELSE, self.model.else_, seen, why)
 
-    def _decision(self, name: str, target: Target, seen: Seen, why: list[Outcome]) -> Decision:
+    def _decision(self, name: str, target: RouteTarget, seen: CallMatcher, why: list[RuleOutcome]) -> RouteDecision:
         mapping = {**self.model.variables, **target.variables}
         values = variables(seen.call, seen.identity, seen.called, mapping)
-        return Decision(name, target, {**values, **target.set_}, tuple(why))
+        return RouteDecision(name, target, {**values, **target.set_}, tuple(why))
 
-    def _rule(self, index: int, route: Route, problems: list[Problem]) -> Rule:
-        return Rule(
+    def _rule(self, index: int, route: Route, problems: list[Problem]) -> CompiledRoute:
+        return CompiledRoute(
             route,
             self.line("routes", index),
             self._tests(route.when.to, ("routes", index, "when", "to"), problems),

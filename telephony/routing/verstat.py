@@ -17,9 +17,9 @@ from cryptography.x509 import Certificate
 
 from telephony.sip.grammar import NameAddr, split_list
 
-from .facts import CallFacts
-from .numbers import Number
+from .call_facts import CallFacts
 from .passport import Passport
+from .phone_numbers import Number
 
 MAX_AGE_S = 60
 """RFC 8224 section 4.1 and ATIS-1000074: older signatures may be replayed ones."""

@@ -11,10 +11,10 @@ from typing import Literal, NamedTuple
 
 from ..call_policy import Terms
 from ..media.codecs import FORMATS, Codec
-from ..media.coding import CODECS
+from ..media.encoders import CODECS
 from ..media.srtp import Crypto, Keys, new_key, read_crypto
-from .audioline import COMFORT_NOISE, AudioLine
-from .description import Description, Direction, Mapped, SdpError, Stream
+from .audio_line import COMFORT_NOISE, AudioLine
+from .description import Description, Direction, Mapped, MediaDescription, SdpError
 
 PacketTime = Literal[10, 20, 30]
 PACKET_TIMES_MS: tuple[PacketTime, ...] = (10, 20, 30)
@@ -134,7 +134,7 @@ class _Formats(NamedTuple):
 
 
 def agree(
-    stream: Stream,
+    stream: MediaDescription,
     terms: Terms,
     family: int | None,
     wish: Direction,
@@ -199,7 +199,7 @@ def agree(
 # ── encryption ──
 
 
-def _security(stream: Stream, allowed: tuple[Security, ...]) -> Security | None:
+def _security(stream: MediaDescription, allowed: tuple[Security, ...]) -> Security | None:
     """The best that an offered stream has of what is allowed.
 
     Keys in a stream of the plain profile are an offer that may be taken or left (RFC 8643).
@@ -214,7 +214,7 @@ def _security(stream: Stream, allowed: tuple[Security, ...]) -> Security | None:
     return next((security for security in allowed if security in has), None)
 
 
-def _answered_security(stream: Stream, ours: AudioLine) -> Security | None:
+def _answered_security(stream: MediaDescription, ours: AudioLine) -> Security | None:
     """What we offered, when the answer took it."""
     if ours.crypto:
         return "sdes" if _matching_crypto(stream, ours) is not None else None
@@ -223,12 +223,12 @@ def _answered_security(stream: Stream, ours: AudioLine) -> Security | None:
     return "plain" if stream.profile in PLAIN else None
 
 
-def first_crypto(stream: Stream) -> Crypto | None:
+def first_crypto(stream: MediaDescription) -> Crypto | None:
     """The offerer's best that we can do (RFC 4568 section 5.1.2)."""
     return next((crypto for crypto in map(read_crypto, stream.crypto) if crypto is not None), None)
 
 
-def _matching_crypto(stream: Stream, ours: AudioLine) -> tuple[Crypto, Crypto] | None:
+def _matching_crypto(stream: MediaDescription, ours: AudioLine) -> tuple[Crypto, Crypto] | None:
     """Ours and theirs: the answer names the tag and suite of one that was offered (RFC 4568 section 5.1.3)."""
     theirs = first_crypto(stream)
     for mine in ours.crypto:
@@ -237,7 +237,7 @@ def _matching_crypto(stream: Stream, ours: AudioLine) -> tuple[Crypto, Crypto] |
     return None
 
 
-def _keys(stream: Stream, ours: AudioLine | None, past: Agreed | None) -> Keys | None:
+def _keys(stream: MediaDescription, ours: AudioLine | None, past: Agreed | None) -> Keys | None:
     """An unchanged key of the peer keeps ours, a new one gets a new one, so that both sides count from 0 again."""
     if ours is not None and ours.crypto:
         match = _matching_crypto(stream, ours)
@@ -251,11 +251,11 @@ def _keys(stream: Stream, ours: AudioLine | None, past: Agreed | None) -> Keys |
     return Keys(theirs.suite, new_key(theirs.suite), theirs.key)
 
 
-def _fingerprints(stream: Stream) -> tuple[tuple[str, str], ...]:
+def _fingerprints(stream: MediaDescription) -> tuple[tuple[str, str], ...]:
     return tuple(one for one in stream.fingerprints if one[0] in HASHES)
 
 
-def _handshake(stream: Stream, ours: AudioLine | None, past: Agreed | None) -> Handshake:
+def _handshake(stream: MediaDescription, ours: AudioLine | None, past: Agreed | None) -> Handshake:
     """Who opens: in answers the peer has decided; of ``actpass`` we take the active part (RFC 5763 section 5)."""
     if ours is not None:
         active = stream.setup == "passive"
@@ -269,12 +269,12 @@ def _handshake(stream: Stream, ours: AudioLine | None, past: Agreed | None) -> H
 # ── the rest ──
 
 
-def held(stream: Stream) -> bool:
+def held(stream: MediaDescription) -> bool:
     """Whether the peer does not want to hear us, in any dialect."""
     return _allowed_direction(stream) in ("recvonly", "inactive")
 
 
-def _allowed_direction(stream: Stream) -> Direction:
+def _allowed_direction(stream: MediaDescription) -> Direction:
     """What the peer leaves to us. The unspecified address of RFC 2543's hold asks for nothing (RFC 3264 §8.4)."""
     if stream.connection in ("0.0.0.0", "::"):
         return "inactive"
@@ -299,7 +299,7 @@ def _lesser(first: Direction, second: Direction) -> Direction:
     return "recvonly" if hears else "inactive"
 
 
-def _packet_time(stream: Stream, terms: Terms, codec: Codec) -> PacketTime:
+def _packet_time(stream: MediaDescription, terms: Terms, codec: Codec) -> PacketTime:
     """The peer's wish when we can do it, else that of the terms; never more than its ``maxptime`` (RFC 8866 §6.4)."""
     if codec == "opus":  # RFC 6716: no frame has 30 ms, and 10 ms is costly
         return 20
@@ -308,7 +308,7 @@ def _packet_time(stream: Stream, terms: Terms, codec: Codec) -> PacketTime:
     return fitting[-1] if fitting else PACKET_TIMES_MS[0]
 
 
-def _formats(stream: Stream) -> _Formats:
+def _formats(stream: MediaDescription) -> _Formats:
     codecs: dict[Codec, int] = {}
     events: dict[int, int] = {}
     comfort_noise = False

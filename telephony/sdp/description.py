@@ -1,4 +1,4 @@
-"""What a peer's SDP says, checked line by line (RFC 8866). What it means for us is `telephony.sdp.body`'s business.
+"""What a peer's SDP says, checked line by line (RFC 8866). What it means for us `agreement` says.
 
 Bytes in, a `Description` out. What a peer sent is hostile: the only exception that leaves this file is `SdpError`.
 """
@@ -54,7 +54,7 @@ class Mapped(NamedTuple):
 
 
 @dataclass(slots=True)
-class Stream:
+class MediaDescription:
     """One m= line and what belongs to it."""
 
     kind: str
@@ -83,7 +83,7 @@ class Description(NamedTuple):
     origin: str
     """Of the o= line: changes with every new version (RFC 3264 section 8)."""
     time: str
-    streams: list[Stream]
+    streams: list[MediaDescription]
 
 
 def parse(body: bytes) -> Description:
@@ -95,8 +95,8 @@ def parse(body: bytes) -> Description:
     if origin is None:
         raise SdpError(400, "no o= line")
     time = "0 0"
-    top = Stream("", 0, "", [])
-    streams: list[Stream] = []
+    top = MediaDescription("", 0, "", [])
+    streams: list[MediaDescription] = []
     for kind, value in lines[1:]:
         current = streams[-1] if streams else top
         if kind == "m":
@@ -138,7 +138,7 @@ def _lines(body: bytes) -> list[tuple[str, str]]:
     return lines
 
 
-def _stream(value: str) -> Stream:
+def _stream(value: str) -> MediaDescription:
     """``audio 49170/2 RTP/AVP 0 8`` (RFC 8866 §5.14)."""
     parts = value.split()
     if not 4 <= len(parts) <= 3 + MAX_FORMATS or not all(_TOKEN.fullmatch(part) for part in parts):
@@ -147,7 +147,7 @@ def _stream(value: str) -> Stream:
     number, _, count = port.partition("/")
     if not _NUMBER.fullmatch(number) or int(number) > 65535 or (count and not _NUMBER.fullmatch(count)):
         raise SdpError(400, "a malformed port")
-    return Stream(kind, int(number), profile, formats)
+    return MediaDescription(kind, int(number), profile, formats)
 
 
 def _connection(value: str) -> str:
@@ -168,7 +168,7 @@ def _connection(value: str) -> str:
 # ── attributes: what is not understood, or not understandable, is as if it were not there ──
 
 
-def _attribute(stream: Stream, value: str) -> None:
+def _attribute(stream: MediaDescription, value: str) -> None:
     name, _, rest = value.partition(":")
     read = _READERS.get(name)
     if read is not None:
@@ -182,46 +182,46 @@ def _packet_time(text: str) -> int | None:
     return int(text) if _NUMBER.fullmatch(text) and 0 < int(text) <= 200 else None
 
 
-def _read_ptime(stream: Stream, rest: str) -> None:
+def _read_ptime(stream: MediaDescription, rest: str) -> None:
     stream.ptime_ms = _packet_time(rest)
 
 
-def _read_maxptime(stream: Stream, rest: str) -> None:
+def _read_maxptime(stream: MediaDescription, rest: str) -> None:
     stream.maxptime_ms = _packet_time(rest)
 
 
-def _read_rtpmap(stream: Stream, rest: str) -> None:
+def _read_rtpmap(stream: MediaDescription, rest: str) -> None:
     match = _RTPMAP.fullmatch(rest)
     if match is not None and int(match[1]) < 128:
         stream.rtpmap[int(match[1])] = Mapped(match[2].upper(), int(match[3]), int(match[4] or 1))
 
 
-def _read_rtcp(stream: Stream, rest: str) -> None:
+def _read_rtcp(stream: MediaDescription, rest: str) -> None:
     """RFC 3605; an address of its own is read over, as only the media's host is heard."""
     port = rest.split(" ", 1)[0]
     stream.rtcp_port = int(port) if _NUMBER.fullmatch(port) and 0 < int(port) < 65536 else None
 
 
-def _read_rtcp_mux(stream: Stream, _: str) -> None:
+def _read_rtcp_mux(stream: MediaDescription, _: str) -> None:
     stream.rtcp_mux = True
 
 
-def _read_crypto(stream: Stream, rest: str) -> None:
+def _read_crypto(stream: MediaDescription, rest: str) -> None:
     if len(stream.crypto) < MAX_SECRETS:
         stream.crypto.append(rest)
 
 
-def _read_fingerprint(stream: Stream, rest: str) -> None:
+def _read_fingerprint(stream: MediaDescription, rest: str) -> None:
     match = _FINGERPRINT.fullmatch(rest)
     if match is not None and len(stream.fingerprints) < MAX_SECRETS:
         stream.fingerprints.append((match[1].lower(), match[2].upper()))
 
 
-def _read_setup(stream: Stream, rest: str) -> None:
+def _read_setup(stream: MediaDescription, rest: str) -> None:
     stream.setup = _SETUPS.get(rest)
 
 
-_READERS: dict[str, Callable[[Stream, str], None]] = {
+_READERS: dict[str, Callable[[MediaDescription, str], None]] = {
     "ptime": _read_ptime,
     "maxptime": _read_maxptime,
     "rtpmap": _read_rtpmap,

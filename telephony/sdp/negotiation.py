@@ -10,10 +10,10 @@ import secrets
 from typing import Protocol
 
 from ..call_policy import Terms
-from . import audioline
-from . import body as sdp
+from . import audio_line
+from . import local_description as sdp
 from .agreement import Agreed, agree, choose, held
-from .description import Direction, SdpError, Stream, parse
+from .description import Direction, MediaDescription, SdpError, parse
 
 __all__ = ["Negotiation", "SdpError", "check_offer"]
 
@@ -55,12 +55,12 @@ class Negotiation:
         self._version = 0
         self._said = b""
         self._said_streams: list[list[str]] = []
-        self._streams: list[Stream] = []
+        self._streams: list[MediaDescription] = []
         """The peer's last, whose number and order no later body may change (RFC 3264 section 8)."""
         self._index = 0
-        self._line: audioline.AudioLine | None = None
+        self._line: audio_line.AudioLine | None = None
         """Ours, as said last."""
-        self._settled: tuple[Direction, list[list[str]], audioline.AudioLine | None] = "sendrecv", [], None
+        self._settled: tuple[Direction, list[list[str]], audio_line.AudioLine | None] = "sendrecv", [], None
         """Wish, streams and line of the last exchange that came to something."""
         self._heard: bytes | None = None
         """The peer's last body, when `_said` answers it."""
@@ -78,7 +78,7 @@ class Negotiation:
         direction = direction or self._wish
         self._wish = direction
         self._line = sdp.offer_line(self.terms, self.media.port, direction, past=self.agreed)
-        streams = [audioline.refusal(stream) for stream in self._streams] or [[]]
+        streams = [audio_line.refusal(stream) for stream in self._streams] or [[]]
         streams[self._index] = self._line.lines()
         self.offering = True
         self._heard = None
@@ -134,7 +134,7 @@ class Negotiation:
         wish = self._settled[0]
         index, agreed = choose(described, self.ip, self.terms, wish, self.agreed)
         line = sdp.answer_line(described.streams[index], agreed, self.media.port)
-        streams = [audioline.refusal(stream) for stream in described.streams]
+        streams = [audio_line.refusal(stream) for stream in described.streams]
         streams[index] = line.lines()
         self._streams, self._index, self._line = described.streams, index, line
         self.offering = False
@@ -182,7 +182,7 @@ class Negotiation:
         if self._said and streams == self._said_streams:
             return self._said
         self._version += 1
-        self._said = audioline.compose(self.ip, self._session_id, self._version, time, streams)
+        self._said = audio_line.compose(self.ip, self._session_id, self._version, time, streams)
         self._said_streams = streams
         return self._said
 

@@ -41,7 +41,7 @@ _SIGNATURE_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class DigestVerdict:
     """What a request's credentials are worth. Only ``ok`` opens anything."""
 
     result: Literal["ok", "missing", "wrong", "stale", "replayed"]
@@ -116,7 +116,7 @@ class Challenger:
         algorithms: tuple[str, ...] = (),
         *,
         source: str = "",
-    ) -> Verdict:
+    ) -> DigestVerdict:
         """Judge a request's ``Authorization`` or ``Proxy-Authorization`` by the passwords of its users.
 
         `algorithms` are those that this peer may use, instead of all; `source` is the address that it came from. An
@@ -129,7 +129,7 @@ class Challenger:
                 continue  # another scheme (RFC 4475 section 3.3.9), or no credentials at all
             if fields.get("realm") == self.realm:
                 return self._judge(request, fields, passwords, algorithms or self._algorithms, source)
-        return Verdict("missing")
+        return DigestVerdict("missing")
 
     def _judge(
         self,
@@ -138,7 +138,7 @@ class Challenger:
         passwords: Mapping[str, str],
         algorithms: tuple[str, ...],
         source: str,
-    ) -> Verdict:
+    ) -> DigestVerdict:
         user = fields.get("username", "")
         password = passwords.get(user)
         right = self._matches(request, fields, user, self._nobody if password is None else password, algorithms)
@@ -146,12 +146,12 @@ class Challenger:
         issued_s = self._issued_s(nonce, source)
         solicited = issued_s is not None
         if not right or password is None:
-            return Verdict("wrong", user, solicited)
+            return DigestVerdict("wrong", user, solicited)
         if issued_s is None or not 0 <= self._clock() - issued_s <= self._lifetime_s or issued_s <= self._forgotten_s:
-            return Verdict("stale", user, solicited)
+            return DigestVerdict("stale", user, solicited)
         if not self._use(nonce, issued_s, int(fields["nc"], 16) if "qop" in fields else 0):
-            return Verdict("replayed", user, solicited)
-        return Verdict("ok", user, solicited)
+            return DigestVerdict("replayed", user, solicited)
+        return DigestVerdict("ok", user, solicited)
 
     def _matches(
         self, request: Request, fields: Mapping[str, str], user: str, password: str, algorithms: tuple[str, ...]

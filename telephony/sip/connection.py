@@ -11,7 +11,7 @@ from typing import Protocol, cast
 from . import tls
 from .framing import PING, PONG, Framer, FramingError
 from .hop import Hop
-from .tunnel import Tunnel
+from .tls_stream import TlsStream
 
 MAX_UNSENT_BYTES = 1 << 20
 """A peer that takes nothing any more is cut off."""
@@ -33,34 +33,34 @@ IDLE_S, PROBE_S, PROBES = 60, 10, 3
 log = logging.getLogger(__name__)
 
 
-class Owner(Protocol):
+class ConnectionOwner(Protocol):
     """What a connection tells the transport."""
 
-    def made(self, connection: Connection) -> None:
+    def made(self, connection: SipConnection) -> None:
         """TCP is up; TLS may have to come yet."""
 
-    def joined(self, connection: Connection) -> Hop:
+    def joined(self, connection: SipConnection) -> Hop:
         """It can be used. Returns the hop of its messages."""
 
     def arrived(self, data: bytes, hop: Hop) -> bool:
         """A whole message came. Returns False when its sender is to be turned away."""
 
-    def parted(self, connection: Connection) -> None:
-        """It is gone; `Connection.failure` says why, None when the peer just closed it."""
+    def parted(self, connection: SipConnection) -> None:
+        """It is gone; `SipConnection.failure` says why, None when the peer just closed it."""
 
 
-class Connection(asyncio.Protocol):
+class SipConnection(asyncio.Protocol):
     """Belongs to the loop that runs it.
 
     Args:
         owner: see there.
         asked: the hop that it was opened for; None when the peer opened it.
-        tunnel: the TLS inside; None: plain TCP.
+        tls_stream: the TLS inside; None: plain TCP.
     """
 
-    def __init__(self, owner: Owner, asked: Hop | None = None, tunnel: Tunnel | None = None) -> None:
+    def __init__(self, owner: ConnectionOwner, asked: Hop | None = None, tls_stream: TlsStream | None = None) -> None:
         self.asked = asked
-        self.tunnel = tunnel
+        self.tls_stream = tls_stream
         self.hop: Hop | None = None
         """Once it can be used."""
         self.peer = ("", 0)
@@ -83,7 +83,7 @@ class Connection(asyncio.Protocol):
     @property
     def protocol(self) -> str:
         """``tcp`` or ``tls``."""
-        return "tcp" if self.tunnel is None else "tls"
+        return "tcp" if self.tls_stream is None else "tls"
 
     @property
     def closing(self) -> bool:
@@ -107,19 +107,19 @@ class Connection(asyncio.Protocol):
         self.peer = (address[0], address[1])
         self._watch_over(transport.get_extra_info("socket"))
         self._owner.made(self)
-        if self.tunnel is None:
+        if self.tls_stream is None:
             self._join()
         else:
-            self._through_tunnel(b"")
+            self._decrypt(b"")
 
     def data_received(self, data: bytes) -> None:
         if self.closing:
             return
         self.last_s = self._loop.time()
-        plain = data if self.tunnel is None else self._through_tunnel(data)
+        plain = data if self.tls_stream is None else self._decrypt(data)
         if plain and self.hop is not None:
             self._read(plain, self.hop)
-        if self.tunnel is not None and self.tunnel.ended:
+        if self.tls_stream is not None and self.tls_stream.ended:
             self.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -136,15 +136,15 @@ class Connection(asyncio.Protocol):
             return
         if self._transport.get_write_buffer_size() > MAX_UNSENT_BYTES:
             self.abort("the peer takes nothing any more")
-        elif self.tunnel is None:
+        elif self.tls_stream is None:
             self._transport.write(data)
         else:
             try:
-                self.tunnel.send(data)
+                self.tls_stream.send(data)
             except ssl.SSLError as error:
                 self.abort(tls.why(error))
                 return
-            self._transport.write(self.tunnel.outgoing())
+            self._transport.write(self.tls_stream.outgoing())
 
     def ping(self) -> None:
         """Send a keepalive; see `PONG_S`."""
@@ -155,9 +155,9 @@ class Connection(asyncio.Protocol):
         """Close it when all is sent."""
         if self._transport is None or self.closing:
             return
-        if self.tunnel is not None:
-            self.tunnel.close()
-            self._transport.write(self.tunnel.outgoing())
+        if self.tls_stream is not None:
+            self.tls_stream.close()
+            self._transport.write(self.tls_stream.outgoing())
         self._transport.close()
 
     def abort(self, why: str = "") -> None:
@@ -187,20 +187,20 @@ class Connection(asyncio.Protocol):
         if not self.ready.done():
             self.ready.set_result(None)
 
-    def _through_tunnel(self, data: bytes) -> bytes:
+    def _decrypt(self, data: bytes) -> bytes:
         """Take bytes of the wire; what is inside comes out, once the handshake is through."""
-        if self.tunnel is None or self._transport is None:
+        if self.tls_stream is None or self._transport is None:
             return b""
         try:
-            plain = self.tunnel.receive(data)
+            plain = self.tls_stream.receive(data)
         except OSError as error:  # ssl.SSLError is one
             self.failure = error
             log.info("TLS failed", extra={"peer": self.peer[0], "why": tls.why(error)})
-            self._transport.write(self.tunnel.outgoing())  # the alert
+            self._transport.write(self.tls_stream.outgoing())  # the alert
             self._transport.close()
             return b""
-        self._transport.write(self.tunnel.outgoing())
-        if self.tunnel.finished and self.hop is None:
+        self._transport.write(self.tls_stream.outgoing())
+        if self.tls_stream.finished and self.hop is None:
             self._join()
         return plain
 

@@ -121,7 +121,7 @@ class Dialog:
             self._move(source)
         self.learn(message)
 
-    def heard(self, source: Hop) -> None:
+    def note_source(self, source: Hop) -> None:
         """A request came from there: the only way back to a peer behind NAT, and to one that has connected anew."""
         if self.behind_nat or source.reliable:
             self._move(source)

@@ -1,6 +1,7 @@
 """Answering a digest challenge (RFC 3261 section 22, RFC 7616, RFC 8760): MD5 and SHA-256, qop=auth or none.
 
-`Login` is what a user of this module needs: one for each account at a carrier, for all its calls and registrations.
+`DigestClient` is what a user of this module needs: one for each account at a carrier, for all its calls and
+registrations.
 """
 
 from __future__ import annotations
@@ -148,7 +149,7 @@ class _Chain:
     """Header and realm of the challenges that were answered."""
 
 
-class Login:
+class DigestClient:
     """An account: answers challenges, and remembers them, so that later requests need no second try.
 
     A request is retried as a new one (RFC 3261 section 22.2): with the next CSeq and another branch, by the caller.
@@ -190,10 +191,10 @@ class Login:
             self._known.move_to_end((answer_name, challenge.realm))
         while len(self._known) > MAX_REALMS:
             self._known.popitem(last=False)
-        self.dress(request)
+        self.add_credentials(request)
         return True
 
-    def dress(self, request: Request) -> None:
+    def add_credentials(self, request: Request) -> None:
         """Put in the answers to all challenges that are known, each with its next count; none: leave it as it is."""
         values: dict[str, list[str]] = {}
         for (name, _), known in self._known.items():

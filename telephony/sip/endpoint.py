@@ -12,18 +12,28 @@ from sipmessage import URI
 
 from . import message as sip
 from .dialog import via_of
+from .failed_hops import PENALTY_S, FailedHops
 from .grammar import Via
 from .hop import Hop, answer_hop, bracketed, stamp
-from .hop_backoff import PENALTY_S, Penalties
 from .keepalive import KeepAlive
+from .listen_sockets import ListenConfig, family_of
 from .message import Request, Response, SipError, encode, new_tag, respond
-from .resolve import Dns, Resolver
-from .sockets import Listening, family_of
-from .tls import Secured, TlsClient, TlsServer
+from .resolve import DnsClient, Resolver
+from .tls import TlsClient, TlsServer, TlsSession
 from .transaction import Answered, Arrived, Failed, Output, Overloaded, Send, Transaction, Transactions
 from .transport import Transport
 
-__all__ = ["RETRY_AFTER_S", "Endpoint", "Gate", "Listener", "Listening", "TlsClient", "TlsServer", "Trace", "User"]
+__all__ = [
+    "RETRY_AFTER_S",
+    "Endpoint",
+    "ListenConfig",
+    "Listener",
+    "MessageTrace",
+    "SourceFilter",
+    "TlsClient",
+    "TlsServer",
+    "TransactionUser",
+]
 
 RETRY_AFTER_S = 5
 """What a refused caller is told to wait under overload."""
@@ -36,7 +46,7 @@ log = logging.getLogger(__name__)
 Listener = Callable[[Response | int], None]
 
 
-class User(Protocol):
+class TransactionUser(Protocol):
     """Whoever answers requests."""
 
     def on_request(self, transaction: Transaction, request: Request, source: Hop, merged: bool) -> None:
@@ -46,14 +56,14 @@ class User(Protocol):
         """An ACK to a 2xx."""
 
 
-class Gate(Protocol):
+class SourceFilter(Protocol):
     """Turns sources away before anything is read."""
 
     def admits(self, host: str, now_s: float, data: bytes = b"") -> bool:
         """Whether a connection (`data` empty) or this message of that address may come in; `now_s`: the loop's time."""
 
 
-class Trace(Protocol):
+class MessageTrace(Protocol):
     """Keeps what was said on the wire."""
 
     def note(self, outgoing: bool, hop: Hop, local: str, data: bytes) -> None:
@@ -70,23 +80,29 @@ class Endpoint:
         listening: where.
         name: User-Agent and Server.
         user: answers requests.
-        gate: asked before anything is parsed; None: everybody may come in.
+        guard: asked before anything is parsed; None: everybody may come in.
         trace: is shown every message; None: nobody looks.
 
     Raises ValueError for a nameserver that is no address.
     """
 
     def __init__(
-        self, listening: Listening, name: str, user: User, *, gate: Gate | None = None, trace: Trace | None = None
+        self,
+        listening: ListenConfig,
+        name: str,
+        user: TransactionUser,
+        *,
+        guard: SourceFilter | None = None,
+        trace: MessageTrace | None = None,
     ) -> None:
         self._user = user
         self._name = name
         self._listening = listening
-        self._gate = gate
+        self._guard = guard
         self._trace = trace
         self._transport = Transport(listening, self._on_message, self._on_lost, self._admits)
-        self._resolver = Resolver(Dns(listening.nameservers), listening.families)
-        self._penalties = Penalties()
+        self._resolver = Resolver(DnsClient(listening.nameservers), listening.families)
+        self._failed_hops = FailedHops()
         self._transactions = Transactions()
         self._keepalives: list[KeepAlive] = []
         self._timer: asyncio.TimerHandle | None = None
@@ -167,17 +183,17 @@ class Endpoint:
         Never empty; raises OSError with words.
         """
         hops = await self._resolver.hops(uri, profile, name)
-        return self._penalties.order(hops, self._now())
+        return self._failed_hops.order(hops, self._now())
 
     def penalise(self, hop: Hop, for_s: float = PENALTY_S) -> None:
         """Try `hop` last for a while. Happens by itself when it is not reached, does not answer, or says 503."""
-        self._penalties.add(hop, self._now(), for_s)
+        self._failed_hops.add(hop, self._now(), for_s)
 
     def why(self, hop: Hop) -> str:
         """Why a request to `hop` got 503 from the transport, in words; empty when nothing is known against it."""
         return self._transport.why(hop)
 
-    def secured(self, hop: Hop) -> Secured | None:
+    def secured(self, hop: Hop) -> TlsSession | None:
         """What TLS has agreed on the connection of a hop, and whose certificate came; None without one."""
         return self._transport.secured(hop)
 
@@ -278,7 +294,7 @@ class Endpoint:
         return f"{bracketed(self._transport.local_host(hop))}:{self.local_port(hop)}"
 
     def _admits(self, host: str, data: bytes) -> bool:
-        return self._gate is None or self._gate.admits(host, self._now(), data)
+        return self._guard is None or self._guard.admits(host, self._now(), data)
 
     def _on_lost(self, hop: Hop, quoted: bytes | None) -> None:
         if quoted is not None and not self._ours(quoted):
@@ -309,7 +325,7 @@ class Endpoint:
                     if transaction.listener is not None:
                         transaction.listener(response)
                 case Failed(transaction, status):
-                    self._penalties.add(transaction.hop, self._now())
+                    self._failed_hops.add(transaction.hop, self._now())
                     if transaction.listener is not None:
                         transaction.listener(status)
         self._arm()
@@ -318,10 +334,10 @@ class Endpoint:
         """A server that says 503 is tried last for as long as it asks (RFC 3261 section 21.5.4)."""
         self._transport.note_success(hop)
         if response.code != 503:
-            self._penalties.lift(hop)
+            self._failed_hops.lift(hop)
             return
         seconds = re.match(r"\s*(\d{1,5})", response.headers.get("Retry-After") or "")
-        self._penalties.add(hop, self._now(), float(seconds[1]) if seconds else PENALTY_S)
+        self._failed_hops.add(hop, self._now(), float(seconds[1]) if seconds else PENALTY_S)
 
     def _arm(self) -> None:
         due_s = self._transactions.next_s()

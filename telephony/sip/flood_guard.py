@@ -25,7 +25,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from ..events import Blocked, Refused, Watch, unwatched
+from ..events import OnEvent, SourceBlocked, SourceRefused, ignore_event
 
 MAX_SOURCES = 8192
 """Sources remembered at one time; the one that was quiet for longest is forgotten first."""
@@ -33,7 +33,7 @@ MAX_BLOCKS = 4096
 FORGET_S = 86_400.0
 """How long the number of earlier blocks of a source counts."""
 TELL_EVERY_S = 10.0
-"""`Refused` is told once in this time for a source; `Gate.refused` counts them all."""
+"""`SourceRefused` is told once in this time for a source; `FloodGuard.refused` counts them all."""
 
 PEEK_BYTES = 4096
 """How far into a message the gate looks."""
@@ -125,20 +125,22 @@ class _Source:
             self.following = _Bucket(rates.following_share, rates.following_share_burst, now_s)
 
 
-class Gate:
+class FloodGuard:
     """Decides for each message whether it is looked at. Constant time and bounded memory, whatever arrives.
 
     Args:
         rates: how much is let in.
-        watch: told of blocks, and now and then of refusals.
+        on_event: told of blocks, and now and then of refusals.
         trusted: networks (``192.0.2.0/24``) or addresses, see `trust`.
     """
 
-    def __init__(self, rates: Rates | None = None, watch: Watch = unwatched, trusted: Iterable[str] = ()) -> None:
+    def __init__(
+        self, rates: Rates | None = None, on_event: OnEvent = ignore_event, trusted: Iterable[str] = ()
+    ) -> None:
         self.rates = rates or Rates()
         self.refused: Counter[str] = Counter()
         """Messages turned away, by reason: ``rate``, ``overload``, ``blocked``, ``scanner``."""
-        self._watch = watch
+        self._on_event = on_event
         self._sources: OrderedDict[Key, _Source] = OrderedDict()
         self._failures: OrderedDict[Key, tuple[int, float]] = OrderedDict()
         """How many wrong digests since when."""
@@ -244,7 +246,7 @@ class Gate:
         self._failures.pop(key, None)
         if len(self._blocks) > MAX_BLOCKS:
             self._blocks.popitem(last=False)
-        self._watch(Blocked(host, why, seconds))
+        self._on_event(SourceBlocked(host, why, seconds))
         return block
 
     def unblock(self, host: str) -> bool:
@@ -253,7 +255,7 @@ class Gate:
         self._failures.pop(key, None)
         block = self._blocks.pop(key, None)
         if block is not None:
-            self._watch(Blocked(host, "unblocked", 0.0))
+            self._on_event(SourceBlocked(host, "unblocked", 0.0))
         return block is not None
 
     def blocked(self, now_s: float) -> list[Block]:
@@ -285,7 +287,7 @@ class Gate:
         self.refused[why] += 1
         if now_s - source.told_s >= TELL_EVERY_S:
             source.told_s = now_s
-            self._watch(Refused(_TOLD.get(why, "blocked"), host))
+            self._on_event(SourceRefused(_TOLD.get(why, "blocked"), host))
         return False
 
 

@@ -12,11 +12,11 @@ from typing import Any, Literal
 import dns.name
 from sipmessage import URI
 
+from .dns_client import DnsClient, Kind, Lookup, literal
 from .hop import DEFAULT_PORT, DEFAULT_TLS_PORT, Hop
-from .lookup import Dns, Kind, Lookup, literal
-from .sockets import family_of
+from .listen_sockets import family_of
 
-__all__ = ["Dns", "Kind", "Lookup", "Resolver", "Target"]
+__all__ = ["DnsClient", "Kind", "Lookup", "ResolveTarget", "Resolver"]
 
 TOTAL_S = 6.0
 """One resolution, all its questions together."""
@@ -30,7 +30,7 @@ _SRV: dict[Protocol, str] = {"udp": "_sip._udp", "tcp": "_sip._tcp", "tls": "_si
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class ResolveTarget:
     """What a URI asks for, before any look-up."""
 
     host: str
@@ -42,7 +42,7 @@ class Target:
     """Whether the URI itself says the transport."""
 
     @classmethod
-    def of(cls, uri: URI) -> Target:
+    def of(cls, uri: URI) -> ResolveTarget:
         """Read it. Raises OSError for a URI that we have no transport for."""
         wanted = (uri.parameters.get("transport") or "").lower()
         host = (uri.parameters.get("maddr") or uri.host).strip("[]").rstrip(".").lower()
@@ -84,7 +84,7 @@ class Resolver:
 
         Raises OSError with words.
         """
-        target = Target.of(uri)
+        target = ResolveTarget.of(uri)
         try:
             async with asyncio.timeout(TOTAL_S):
                 found = await self._find(target)
@@ -100,7 +100,7 @@ class Resolver:
             raise OSError(f"{target.host} has no address that we can reach")
         return list(unique)[:MAX_HOPS]
 
-    async def _find(self, target: Target) -> list[tuple[Protocol, str, int]]:
+    async def _find(self, target: ResolveTarget) -> list[tuple[Protocol, str, int]]:
         plain = target.protocols[0]
         default = DEFAULT_TLS_PORT if plain == "tls" else DEFAULT_PORT
         if literal(target.host):
@@ -111,7 +111,7 @@ class Resolver:
                 return await self._follow(services)
         return [(plain, host, target.port or default) for host in await self._addresses(target.host)]
 
-    async def _services(self, target: Target) -> list[tuple[Protocol, Any]]:
+    async def _services(self, target: ResolveTarget) -> list[tuple[Protocol, Any]]:
         """SRV records with their transports, in order: those that NAPTR names, else those of the usual names."""
         names: list[tuple[Protocol, str]] = []
         if not target.chosen:
@@ -122,7 +122,7 @@ class Resolver:
         usual = [one for one in target.protocols if one != "tls" or target.protocols == ("tls",)]
         return await self._srv([(protocol, f"{_SRV[protocol]}.{target.host}") for protocol in usual])
 
-    async def _naptr(self, target: Target) -> list[tuple[Protocol, str]]:
+    async def _naptr(self, target: ResolveTarget) -> list[tuple[Protocol, str]]:
         try:
             records = await self._lookup(target.host, "NAPTR")
         except OSError:

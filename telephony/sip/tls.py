@@ -54,7 +54,7 @@ class TlsClient:
 
 
 @dataclass(frozen=True, slots=True)
-class Secured:
+class TlsSession:
     """What was agreed on a TLS connection, and who the peer says he is."""
 
     version: str
@@ -68,7 +68,7 @@ class Secured:
     not_after: datetime | None = None
 
     @classmethod
-    def of(cls, connection: ssl.SSLObject) -> Secured:
+    def of(cls, connection: ssl.SSLObject) -> TlsSession:
         """Read it from a finished handshake. Raises TlsError when the certificate cannot be read."""
         version, cipher = connection.version() or "", (connection.cipher() or ("",))[0]
         der = connection.getpeercert(binary_form=True)
@@ -128,7 +128,7 @@ def _plain(name: str) -> str:
 
 
 @dataclass(slots=True)
-class Context:
+class ReloadingContext:
     """The SSLContext of some files, made anew when one of them has changed; running connections keep the old one."""
 
     settings: TlsServer | TlsClient
@@ -174,7 +174,7 @@ def _build(settings: TlsServer | TlsClient) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(CIPHERS)
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
-    context.check_hostname = False  # OpenSSL does not know SIP URIs: `Secured.speaks_for`
+    context.check_hostname = False  # OpenSSL does not know SIP URIs: `TlsSession.speaks_for`
     context.verify_mode = ssl.CERT_NONE
     if settings.cert is not None:
         _load_own(context, settings.cert, settings.key)

@@ -16,15 +16,15 @@ from itertools import count
 from typing import Literal
 
 from . import tls
-from .connection import MAX_UNSENT_BYTES, Connection
+from .connection import MAX_UNSENT_BYTES, SipConnection
+from .connection_pool import ConnectionPool
 from .datagrams import Datagrams
 from .framing import PING
 from .hop import Hop, Route
-from .ownaddresses import OwnAddresses
-from .pool import Pool
-from .sockets import Listening, family_of, is_any, open_sockets
-from .tls import Secured, TlsClient, TlsError
-from .tunnel import Tunnel
+from .listen_sockets import ListenConfig, family_of, is_any, open_sockets
+from .own_addresses import OwnAddresses
+from .tls import TlsClient, TlsError, TlsSession
+from .tls_stream import TlsStream
 
 CONNECT_S = 4.0
 """Our own connection, TLS handshake included."""
@@ -39,7 +39,7 @@ Stream = Literal["tcp", "tls"]
 
 
 class Transport:
-    """Owns the sockets of a `Listening`.
+    """Owns the sockets of a `ListenConfig`.
 
     Args:
         listening: where.
@@ -52,7 +52,7 @@ class Transport:
 
     def __init__(
         self,
-        listening: Listening,
+        listening: ListenConfig,
         on_message: Callable[[bytes, Hop], None],
         on_lost: Callable[[Hop, bytes | None], None],
         admits: Callable[[str, bytes], bool],
@@ -64,11 +64,11 @@ class Transport:
         self._on_message = on_message
         self._on_lost = on_lost
         self._admits = admits
-        self._serving = tls.Context(listening.tls) if listening.tls is not None else None
-        self._contexts: dict[TlsClient, tls.Context] = {}
+        self._serving = tls.ReloadingContext(listening.tls) if listening.tls is not None else None
+        self._contexts: dict[TlsClient, tls.ReloadingContext] = {}
         self._udp: dict[int, Datagrams] = {}
         self._listeners: list[socket.socket] = []
-        self._pool = Pool()
+        self._pool = ConnectionPool()
         self._dialling: dict[Route, list[bytes]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._failures: OrderedDict[Route, str] = OrderedDict()
@@ -138,14 +138,14 @@ class Transport:
         else:
             self.send(PING, hop)
 
-    def connection_of(self, hop: Hop) -> Connection | None:
+    def connection_of(self, hop: Hop) -> SipConnection | None:
         """The connection that a message to `hop` takes, if it is up."""
         return self._pool.find(hop) if hop.reliable else None
 
-    def secured(self, hop: Hop) -> Secured | None:
+    def secured(self, hop: Hop) -> TlsSession | None:
         """Who is at the other end of a TLS connection that is up. None for others. Raises TlsError."""
         connection = self.connection_of(hop)
-        return connection.tunnel.secured() if connection is not None and connection.tunnel is not None else None
+        return connection.tls_stream.secured() if connection is not None and connection.tls_stream is not None else None
 
     def why(self, hop: Hop) -> str:
         """Why `hop` was not reached or lost the last time; empty when nothing is known against it."""
@@ -179,14 +179,14 @@ class Transport:
             else:
                 connection.write(data)
 
-    async def _connect(self, hop: Hop) -> Connection:
+    async def _connect(self, hop: Hop) -> SipConnection:
         """A connection that can be used. Raises OSError, TlsError when the peer is not who was asked for."""
-        tunnel = Tunnel(self._client_context(hop), hop.name or hop.host) if hop.protocol == "tls" else None
-        connection: Connection | None = None
+        stream = TlsStream(self._client_context(hop), hop.name or hop.host) if hop.protocol == "tls" else None
+        connection: SipConnection | None = None
         try:
             async with asyncio.timeout(CONNECT_S):
                 _, connection = await asyncio.get_running_loop().create_connection(
-                    lambda: Connection(self, hop, tunnel), hop.host, hop.port, local_addr=self._local_end(hop)
+                    lambda: SipConnection(self, hop, stream), hop.host, hop.port, local_addr=self._local_end(hop)
                 )
                 await connection.ready
             if connection.hop is None:
@@ -203,7 +203,7 @@ class Transport:
             if hop.profile:
                 raise TlsError(f"there is no TLS profile {hop.profile!r}")
             profile = TlsClient()
-        context = self._contexts.setdefault(profile, tls.Context(profile))
+        context = self._contexts.setdefault(profile, tls.ReloadingContext(profile))
         return context.get(asyncio.get_running_loop().time())
 
     def _later_lost(self, hop: Hop, words: str, quoted: bytes | None = None) -> None:
@@ -273,17 +273,17 @@ class Transport:
                 sock.close()
                 continue
             try:
-                tunnel = self._callers_tunnel() if protocol == "tls" else None
-                connection = Connection(self, None, tunnel)
+                stream = self._callers_tls() if protocol == "tls" else None
+                connection = SipConnection(self, None, stream)
                 await loop.connect_accepted_socket(lambda one=connection: one, sock)  # type: ignore[misc]
             except OSError as error:
                 sock.close()
                 log.info("a SIP connection ended at once", extra={"peer": address[0], "why": tls.why(error)})
 
-    def _callers_tunnel(self) -> Tunnel | None:
+    def _callers_tls(self) -> TlsStream | None:
         if self._serving is None:
             return None
-        return Tunnel(self._serving.get(asyncio.get_running_loop().time()), None)
+        return TlsStream(self._serving.get(asyncio.get_running_loop().time()), None)
 
     def _spawn(self, coroutine: Coroutine[None, None, None]) -> None:
         task = asyncio.get_running_loop().create_task(coroutine)
@@ -292,12 +292,12 @@ class Transport:
 
     # ── connection.Owner ──
 
-    def made(self, connection: Connection) -> None:
+    def made(self, connection: SipConnection) -> None:
         """TCP is up; TLS may have to come yet."""
-        if connection.tunnel is not None:
+        if connection.tls_stream is not None:
             self._pool.shake(connection)
 
-    def joined(self, connection: Connection) -> Hop:
+    def joined(self, connection: SipConnection) -> Hop:
         """A connection can be used."""
         return self._pool.add(connection, next(self._numbers))
 
@@ -308,7 +308,7 @@ class Transport:
         self._on_message(data, hop)
         return True
 
-    def parted(self, connection: Connection) -> None:
+    def parted(self, connection: SipConnection) -> None:
         """A connection is gone; requests that wait on it fail."""
         hop = connection.hop
         if not self._pool.remove(connection) or hop is None or self._closed:

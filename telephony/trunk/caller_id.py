@@ -22,7 +22,7 @@ _SPECIAL = str.maketrans({"[": "[[]", "?": "[?]"})
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
+class CallingParty:
     """Who calls, as the application wants it; what is empty is the trunk's to say."""
 
     user: str = ""
@@ -33,7 +33,7 @@ class Caller:
 
 
 @dataclass(frozen=True, slots=True)
-class Dress:
+class OutgoingIdentity:
     """What an INVITE of ours wears on a trunk."""
 
     from_: str
@@ -46,7 +46,7 @@ class Dress:
     """User part of our Contact, empty for none."""
 
 
-def dress(trunk: Trunk | None, caller: Caller, local_host: str) -> Dress:
+def outgoing_identity(trunk: Trunk | None, caller: CallingParty, local_host: str) -> OutgoingIdentity:
     """What the INVITE wears.
 
     Args:
@@ -55,7 +55,7 @@ def dress(trunk: Trunk | None, caller: Caller, local_host: str) -> Dress:
         local_host: our address as the peer sees it, for From when the trunk names no domain.
     """
     if trunk is None:
-        return Dress(_address(caller.name, caller.user or DEFAULT_USER, bracketed(local_host)))
+        return OutgoingIdentity(_address(caller.name, caller.user or DEFAULT_USER, bracketed(local_host)))
     own, registration = trunk.caller_id, trunk.registration
     domain = own.domain or trunk.domain or bracketed(local_host)
     line = own.user or (registration.user if registration else "")
@@ -70,7 +70,9 @@ def dress(trunk: Trunk | None, caller: Caller, local_host: str) -> Dress:
     account = trunk.account
     credentials = Credentials(account.user, account.password.reveal()) if account is not None else None
     contact = (registration.contact_user if registration is not None else "") or line
-    return Dress(ANONYMOUS if private else _address(name, user, domain), tuple(headers), credentials, contact)
+    return OutgoingIdentity(
+        ANONYMOUS if private else _address(name, user, domain), tuple(headers), credentials, contact
+    )
 
 
 def _address(name: str, user: str, domain: str) -> str:

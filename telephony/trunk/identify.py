@@ -22,8 +22,8 @@ from dataclasses import dataclass
 from ..sip.digest import parameters
 from ..sip.hop import Hop
 from ..sip.message import Request, SipError, parse_uri
+from .allowed_peer import AllowedPeer
 from .model import Trunk
-from .peer import Peer
 
 MAX_CREDENTIALS = 4
 
@@ -31,10 +31,10 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
+class _ListedPeer:
     """One of a trunk's peers, at one network."""
 
-    peer: Peer
+    peer: AllowedPeer
     trunk: Trunk
 
     def fits(self, source: Hop) -> bool:
@@ -45,7 +45,7 @@ class _Entry:
         return (self.peer.port is not None, self.peer.transport is not None)
 
 
-class Callers:
+class TrunkMatcher:
     """Who may call over which trunk; made anew when a file changes. Of equals the first in `trunks` wins."""
 
     def __init__(self, trunks: Mapping[str, Trunk]) -> None:
@@ -56,18 +56,18 @@ class Callers:
         for trunk in self._open:
             for user in trunk.users:
                 self._users.setdefault(user, trunk)
-        self._networks: dict[tuple[int, int], dict[int, list[_Entry]]] = {}
+        self._networks: dict[tuple[int, int], dict[int, list[_ListedPeer]]] = {}
         """IP version and mask length → network → those who listed it."""
-        self._names: dict[str, list[_Entry]] = {}
+        self._names: dict[str, list[_ListedPeer]] = {}
         for trunk in trunks.values():
             for peer in trunk.peers:
-                self._add(_Entry(peer, trunk))
+                self._add(_ListedPeer(peer, trunk))
         self._lengths = sorted(self._networks, reverse=True)
         self._addresses: dict[str, Mapping[str, frozenset[str]]] = {}
-        self._named: dict[str, list[_Entry]] = {}
+        self._named: dict[str, list[_ListedPeer]] = {}
         self._providers: dict[str, list[Trunk]] = {}
 
-    def _add(self, entry: _Entry) -> None:
+    def _add(self, entry: _ListedPeer) -> None:
         network = entry.peer.network
         if network is None:
             self._names.setdefault(entry.peer.name, []).append(entry)
@@ -145,7 +145,7 @@ def token_of(trunk: Trunk) -> str:
     return hashlib.blake2s(trunk.name.encode(), key=key, digest_size=8).hexdigest()
 
 
-def _best(entries: Iterable[_Entry]) -> Trunk | None:
+def _best(entries: Iterable[_ListedPeer]) -> Trunk | None:
     best = max(entries, key=lambda entry: entry.rank, default=None)
     return best.trunk if best is not None else None
 

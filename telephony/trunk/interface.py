@@ -1,4 +1,4 @@
-"""What the user agent asks about trunks; `TrunkBook` answers it."""
+"""What the user agent asks about trunks; `TrunkRegistry` answers it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from ..problems import Problem
 from ..sip.endpoint import Endpoint
 from ..sip.hop import Hop
 from ..sip.message import Request
-from .caller_id import Caller, Dress
-from .limits import Refusal, Ticket
+from .caller_id import CallingParty, OutgoingIdentity
+from .limits import ChannelLease, TrunkFull
 from .model import Trunk
-from .next_hops import Way
-from .registrar import Answer
+from .next_hops import NextHop
+from .registrar import RegisterAnswer
 
 
 class Trunks(Protocol):
@@ -43,7 +43,7 @@ class Trunks(Protocol):
     def passwords(self, trunk: Trunk) -> Mapping[str, str]:
         """User name → password of callers on this trunk; not empty: the caller has to answer a challenge."""
 
-    def admit(self, trunk: Trunk, now_s: float) -> Ticket | Refusal:
+    def admit(self, trunk: Trunk, now_s: float) -> ChannelLease | TrunkFull:
         """A place for one more call, incoming or outgoing; release the ticket when it is over."""
 
     def terms(self, trunk: Trunk | None) -> Terms:
@@ -58,13 +58,13 @@ class Trunks(Protocol):
         A peer without a trunk ("") may be sent anywhere: whoever asks has to know what he does.
         """
 
-    async def ways(self, trunk: Trunk | None, uri: URI) -> list[Way]:
+    async def next_hops(self, trunk: Trunk | None, uri: URI) -> list[NextHop]:
         """How to reach a URI over the trunk, in order of preference, never empty. Raises OSError with words."""
 
-    def dress(self, trunk: Trunk | None, caller: Caller, hop: Hop) -> Dress:
+    def outgoing_identity(self, trunk: Trunk | None, caller: CallingParty, hop: Hop) -> OutgoingIdentity:
         """From, identity headers and credentials for an INVITE of ours."""
 
-    def register(self, request: Request, source: Hop, now_s: float) -> Answer:
+    def register(self, request: Request, source: Hop, now_s: float) -> RegisterAnswer:
         """Deal with a REGISTER; the caller sends the answer."""
 
     def reload(self) -> list[Problem]:

@@ -14,17 +14,17 @@ RETRY_FULL_S = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class TrunkFull:
     """A call that the trunk has no room for."""
 
     status: int
     """503, or 486 when the trunk says so."""
     retry_after_s: int | None
     why: Literal["calls", "calls-per-second"]
-    """As in `happenings.Refused`."""
+    """As in `telephony.events.SourceRefused`."""
 
 
-class Ticket:
+class ChannelLease:
     """A call's place on its trunk. Give it back when the call is over, however it ended; twice does no harm."""
 
     __slots__ = ("_give_back",)
@@ -50,22 +50,22 @@ class Limits:
         self._tokens = math.inf
         self._filled_s = -math.inf
 
-    def admit(self, trunk: Trunk, now_s: float) -> Ticket | Refusal:
+    def admit(self, trunk: Trunk, now_s: float) -> ChannelLease | TrunkFull:
         """A place for one more call, or why there is none.
 
         New calls draw from a bucket that holds one second's worth, at least one call, and fills evenly.
         """
         if trunk.max_calls is not None and self.live >= trunk.max_calls:
-            return Refusal(trunk.when_full, RETRY_FULL_S if trunk.when_full == 503 else None, "calls")
+            return TrunkFull(trunk.when_full, RETRY_FULL_S if trunk.when_full == 503 else None, "calls")
         if trunk.max_new_per_s is not None:
             rate = trunk.max_new_per_s
             self._tokens = min(max(rate, 1.0), self._tokens + (now_s - self._filled_s) * rate)
             self._filled_s = now_s
             if self._tokens < 1 - 1e-9:
-                return Refusal(503, max(math.ceil((1 - self._tokens) / rate), 1), "calls-per-second")
+                return TrunkFull(503, max(math.ceil((1 - self._tokens) / rate), 1), "calls-per-second")
             self._tokens -= 1
         self.live += 1
-        return Ticket(self._leave)
+        return ChannelLease(self._leave)
 
     def _leave(self) -> None:
         self.live -= 1

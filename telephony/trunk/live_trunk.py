@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine, Mapping
 
 from sipmessage import URI
 
-from ..events import TrunkState, Watch
+from ..events import OnEvent, TrunkStateChanged
 from ..sip.digest import Credentials
 from ..sip.endpoint import Endpoint
 from ..sip.hop import Hop
@@ -21,8 +21,8 @@ from ..sip.message import Request, Response, new_branch, new_tag, read_head
 from .health import Health
 from .identify import token_of
 from .model import Trunk
-from .next_hops import Way, find, settled, with_transport
-from .registration import Ask, Find, Output, Registration, Seen, State, Told
+from .next_hops import NextHop, find_next_hops, settled, with_transport
+from .registration import AddressMismatch, LookUpRegistrar, Output, Registration, SendRegister, State, StateChanged
 
 LOOK_UP_S = 300.0
 """How often the addresses of the trunk's names are looked up again."""
@@ -40,18 +40,18 @@ Learn = Callable[[str, Mapping[str, frozenset[str]]], None]
 log = logging.getLogger(__name__)
 
 
-class Line:
+class LiveTrunk:
     """One trunk at work.
 
     Args:
         trunk: its file.
         endpoint: listening already.
-        watch: is told when registration or health change.
+        on_event: is told when registration or health change.
         learn: gets the addresses of the names in the trunk's file, whenever they have changed.
         dice: spreads requests over time.
     """
 
-    def __init__(self, trunk: Trunk, endpoint: Endpoint, watch: Watch, learn: Learn, dice: random.Random) -> None:
+    def __init__(self, trunk: Trunk, endpoint: Endpoint, on_event: OnEvent, learn: Learn, dice: random.Random) -> None:
         self.trunk = trunk
         self.health = Health()
         self.token = ""
@@ -59,7 +59,7 @@ class Line:
         self.addresses: Mapping[str, frozenset[str]] = {}
         """Host name in the trunk's file → the addresses that it has now."""
         self._endpoint = endpoint
-        self._watch = watch
+        self._on_event = on_event
         self._learn = learn
         self._dice = dice
         self._loop = asyncio.get_running_loop()
@@ -106,29 +106,31 @@ class Line:
         """Whether another version of the file asks for nothing else here: then this line goes on."""
         return _work(self.trunk) == _work(trunk)
 
-    async def ways(self, uri: URI) -> list[Way]:
+    async def next_hops(self, uri: URI) -> list[NextHop]:
         """How to reach a URI, best first. Raises OSError."""
         registration = self.registration
         route = registration.service_route if registration is not None else ()
-        ways, problem = await find(self.trunk, uri, self._endpoint.resolve, route)
-        if not ways:
+        next_hops, problem = await find_next_hops(self.trunk, uri, self._endpoint.resolve, route)
+        if not next_hops:
             raise problem or OSError(f"trunk {self.trunk.name} leads nowhere: its file has no `to`")
         home = registration.hop if registration is not None and registration.state == "registered" else None
-        down = {way.hop for way in ways if self.health.of(way.hop) == "down"}
-        return sorted(ways, key=lambda way: (way.hop in down, home is None or way.hop.route != home.route))
+        down = {next_hop.hop for next_hop in next_hops if self.health.of(next_hop.hop) == "down"}
+        return sorted(
+            next_hops, key=lambda next_hop: (next_hop.hop in down, home is None or next_hop.hop.route != home.route)
+        )
 
     # ── registration ──
 
     def _do(self, outputs: list[Output]) -> None:
         for output in outputs:
             match output:
-                case Find(attempt, registrar):
+                case LookUpRegistrar(attempt, registrar):
                     self._spawn(self._find(attempt, registrar))
-                case Ask():
+                case SendRegister():
                     self._send(output)
-                case Told(state, why):
+                case StateChanged(state, why):
                     self._told(state, why)
-                case Seen():
+                case AddressMismatch():
                     self._seen(output)
         self._arm()
 
@@ -145,7 +147,7 @@ class Line:
         hops = [settled(self.trunk, hop) for hop in hops]
         self._do(self.registration.found(attempt, hops, why, self._now()))
 
-    def _send(self, ask: Ask) -> None:
+    def _send(self, ask: SendRegister) -> None:
         request, hop = ask.request, ask.hop
         assert self.registration is not None and self.trunk.registration is not None
         user = self.trunk.registration.contact_user or self.trunk.registration.user
@@ -156,7 +158,7 @@ class Line:
         self._complete(request, hop)
         self._endpoint.request(request, hop, lambda event: self._on_answer(ask, event))
 
-    def _on_answer(self, ask: Ask, event: Response | int) -> None:
+    def _on_answer(self, ask: SendRegister, event: Response | int) -> None:
         assert self.registration is not None
         if isinstance(event, int):
             why = self._endpoint.why(ask.hop) if event == 503 else "no answer"
@@ -170,13 +172,13 @@ class Line:
         log.log(level, "registration is %s", state, extra={"trunk": name, "why": why})
         if state == "over":
             self._over.set()
-            self._watch(TrunkState(name, "unknown", why))
+            self._on_event(TrunkStateChanged(name, "unknown", why))
         elif state != "offline":
-            self._watch(TrunkState(name, state, why))
+            self._on_event(TrunkStateChanged(name, state, why))
         hop = self.registration.hop if self.registration is not None and state == "registered" else None
         self._keep_alive(hop)
 
-    def _seen(self, seen: Seen) -> None:
+    def _seen(self, seen: AddressMismatch) -> None:
         log.warning(
             "the registrar sees us at %s:%s, we say %s:%s: set `advertise: %s` in the trunk's file, or sip.advertise",
             *(seen.host, seen.port, seen.told_host, seen.told_port, seen.host),
@@ -219,51 +221,53 @@ class Line:
         await asyncio.sleep(self._dice.uniform(0, min(self.trunk.options_every_s, 2.0)))
         while True:
             try:
-                ways = await self.ways(URI("sip", self.trunk.name))
+                next_hops = await self.next_hops(URI("sip", self.trunk.name))
             except OSError as error:
                 log.warning("no server of the trunk is found", extra={"trunk": self.trunk.name, "why": str(error)})
-                ways = []
+                next_hops = []
             before = self.health.state
-            self.health.watch([way.hop for way in ways])
-            await asyncio.gather(*(self._ask_hop(way) for way in ways))
+            self.health.watch([next_hop.hop for next_hop in next_hops])
+            await asyncio.gather(*(self._ask_hop(next_hop) for next_hop in next_hops))
             if self.health.state != before:
                 log.info("trunk is %s", self.health.state, extra={"trunk": self.trunk.name})
-                self._watch(TrunkState(self.trunk.name, self.health.state, f"OPTIONS to {len(ways)} hops"))
+                self._on_event(
+                    TrunkStateChanged(self.trunk.name, self.health.state, f"OPTIONS to {len(next_hops)} hops")
+                )
             await asyncio.sleep(self.trunk.options_every_s * self._dice.uniform(0.9, 1.0))
 
-    async def _ask_hop(self, way: Way) -> None:
+    async def _ask_hop(self, next_hop: NextHop) -> None:
         answered: asyncio.Future[Response | int] = self._loop.create_future()
 
         def on_event(event: Response | int) -> None:
             if not answered.done() and (isinstance(event, int) or event.code >= 200):
                 answered.set_result(event)
 
-        self._endpoint.request(self._options(way), way.hop, on_event)
+        self._endpoint.request(self._options(next_hop), next_hop.hop, on_event)
         try:
             async with asyncio.timeout(OPTIONS_S):
                 event = await answered
         except TimeoutError:
             event = 408
         if isinstance(event, int):
-            self.health.missed(way.hop)
+            self.health.missed(next_hop.hop)
         else:
-            self.health.answered(way.hop)
+            self.health.answered(next_hop.hop)
 
-    def _options(self, way: Way) -> Request:
-        request = Request("OPTIONS", way.uri)
+    def _options(self, next_hop: NextHop) -> Request:
+        request = Request("OPTIONS", next_hop.uri)
         headers = request.headers
         user = self.trunk.registration.user if self.trunk.registration else self.trunk.caller_id.user
-        contact = self._endpoint.contact(way.hop, user or "")
+        contact = self._endpoint.contact(next_hop.hop, user or "")
         headers.set("Max-Forwards", "70")
         headers.set("From", f"{contact};tag={new_tag()}")
-        headers.set("To", f"<{way.uri}>")
+        headers.set("To", f"<{next_hop.uri}>")
         headers.set("Call-ID", f"{self._dice.getrandbits(128):032x}")
         headers.set("CSeq", "1 OPTIONS")
         headers.set("Contact", contact)
         headers.set("Accept", "application/sdp")
-        if way.routes:
-            headers.setlist("Route", list(way.routes))
-        self._complete(request, way.hop)
+        if next_hop.routes:
+            headers.setlist("Route", list(next_hop.routes))
+        self._complete(request, next_hop.hop)
         return request
 
     # ── names ──

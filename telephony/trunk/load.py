@@ -18,7 +18,7 @@ _NAME = re.compile(r"[a-z]([a-z0-9\-]{0,61}[a-z0-9])?")
 
 
 @dataclass(frozen=True, slots=True)
-class Sheet:
+class TrunkFile:
     """One file that could be read."""
 
     trunk: Trunk
@@ -70,7 +70,7 @@ def load_one(path: Path) -> Trunk:
     return _read(path).trunk
 
 
-def _read(path: Path) -> Sheet:
+def _read(path: Path) -> TrunkFile:
     name, file = path.stem, str(path)
     if path.suffix != ".yaml" or _NAME.fullmatch(name) is None:
         remedy = "name it like acme.yaml: small letters, digits and -, a letter first"
@@ -89,14 +89,14 @@ def _read(path: Path) -> Sheet:
             [Problem(file, line, "name: the name of the file is the name", "remove it, or call it title")]
         )
     trunk = yamlfile.build(Trunk, {**data, "name": name}, lines, file, {"folder": path.parent})
-    sheet = Sheet(trunk, file, lines)
+    sheet = TrunkFile(trunk, file, lines)
     problems = [sheet.problem(*complaint) for complaint in lint.complaints(trunk, frozenset(data))]
     if problems:
         raise SourceError(problems)
     return sheet
 
 
-def _between(sheets: list[Sheet]) -> Iterator[Problem]:
+def _between(sheets: list[TrunkFile]) -> Iterator[Problem]:
     """What contradicts itself between trunks: the same caller, user or registration in two of them."""
     yield from _twice(sheets, "peers", lambda t: {str(peer): i for i, peer in enumerate(t.peers)}, "may call")
     yield from _twice(sheets, "users", lambda t: {} if t.peers else {name: name for name in t.users}, "may call")
@@ -109,7 +109,7 @@ def _between(sheets: list[Sheet]) -> Iterator[Problem]:
 
 
 def _twice(
-    sheets: list[Sheet], key: str, found: Callable[[Trunk], dict[str, str | int]], does: str
+    sheets: list[TrunkFile], key: str, found: Callable[[Trunk], dict[str, str | int]], does: str
 ) -> Iterator[Problem]:
     owners: dict[str, str] = {}
     for sheet in sheets:

@@ -11,14 +11,15 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 from sipmessage import URI
 
-from ..call_policy import Keys, Reliable, SessionTimer, Srtp, Terms
+from ..call_policy import Keys, Reliable, SessionTimerPolicy, Srtp, Terms
 from ..media.codecs import Codec
 from ..sip.grammar import is_token
 from ..sip.message import SipError, parse_uri
-from .peer import Peer, Transport
+from ..yamlfile import Section
+from .allowed_peer import AllowedPeer, Transport
 from .secret import Secret, wrong
 
 _USER = re.compile(r"[A-Za-z0-9\-_.!~*'()&=+$,;?/%]{1,128}")
@@ -96,12 +97,6 @@ def _address(text: str) -> str:
 File = Annotated[Path, AfterValidator(_rooted)]
 
 
-class Section(BaseModel):
-    """Base of all sections: unknown keys are errors, values do not change after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
-
-
 class Register(Section):
     """We are a phone to this provider: he learns by REGISTER where to find us (RFC 3261 section 10)."""
 
@@ -138,7 +133,7 @@ class AcceptRegistrations(Section):
     """More than this is cut down to it."""
 
 
-class Tls(Section):
+class TrunkTls(Section):
     """Certificates towards this peer. Paths are relative to the trunk file."""
 
     ca: File | None = None
@@ -177,7 +172,7 @@ class Trunk(Section):
     """For people."""
 
     # Who may call
-    peers: Annotated[tuple[Peer, ...], BeforeValidator(_listed)] = ()
+    peers: Annotated[tuple[AllowedPeer, ...], BeforeValidator(_listed)] = ()
     """Addresses, masks or host names that calls may come from; the longest mask wins between trunks."""
     users: dict[User, Secret] = Field(default_factory=dict)
     """Name → password. Not empty: every caller has to answer a digest challenge as one of them. Without `peers` they
@@ -216,7 +211,7 @@ class Trunk(Section):
     # The wire
     advertise: Annotated[str, AfterValidator(_address)] = ""
     """Our address as this peer sees it, when it is not the server's own (NAT on the way)."""
-    tls: Tls = Tls()
+    tls: TrunkTls = TrunkTls()
     keepalive_s: Annotated[int, Field(ge=0, le=600)] | None = None
     """CRLF to the registrar this often, to keep a NAT open and to notice a lost connection (RFC 5626); without it 25 s
     over UDP, 120 s over TCP and TLS; 0 never."""
@@ -237,7 +232,7 @@ class Trunk(Section):
     srtp: Srtp = "optional"
     keys: Keys = "auto"
     ptime_ms: Literal[10, 20, 30] = 20
-    session_timer: Annotated[SessionTimer, BeforeValidator(_timer)] = SessionTimer()
+    session_timer: Annotated[SessionTimerPolicy, BeforeValidator(_timer)] = SessionTimerPolicy()
     reliable: Reliable = "supported"
     comfort_noise_dbov: Annotated[float, Field(ge=-127, le=-30)] | None = -68.0
     no_media_s: Annotated[float, Field(ge=2, le=3600)] = 20.0

@@ -17,7 +17,7 @@ Resolve = Callable[[URI, str, str], Awaitable[list[Hop]]]
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class NextHop:
     """One way to reach a called party."""
 
     uri: URI
@@ -52,14 +52,14 @@ def request_uri(trunk: Trunk, target: URI, uri: URI) -> URI:
     return URI(target.scheme, target.host, uri.user, port=target.port, parameters=uri.parameters)
 
 
-async def find(
+async def find_next_hops(
     trunk: Trunk, uri: URI, resolve: Resolve, service_route: tuple[str, ...] = ()
-) -> tuple[list[Way], OSError | None]:
+) -> tuple[list[NextHop], OSError | None]:
     """The ways to a URI by all targets of the trunk, in their order, and what was wrong with those left out.
 
     An outbound proxy is the next server always; without one the first Service-Route of the registration is (RFC 3608).
     """
-    ways: list[Way] = []
+    next_hops: list[NextHop] = []
     problem: OSError | None = None
     for text in trunk.targets:
         target = with_transport(trunk, text)
@@ -74,10 +74,10 @@ async def find(
         except OSError as error:
             problem = error
             continue
-        ways += [Way(request_uri(trunk, target, uri), settled(trunk, hop), routes) for hop in hops]
-    unique: dict[object, Way] = {}
-    for way in ways:
-        unique.setdefault((str(way.uri), way.hop.route), way)
+        next_hops += [NextHop(request_uri(trunk, target, uri), settled(trunk, hop), routes) for hop in hops]
+    unique: dict[object, NextHop] = {}
+    for next_hop in next_hops:
+        unique.setdefault((str(next_hop.uri), next_hop.hop.route), next_hop)
     return list(unique.values()), problem
 
 

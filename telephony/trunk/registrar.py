@@ -16,7 +16,7 @@ from ..sip.grammar import NameAddr, split_list
 from ..sip.hop import Hop
 from ..sip.message import Request, SipError, parse_uri
 from .model import AcceptRegistrations
-from .next_hops import Way
+from .next_hops import NextHop
 
 MAX_CONTACTS = 10
 """In one request."""
@@ -24,7 +24,7 @@ MAX_PATHS = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class RegisterAnswer:
     """What a REGISTER is answered with."""
 
     status: int
@@ -67,30 +67,30 @@ class Registrar:
 
     def register(
         self, trunk: str, user: str, rules: AcceptRegistrations, request: Request, source: Hop, now_s: float
-    ) -> Answer:
+    ) -> RegisterAnswer:
         """Deal with the REGISTER of a user who has proved himself; all of it is done, or nothing."""
         key = (trunk, user)
         if _user_of(request.head.to.uri) != user:
-            return Answer(403, reason="Not Your Address Of Record")
+            return RegisterAnswer(403, reason="Not Your Address Of Record")
         try:
             kept = list(self._live(key, now_s))
             for wanted, expires_s in _contacts(request, rules, source, now_s):
                 kept = _changed(kept, wanted, expires_s)
         except SipError as error:
-            return Answer(error.status, reason=error.reason)
+            return RegisterAnswer(error.status, reason=error.reason)
         except _TooBrief:
-            return Answer(423, (("Min-Expires", str(rules.min_expires_s)),), "Interval Too Brief")
+            return RegisterAnswer(423, (("Min-Expires", str(rules.min_expires_s)),), "Interval Too Brief")
         if len(kept) > rules.max_contacts:
-            return Answer(403, reason="Too Many Contacts")
+            return RegisterAnswer(403, reason="Too Many Contacts")
         self._store(key, kept)
         contacts = tuple(("Contact", _shown(binding, now_s)) for binding in kept)
         paths = tuple(("Path", path) for path in request.headers.getlist("Path"))
-        return Answer(200, (*contacts, *paths, ("Date", formatdate(usegmt=True))))
+        return RegisterAnswer(200, (*contacts, *paths, ("Date", formatdate(usegmt=True))))
 
-    def ways(self, trunk: str, user: str, now_s: float) -> list[Way]:
+    def next_hops(self, trunk: str, user: str, now_s: float) -> list[NextHop]:
         """Where the user's devices are, the one that registered last first."""
         found = sorted(self._live((trunk, user), now_s), key=lambda binding: -binding.expires_at_s)
-        return [Way(binding.uri, binding.hop, binding.paths) for binding in found]
+        return [NextHop(binding.uri, binding.hop, binding.paths) for binding in found]
 
     def trunk_at(self, source: Hop, now_s: float) -> str:
         """The trunk that a device at this address is registered on, or empty."""

@@ -1,8 +1,8 @@
 """Our registration with one provider, without I/O (RFC 3261 section 10.2, RFC 3608).
 
-Time goes in and `Output`s come out. Who drives it looks up registrars (`Find` → `found`), sends requests (`Ask` →
-`answered` or `failed`) and calls `poll` at `next_s`. One attempt is under way at a time; answers to earlier ones are
-dropped by their number.
+Time goes in and `Output`s come out. Who drives it looks up registrars (`LookUpRegistrar` → `found`), sends requests
+(`SendRegister` → `answered` or `failed`) and calls `poll` at `next_s`. One attempt is under way at a time; answers to
+earlier ones are dropped by their number.
 
     offline ──► finding ──► asking ──► registered ──┐ refresh, or its connection is lost
        ▲                      │  ▲                  │
@@ -18,12 +18,12 @@ from typing import Literal
 
 from sipmessage import URI
 
-from ..sip.digest import Credentials, Login
+from ..sip.digest import Credentials, DigestClient
 from ..sip.hop import Hop, bracketed
 from ..sip.message import Request, Response
-from .binding import LONGEST_S, granted_s, refresh_s, seconds, service_route
 from .health import place
 from .model import Register
+from .register_response import LONGEST_S, granted_s, refresh_s, seconds, service_route
 
 ATTEMPT_S = 10.0
 """A registrar that has not answered by then is given up for the next one; RFC 3261 would wait 32 s."""
@@ -42,7 +42,7 @@ State = Literal["offline", "registered", "down", "refused", "over"]
 
 
 @dataclass(frozen=True, slots=True)
-class Find:
+class LookUpRegistrar:
     """Look this registrar up."""
 
     attempt: int
@@ -50,7 +50,7 @@ class Find:
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class SendRegister:
     """Send a REGISTER."""
 
     attempt: int
@@ -60,7 +60,7 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class StateChanged:
     """The state has changed."""
 
     state: State
@@ -68,7 +68,7 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class AddressMismatch:
     """The registrar sees us at another address than the one that we told him."""
 
     host: str
@@ -77,7 +77,7 @@ class Seen:
     told_port: int
 
 
-Output = Find | Ask | Told | Seen
+Output = LookUpRegistrar | SendRegister | StateChanged | AddressMismatch
 
 
 class Registration:
@@ -109,7 +109,7 @@ class Registration:
         self._registrars = registrars
         self._token = token
         self._dice = dice
-        self._login = Login(credentials)
+        self._login = DigestClient(credentials)
         self._call_id, self._tag = f"{dice.getrandbits(128):032x}", f"{dice.getrandbits(64):016x}"
         self._attempt = 0
         self._deadline_s: float | None = None
@@ -125,7 +125,7 @@ class Registration:
         self._refusals = 0
         self._retry_after_s = 0.0
         self._failure = ""
-        self._seen: Seen | None = None
+        self._seen: AddressMismatch | None = None
         self._out: list[Output] = []
 
     # ── time ──
@@ -246,7 +246,7 @@ class Registration:
             port = told_port  # connections of ours have a port of their own
         if (host, port) == (via.host.strip("[]"), told_port):
             return
-        seen = Seen(host, port, via.host.strip("[]"), told_port)
+        seen = AddressMismatch(host, port, via.host.strip("[]"), told_port)
         if seen != self._seen:
             self._seen = seen
             self._out.append(seen)
@@ -280,7 +280,7 @@ class Registration:
             self._attempt += 1
             self._asking = None
             self._deadline_s = now_s + ATTEMPT_S
-            self._out.append(Find(self._attempt, self._registrars[self._place]))
+            self._out.append(LookUpRegistrar(self._attempt, self._registrars[self._place]))
             return
         self._rounds += 1
         wait_s = min(FIRST_WAIT_S * 2 ** min(self._rounds - 1, 20), LONGEST_WAIT_S) * self._dice.uniform(0.5, 1.0)
@@ -290,14 +290,14 @@ class Registration:
         """Send a REGISTER; False when there is no answer to the challenge, and nothing is sent."""
         request = self._make()
         if challenge is None:
-            self._login.dress(request)
+            self._login.add_credentials(request)
         elif not self._login.answer(challenge, request):
             return False
         self._attempt += 1
         self._asks += 1
         self._asking = hop
         self._deadline_s = now_s + ATTEMPT_S
-        self._out.append(Ask(self._attempt, hop, request))
+        self._out.append(SendRegister(self._attempt, hop, request))
         return True
 
     def _make(self) -> Request:
@@ -357,7 +357,7 @@ class Registration:
             self.service_route = ()
         if (state, why) != (self.state, self.why):
             self.state, self.why = state, why
-            self._out.append(Told(state, why))
+            self._out.append(StateChanged(state, why))
 
     def _flush(self) -> list[Output]:
         out, self._out = self._out, []

@@ -13,37 +13,37 @@ from pathlib import Path
 from sipmessage import URI
 
 from ..call_policy import Terms
-from ..events import Refused, Watch, unwatched
+from ..events import OnEvent, SourceRefused, ignore_event
 from ..problems import Problem, SourceError
 from ..sip.challenge import Challenger
 from ..sip.endpoint import Endpoint
-from ..sip.flood_guard import Gate
+from ..sip.flood_guard import FloodGuard
 from ..sip.hop import Hop
 from ..sip.message import Request
 from ..sip.tls import TlsClient
-from .caller_id import Caller, Dress, allowed, dress
-from .identify import Callers
+from .allowed_peer import Network
+from .caller_id import CallingParty, OutgoingIdentity, allowed, outgoing_identity
+from .identify import TrunkMatcher
 from .interface import Trunks
-from .limits import Limits, Refusal, Ticket
-from .live_trunk import Line
+from .limits import ChannelLease, Limits, TrunkFull
+from .live_trunk import LiveTrunk
 from .load import load, signature
 from .model import Trunk
-from .next_hops import NotRegistered, Way, request_uri, with_transport
-from .peer import Network
-from .registrar import Answer, Registrar
+from .next_hops import NextHop, NotRegistered, request_uri, with_transport
+from .registrar import RegisterAnswer, Registrar
 
 __all__ = [
-    "Answer",
-    "Caller",
-    "Dress",
+    "CallingParty",
+    "ChannelLease",
+    "NextHop",
     "NotRegistered",
-    "Refusal",
-    "Standing",
-    "Ticket",
+    "OutgoingIdentity",
+    "RegisterAnswer",
     "Trunk",
-    "TrunkBook",
+    "TrunkFull",
+    "TrunkRegistry",
+    "TrunkStatus",
     "Trunks",
-    "Way",
 ]
 
 MIN_TRUSTED_BITS = {4: 8, 6: 16}
@@ -53,7 +53,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class TrunkStatus:
     """How a trunk is doing."""
 
     trunk: str
@@ -69,15 +69,15 @@ class Standing:
     """Registered with us on this trunk."""
 
 
-class TrunkBook:
+class TrunkRegistry:
     """The trunks of one folder, at work. Belongs to the event loop that starts it.
 
     Args:
         folder: of the trunk files; None for no trunks, or those of `trunks`.
         trunks: instead of a folder, for tests and tools.
         realm: of our challenges to phones that register.
-        gate: is told of wrong digests, and whom to trust.
-        watch: is told of registrations and health.
+        guard: is told of wrong digests, and whom to trust.
+        on_event: is told of registrations and health.
         poll_s: how often the folder is looked at for changes; None: only `reload` reads it again.
 
     Raises SourceError when the folder cannot be used.
@@ -89,21 +89,21 @@ class TrunkBook:
         *,
         trunks: Mapping[str, Trunk] | None = None,
         realm: str = "voicebot",
-        gate: Gate | None = None,
-        watch: Watch = unwatched,
+        guard: FloodGuard | None = None,
+        on_event: OnEvent = ignore_event,
         poll_s: float | None = 2.0,
     ) -> None:
         self._folder = folder
         self._trunks: Mapping[str, Trunk] = load(folder) if folder is not None else dict(trunks or {})
         self._signature = signature(folder) if folder is not None else ()
-        self._callers = Callers(self._trunks)
-        self._gate = gate
-        self._watch = watch
+        self._matcher = TrunkMatcher(self._trunks)
+        self._guard = guard
+        self._on_event = on_event
         self._poll_s = poll_s
         self._challenger = Challenger(realm)
         self._registrar = Registrar()
         self._limits: dict[str, Limits] = {}
-        self._lines: dict[str, Line] = {}
+        self._live: dict[str, LiveTrunk] = {}
         self._endpoint: Endpoint | None = None
         self._poller: asyncio.Task[None] | None = None
         self._changes: set[asyncio.Task[None]] = set()
@@ -124,8 +124,8 @@ class TrunkBook:
         if self._poller is not None:
             self._poller.cancel()
             await asyncio.gather(self._poller, return_exceptions=True)
-        lines, self._lines = list(self._lines.values()), {}
-        await asyncio.gather(*(line.stop() for line in lines), *self._changes)
+        live_trunks, self._live = list(self._live.values()), {}
+        await asyncio.gather(*(live.stop() for live in live_trunks), *self._changes)
 
     def reload(self) -> list[Problem]:
         """See `Trunks`."""
@@ -140,7 +140,7 @@ class TrunkBook:
             return error.problems
         if trunks != self._trunks:
             self._trunks = trunks
-            self._callers = Callers(trunks)
+            self._matcher = TrunkMatcher(trunks)
             self._apply(trunks)
             log.info("trunks read again", extra={"trunks": ", ".join(trunks)})
         return []
@@ -160,39 +160,39 @@ class TrunkBook:
         for name, trunk in trunks.items():
             tls = trunk.tls
             endpoint.profiles[name] = TlsClient(tls.ca, tls.cert, tls.key, tls.verify)
-        if self._gate is not None:
-            self._gate.trust(str(net) for trunk in trunks.values() for net in _networks(trunk))
+        if self._guard is not None:
+            self._guard.trust(str(net) for trunk in trunks.values() for net in _networks(trunk))
         self._registrar.forget(
             frozenset((t.name, user) for t in trunks.values() if t.accept_registrations for user in t.users)
         )
-        for name in list(self._lines.keys() - trunks.keys()):
-            self._change(name, self._lines.pop(name), None)
+        for name in list(self._live.keys() - trunks.keys()):
+            self._change(name, self._live.pop(name), None)
         for name, trunk in trunks.items():
-            line = self._lines.get(name)
-            if line is not None and line.same(trunk):
-                line.trunk = trunk
-                self._callers.learn(name, line.addresses)
+            live = self._live.get(name)
+            if live is not None and live.same(trunk):
+                live.trunk = trunk
+                self._matcher.learn(name, live.addresses)
                 continue
-            self._lines[name] = Line(trunk, endpoint, self._watch, self._learn, self._dice)
-            self._change(name, line, self._lines[name])
+            self._live[name] = LiveTrunk(trunk, endpoint, self._on_event, self._learn, self._dice)
+            self._change(name, live, self._live[name])
         for name in self._limits.keys() - trunks.keys():
             if not self._limits[name].live:
                 del self._limits[name]
 
     def _learn(self, name: str, addresses: Mapping[str, frozenset[str]]) -> None:
-        self._callers.learn(name, addresses)
+        self._matcher.learn(name, addresses)
 
-    def _change(self, name: str, old: Line | None, new: Line | None) -> None:
+    def _change(self, name: str, old: LiveTrunk | None, new: LiveTrunk | None) -> None:
         task = asyncio.get_running_loop().create_task(self._exchange(name, old, new))
         self._changes.add(task)
         task.add_done_callback(self._changes.discard)
 
-    async def _exchange(self, name: str, old: Line | None, new: Line | None) -> None:
+    async def _exchange(self, name: str, old: LiveTrunk | None, new: LiveTrunk | None) -> None:
         """In turn: an old registration that is ended later would take the new one with it."""
         async with self._turns[name]:
             if old is not None:
                 await old.stop()
-            if new is not None and self._lines.get(name) is new:
+            if new is not None and self._live.get(name) is new:
                 new.start()
             elif name not in self._trunks and self._endpoint is not None:
                 self._endpoint.profiles.pop(name, None)
@@ -218,13 +218,13 @@ class TrunkBook:
     def identify(self, source: Hop, request: Request) -> Trunk | None:
         """See `Trunks`."""
         registered = self._registrar.trunk_at(source, asyncio.get_running_loop().time())
-        return self._callers.find(source, request, registered)
+        return self._matcher.find(source, request, registered)
 
     def passwords(self, trunk: Trunk) -> Mapping[str, str]:
         """See `Trunks`."""
         return {user: secret.reveal() for user, secret in trunk.users.items()}
 
-    def admit(self, trunk: Trunk, now_s: float) -> Ticket | Refusal:
+    def admit(self, trunk: Trunk, now_s: float) -> ChannelLease | TrunkFull:
         """See `Trunks`."""
         return self._limits.setdefault(trunk.name, Limits()).admit(trunk, now_s)
 
@@ -246,49 +246,49 @@ class TrunkBook:
         target = next(iter(known.targets), None)
         return uri if target is None else request_uri(known, with_transport(known, target), uri)
 
-    async def ways(self, trunk: Trunk | None, uri: URI) -> list[Way]:
+    async def next_hops(self, trunk: Trunk | None, uri: URI) -> list[NextHop]:
         """See `Trunks`."""
         if self._endpoint is None:
             raise OSError("the trunks are not started")
         if trunk is None:
-            return [Way(uri, hop) for hop in await self._endpoint.resolve(uri)]
+            return [NextHop(uri, hop) for hop in await self._endpoint.resolve(uri)]
         if trunk.accept_registrations is not None and uri.host.lower() == trunk.name and uri.user in trunk.users:
-            ways = self._registrar.ways(trunk.name, uri.user or "", asyncio.get_running_loop().time())
-            if not ways:
+            next_hops = self._registrar.next_hops(trunk.name, uri.user or "", asyncio.get_running_loop().time())
+            if not next_hops:
                 raise NotRegistered(f"{uri.user} is not registered on trunk {trunk.name}")
-            return ways
-        line = self._lines.get(trunk.name)
-        if line is None:
+            return next_hops
+        live = self._live.get(trunk.name)
+        if live is None:
             raise OSError(f"trunk {trunk.name} is not there any more")
-        return await line.ways(uri)
+        return await live.next_hops(uri)
 
-    def dress(self, trunk: Trunk | None, caller: Caller, hop: Hop) -> Dress:
+    def outgoing_identity(self, trunk: Trunk | None, caller: CallingParty, hop: Hop) -> OutgoingIdentity:
         """See `Trunks`."""
         local_host = self._endpoint.local_host(hop) if self._endpoint is not None else "anonymous.invalid"
-        return dress(trunk, caller, local_host)
+        return outgoing_identity(trunk, caller, local_host)
 
-    def register(self, request: Request, source: Hop, now_s: float) -> Answer:
+    def register(self, request: Request, source: Hop, now_s: float) -> RegisterAnswer:
         """See `Trunks`."""
         trunk = self.identify(source, request)
         if trunk is None or trunk.accept_registrations is None:
-            return Answer(403)
+            return RegisterAnswer(403)
         passwords = self.passwords(trunk)
         verdict = self._challenger.verify(request, "Authorization", passwords, trunk.digest, source=source.host)
         if not verdict.ok:
             if verdict.result == "wrong":
-                self._watch(Refused("digest", source.host, trunk.name))
+                self._on_event(SourceRefused("digest", source.host, trunk.name))
                 certain = verdict.solicited or source.reliable
-                if self._gate is not None and self._gate.failed(source.host, now_s, certain=certain):
-                    return Answer(403)
+                if self._guard is not None and self._guard.failed(source.host, now_s, certain=certain):
+                    return RegisterAnswer(403)
             stale = verdict.result in ("stale", "replayed")
             challenge = self._challenger.challenge(stale, algorithms=trunk.digest, source=source.host)
-            return Answer(401, tuple(challenge))
+            return RegisterAnswer(401, tuple(challenge))
         answer = self._registrar.register(trunk.name, verdict.user, trunk.accept_registrations, request, source, now_s)
-        if self._gate is not None and answer.status == 200:
-            self._gate.proved(source.host, now_s)
+        if self._guard is not None and answer.status == 200:
+            self._guard.proved(source.host, now_s)
         return answer
 
-    def states(self) -> list[Standing]:
+    def states(self) -> list[TrunkStatus]:
         """How every trunk is doing, for pages, metrics and the doctor."""
         now_s = asyncio.get_running_loop().time()
         devices: Counter[str] = Counter()
@@ -296,14 +296,14 @@ class TrunkBook:
             devices[name] += len(bindings)
         found = []
         for name in self._trunks:
-            line, limits = self._lines.get(name), self._limits.get(name)
-            registration = line.registration if line is not None else None
+            live, limits = self._live.get(name), self._limits.get(name)
+            registration = live.registration if live is not None else None
             found.append(
-                Standing(
+                TrunkStatus(
                     name,
                     registration.state if registration is not None else "none",
                     registration.why if registration is not None else "",
-                    line.health.state if line is not None else "unknown",
+                    live.health.state if live is not None else "unknown",
                     limits.live if limits is not None else 0,
                     devices[name],
                 )

@@ -1,4 +1,5 @@
-"""A browser as a leg: ICE, DTLS-SRTP and the data channel by aiortc, audio by `webrtc_in` and `webrtc_out`.
+"""A browser as a leg: ICE, DTLS-SRTP and the data channel by aiortc, audio by `incoming_audio` and
+`outgoing_audio`.
 
 The server only answers offers, with host candidates and no STUN or TURN: the browser must reach one of this machine's
 addresses over UDP.
@@ -20,8 +21,8 @@ from aiortc.rtcconfiguration import RTCBundlePolicy
 
 from ..leg import AudioHandler, DtmfHandler, LegError, Pcm
 from ..media import dtmf
-from .incoming import RATE_HZ, Hearing, Packet
-from .outgoing import OutgoingTrack
+from .incoming_audio import RATE_HZ, IncomingAudio, OpusPacket
+from .outgoing_audio import OutgoingTrack
 
 MAX_OFFER = 32768
 """Characters of an offer; browsers send 2,000 to 6,000."""
@@ -50,11 +51,11 @@ _PARSE_ERRORS = (ValueError, KeyError, IndexError, TypeError, AttributeError, As
 class _Tap:
     """Stands where aiortc's receiver has its jitter buffer, and hands packets to us instead of its decoder thread."""
 
-    def __init__(self, arrived: Callable[[Packet], None]) -> None:
+    def __init__(self, arrived: Callable[[OpusPacket], None]) -> None:
         self._arrived = arrived
 
     def add(self, packet: Any) -> tuple[bool, None]:
-        self._arrived(Packet(packet.ssrc, packet.sequence_number, packet.timestamp, packet.payload))
+        self._arrived(OpusPacket(packet.ssrc, packet.sequence_number, packet.timestamp, packet.payload))
         return False, None
 
 
@@ -72,7 +73,7 @@ class WebRtcLeg:
         self.closed: asyncio.Future[str] = self._loop.create_future()
         self._connected = asyncio.Event()
         self._pc, self._on_data = pc, on_data
-        self._track, self._hearing = OutgoingTrack(), Hearing()
+        self._track, self._incoming_audio = OutgoingTrack(), IncomingAudio()
         self._channel: RTCDataChannel | None = None
         self._waiting: deque[str] = deque(maxlen=MAX_WAITING)
         self._last_packet_s = self._loop.time()
@@ -181,9 +182,9 @@ class WebRtcLeg:
         else:
             self._timer = self._loop.call_later(_CHECK_S, self._watch)
 
-    def _arrived(self, packet: Packet) -> None:
+    def _arrived(self, packet: OpusPacket) -> None:
         self._last_packet_s = now_s = self._loop.time()
-        for block in self._hearing.add(packet, now_s):
+        for block in self._incoming_audio.add(packet, now_s):
             # Not called from here: an error in a handler must not end aiortc's receiving task.
             self._loop.call_soon(self._deliver, block)
 
@@ -219,7 +220,7 @@ class WebRtcLeg:
         self._track.stop()
         _log.debug(
             "browser leg closed",
-            extra={"leg": self.id, "lost": self._hearing.lost, "undecodable": self._hearing.undecodable},
+            extra={"leg": self.id, "lost": self._incoming_audio.lost, "undecodable": self._incoming_audio.undecodable},
         )
 
 

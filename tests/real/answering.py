@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-from telephony.sip.endpoint import Endpoint, Gate, Listening, Trace
+from telephony.sip.endpoint import Endpoint, ListenConfig, MessageTrace, SourceFilter
 from telephony.sip.hop import Hop
 from telephony.sip.message import Request, Response, new_branch, new_tag, parse_uri, read_head, respond
 from telephony.sip.transaction import Transaction
@@ -31,11 +31,11 @@ class Polite:
 
 @contextlib.asynccontextmanager
 async def answering(
-    listening: Listening | None = None, *, gate: Gate | None = None, trace: Trace | None = None
+    listening: ListenConfig | None = None, *, guard: SourceFilter | None = None, trace: MessageTrace | None = None
 ) -> AsyncIterator[tuple[Endpoint, Polite]]:
     """A started endpoint on 127.0.0.1, or where `listening` says."""
     user = Polite()
-    endpoint = Endpoint(listening or Listening(port=0), "voicebot", user, gate=gate, trace=trace)
+    endpoint = Endpoint(listening or ListenConfig(port=0), "voicebot", user, guard=guard, trace=trace)
     user.endpoint = endpoint
     await endpoint.start()
     try:

@@ -14,11 +14,11 @@ from telephony.call_policy import Terms
 from telephony.media.engine import MediaEngine
 from telephony.sdp.negotiation import Negotiation
 from telephony.sip.dialog import Dialog, Key
-from telephony.sip.digest import Credentials, Login
+from telephony.sip.digest import Credentials, DigestClient
 from telephony.sip.endpoint import Endpoint
 from telephony.sip.hop import Hop
+from telephony.sip.listen_sockets import ListenConfig
 from telephony.sip.message import Request, Response, new_branch, new_tag, parse_uri, read_head, respond
-from telephony.sip.sockets import Listening
 from telephony.sip.transaction import Transaction
 
 from .siprun import Sipp
@@ -37,8 +37,8 @@ async def until(condition: Callable[[], bool], patience_s: float = 10) -> None:
 class Legs:
     """The least that a user agent can be."""
 
-    def __init__(self, media: MediaEngine, terms: Terms, login: Login | None) -> None:
-        self.endpoint = Endpoint(Listening(("127.0.0.1",), 0), "legs", self)
+    def __init__(self, media: MediaEngine, terms: Terms, login: DigestClient | None) -> None:
+        self.endpoint = Endpoint(ListenConfig(("127.0.0.1",), 0), "legs", self)
         self.all: dict[Key, SipLeg] = {}
         self.new: asyncio.Queue[SipLeg] = asyncio.Queue()
         self._media = media
@@ -156,7 +156,7 @@ async def legs(terms: Terms | None = None, credentials: Credentials | None = Non
     """Listen on a free port of 127.0.0.1, with the real media engine."""
     engine = MediaEngine("127.0.0.1", FIRST_RTP, LAST_RTP)
     engine.start()
-    one = Legs(engine, terms or Terms(), Login(credentials) if credentials else None)
+    one = Legs(engine, terms or Terms(), DigestClient(credentials) if credentials else None)
     await one.endpoint.start()
     try:
         yield one

@@ -11,14 +11,14 @@ import sys
 from pathlib import Path
 
 from telephony.agent import AgentConfig, IncomingCall, UserAgent
-from telephony.events import Happening, TrunkState
+from telephony.events import TelephonyEvent, TrunkStateChanged
 from telephony.media.engine import MediaEngine
-from telephony.trunk.registry import TrunkBook
+from telephony.trunk.registry import TrunkRegistry
 
 
-def watch(happening: Happening) -> None:
-    if isinstance(happening, TrunkState):
-        print("state", happening.state, happening.why, flush=True)
+def on_event(event: TelephonyEvent) -> None:
+    if isinstance(event, TrunkStateChanged):
+        print("state", event.state, event.why, flush=True)
 
 
 async def on_call(incoming: IncomingCall) -> None:
@@ -32,7 +32,9 @@ async def main(folder: Path, address: str) -> None:
     logging.basicConfig(level=logging.WARNING, stream=sys.stdout, format="%(message)s")
     engine = MediaEngine(address, 23800, 23899)
     engine.start()
-    agent = UserAgent(AgentConfig(address, 0, open=False), engine, on_call, trunks=TrunkBook(folder, watch=watch))
+    agent = UserAgent(
+        AgentConfig(address, 0, open=False), engine, on_call, trunks=TrunkRegistry(folder, on_event=on_event)
+    )
     await agent.start()
     await asyncio.Event().wait()
 

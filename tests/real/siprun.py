@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, cast
 
 from telephony.agent import AgentConfig, IncomingCall, UserAgent
-from telephony.events import Watch, unwatched
+from telephony.events import OnEvent, ignore_event
 from telephony.media.engine import MediaEngine
-from telephony.sip.flood_guard import Gate
+from telephony.sip.flood_guard import FloodGuard
 from telephony.trunk.registry import Trunks
 
 SCENARIOS = Path(__file__).parent / "sipp"
@@ -34,15 +34,15 @@ async def running_agent(
     max_calls: int = 50,
     *,
     trunks: Trunks | None = None,
-    gate: Gate | None = None,
-    watch: Watch = unwatched,
+    guard: FloodGuard | None = None,
+    on_event: OnEvent = ignore_event,
     **config: Any,
 ) -> AsyncIterator[UserAgent]:
     """A user agent with the real media engine on a free port; `config` is more of its `AgentConfig`."""
     engine = MediaEngine("127.0.0.1", FIRST_RTP, LAST_RTP)
     engine.start()
     settings = AgentConfig(port=0, max_calls=max_calls, **{"max_new_per_s": 10_000.0, **config})
-    agent = UserAgent(settings, engine, on_call, trunks=trunks, gate=gate, watch=watch)
+    agent = UserAgent(settings, engine, on_call, trunks=trunks, guard=guard, on_event=on_event)
     await agent.start()
     try:
         yield agent

@@ -12,7 +12,7 @@ import pytest
 
 from telephony.doctor.findings import Finding
 from telephony.doctor.probe import Probe
-from telephony.sip.sockets import Listening
+from telephony.sip.listen_sockets import ListenConfig
 from telephony.trunk.load import load_one
 from telephony.trunk.model import Trunk
 from tests.certificates import Authority
@@ -22,7 +22,7 @@ from .test_sip_dns import dnsmasq
 from .test_sip_tls_calls import tls_phone
 from .trunkrun import provider
 
-LOCAL = Listening(("127.0.0.1",))
+LOCAL = ListenConfig(("127.0.0.1",))
 
 
 def free_port() -> int:
@@ -207,7 +207,7 @@ async def test_a_server_without_tls_is_called_that(tmp_path: Path, authority: Au
 
 
 async def test_a_server_that_says_nothing_does_not_hold_us_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("telephony.doctor.handshake.CONNECT_S", 1.0)
+    monkeypatch.setattr("telephony.doctor.tls_handshake.CONNECT_S", 1.0)
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as deaf:
         deaf.bind(("127.0.0.1", 0))
         deaf.listen()
@@ -226,7 +226,7 @@ async def test_from_naptr_to_options_over_tls(tmp_path: Path, authority: Authori
         ]
         text = f"to: carrier.test\ndestinations: ['*']\ntls: {{name: phone.example, ca: {authority.ca}}}\n"
         async with dnsmasq(*records) as nameserver:
-            listening = Listening(("127.0.0.1",), nameservers=(nameserver,))
+            listening = ListenConfig(("127.0.0.1",), nameservers=(nameserver,))
             found = [finding async for finding in Probe(listening, trunk(tmp_path, text)).run()]
     assert shown(found)[0] == ("ok", "dns") and found[-1].subject.startswith("options tls 127.0.0.1:")
     assert {finding.level for finding in found} <= {"ok", "warning"}, found  # the certificate has 30 days only

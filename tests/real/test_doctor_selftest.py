@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from telephony.doctor import pcap
+from telephony.doctor.examined_server import ExaminedServer
 from telephony.doctor.findings import Finding
 from telephony.doctor.selftest import Selftest
-from telephony.doctor.site import Site
-from telephony.sip.sockets import Listening
+from telephony.sip.listen_sockets import ListenConfig
 from telephony.trunk.load import load_one
 
 from .baresip import Baresip
@@ -33,8 +33,8 @@ def selftest(folder: Path, text: str, number: str, *, place: int = 0) -> Selftes
     path = folder / "acme.yaml"
     path.write_text(text)
     first = FIRST_RTP + place * RTP_PORTS
-    listening = Listening(("127.0.0.1",), free_port())
-    return Selftest(Site(listening=listening, rtp=(first, first + RTP_PORTS - 1)), load_one(path), number)
+    listening = ListenConfig(("127.0.0.1",), free_port())
+    return Selftest(ExaminedServer(listening=listening, rtp=(first, first + RTP_PORTS - 1)), load_one(path), number)
 
 
 def peer(port: int, more: str = "") -> str:

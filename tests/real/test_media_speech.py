@@ -13,9 +13,9 @@ import soxr
 from numpy.typing import NDArray
 
 from telephony.media.codecs import Pcm, decode, encode
-from telephony.media.conceal import Concealer
-from telephony.media.detector import Detector
 from telephony.media.dtmf import tones
+from telephony.media.dtmf_detector import DtmfDetector
+from telephony.media.loss_concealment import Concealer
 from voicebot.paths import speech_dir
 
 pytestmark = [pytest.mark.speech]
@@ -44,7 +44,7 @@ def test_an_hour_of_speech_has_no_key_in_it_and_keys_pressed_while_speaking_are_
     false, samples, found, pressed = [], 0, 0, 0
     dice = np.random.default_rng(24)
     for path, pcm in recordings():
-        detector = Detector(8000)
+        detector = DtmfDetector(8000)
         keys = "".join(detector.feed(block) for block in blocks(pcm))
         false += [(path, keys)] if keys else []
         samples += len(pcm)
@@ -53,7 +53,7 @@ def test_an_hour_of_speech_has_no_key_in_it_and_keys_pressed_while_speaking_are_
             mixed = (pcm * 0.1).astype(np.int16)
             key, at = str(dice.integers(10)), int(dice.integers(len(pcm) - 3000))
             mixed[at : at + 800] += tones(key)[:800] // 2
-            found += "".join(Detector(8000).feed(mixed)) == key
+            found += "".join(DtmfDetector(8000).feed(mixed)) == key
             pressed += 1
     print(f"{len(false)} false keys in {samples / 8000 / 3600:.2f} h; {found} of {pressed} found over a voice")
     assert samples > 8000 * 1800
@@ -84,7 +84,7 @@ def test_made_up_speech_is_nearer_to_the_lost_than_a_block_repeated_or_silence()
         lines: dict[str, list[Pcm]] = {name: [] for name in distances}
         for block, is_lost in zip(whole, lost, strict=True):
             last = lines["repeated"][-1] if lines["repeated"] else block
-            lines["concealed"].append(concealer.conceal(BLOCK) if is_lost else concealer.heard(block))
+            lines["concealed"].append(concealer.conceal(BLOCK) if is_lost else concealer.arrived(block))
             lines["repeated"].append(last if is_lost else block)
             lines["silent"].append(np.zeros_like(block) if is_lost else block)
         wanted = np.concatenate(whole).astype(float) if whole else np.zeros(0)

@@ -321,11 +321,11 @@ async def test_a_caller_who_gives_up_first_ends_the_pipeline() -> None:
 
     bots.before = until_cancelled
     async with answering(bots) as agent, phone(PHONE_RTP) as caller:
-        dialling = caller.dial(f"sip:bot@127.0.0.1:{agent.port}")
-        await until(lambda: dialling.ringing)
-        dialling.give_up()
+        outgoing = caller.dial(f"sip:bot@127.0.0.1:{agent.port}")
+        await until(lambda: outgoing.ringing)
+        outgoing.give_up()
         with pytest.raises(LegError, match="487"):
-            await dialling.answered()
+            await outgoing.answered()
         session = await asyncio.wait_for(bots.sessions.get(), 5)
         await asyncio.wait_for(session.over.wait(), 5)
     assert session.events == ["on_dialin_error"]

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from telephony.agent import IncomingCall
-from telephony.routing.facts import CallFacts
-from telephony.routing.rules import Decision, Router
+from telephony.routing.call_facts import CallFacts
+from telephony.routing.rules import RouteDecision, Router
 from tests.unit.test_routing_identity import encoded
 
 from .siprun import sipp
@@ -70,7 +70,7 @@ def headers(age_s: float, result: str) -> str:
 async def test_only_a_configured_trunk_can_verify_a_caller(
     tmp_path: Path, trunk: str, age_s: float, result: str, verified: bool
 ) -> None:
-    decided: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
+    decided: asyncio.Future[RouteDecision] = asyncio.get_running_loop().create_future()
 
     async def on_call(incoming: IncomingCall) -> None:
         from_, over = incoming.headers["From"][0], incoming.trunk

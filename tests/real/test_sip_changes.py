@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from telephony.call.dialog.sipleg import SipLeg
-from telephony.call_policy import SessionTimer, Terms
+from telephony.call_policy import SessionTimerPolicy, Terms
 from telephony.leg import LegError
 from telephony.sip.digest import Credentials
 
@@ -19,7 +19,7 @@ from .siprun import sipp
 
 pytestmark = pytest.mark.peer("sipp")
 
-SHORT = Terms(timer=SessionTimer(expires_s=2, min_s=1))
+SHORT = Terms(timer=SessionTimerPolicy(expires_s=2, min_s=1))
 Act = Callable[[SipLeg], Awaitable[None]]
 
 
@@ -268,7 +268,7 @@ async def test_a_peer_that_refreshes_keeps_the_call_and_one_that_stops_loses_it(
 
 
 async def test_an_interval_below_ours_gets_422_and_the_next_try_is_taken(tmp_path: Path) -> None:
-    terms = Terms(timer=SessionTimer(expires_s=1800, min_s=90))
+    terms = Terms(timer=SessionTimerPolicy(expires_s=1800, min_s=90))
     script = Script("Supported: timer")
     script.send("INVITE", sdp(), "Session-Expires: 30").expect(422, header=("Min-SE", "90")).ack(refused=True)
     script.send("INVITE", sdp(), "Session-Expires: 90").expect(

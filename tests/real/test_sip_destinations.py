@@ -12,7 +12,7 @@ from telephony.agent import IncomingCall, SipLeg, UserAgent
 from telephony.call_policy import Terms
 from telephony.leg import LegError
 from telephony.trunk.model import Trunk
-from telephony.trunk.registry import TrunkBook
+from telephony.trunk.registry import TrunkRegistry
 
 from .legs import until
 from .siprun import OFFER, Wire, running_agent, sipp, to_tag, wire
@@ -29,9 +29,9 @@ async def take(incoming: IncomingCall) -> None:
     await (await incoming.answer()).closed
 
 
-def book(*destinations: str, to: int = 9) -> TrunkBook:
+def book(*destinations: str, to: int = 9) -> TrunkRegistry:
     """One trunk named line, for callers on this machine."""
-    return TrunkBook(
+    return TrunkRegistry(
         trunks={"line": Trunk(name="line", peers="127.0.0.1", to=f"127.0.0.1:{to}", destinations=destinations)}
     )
 

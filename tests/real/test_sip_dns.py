@@ -14,8 +14,8 @@ import dns.rdatatype
 import dns.rrset
 import pytest
 
-from telephony.sip import lookup, resolve
-from telephony.sip.endpoint import Endpoint, Listening
+from telephony.sip import dns_client, resolve
+from telephony.sip.endpoint import Endpoint, ListenConfig
 from telephony.sip.message import parse_uri
 
 from .answering import answering, ask
@@ -59,8 +59,8 @@ async def dnsmasq(*records: str, ttl_s: int = 60) -> AsyncIterator[str]:
         await process.wait()
 
 
-def listening(*nameservers: str, hosts: tuple[str, ...] = ("127.0.0.1", "::1")) -> Listening:
-    return Listening(hosts, 0, nameservers=nameservers)
+def listening(*nameservers: str, hosts: tuple[str, ...] = ("127.0.0.1", "::1")) -> ListenConfig:
+    return ListenConfig(hosts, 0, nameservers=nameservers)
 
 
 async def hops(endpoint: Endpoint, uri: str) -> list[str]:
@@ -93,7 +93,7 @@ async def test_ipv6_comes_first_where_we_listen_on_it_first_and_not_at_all_where
 
 
 async def test_the_second_server_of_srv_is_asked_when_the_first_is_dead_and_first_from_then_on() -> None:
-    async with answering(Listening(("127.0.0.1",), 0)) as (alive, _):
+    async with answering(ListenConfig(("127.0.0.1",), 0)) as (alive, _):
         dead = _free_port()
         records = [
             f"--srv-host=_sip._udp.pair.test,a.pair.test,{dead},10,10",
@@ -110,7 +110,7 @@ async def test_the_second_server_of_srv_is_asked_when_the_first_is_dead_and_firs
 
 
 async def test_answers_are_kept_as_long_as_their_ttl_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lookup, "QUESTION_S", 0.4)
+    monkeypatch.setattr(dns_client, "QUESTION_S", 0.4)
     async with contextlib.AsyncExitStack() as stack:
         server = await stack.enter_async_context(dnsmasq(*RECORDS, ttl_s=60))
         async with answering(listening(server)) as (endpoint, _):
@@ -127,7 +127,7 @@ async def test_answers_are_kept_as_long_as_their_ttl_says(monkeypatch: pytest.Mo
 
 
 async def test_a_dead_nameserver_is_passed_over_and_a_silent_one_ends_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lookup, "QUESTION_S", 0.6)
+    monkeypatch.setattr(dns_client, "QUESTION_S", 0.6)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
         silent.bind(("127.0.0.1", 0))
         mute = f"127.0.0.1:{silent.getsockname()[1]}"
@@ -161,7 +161,7 @@ class NoNaptr(asyncio.DatagramProtocol):
 
 
 async def test_a_forwarder_that_drops_naptr_costs_time_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lookup, "QUESTION_S", 0.3)
+    monkeypatch.setattr(dns_client, "QUESTION_S", 0.3)
     loop = asyncio.get_running_loop()
     transport, forwarder = await loop.create_datagram_endpoint(NoNaptr, local_addr=("127.0.0.1", 0))
     async with answering(listening(f"127.0.0.1:{transport.get_extra_info('sockname')[1]}")) as (endpoint, _):

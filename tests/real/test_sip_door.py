@@ -12,8 +12,8 @@ import pytest
 from telephony import agent as agents
 from telephony.agent import IncomingCall
 from telephony.call.inbound.admission import LAG_S, RELIEF_S
-from telephony.events import Happening, Over, Refused, SetUp
-from telephony.sip.flood_guard import Gate, Rates
+from telephony.events import CallEnded, CallSetUp, SourceRefused, TelephonyEvent
+from telephony.sip.flood_guard import FloodGuard, Rates
 
 from .sippscript import Script, sdp
 from .siprun import OFFER, Wire, running_agent, sipp, wire
@@ -21,9 +21,9 @@ from .test_sip_incoming import answer, book, final, peer_sipp, talk
 
 
 async def test_a_stranger_gets_the_same_403_whoever_he_calls() -> None:
-    refused: list[Happening] = []
+    refused: list[TelephonyEvent] = []
     async with (
-        running_agent(answer, open=False, trunks=book(peers="192.0.2.0/24"), watch=refused.append) as agent,
+        running_agent(answer, open=False, trunks=book(peers="192.0.2.0/24"), on_event=refused.append) as agent,
         wire(agent.port) as peer,
     ):
         seen = set()
@@ -34,7 +34,9 @@ async def test_a_stranger_gets_the_same_403_whoever_he_calls() -> None:
             text = await peer.receive("SIP/2.0")
             seen.add((text.split("\r\n")[0], tuple(sorted(line.partition(":")[0] for line in text.split("\r\n")[1:]))))
         assert len(seen) == 1 and "403" in next(iter(seen))[0]
-        assert [one for one in refused if isinstance(one, Refused)] == [Refused("unlisted", "127.0.0.1")] * 4
+        assert [one for one in refused if isinstance(one, SourceRefused)] == [
+            SourceRefused("unlisted", "127.0.0.1")
+        ] * 4
         assert not len(agent._endpoint._transactions), "a refusal at the door keeps no state"
 
 
@@ -60,19 +62,19 @@ async def test_callers_on_a_trunk_with_users_have_to_answer_a_challenge(tmp_path
 
 
 async def test_a_trunk_takes_no_more_calls_than_it_may() -> None:
-    told: list[Happening] = []
+    told: list[TelephonyEvent] = []
     trunks = book(peers="127.0.0.1", max_calls=1)
-    async with running_agent(answer, trunks=trunks, watch=told.append) as agent, wire(agent.port) as peer:
+    async with running_agent(answer, trunks=trunks, on_event=told.append) as agent, wire(agent.port) as peer:
         tag = await talk(peer, "first")
         peer.send(peer.request("INVITE", branch="z9hG4bK2", call="second", body=OFFER))
         assert "Retry-After: 5" in await peer.receive("SIP/2.0 503")
         peer.send(peer.request("BYE", branch="z9hG4bKb", call="first", seq="2", to=tag))
         await peer.receive("SIP/2.0 200")
         await talk(peer, "third")
-        assert Refused("calls", "127.0.0.1", "line") in told
-        over = next(one for one in told if isinstance(one, Over))
+        assert SourceRefused("calls", "127.0.0.1", "line") in told
+        over = next(one for one in told if isinstance(one, CallEnded))
         assert (over.trunk, over.incoming, over.why) == ("line", True, "caller")
-        assert [(one.trunk, one.status) for one in told if isinstance(one, SetUp)] == [("line", 200)] * 2
+        assert [(one.trunk, one.status) for one in told if isinstance(one, CallSetUp)] == [("line", 200)] * 2
 
 
 @pytest.mark.parametrize("trusted", [True, False])
@@ -111,13 +113,13 @@ async def test_draining_refuses_calls_and_pings_with_503_and_lets_live_calls_go_
 
 
 async def test_an_event_loop_that_is_held_up_takes_no_more_calls_until_it_has_caught_up() -> None:
-    told: list[Happening] = []
-    async with running_agent(answer, watch=told.append) as agent, wire(agent.port) as peer:
+    told: list[TelephonyEvent] = []
+    async with running_agent(answer, on_event=told.append) as agent, wire(agent.port) as peer:
         await talk(peer, "first")
         peer.send(peer.request("INVITE", branch="z9hG4bK2", call="second", body=OFFER))
         time.sleep(LAG_S + 0.2)  # noqa: ASYNC251 - this is what is tried
         await peer.receive("SIP/2.0 503")
-        assert Refused("overload", "127.0.0.1") in told
+        assert SourceRefused("overload", "127.0.0.1") in told
         await asyncio.sleep(RELIEF_S)
         await talk(peer, "third")
         assert agent.active_calls == 2
@@ -163,15 +165,15 @@ async def test_without_trunks_a_caller_who_acknowledges_may_have_all_places(monk
 
 
 async def test_while_the_event_loop_lags_the_gate_cuts_what_strangers_want_to_open() -> None:
-    gate = Gate(Rates(strained=1, strained_burst=5))
-    async with running_agent(answer, gate=gate) as agent, wire(agent.port) as peer:
+    guard = FloodGuard(Rates(strained=1, strained_burst=5))
+    async with running_agent(answer, guard=guard) as agent, wire(agent.port) as peer:
         time.sleep(LAG_S + 0.2)  # noqa: ASYNC251 - this is what is tried
         await asyncio.sleep(0.05)
         for n in range(50):
             peer.send(peer.request("INVITE", branch=f"z9hG4bK{n}", call=f"c{n}", body=OFFER))
         await peer.receive("SIP/2.0 503")
         await asyncio.sleep(0.1)
-        assert gate.refused["overload"] == 45
+        assert guard.refused["overload"] == 45
 
 
 async def test_over_the_limit_503_comes_at_once_also_under_a_flood() -> None:

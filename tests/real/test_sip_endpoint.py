@@ -10,15 +10,15 @@ import time
 
 import pytest
 
-from telephony.sip import connection, pool, transport
-from telephony.sip.endpoint import Endpoint, Listening
+from telephony.sip import connection, connection_pool, transport
+from telephony.sip.endpoint import Endpoint, ListenConfig
 from telephony.sip.hop import Hop
 
 from .answering import Polite, answering, ask, assert_answers, options
 from .siprun import wire
 from .test_sip_wire import assert_alive, until
 
-DUAL = Listening(("127.0.0.1", "::1"), 0)
+DUAL = ListenConfig(("127.0.0.1", "::1"), 0)
 
 
 class Notes:
@@ -80,18 +80,18 @@ async def test_a_port_that_is_taken_for_one_of_them_is_said_and_leaves_nothing_o
         taken.bind(("::1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        endpoint = Endpoint(Listening(DUAL.hosts, port), "voicebot", Polite())
+        endpoint = Endpoint(ListenConfig(DUAL.hosts, port), "voicebot", Polite())
         with pytest.raises(OSError, match=rf"SIP port {port} \(TCP\) on ::1 is taken by another program"):
             await endpoint.start()
         await endpoint.close()
-        async with answering(Listening(("127.0.0.1",), port)):
+        async with answering(ListenConfig(("127.0.0.1",), port)):
             pass
     with pytest.raises(OSError, match="'localhost' is no address to listen on"):
-        await Endpoint(Listening(("localhost",), 0), "voicebot", Polite()).start()
+        await Endpoint(ListenConfig(("localhost",), 0), "voicebot", Polite()).start()
 
 
 async def test_with_two_addresses_of_a_family_the_one_that_was_asked_answers() -> None:
-    async with answering(Listening(("127.0.0.1", "127.0.0.2"), 0)) as (server, _):
+    async with answering(ListenConfig(("127.0.0.1", "127.0.0.2"), 0)) as (server, _):
         for n, host in enumerate(("127.0.0.2", "127.0.0.1")):
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as phone:
                 phone.bind(("127.0.0.9", 0))
@@ -104,7 +104,7 @@ async def test_with_two_addresses_of_a_family_the_one_that_was_asked_answers() -
 
 
 async def test_we_are_known_by_the_address_that_is_advertised_in_its_family_and_a_hop_has_its_own() -> None:
-    listening = Listening(DUAL.hosts, 0, advertise="198.51.100.7")
+    listening = ListenConfig(DUAL.hosts, 0, advertise="198.51.100.7")
     async with answering(listening) as (endpoint, _):
         assert endpoint.local_host(Hop("udp", "127.0.0.1", 5060)) == "198.51.100.7"
         assert endpoint.local_host(Hop("udp", "::1", 5060)) == "::1"
@@ -191,7 +191,7 @@ async def test_one_connection_carries_all_requests_of_a_route_both_ways() -> Non
 async def test_too_many_connections_push_out_the_quietest_that_never_said_a_word(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(pool, "MAX_CONNECTIONS", 10)
+    monkeypatch.setattr(connection_pool, "MAX_CONNECTIONS", 10)
     async with answering() as (endpoint, _):
         useful = [await asyncio.open_connection("127.0.0.1", endpoint.port) for _ in range(5)]
         for n, (reader, writer) in enumerate(useful):
@@ -207,8 +207,8 @@ async def test_too_many_connections_push_out_the_quietest_that_never_said_a_word
 
 
 async def test_one_source_cannot_take_all_connections(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pool, "MAX_PER_SOURCE", 5)
-    async with answering(Listening(("127.0.0.1",), 0)) as (endpoint, _):
+    monkeypatch.setattr(connection_pool, "MAX_PER_SOURCE", 5)
+    async with answering(ListenConfig(("127.0.0.1",), 0)) as (endpoint, _):
         other = await asyncio.open_connection("127.0.0.1", endpoint.port, local_addr=("127.0.0.7", 0))
         many = [await asyncio.open_connection("127.0.0.1", endpoint.port) for _ in range(20)]
         await until(lambda: len(endpoint._transport._pool.up) == 6)
@@ -293,7 +293,7 @@ async def test_two_of_us_keep_a_flow_alive_with_pongs(monkeypatch: pytest.Monkey
 
 async def test_the_gate_is_asked_before_anything_is_read_and_whom_it_refuses_gets_nothing() -> None:
     notes = Notes()
-    async with answering(gate=notes, trace=notes) as (endpoint, user), wire(endpoint.port) as peer:
+    async with answering(guard=notes, trace=notes) as (endpoint, user), wire(endpoint.port) as peer:
         await assert_alive(peer)
         loop = asyncio.get_running_loop()
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:

@@ -11,12 +11,12 @@ from collections.abc import AsyncIterator
 import pytest
 
 from telephony.agent import IncomingCall, UserAgent
-from telephony.events import Blocked, Happening
-from telephony.sip.digest import Credentials, Login
-from telephony.sip.flood_guard import Gate
+from telephony.events import SourceBlocked, TelephonyEvent
+from telephony.sip.digest import Credentials, DigestClient
+from telephony.sip.flood_guard import FloodGuard
 from telephony.sip.message import Request, Response, encode, parse
 from telephony.trunk.model import Trunk
-from telephony.trunk.registry import TrunkBook
+from telephony.trunk.registry import TrunkRegistry
 
 from .siprun import OFFER, Wire, running_agent
 
@@ -30,13 +30,13 @@ async def busy(incoming: IncomingCall) -> None:
 
 
 @contextlib.asynccontextmanager
-async def office(told: list[Happening]) -> AsyncIterator[tuple[UserAgent, Gate]]:
+async def office(told: list[TelephonyEvent]) -> AsyncIterator[tuple[UserAgent, FloodGuard]]:
     """An agent with desk phones in 127.0.0.0/24: their calls and registrations need a password."""
-    gate = Gate(watch=told.append)
+    guard = FloodGuard(on_event=told.append)
     values = {"name": "office", "peers": ["127.0.0.0/24"], "users": PASSWORDS, "accept_registrations": {}}
-    book = TrunkBook(trunks={"office": Trunk.model_validate(values)}, gate=gate, watch=told.append)
-    async with running_agent(busy, trunks=book, gate=gate, watch=told.append, open=False) as agent:
-        yield agent, gate
+    book = TrunkRegistry(trunks={"office": Trunk.model_validate(values)}, guard=guard, on_event=told.append)
+    async with running_agent(busy, trunks=book, guard=guard, on_event=told.append, open=False) as agent:
+        yield agent, guard
 
 
 @contextlib.asynccontextmanager
@@ -77,19 +77,19 @@ async def try_password(peer: Wire, method: str, number: int, credentials: Creden
     challenge = await answer_to(peer, request(peer, method, 2 * number))
     assert challenge.code == 401
     again = request(peer, method, 2 * number + 1)
-    assert Login(credentials).answer(challenge, again)
+    assert DigestClient(credentials).answer(challenge, again)
     return await answer_to(peer, again)
 
 
 @pytest.mark.parametrize("method", ["REGISTER", "INVITE"])
 async def test_a_guesser_is_refused_outright_after_ten_and_a_phone_is_not(method: str) -> None:
-    told: list[Happening] = []
+    told: list[TelephonyEvent] = []
     seen: Counter[int] = Counter()
-    async with office(told) as (agent, gate), wire_from(GUESSER, agent.port) as guesser:
+    async with office(told) as (agent, guard), wire_from(GUESSER, agent.port) as guesser:
         challenge = await answer_to(guesser, request(guesser, method, 0))
         for number in range(1, GUESSES + 1):
             guess = request(guesser, method, number)
-            assert Login(Credentials("200", f"guess {number}")).answer(challenge, guess)
+            assert DigestClient(Credentials("200", f"guess {number}")).answer(challenge, guess)
             guesser.send(encode(guess))
             if number <= 10:
                 seen[int((await guesser.receive("SIP/2.0 4"))[8:11])] += 1
@@ -98,12 +98,14 @@ async def test_a_guesser_is_refused_outright_after_ten_and_a_phone_is_not(method
             while True:
                 seen[int((await guesser.receive("SIP/2.0 ", 0.3))[8:11])] += 1
         assert seen == {401: 9, 403: 1}
-        assert gate.refused["blocked"] == GUESSES - 10
-        assert [one for one in told if isinstance(one, Blocked)] == [Blocked(GUESSER, "wrong digests", 60.0)]
+        assert guard.refused["blocked"] == GUESSES - 10
+        assert [one for one in told if isinstance(one, SourceBlocked)] == [
+            SourceBlocked(GUESSER, "wrong digests", 60.0)
+        ]
         async with wire_from(PHONE, agent.port) as phone:
             right = Credentials("200", PASSWORDS["200"])
             assert (await try_password(phone, method, GUESSES, right)).code == (486 if method == "INVITE" else 200)
-        assert gate.unblock(GUESSER)
+        assert guard.unblock(GUESSER)
         assert (await answer_to(guesser, request(guesser, method, 5000))).code == 401
 
 
@@ -132,7 +134,7 @@ async def test_a_replayed_answer_is_challenged_again_and_opens_nothing() -> None
     async with office([]) as (agent, _), wire_from(PHONE, agent.port) as phone, wire_from(GUESSER, agent.port) as thief:
         challenge = await answer_to(phone, request(phone, "INVITE", 1))
         good = request(phone, "INVITE", 2)
-        assert Login(Credentials("200", PASSWORDS["200"])).answer(challenge, good)
+        assert DigestClient(Credentials("200", PASSWORDS["200"])).answer(challenge, good)
         assert (await answer_to(phone, good)).code == 486
         stolen = request(thief, "INVITE", 3)
         stolen.headers.set("Authorization", good.headers["Authorization"])

@@ -12,7 +12,7 @@ import pytest
 
 from telephony.call.dialog import offer_answer
 from telephony.call.dialog.sipleg import SipLeg
-from telephony.call_policy import SessionTimer, Terms
+from telephony.call_policy import SessionTimerPolicy, Terms
 from telephony.leg import LegError
 
 from .legs import Legs, legs, until
@@ -284,7 +284,10 @@ async def test_two_sides_that_hold_at_the_same_moment_both_succeed() -> None:
 
 @pytest.mark.parametrize("expires_s", [3, 4])
 async def test_sessions_are_kept_alive_between_ours_and_end_when_the_other_side_is_gone(expires_s: int) -> None:
-    async with legs(Terms(timer=SessionTimer(expires_s, 1))) as one, legs(Terms(timer=SessionTimer(3, 1))) as other:
+    async with (
+        legs(Terms(timer=SessionTimerPolicy(expires_s, 1))) as one,
+        legs(Terms(timer=SessionTimerPolicy(3, 1))) as other,
+    ):
         caller = await one.call(other.port)
         callee = await other.new.get()
         await asyncio.sleep(3.5)

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from telephony.agent import IncomingCall, SipLeg, UserAgent
-from telephony.call_policy import SessionTimer
-from telephony.events import Happening, SetUp
+from telephony.call_policy import SessionTimerPolicy
+from telephony.events import CallSetUp, TelephonyEvent
 from telephony.leg import LegError
 from telephony.trunk.model import Trunk
-from telephony.trunk.registry import TrunkBook
+from telephony.trunk.registry import TrunkRegistry
 
 from .legs import until
 from .sippscript import Script, sdp
@@ -28,9 +28,9 @@ OURS = "m=audio [1-9]"
 """A description of ours."""
 
 
-def book(**fields: Any) -> TrunkBook:
+def book(**fields: Any) -> TrunkRegistry:
     """One trunk named line, for callers on this machine."""
-    return TrunkBook(trunks={"line": Trunk(name="line", **fields)})
+    return TrunkRegistry(trunks={"line": Trunk(name="line", **fields)})
 
 
 async def play_then_answer(incoming: IncomingCall) -> None:
@@ -153,8 +153,8 @@ async def final(peer: Wire) -> str:
 async def test_a_reliable_response_is_repeated_until_prack_and_504_ends_the_call_without_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("telephony.call.dialog.reliable.T1_S", 0.02)
-    monkeypatch.setattr("telephony.call.dialog.reliable.TIMEOUT_S", 1.28)
+    monkeypatch.setattr("telephony.call.dialog.reliable_provisional.T1_S", 0.02)
+    monkeypatch.setattr("telephony.call.dialog.reliable_provisional.TIMEOUT_S", 1.28)
     statuses: list[int] = []
 
     async def play(incoming: IncomingCall) -> None:
@@ -162,11 +162,11 @@ async def test_a_reliable_response_is_repeated_until_prack_and_504_ends_the_call
         with pytest.raises(LegError):
             await incoming.answer()
 
-    def note(happening: Happening) -> None:
-        if isinstance(happening, SetUp):
-            statuses.append(happening.status)
+    def note(event: TelephonyEvent) -> None:
+        if isinstance(event, CallSetUp):
+            statuses.append(event.status)
 
-    async with running_agent(play, watch=note) as agent, wire(agent.port) as peer:
+    async with running_agent(play, on_event=note) as agent, wire(agent.port) as peer:
         peer.send(peer.request("INVITE", body=OFFER, extra="Supported: 100rel\n"))
         rseqs = {(await peer.receive("SIP/2.0 183")).partition("RSeq: ")[2][:6] for _ in range(6)}
         assert len(rseqs) == 1
@@ -195,7 +195,7 @@ async def test_a_trunk_that_demands_100rel_refuses_callers_without_it() -> None:
 
 
 async def test_too_short_a_session_interval_gets_422() -> None:
-    trunks = book(peers="127.0.0.1", session_timer=SessionTimer(min_s=120))
+    trunks = book(peers="127.0.0.1", session_timer=SessionTimerPolicy(min_s=120))
     async with running_agent(answer, trunks=trunks) as agent, wire(agent.port) as peer:
         peer.send(peer.request("INVITE", body=OFFER, extra="Supported: timer\nSession-Expires: 90\n"))
         assert "Min-SE: 120" in await peer.receive("SIP/2.0 422")

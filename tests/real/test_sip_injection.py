@@ -66,9 +66,9 @@ async def test_what_a_dialog_says_makes_no_header_of_a_call_that_we_place() -> N
         target = f"sip:human@127.0.0.1:{peer.port}"
 
         async def placed(name: str, user: str, summary: str) -> str:
-            dialling = agent.dial(target, from_name=name, from_user=user, headers={"X-Summary": summary})
+            outgoing = agent.dial(target, from_name=name, from_user=user, headers={"X-Summary": summary})
             invite = await invite_of(peer)
-            dialling.give_up()
+            outgoing.give_up()
             return invite
 
         innocent = names(await placed("Ann", "ann", "Ann wants a coffee"))

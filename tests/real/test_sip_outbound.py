@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from telephony.agent import CallFailed, Credentials, Dialling, Progress, UserAgent
+from telephony.agent import CallFailed, CallProgress, Credentials, OutgoingCall, UserAgent
 from telephony.leg import LegError
-from telephony.sip.reason import Reason
-from telephony.trunk.caller_id import Dress
+from telephony.sip.reason_header import Reason
+from telephony.trunk.caller_id import OutgoingIdentity
 
 from .baresip import Baresip
 from .legs import until
@@ -37,17 +37,17 @@ def assert_idle(agent: UserAgent) -> None:
 
 async def test_early_media_are_heard_and_sent_before_the_answer(tmp_path: Path) -> None:
     script = write(tmp_path, invite(), reply(183, body=sdp()), pause(500), reply(200, body=sdp()), request("ACK"), BYE)
-    heard: list[Progress] = []
+    heard: list[CallProgress] = []
     async with running_agent(None) as agent, sipp(script, options=["-rtp_echo"]) as called:
-        dialling = agent.dial(uri(called.port))
-        dialling.on_progress = heard.append
+        outgoing = agent.dial(uri(called.port))
+        outgoing.on_progress = heard.append
         early: list[int] = []
-        dialling.on_early_audio = lambda pcm: early.append(int(np.abs(pcm).max()))
-        dialling.play(np.full(8000, 3000, np.int16))
+        outgoing.on_early_audio = lambda pcm: early.append(int(np.abs(pcm).max()))
+        outgoing.play(np.full(8000, 3000, np.int16))
         await asyncio.sleep(0.4)
-        assert dialling.early_audio and not dialling.done
+        assert outgoing.early_audio and not outgoing.done
         assert max(early) > 2000, "our own audio comes back from the called party's media port"
-        leg = await dialling.answered()
+        leg = await outgoing.answered()
         await leg.hang_up()
         await called.ended()
         assert [(one.status, one.early_media) for one in heard] == [(183, True)]
@@ -59,11 +59,11 @@ async def test_a_network_that_takes_no_early_audio_gets_none(tmp_path: Path) -> 
     gated = reply(183, body=sdp(), more="P-Early-Media: sendonly")
     script = write(tmp_path, invite(), gated, pause(400), reply(200, body=sdp()), request("ACK"), BYE)
     async with running_agent(None) as agent, sipp(script, options=["-rtp_echo"]) as called:
-        dialling = agent.dial(uri(called.port))
+        outgoing = agent.dial(uri(called.port))
         await asyncio.sleep(0.3)
-        assert dialling.early_audio
-        assert dialling._order.media.stats().packets_sent == 0
-        leg = await dialling.answered()
+        assert outgoing.early_audio
+        assert outgoing._order.media.stats().packets_sent == 0
+        leg = await outgoing.answered()
         await asyncio.sleep(0.2)
         assert leg.stats().packets_sent > 3
         await leg.hang_up()
@@ -169,11 +169,11 @@ async def test_a_call_given_up_before_any_response_is_cancelled_after_the_first(
         request("ACK"),
     )
     async with running_agent(None) as agent, sipp(script) as called:
-        dialling = agent.dial(uri(called.port))
+        outgoing = agent.dial(uri(called.port))
         await asyncio.sleep(0.15)
-        dialling.give_up(Reason("SIP", 480, "caller left"))
+        outgoing.give_up(Reason("SIP", 480, "caller left"))
         with pytest.raises(LegError) as caught:
-            await dialling.answered()
+            await outgoing.answered()
         assert caught.value.status == 487
         await called.ended()
         assert_idle(agent)
@@ -182,9 +182,9 @@ async def test_a_call_given_up_before_any_response_is_cancelled_after_the_first(
 async def test_a_call_given_up_before_a_200_without_ringing_is_acknowledged_and_hung_up(tmp_path: Path) -> None:
     script = write(tmp_path, invite(), pause(300), reply(200, body=sdp()), request("ACK"), BYE)
     async with running_agent(None) as agent, sipp(script) as called:
-        dialling = agent.dial(uri(called.port))
+        outgoing = agent.dial(uri(called.port))
         await asyncio.sleep(0.15)
-        dialling.give_up()
+        outgoing.give_up()
         await called.ended()
         assert_idle(agent)
 
@@ -287,8 +287,10 @@ async def test_a_refusal_is_told_as_it_came(status: int, tmp_path: Path) -> None
 async def test_the_called_party_may_change_its_mind_before_it_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     """UPDATE with another offer in an early dialog (RFC 3311), after the first was settled reliably."""
     async with running_agent(None) as agent, wire(agent.port) as peer:
-        monkeypatch.setattr(agent._trunks, "dress", lambda *_: Dress("<sip:bot@127.0.0.1>", contact_user="4711"))
-        dialling = agent.dial(uri(peer.port))
+        monkeypatch.setattr(
+            agent._trunks, "dress", lambda *_: OutgoingIdentity("<sip:bot@127.0.0.1>", contact_user="4711")
+        )
+        outgoing = agent.dial(uri(peer.port))
         text = await peer.receive("INVITE ")
         lines = text.split("\r\n")
         copied = "\n".join(one for one in lines if one.startswith(("Via:", "From:", "Call-ID:", "CSeq:")))
@@ -306,17 +308,17 @@ async def test_the_called_party_may_change_its_mind_before_it_answers(monkeypatc
         assert "m=audio" in updated
         ours = f"Contact: <sip:4711@127.0.0.1:{agent.port}>"
         assert ours in text and ours in updated
-        assert dialling.early_audio and not dialling.done
+        assert outgoing.early_audio and not outgoing.done
         (early,) = agent._dialogs._early.values()
         assert early.negotiation is not None and early.negotiation.agreed is not None
         assert early.negotiation.agreed.remote == ("127.0.0.1", 21700)
-        dialling.give_up()
+        outgoing.give_up()
         await peer.receive("CANCEL ")
 
 
-async def ringing(agent: UserAgent, peer: Wire) -> tuple[Dialling, str, str]:
+async def ringing(agent: UserAgent, peer: Wire) -> tuple[OutgoingCall, str, str]:
     """A call of ours that rings at `peer`: it, the head of its responses, and the Replaces that means it."""
-    dialling = agent.dial(uri(peer.port))
+    outgoing = agent.dial(uri(peer.port))
     text = await peer.receive("INVITE ")
     lines = text.split("\r\n")
     head = "\n".join(one for one in lines if one.startswith(("Via:", "From:", "Call-ID:", "CSeq:")))
@@ -324,20 +326,20 @@ async def ringing(agent: UserAgent, peer: Wire) -> tuple[Dialling, str, str]:
     head += f"\n{to};tag=t\nContact: <sip:human@127.0.0.1:{peer.port}>\n"
     peer.send(f"SIP/2.0 180 Ringing\n{head}\n")
     tag = next(one for one in lines if one.startswith("From:")).rpartition("tag=")[2]
-    await until(lambda: dialling.ringing)
-    return dialling, head, f"Replaces: {dialling.id};to-tag={tag};from-tag=t;early-only\n"
+    await until(lambda: outgoing.ringing)
+    return outgoing, head, f"Replaces: {outgoing.id};to-tag={tag};from-tag=t;early-only\n"
 
 
 @pytest.mark.parametrize("crossing", [False, True])
 async def test_a_call_that_rings_may_be_picked_up_at_another_phone(crossing: bool) -> None:
     """RFC 3891: who sends INVITE with Replaces is answered, who rings is cancelled, also when he answers just then."""
     async with running_agent(None) as agent, wire(agent.port) as desk, wire(agent.port) as colleague:
-        dialling, head, replaces = await ringing(agent, desk)
+        outgoing, head, replaces = await ringing(agent, desk)
         colleague.send(colleague.request("INVITE", call="pickup", body=OFFER, extra=replaces))
         answer = await colleague.receive("SIP/2.0 200")
         assert "m=audio" in answer
         colleague.send(colleague.request("ACK", branch="z9hG4bKa", call="pickup", to=to_tag(answer)))
-        leg = await asyncio.wait_for(dialling.answered(), 2)
+        leg = await asyncio.wait_for(outgoing.answered(), 2)
         assert leg.id == "pickup"
         assert "completed elsewhere" in await desk.receive("CANCEL ")
         if crossing:
@@ -357,13 +359,13 @@ async def test_a_call_that_rings_may_be_picked_up_at_another_phone(crossing: boo
 
 async def test_a_call_that_rings_is_picked_up_by_nobody_from_elsewhere_or_too_late() -> None:
     async with running_agent(None) as agent, wire(agent.port) as desk, wire(agent.port, "127.0.0.2") as stranger:
-        dialling, _, replaces = await ringing(agent, desk)
+        outgoing, _, replaces = await ringing(agent, desk)
         stranger.send(stranger.request("INVITE", call="stolen", body=OFFER, extra=replaces))
         await stranger.receive("SIP/2.0 403")
         desk.send(desk.request("INVITE", call="nonsense", body="v=0\n", extra=replaces))
         await desk.receive("SIP/2.0 4")
-        assert not dialling.done
-        dialling.give_up()
+        assert not outgoing.done
+        outgoing.give_up()
         desk.send(desk.request("INVITE", branch="z9hG4bK2", call="late", body=OFFER, extra=replaces))
         await desk.receive("SIP/2.0 481")
 
@@ -376,12 +378,12 @@ async def test_baresip_hears_us_before_it_answers_and_after(tmp_path: Path) -> N
     """Its early mode sends 183 with a description; it says when sound arrives, but sends none yet."""
     tone = (8000 * np.sin(2 * np.pi * 440 * np.arange(16000) / 8000)).astype(np.int16)
     async with running_agent(None) as agent, Baresip(tmp_path).running(account=";answermode=early") as phone:
-        dialling = agent.dial(f"sip:phone@127.0.0.1:{phone.sip_port}")
-        dialling.play(tone)
+        outgoing = agent.dial(f"sip:phone@127.0.0.1:{phone.sip_port}")
+        outgoing.play(tone)
         await phone.until("CALL_RTPESTAB")
-        assert dialling.early_audio and dialling.ringing and not dialling.done
+        assert outgoing.early_audio and outgoing.ringing and not outgoing.done
         await phone.accept()
-        leg = await asyncio.wait_for(dialling.answered(), 5)
+        leg = await asyncio.wait_for(outgoing.answered(), 5)
         await asyncio.sleep(0.5)
         assert np.abs(phone.heard()).max() > 5000
         assert leg.stats().packets_received > 10

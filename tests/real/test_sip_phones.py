@@ -13,8 +13,8 @@ import pytest
 import soundfile
 
 from telephony.agent import AgentConfig, IncomingCall, SipLeg, UserAgent
-from telephony.call.dialog.refer_out import Transferred
-from telephony.call_policy import SessionTimer, Terms
+from telephony.call.dialog.refer_out import TransferResult
+from telephony.call_policy import SessionTimerPolicy, Terms
 from telephony.leg import LegError
 from telephony.media.engine import MediaEngine
 
@@ -62,7 +62,7 @@ async def test_baresip_holds_is_held_refreshed_and_sent_to_another_baresip(tmp_p
         result = await leg.transfer(
             f"sip:bob@127.0.0.1:{bob.sip_port}", on_progress=lambda status, _: heard.append(status)
         )
-        assert (result, heard) == (Transferred(200, "OK"), [100, 200])
+        assert (result, heard) == (TransferResult(200, "OK"), [100, 200])
         await bob.until("CALL_ESTABLISHED")
         assert await leg.closed == "transferred"
 
@@ -131,7 +131,7 @@ async def test_a_session_with_linphone_is_refreshed_by_the_side_that_it_chooses(
     """We placed the call: uac is us, with an UPDATE every 2 s."""
     choice = {"session_expires_min_value": 2, "session_expires_refresher_value": 2 if refresher == "uac" else 1}
     timed = {"session_expires_enabled": 1, "session_expires_value": 4, **choice}
-    terms = Terms(timer=SessionTimer(4, 1))
+    terms = Terms(timer=SessionTimerPolicy(4, 1))
     async with legs(terms) as ours, phone(tmp_path / "b", "-a", **timed) as (_, port):
         leg = await ours.call(port)
         assert (leg.timer.interval_s, leg.timer.ours) == (4, refresher == "uac")

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from telephony.sip import connection
-from telephony.sip.endpoint import Endpoint, Listening, TlsClient, TlsServer
+from telephony.sip.endpoint import Endpoint, ListenConfig, TlsClient, TlsServer
 from telephony.sip.hop import Hop
 from tests.certificates import Authority
 
@@ -34,7 +34,7 @@ def own(authority: Authority) -> TlsServer:
 
 @contextlib.asynccontextmanager
 async def tls_server(own: TlsServer) -> AsyncIterator[tuple[Endpoint, Polite]]:
-    async with answering(Listening(port=0, tls=own, tls_port=0)) as both:
+    async with answering(ListenConfig(port=0, tls=own, tls_port=0)) as both:
         yield both
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from telephony.call.dialog.refer_in import Referral
-from telephony.call.dialog.refer_out import Transferred
+from telephony.call.dialog.refer_out import TransferResult
 from telephony.call.dialog.sipleg import SipLeg
 from telephony.call_policy import Terms
 from telephony.leg import LegError
@@ -49,9 +49,9 @@ async def test_a_blind_transfer_is_told_step_by_step_and_ends_with_our_bye(tmp_p
     for words in ("100 Trying", "180 Ringing"):
         notify(script, words)
     notify(script, "200 OK", "terminated;reason=noresource")
-    script.wanted("BYE", header=("Reason", "Transferred")).reply("200 OK")
+    script.wanted("BYE", header=("Reason", "TransferResult")).reply("200 OK")
     heard: Progress = []
-    results: list[Transferred] = []
+    results: list[TransferResult] = []
 
     async def act(leg: SipLeg) -> None:
         told = lambda status, reason: heard.append((status, reason))  # noqa: E731
@@ -59,7 +59,7 @@ async def test_a_blind_transfer_is_told_step_by_step_and_ends_with_our_bye(tmp_p
 
     assert await play(script, tmp_path, act) == "transferred"
     assert heard == [(100, "Trying"), (180, "Ringing"), (200, "OK")]
-    assert results == [Transferred(200, "OK")]
+    assert results == [TransferResult(200, "OK")]
 
 
 @pytest.mark.parametrize("status", ["403 Forbidden", "603 Decline", "405 Method Not Allowed"])
@@ -109,7 +109,7 @@ async def test_a_subscription_that_ends_without_a_word_is_a_failure(tmp_path: Pa
 
 
 async def test_a_peer_that_takes_the_transfer_and_hangs_up_has_gone_to_the_target(tmp_path: Path) -> None:
-    results: list[Transferred] = []
+    results: list[TransferResult] = []
 
     async def act(leg: SipLeg) -> None:
         results.append(await leg.transfer("sip:human@127.0.0.1:9"))

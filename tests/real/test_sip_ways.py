@@ -11,7 +11,7 @@ from telephony.agent import CallFailed
 from telephony.call_policy import Terms
 from telephony.leg import LegError
 from telephony.sip.hop import Hop
-from telephony.trunk.next_hops import Way
+from telephony.trunk.next_hops import NextHop
 
 from .sippcalled import invite, ok, pause, reply, request, write
 from .sippscript import sdp
@@ -63,10 +63,10 @@ async def test_the_next_hop_is_tried_when_one_is_dead_or_says_503(
     refuses = write(tmp_path, invite(), reply(503), request("ACK"))
     async with running_agent(None) as agent, sipp(refuses) as full, sipp(answers) as free:
 
-        async def ways(trunk: object, to: object) -> list[Way]:
+        async def ways(trunk: object, to: object) -> list[NextHop]:
             hops = [Hop("tcp", "127.0.0.1", unused_udp_port), Hop("udp", "127.0.0.1", unused_udp_port)]
             hops += [Hop("udp", "127.0.0.1", full.port), Hop("udp", "127.0.0.1", free.port)]
-            return [Way(to, hop) for hop in hops]  # type: ignore[arg-type]
+            return [NextHop(to, hop) for hop in hops]  # type: ignore[arg-type]
 
         monkeypatch.setattr(agent._trunks, "ways", ways)
         began_s = asyncio.get_running_loop().time()
@@ -90,8 +90,8 @@ async def test_a_silent_hop_is_left_after_its_patience_and_cancelled_when_it_wak
     answers = write(tmp_path, invite(), reply(200, body=sdp()), request("ACK"), BYE)
     async with running_agent(None) as agent, sipp(late) as sleepy, sipp(answers) as awake:
 
-        async def ways(trunk: object, to: object) -> list[Way]:
-            return [Way(to, Hop("udp", "127.0.0.1", one.port)) for one in (sleepy, awake)]  # type: ignore[arg-type]
+        async def ways(trunk: object, to: object) -> list[NextHop]:
+            return [NextHop(to, Hop("udp", "127.0.0.1", one.port)) for one in (sleepy, awake)]  # type: ignore[arg-type]
 
         monkeypatch.setattr(agent._trunks, "ways", ways)
         leg = await agent.call("sip:human@somewhere.invalid")

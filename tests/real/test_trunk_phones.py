@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from telephony.agent import IncomingCall
-from telephony.events import SetUp
+from telephony.events import CallSetUp
 from telephony.leg import LegError
 
 from .linphone import linphone
@@ -87,7 +87,7 @@ async def test_a_phone_registers_is_called_calls_and_leaves(trunks: Path, tmp_pa
             await desk.tell("terminate")
             await desk.tell("unregister")
             await devices(place, 0)
-        answers = [(one.incoming, one.status) for one in place.happenings if isinstance(one, SetUp)]
+        answers = [(one.incoming, one.status) for one in place.events if isinstance(one, CallSetUp)]
         assert answers.count((False, 200)) == 1 and answers.count((True, 200)) == 1
 
 

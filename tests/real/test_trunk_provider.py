@@ -13,7 +13,7 @@ from telephony.agent import AgentConfig, IncomingCall
 from telephony.leg import LegError
 from telephony.sip.message import parse_uri
 from telephony.sip.tls import TlsServer
-from telephony.trunk.registry import Caller
+from telephony.trunk.registry import CallingParty
 from tests.certificates import Authority
 
 from .siprun import sipp
@@ -99,10 +99,12 @@ async def test_the_example_registers_takes_a_call_and_places_one(
             assert caught.value.status == 403 and "destinations" in caught.value.reason
         async with site(trunk.parent) as place:
             await place.until("registered")
-            ways = await place.book.ways(place.book.get("provider"), parse_uri("sip:+49301234@provider"))
-            assert ways[0].hop.port == port and ways[0].routes == (f"<sip:127.0.0.1:{port};lr>",)
-            dress = place.book.dress(place.book.get("provider"), Caller(), ways[0].hop)
-            assert ("P-Asserted-Identity", '"Northwind" <sip:+49301234@127.0.0.1>') in dress.headers
+            next_hops = await place.book.next_hops(place.book.get("provider"), parse_uri("sip:+49301234@provider"))
+            assert next_hops[0].hop.port == port and next_hops[0].routes == (f"<sip:127.0.0.1:{port};lr>",)
+            outgoing_identity = place.book.outgoing_identity(
+                place.book.get("provider"), CallingParty(), next_hops[0].hop
+            )
+            assert ("P-Asserted-Identity", '"Northwind" <sip:+49301234@127.0.0.1>') in outgoing_identity.headers
 
 
 async def test_it_registers_over_tls_and_is_called_on_that_connection(trunk: Path, port: int, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from telephony.agent import IncomingCall
-from telephony.events import SetUp
+from telephony.events import CallSetUp
 from telephony.leg import LegError
 from telephony.sip.message import parse_uri
 
@@ -101,7 +101,7 @@ async def test_the_pbx_of_the_example_calls_us_with_its_password(pbx: Path, tmp_
         digest_uri = ["-auth_uri", f"bot@127.0.0.1:{port}"]  # sipp does not take it from the request by itself
         async with sipp(script(tmp_path, "caller", steps), to=port, options=digest_uri) as caller:
             await caller.ended()
-        assert [one.trunk for one in place.happenings if isinstance(one, SetUp)] == ["pbx"]
+        assert [one.trunk for one in place.events if isinstance(one, CallSetUp)] == ["pbx"]
         assert not place.refusals
 
 
@@ -148,9 +148,9 @@ async def test_options_find_out_which_server_is_dead_and_404_counts_as_alive(
             await place.until("up")
             await asyncio.sleep(2.5)
             trunk = place.book.get("acme")
-            ways = await place.book.ways(trunk, parse_uri("sip:1@acme"))
-            assert [way.hop.port for way in ways] == [server.port, unused_udp_port]
-            assert str(ways[0].uri) == f"sip:1@127.0.0.1:{server.port}"
+            next_hops = await place.book.next_hops(trunk, parse_uri("sip:1@acme"))
+            assert [next_hop.hop.port for next_hop in next_hops] == [server.port, unused_udp_port]
+            assert str(next_hops[0].uri) == f"sip:1@127.0.0.1:{server.port}"
             assert place.states == ["up"] and place.book.states()[0].health == "up"
 
 

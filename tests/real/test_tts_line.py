@@ -14,7 +14,7 @@ from rapidfuzz.distance import Levenshtein
 from telephony.leg import AudioHandler, DtmfHandler, Pcm
 from telephony.media.engine import MediaEngine
 from telephony.media.session import MediaSession
-from telephony.sdp.body import Agreed
+from telephony.sdp.local_description import Agreed
 from voicebot import config
 from voicebot.messages import Expect, Say
 from voicebot.paths import models_dir

@@ -11,10 +11,10 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 
 from telephony.agent import AgentConfig, UserAgent
-from telephony.events import Happening, Refused, TrunkState
+from telephony.events import SourceRefused, TelephonyEvent, TrunkStateChanged
 from telephony.media.engine import MediaEngine
 from telephony.trunk import load as loading
-from telephony.trunk.registry import TrunkBook
+from telephony.trunk.registry import TrunkRegistry
 
 from .siprun import OnCall, listening
 
@@ -26,25 +26,25 @@ class Site:
     """A running agent, its trunks, and what it told."""
 
     def __init__(self) -> None:
-        self.happenings: list[Happening] = []
+        self.events: list[TelephonyEvent] = []
         self._changed = asyncio.Event()
 
     agent: UserAgent
-    book: TrunkBook
+    book: TrunkRegistry
 
-    def watch(self, happening: Happening) -> None:
-        self.happenings.append(happening)
+    def on_event(self, event: TelephonyEvent) -> None:
+        self.events.append(event)
         self._changed.set()
 
     @property
     def states(self) -> list[str]:
         """Of the trunks, as they came."""
-        return [one.state for one in self.happenings if isinstance(one, TrunkState)]
+        return [one.state for one in self.events if isinstance(one, TrunkStateChanged)]
 
     @property
     def refusals(self) -> list[str]:
         """Why callers were turned away."""
-        return [one.why for one in self.happenings if isinstance(one, Refused)]
+        return [one.why for one in self.events if isinstance(one, SourceRefused)]
 
     async def until(self, *states: str, patience_s: float = 10.0) -> None:
         """Wait until the trunk's states were these and no others."""
@@ -58,7 +58,7 @@ class Site:
                     self._changed.clear()
                     await self._changed.wait()
         except TimeoutError:
-            raise AssertionError(f"was told {self.happenings}") from None
+            raise AssertionError(f"was told {self.events}") from None
 
 
 @contextlib.asynccontextmanager
@@ -67,9 +67,9 @@ async def site(folder: Path, on_call: OnCall | None = None, config: AgentConfig 
     engine = MediaEngine("127.0.0.1", FIRST_RTP, LAST_RTP)
     engine.start()
     place = Site()
-    place.book = TrunkBook(folder, watch=place.watch, poll_s=0.1)
+    place.book = TrunkRegistry(folder, on_event=place.on_event, poll_s=0.1)
     place.agent = UserAgent(
-        config or AgentConfig(port=0, open=False), engine, on_call, trunks=place.book, watch=place.watch
+        config or AgentConfig(port=0, open=False), engine, on_call, trunks=place.book, on_event=place.on_event
     )
     await place.agent.start()
     try:

@@ -2,57 +2,57 @@
 
 from __future__ import annotations
 
-from telephony.call.inbound.anonymous_limit import Place, Strangers
+from telephony.call.inbound.anonymous_limit import AnonymousLease, AnonymousLimit
 
 
-def fill(strangers: Strangers, host: str, most: int = 100) -> list[Place]:
+def fill(anonymous: AnonymousLimit, host: str, most: int = 100) -> list[AnonymousLease]:
     """Places until there are no more."""
-    places = [strangers.admit(host) for _ in range(most)]
+    places = [anonymous.admit(host) for _ in range(most)]
     return [place for place in places if place is not None]
 
 
 def test_one_source_gets_half_and_all_together_three_quarters() -> None:
-    strangers = Strangers(20, lambda: False)
-    assert len(fill(strangers, "192.0.2.1")) == 10
-    assert len(fill(strangers, "192.0.2.2")) == 5
-    assert not fill(strangers, "192.0.2.3")
+    anonymous = AnonymousLimit(20, lambda: False)
+    assert len(fill(anonymous, "192.0.2.1")) == 10
+    assert len(fill(anonymous, "192.0.2.2")) == 5
+    assert not fill(anonymous, "192.0.2.3")
 
 
 def test_an_ipv6_customer_is_one_source() -> None:
-    strangers = Strangers(20, lambda: False)
-    assert len(fill(strangers, "2001:db8::1")) == 10
-    assert not fill(strangers, "2001:db8::ffff")
-    assert fill(strangers, "2001:db8:0:1::1")
+    anonymous = AnonymousLimit(20, lambda: False)
+    assert len(fill(anonymous, "2001:db8::1")) == 10
+    assert not fill(anonymous, "2001:db8::ffff")
+    assert fill(anonymous, "2001:db8:0:1::1")
 
 
 def test_without_trunks_a_call_counts_until_it_is_acknowledged() -> None:
-    strangers = Strangers(4, lambda: False)
-    for place in fill(strangers, "192.0.2.1"):
+    anonymous = AnonymousLimit(4, lambda: False)
+    for place in fill(anonymous, "192.0.2.1"):
         place.confirm()
         place.confirm()
-    assert len(fill(strangers, "192.0.2.1")) == 2
+    assert len(fill(anonymous, "192.0.2.1")) == 2
 
 
 def test_with_trunks_a_call_counts_until_it_ends() -> None:
-    strangers = Strangers(4, lambda: True)
-    places = fill(strangers, "192.0.2.1")
+    anonymous = AnonymousLimit(4, lambda: True)
+    places = fill(anonymous, "192.0.2.1")
     assert len(places) == 2
     places[0].confirm()
-    assert not fill(strangers, "192.0.2.1")
+    assert not fill(anonymous, "192.0.2.1")
     places[0].release()
     places[0].release()
-    assert len(fill(strangers, "192.0.2.1")) == 1
+    assert len(fill(anonymous, "192.0.2.1")) == 1
 
 
 def test_what_is_over_leaves_nothing_behind() -> None:
-    strangers = Strangers(1000, lambda: False)
+    anonymous = AnonymousLimit(1000, lambda: False)
     for number in range(300):
-        for place in fill(strangers, f"192.0.2.{number % 250}", 1):
+        for place in fill(anonymous, f"192.0.2.{number % 250}", 1):
             if number % 2:
                 place.confirm()
             place.release()
-    assert not strangers._calls and not strangers._waiting
+    assert not anonymous._calls and not anonymous._waiting
 
 
 def test_the_smallest_server_still_takes_a_call() -> None:
-    assert len(fill(Strangers(1, lambda: True), "192.0.2.1")) == 1
+    assert len(fill(AnonymousLimit(1, lambda: True), "192.0.2.1")) == 1

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from telephony.call.dialog.dtmf_dedup import TWICE_S, Keypad, Way
+from telephony.call.dialog.dtmf_dedup import TWICE_S, DtmfDedup, DtmfPath
 
 
-def pressed(*reports: tuple[float, str, Way]) -> str:
-    keypad = Keypad()
+def pressed(*reports: tuple[float, str, DtmfPath]) -> str:
+    keypad = DtmfDedup()
     return "".join(key for at_s, key, way in reports if keypad.is_new(key, way, at_s))
 
 
 @pytest.mark.parametrize("ways", [("media", "info"), ("info", "media")])
-def test_one_key_reported_both_ways_within_300_ms_is_pressed_once(ways: tuple[Way, Way]) -> None:
+def test_one_key_reported_both_ways_within_300_ms_is_pressed_once(ways: tuple[DtmfPath, DtmfPath]) -> None:
     first, second = ways
     assert pressed((0.0, "5", first), (TWICE_S - 0.01, "5", second)) == "5"
     assert pressed((0.0, "5", first), (TWICE_S + 0.01, "5", second)) == "55"
@@ -25,7 +25,7 @@ def test_the_same_key_twice_by_one_way_is_pressed_twice() -> None:
 
 
 def test_two_quick_presses_reported_both_ways_are_two() -> None:
-    both: list[tuple[float, str, Way]] = [(0.0, "5", "media"), (0.02, "5", "info"), (0.15, "5", "media")]
+    both: list[tuple[float, str, DtmfPath]] = [(0.0, "5", "media"), (0.02, "5", "info"), (0.15, "5", "media")]
     assert pressed(*both, (0.17, "5", "info")) == "55"
     assert pressed((0.0, "5", "media"), (0.1, "5", "media"), (0.2, "5", "info"), (0.25, "5", "info")) == "55"
 
@@ -35,6 +35,6 @@ def test_other_keys_are_other_keys() -> None:
 
 
 def test_reports_of_one_way_alone_do_not_pile_up() -> None:
-    keypad = Keypad()
+    keypad = DtmfDedup()
     assert all(keypad.is_new("1", "info", 0.0) for _ in range(10_000))
     assert len(keypad._open) <= 32

@@ -11,7 +11,7 @@ from telephony.call.dialog.termination import EXPIRED, reason_of
 from telephony.sip.dialog import Dialog
 from telephony.sip.hop import Hop
 from telephony.sip.message import Request, SipError, parse
-from telephony.sip.reason import Reason, read
+from telephony.sip.reason_header import Reason, read
 
 
 def info(body: bytes = b"", kind: str = "application/dtmf-relay", extra: str = "") -> Request:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from telephony.call.dialog.session_timer import SessionTimer
-from telephony.call_policy import SessionTimer as Wish
+from telephony.call_policy import SessionTimerPolicy as Wish
 from telephony.sip.message import Request, Response, SipError, parse
 
 START = (

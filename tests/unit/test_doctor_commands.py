@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from telephony.doctor.legs import CallTrace
+from telephony.doctor.call_trace import CallTrace
 from telephony.sip.hop import Hop
-from telephony.trace import Trace
+from telephony.trace import SipTrace
 from voicebot import cli
 from voicebot.web.doctor import Doctor
 
@@ -28,7 +28,7 @@ class Telephone:
     """Knows one call, by the id ``a/b``."""
 
     def __init__(self) -> None:
-        self.trace = Trace()
+        self.trace = SipTrace()
         self.trace.note(False, Hop("udp", "127.0.0.9", 5062), "127.0.0.1:5060", INVITE)
 
     def trace_of(self, call: str) -> CallTrace | None:

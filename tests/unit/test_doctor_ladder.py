@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from telephony.doctor import ladder, legs, page, pcap, story
-from telephony.doctor.legs import CallTrace
+from telephony.doctor import call_trace, ladder, ladder_page, message_sequence, pcap
+from telephony.doctor.call_trace import CallTrace
 from telephony.sip.hop import Hop
-from telephony.trace import Entry, Trace
+from telephony.trace import SipTrace, TraceEntry
 
 PEER = Hop("udp", "192.0.2.9", 5062)
 LOCAL = "192.0.2.1:5060"
@@ -51,7 +51,7 @@ class Clock:
 def traced(*said: tuple[float, bool, bytes] | str) -> CallTrace:
     """Messages as (seconds since the last one, ours, octets), or remarks."""
     clock = Clock()
-    trace = Trace(wall=clock, clock=clock)
+    trace = SipTrace(wall=clock, clock=clock)
     for item in said:
         if isinstance(item, str):
             trace.remark("call@x", item)
@@ -74,7 +74,7 @@ CALL = traced(
 
 
 def test_the_story_gives_times_codecs_holds_and_who_hung_up() -> None:
-    told = story.tell(CALL)
+    told = message_sequence.read_sequence(CALL)
     assert told.facts == [
         "first sign of ringing (180) after 150 ms (post-dial delay)",
         "answered after 2000 ms (set-up time)",
@@ -104,12 +104,12 @@ def test_the_story_gives_times_codecs_holds_and_who_hung_up() -> None:
     ],
 )  # fmt: skip
 def test_calls_that_do_not_come_about_say_why(said: list[tuple[float, bool, bytes]], fact: str) -> None:
-    assert fact in story.tell(traced(*said)).facts
+    assert fact in message_sequence.read_sequence(traced(*said)).facts
 
 
 def test_refusals_carry_their_meaning_warning_and_remedy() -> None:
     refused = message("SIP/2.0 488 No", extra='Warning: 304 x "no codec"\r\nRetry-After: 5\r\n')
-    step = story.tell(traced((0, True, INVITE), (0.1, False, refused))).steps[1]
+    step = message_sequence.read_sequence(traced((0, True, INVITE), (0.1, False, refused))).steps[1]
     assert step.failure
     assert step.notes[0].startswith("nothing in the offer can be used — compare codecs and encryption")
     assert 'Warning: 304 x "no codec"' in step.notes[0] and step.notes[1] == "try again after 5 s"
@@ -118,23 +118,23 @@ def test_refusals_carry_their_meaning_warning_and_remedy() -> None:
 def test_an_offer_in_the_answer_is_recognised() -> None:
     late = message("INVITE sip:bot@192.0.2.1 SIP/2.0")
     acknowledged = message("ACK sip:bot@192.0.2.1 SIP/2.0", "1 ACK", body=ANSWER)
-    steps = story.tell(traced((0, False, late), (0.1, True, message("SIP/2.0 200 OK", body=OFFER)),
+    steps = message_sequence.read_sequence(traced((0, False, late), (0.1, True, message("SIP/2.0 200 OK", body=OFFER)),
                               (0.1, False, acknowledged))).steps  # fmt: skip
     assert "late offer" in steps[0].notes[0] and steps[1].notes[0].startswith("offer: audio")
     assert "audio: agreed on PCMA, plain RTP, no events for key presses" in steps[2].notes
 
 
 def test_the_text_has_an_arrow_for_each_message() -> None:
-    text = ladder.text(story.tell(CALL))
+    text = ladder.text(message_sequence.read_sequence(CALL))
     assert "   0.000 |-- INVITE sip:bot@192.0.2.1 " in text and "   0.150 |<- 180 Ringing -" in text
     assert max(map(len, text.split("\n"))) < 160
-    assert ladder.text(story.tell(CallTrace("x", {}))) == "nothing is known of call x\n"
+    assert ladder.text(message_sequence.read_sequence(CallTrace("x", {}))) == "nothing is known of call x\n"
 
 
 def test_a_call_that_comes_back_with_one_call_id_has_two_legs() -> None:
     there_and_back = [(INVITE, True), (INVITE, False), (OK, True), (OK, False), (ACK, True), (ACK, False)]
     said = [(0.1, ours, octets) for octets, ours in [*there_and_back, (BYE, True), (BYE, False)]]
-    told = story.tell(traced(*said))
+    told = message_sequence.read_sequence(traced(*said))
     assert [fact.partition(",")[0] for fact in told.facts] == [
         "we called", "  answered after 300 ms (set-up time)", "  the other side hung up: Q.850;cause=16;text=\"done\"",
         "we were called", "  answered after 100 ms (set-up time)", "  we hung up: Q.850;cause=16;text=\"done\"",
@@ -144,10 +144,10 @@ def test_a_call_that_comes_back_with_one_call_id_has_two_legs() -> None:
 
 def test_two_legs_stand_left_and_right_of_us() -> None:
     clock = Clock()
-    trace = Trace(wall=clock, clock=clock)
+    trace = SipTrace(wall=clock, clock=clock)
     trace.note(False, PEER, LOCAL, INVITE)
     trace.note(True, Hop("tcp", "2001:db8::7", 5060), LOCAL, INVITE.replace(b"call@x", b"second"))
-    told = story.tell(CallTrace("c", {"call@x": trace.of("call@x"), "second": trace.of("second")}))
+    told = message_sequence.read_sequence(CallTrace("c", {"call@x": trace.of("call@x"), "second": trace.of("second")}))
     lines = ladder.text(told).split("\n")
     header = next(line for line in lines if "us 192.0.2.1:5060" in line)
     assert header.split() == ["192.0.2.9:5062", "us", "192.0.2.1:5060", "[2001:db8::7]:5060"]
@@ -155,7 +155,7 @@ def test_two_legs_stand_left_and_right_of_us() -> None:
 
 
 def test_json_brings_back_what_was_sent() -> None:
-    again = legs.from_json(json.loads(json.dumps(legs.to_json(CALL))))
+    again = call_trace.from_json(json.loads(json.dumps(call_trace.to_json(CALL))))
     assert (again.call, again.legs, list(again.rtp)) == (CALL.call, CALL.legs, [])
 
 
@@ -168,7 +168,7 @@ def test_json_brings_back_what_was_sent() -> None:
 )  # fmt: skip
 def test_anything_else_is_refused(data: object) -> None:
     with pytest.raises(ValueError, match=r"."):
-        legs.from_json(data)
+        call_trace.from_json(data)
 
 
 class Tags(HTMLParser):
@@ -215,8 +215,10 @@ def test_nothing_that_a_peer_sends_becomes_markup(payload: str) -> None:
         (0, False, message(f"SIP/2.0 400 {payload}", extra=extra)),
         (0, False, message(f"INVITE {payload} SIP/2.0")),
     )
-    html = page.page(
-        story.tell(CallTrace(payload, {**call.legs, payload: [Entry(1, 1, False, payload, payload, payload, b"x")]}))
+    html = ladder_page.page(
+        message_sequence.read_sequence(
+            CallTrace(payload, {**call.legs, payload: [TraceEntry(1, 1, False, payload, payload, payload, b"x")]})
+        )
     )
     found = Tags()
     found.feed(html)
@@ -235,10 +237,10 @@ def test_no_mutated_message_breaks_the_tools() -> None:
                 octets[rng.randrange(len(octets))] = rng.randrange(256)
             said.append((0.1, rng.random() < 0.5, bytes(octets)))
         call = traced(*said)
-        told = story.tell(call)
+        told = message_sequence.read_sequence(call)
         text = ladder.text(told)
         assert all(ch.isprintable() or ch == "\n" for ch in text)
-        assert page.page(told) and pcap.write(call)
+        assert ladder_page.page(told) and pcap.write(call)
 
 
 @pytest.mark.peer("tshark")
@@ -246,8 +248,8 @@ def test_no_mutated_message_breaks_the_tools() -> None:
 def test_wireshark_reads_the_capture(tmp_path: Path) -> None:
     packets = [bytes([0x80, 8, 0, n, 0, 0, 0, n * 80, 0, 0, 0, 1]) + b"\xd5" * 160 for n in range(3)]
     where = "udp", "192.0.2.1:20000", "192.0.2.9:6000"
-    rtp = [Entry(1_800_000_000.1 + n / 50, n / 50, True, *where, packet) for n, packet in enumerate(packets)]
-    six = [Entry(1_800_000_009.0, 9, True, "tls", "[2001:db8::1]:5061", "[2001:db8::2]:4000", BYE)]
+    rtp = [TraceEntry(1_800_000_000.1 + n / 50, n / 50, True, *where, packet) for n, packet in enumerate(packets)]
+    six = [TraceEntry(1_800_000_009.0, 9, True, "tls", "[2001:db8::1]:5061", "[2001:db8::2]:4000", BYE)]
     call = CallTrace("c", {**CALL.legs, "six": six}, rtp)
     path = tmp_path / "call.pcap"
     path.write_bytes(pcap.write(call))

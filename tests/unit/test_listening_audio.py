@@ -1,4 +1,4 @@
-"""Halving the sample rate in blocks."""
+"""Levels and silence, and audio as the engines want it."""
 
 import numpy as np
 import pytest
@@ -8,25 +8,6 @@ from voicebot.listening import audio
 
 def sine(hz: float, rate_hz: int = 16000, seconds: float = 0.5) -> np.ndarray[tuple[int], np.dtype[np.int16]]:
     return (10000 * np.sin(2 * np.pi * hz * np.arange(int(seconds * rate_hz)) / rate_hz)).astype(np.int16)
-
-
-@pytest.mark.parametrize("block", [1, 7, 160, 320, 321])
-def test_block_length_does_not_change_the_result(block: int) -> None:
-    pcm = sine(700)
-    halve = audio.Halver()
-    pieces = [halve(pcm[i : i + block]) for i in range(0, len(pcm), block)]
-    assert np.array_equal(np.concatenate(pieces), audio.Halver()(pcm))
-
-
-def test_speech_passes_and_what_would_fold_down_does_not() -> None:
-    passed, folded = audio.Halver()(sine(990)), audio.Halver()(sine(6000))
-    assert len(passed) == 4000
-    assert np.abs(passed[100:]).max() > 9500
-    assert np.abs(folded[100:]).max() < 100
-
-
-def test_an_empty_block_is_nothing() -> None:
-    assert audio.Halver()(np.zeros(0, np.int16)).size == 0
 
 
 def test_utterances_reach_the_engine_at_16_khz() -> None:

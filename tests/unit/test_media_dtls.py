@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from telephony.media.dtls import MAX_DATAGRAMS, MAX_FOREIGN, MTU_BYTES, Association, Connection, identity
+from telephony.media.dtls import MAX_DATAGRAMS, MAX_FOREIGN, MTU_BYTES, Association, DtlsConnection, identity
 from telephony.media.rtp import Address
 from telephony.media.srtp import Keys
 from telephony.sdp.agreement import Handshake
@@ -20,7 +20,7 @@ def handshake(active: bool, digest: str = DIGEST) -> Handshake:
     return Handshake(active, ((NAME, digest),))
 
 
-def meet(first: Connection, second: Connection) -> None:
+def meet(first: DtlsConnection, second: DtlsConnection) -> None:
     flight = first.step([])
     for _ in range(10):
         flight = second.step(flight)
@@ -28,7 +28,7 @@ def meet(first: Connection, second: Connection) -> None:
 
 
 def test_both_sides_get_the_same_keys_the_other_way_round() -> None:
-    client, server = Connection(handshake(True)), Connection(handshake(False))
+    client, server = DtlsConnection(handshake(True)), DtlsConnection(handshake(False))
     meet(client, server)
     assert client.keys is not None
     assert server.keys == Keys(client.keys.suite, client.keys.theirs, client.keys.ours)
@@ -38,7 +38,7 @@ def test_both_sides_get_the_same_keys_the_other_way_round() -> None:
 def test_each_call_has_its_own_keys() -> None:
     seen = set()
     for _ in range(3):
-        client, server = Connection(handshake(True)), Connection(handshake(False))
+        client, server = DtlsConnection(handshake(True)), DtlsConnection(handshake(False))
         meet(client, server)
         assert client.keys is not None
         seen |= {client.keys.ours, client.keys.theirs}
@@ -47,14 +47,14 @@ def test_each_call_has_its_own_keys() -> None:
 
 @pytest.mark.parametrize("active", [True, False])
 def test_a_certificate_that_is_not_the_one_of_the_sdp_gives_no_keys(active: bool) -> None:
-    fooled, other = Connection(handshake(active, "00:" * 31 + "00")), Connection(handshake(not active))
+    fooled, other = DtlsConnection(handshake(active, "00:" * 31 + "00")), DtlsConnection(handshake(not active))
     meet(*((fooled, other) if active else (other, fooled)))
     assert fooled.keys is None
     assert "certificate" in fooled.failed
 
 
 def test_no_record_is_cut_and_no_datagram_is_longer_than_fits() -> None:
-    client, server = Connection(handshake(True)), Connection(handshake(False))
+    client, server = DtlsConnection(handshake(True)), DtlsConnection(handshake(False))
     flight = client.step([])
     for connection in (server, client, server):
         for datagram in flight:
@@ -67,7 +67,7 @@ def test_no_record_is_cut_and_no_datagram_is_longer_than_fits() -> None:
 
 def test_noise_neither_ends_nor_fools_the_handshake() -> None:
     dice = random.Random(6347)
-    client, server = Connection(handshake(True)), Connection(handshake(False))
+    client, server = DtlsConnection(handshake(True)), DtlsConnection(handshake(False))
     flight = client.step([])
     for _ in range(300):
         server.step([bytes((22, 254, 253)) + dice.randbytes(dice.randrange(200))])

@@ -17,9 +17,11 @@ def packet(index: int, *, base: tuple[int, int] = (100, 5000), samples: int = 16
     return RtpPacket(False, 0, (sequence + index) & 0xFFFF, (timestamp + index * samples) & 0xFFFFFFFF, ssrc, payload)
 
 
-def play(arrivals: Iterable[tuple[float, RtpPacket]], until_ms: float, buffer: JitterBuffer) -> list[tuple[float, str]]:
+def play(
+    reception: Iterable[tuple[float, RtpPacket]], until_ms: float, buffer: JitterBuffer
+) -> list[tuple[float, str]]:
     """Run a 5 ms ticker; returns (time, what came out): the packet's index or ``hole:<samples>``."""
-    queue = sorted(arrivals, key=lambda arrival: arrival[0])
+    queue = sorted(reception, key=lambda arrival: arrival[0])
     out: list[tuple[float, str]] = []
     now_ms = 0.0
     while now_ms <= until_ms:
@@ -51,32 +53,32 @@ def test_on_a_good_network_nothing_is_delayed() -> None:
 
 @pytest.mark.parametrize("base", [(65530, 5000), (100, 0xFFFFFFFF - 500), (65535, 0xFFFFFFFF)])
 def test_numbers_wrap_unnoticed(base: tuple[int, int]) -> None:
-    arrivals = [(20.0 * index, packet(index, base=base)) for index in range(20)]
-    assert names(play(arrivals, 380, JitterBuffer())) == [str(index) for index in range(20)]
+    reception = [(20.0 * index, packet(index, base=base)) for index in range(20)]
+    assert names(play(reception, 380, JitterBuffer())) == [str(index) for index in range(20)]
 
 
 @pytest.mark.parametrize("samples", [80, 160, 240, 320])
 def test_packets_of_10_to_40_ms_flow(samples: int) -> None:
-    arrivals = [(samples / 8 * index, packet(index, samples=samples)) for index in range(20)]
+    reception = [(samples / 8 * index, packet(index, samples=samples)) for index in range(20)]
     buffer = JitterBuffer()
-    assert names(play(arrivals, samples / 8 * 19, buffer)) == [str(index) for index in range(20)]
+    assert names(play(reception, samples / 8 * 19, buffer)) == [str(index) for index in range(20)]
     assert buffer.lost == 0
 
 
 def test_swapped_packets_come_out_in_order() -> None:
-    arrivals = steady(10)
-    arrivals[4], arrivals[5] = (85.0, packet(5)), (95.0, packet(4))
+    reception = steady(10)
+    reception[4], reception[5] = (85.0, packet(5)), (95.0, packet(4))
     buffer = JitterBuffer()
-    assert names(play(arrivals, 180, buffer)) == [str(index) for index in range(10)]
+    assert names(play(reception, 180, buffer)) == [str(index) for index in range(10)]
     assert (buffer.lost, buffer.late) == (0, 0)
 
 
 def test_a_lost_packet_is_waited_for_shortly_and_becomes_a_hole_of_its_length() -> None:
     """And for less long once the network is known to be calm."""
     lost = 4, 990
-    arrivals = [arrival for index, arrival in enumerate(steady(1000)) if index not in lost]
+    reception = [arrival for index, arrival in enumerate(steady(1000)) if index not in lost]
     buffer = JitterBuffer()
-    out = play(arrivals, 19_980, buffer)
+    out = play(reception, 19_980, buffer)
     assert names(out) == ["hole:160" if index in lost else str(index & 0xFF) for index in range(1000)]
     assert out[4][0] <= 80 + 65
     assert out[990][0] <= 990 * 20 + 30
@@ -85,18 +87,18 @@ def test_a_lost_packet_is_waited_for_shortly_and_becomes_a_hole_of_its_length() 
 
 def test_what_is_late_but_in_time_is_not_given_up_with_what_is_lost() -> None:
     """Each missing packet has its own time: 4 is lost, 5 comes 50 ms late, and 6 waits for it."""
-    arrivals = [arrival for index, arrival in enumerate(steady(20)) if index not in (4, 5)]
-    arrivals.append((150.0, packet(5)))
+    reception = [arrival for index, arrival in enumerate(steady(20)) if index not in (4, 5)]
+    reception.append((150.0, packet(5)))
     buffer = JitterBuffer()
-    out = play(arrivals, 380, buffer)
+    out = play(reception, 380, buffer)
     assert names(out) == [*map(str, range(4)), "hole:160", *map(str, range(5, 20))]
     assert (buffer.lost, buffer.late, buffer.reordered) == (1, 0, 1)
 
 
 def test_a_run_of_lost_packets_is_one_burst() -> None:
-    arrivals = [arrival for index, arrival in enumerate(steady(50)) if index not in (10, 11, 12, 30)]
+    reception = [arrival for index, arrival in enumerate(steady(50)) if index not in (10, 11, 12, 30)]
     buffer = JitterBuffer()
-    out = play(arrivals, 980, buffer)
+    out = play(reception, 980, buffer)
     assert total_samples(out) == 50 * 160
     assert (buffer.lost, buffer.bursts, buffer.longest_burst) == (4, 2, 3)
 
@@ -104,9 +106,9 @@ def test_a_run_of_lost_packets_is_one_burst() -> None:
 @pytest.mark.parametrize("drift", [-0.0005, 0.0005])
 def test_a_clock_that_drifts_loses_and_makes_up_nothing(drift: float) -> None:
     """Ten minutes at 500 parts per million, 300 ms in all."""
-    arrivals = [(20.0 * (1 + drift) * index, packet(index)) for index in range(30_000)]
+    reception = [(20.0 * (1 + drift) * index, packet(index)) for index in range(30_000)]
     buffer = JitterBuffer()
-    out = play(arrivals, arrivals[-1][0] + 5, buffer)
+    out = play(reception, reception[-1][0] + 5, buffer)
     assert names(out) == [str(index & 0xFF) for index in range(30_000)]
     assert (buffer.lost, buffer.late) == (0, 0)
 
@@ -124,19 +126,19 @@ def test_at_2_percent_loss_and_30_ms_of_jitter_only_the_lost_is_made_up(seed: in
     wanted = [str(index & 0xFF) for index in sorted(index for _, index in came) if index >= first]
     assert [name for _, name in handed_on] == wanted
     assert buffer.late == 0
-    assert buffer.lost == buffer.arrivals.expected - len(wanted)
+    assert buffer.lost == buffer.reception.expected - len(wanted)
     assert 400 < buffer.lost < 800
 
 
 def test_packets_may_become_longer_and_shorter_in_mid_call() -> None:
     lengths = [80] * 10 + [160] * 10 + [240] * 10 + [480] * 10 + [160] * 10
-    arrivals, time = [], 0
+    reception, time = [], 0
     for index, samples in enumerate(lengths):
         one = RtpPacket(False, 0, index, time, 1, bytes([index]) * samples)
         time += samples
-        arrivals.append((time / 8, one))
+        reception.append((time / 8, one))
     buffer = JitterBuffer()
-    out = play(arrivals, time / 8, buffer)
+    out = play(reception, time / 8, buffer)
     assert names(out) == [str(index) for index in range(50)]
 
 
@@ -151,14 +153,14 @@ def test_another_clock_in_mid_call_is_followed() -> None:
     assert len(handed_on) == 50
     assert not any(isinstance(frame, int) for frame in handed_on)
     assert buffer.clock_hz == 48000
-    assert buffer.arrivals.jitter_ms < 1
+    assert buffer.reception.jitter_ms < 1
 
 
 def test_duplicates_and_late_packets_are_dropped() -> None:
-    arrivals = [arrival for index, arrival in enumerate(steady(20)) if index != 4]
-    arrivals += [(101.0, packet(5)), (170.0, packet(4)), (171.0, packet(4))]
+    reception = [arrival for index, arrival in enumerate(steady(20)) if index != 4]
+    reception += [(101.0, packet(5)), (170.0, packet(4)), (171.0, packet(4))]
     buffer = JitterBuffer()
-    assert names(play(arrivals, 380, buffer)).count("4") == 0
+    assert names(play(reception, 380, buffer)).count("4") == 0
     assert (buffer.lost, buffer.late, buffer.duplicates) == (1, 1, 2)
 
 
@@ -167,12 +169,12 @@ def total_samples(out: list[tuple[float, str]], samples: int = 160) -> int:
 
 
 def test_time_goes_on_while_a_silent_sender_sends_nothing() -> None:
-    arrivals = steady(10)
+    reception = steady(10)
     for index in range(10):
         later = packet(10 + index)._replace(timestamp=5000 + 160 * (60 + index))
-        arrivals.append((1200.0 + 20 * index, later))
+        reception.append((1200.0 + 20 * index, later))
     buffer = JitterBuffer()
-    out = play(arrivals, 1380, buffer)
+    out = play(reception, 1380, buffer)
     assert total_samples(out) == 70 * 160
     assert buffer.lost == 0
     heard_by_700 = total_samples([one for one in out if one[0] <= 700])
@@ -191,11 +193,11 @@ def test_a_sender_whose_clock_stands_still_in_silence_is_heard_again() -> None:
 
 def test_a_stalled_network_adds_no_lasting_delay() -> None:
     """Two seconds of packets arrive at once: those too late are dropped, and what follows is on time."""
-    arrivals = [
+    reception = [
         (max(20.0 * index, 3000.0) if 50 <= index < 150 else 20.0 * index, packet(index)) for index in range(200)
     ]
     buffer = JitterBuffer()
-    out = play(arrivals, 3980, buffer)
+    out = play(reception, 3980, buffer)
     assert total_samples(out) == 200 * 160
     assert 90 <= buffer.late <= 100
     assert out[-1] == (3980.0, "199")
@@ -203,9 +205,9 @@ def test_a_stalled_network_adds_no_lasting_delay() -> None:
 
 def test_a_longer_way_is_followed() -> None:
     """The network takes 150 ms more from one packet on, for good."""
-    arrivals = [(20.0 * index + (150 if index >= 50 else 0), packet(index)) for index in range(150)]
+    reception = [(20.0 * index + (150 if index >= 50 else 0), packet(index)) for index in range(150)]
     buffer = JitterBuffer()
-    out = play(arrivals, 3200, buffer)
+    out = play(reception, 3200, buffer)
     assert buffer.late <= 3
     assert set(map(str, range(53, 150))) <= set(names(out))
 
@@ -254,7 +256,7 @@ def test_jitter_makes_the_wait_longer_and_calm_makes_it_short_again() -> None:
     buffer = JitterBuffer()
     play(shaky, 3980, buffer)
     assert 50 <= buffer.wait_ms <= 70
-    assert buffer.arrivals.jitter_ms > 5
+    assert buffer.reception.jitter_ms > 5
     for at, one in calm:
         buffer.put(one, 160, at)
         buffer.take(at)

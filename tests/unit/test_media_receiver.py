@@ -10,8 +10,8 @@ import pytest
 
 from telephony.call_policy import Terms
 from telephony.media.codecs import FORMATS, Codec, encode
-from telephony.media.coding import make_encoder
 from telephony.media.dtmf import tones
+from telephony.media.encoders import make_encoder
 from telephony.media.receiver import Receiver
 from telephony.media.rtp import pack
 from telephony.sdp.agreement import Agreed
@@ -310,11 +310,11 @@ def test_the_short_way_through_the_buffer_is_heard_as_the_long_one(seed: int) ->
 
     short.buffer.pass_on = counted  # type: ignore[method-assign,assignment]
     long.buffer.pass_on = lambda *_: False  # type: ignore[method-assign]
-    arrivals = bad_line(random.Random(seed))
-    now_ms, end_ms = 0.0, arrivals[-1][0] + 1000
+    reception = bad_line(random.Random(seed))
+    now_ms, end_ms = 0.0, reception[-1][0] + 1000
     while now_ms < end_ms:
-        while arrivals and arrivals[0][0] <= now_ms:
-            _, datagram = arrivals.pop(0)
+        while reception and reception[0][0] <= now_ms:
+            _, datagram = reception.pop(0)
             assert short.datagram(datagram, CALLER, now_ms) == long.datagram(datagram, CALLER, now_ms)
         first, second = short.take(now_ms), long.take(now_ms)
         assert [str(one) if isinstance(one, str) else one.tobytes() for one in first] == [
@@ -323,6 +323,6 @@ def test_the_short_way_through_the_buffer_is_heard_as_the_long_one(seed: int) ->
         now_ms += 5
     for name in ("received", "lost", "late", "discarded", "duplicates", "reordered", "bursts", "longest_burst"):
         assert getattr(short.buffer, name) == getattr(long.buffer, name), name
-    assert vars(short.buffer.arrivals) == vars(long.buffer.arrivals)
+    assert vars(short.buffer.reception) == vars(long.buffer.reception)
     assert short.concealed_samples == long.concealed_samples > 0
     assert passed > 500

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from telephony.media.codecs import Pcm
-from telephony.media.resample import make_resampler
+from telephony.media.resample import Halver, make_resampler
 
 
 def tone(rate_hz: int, hertz: float, seconds: float = 1.0) -> Pcm:
@@ -58,3 +58,22 @@ def test_the_same_rate_needs_none_and_others_are_refused() -> None:
     assert make_resampler(16000, 16000) is None
     with pytest.raises(ValueError, match="44100"):
         make_resampler(44100, 8000)
+
+
+@pytest.mark.parametrize("block", [1, 7, 160, 320, 321])
+def test_block_length_does_not_change_the_result(block: int) -> None:
+    pcm = tone(16000, 700, 0.5)
+    halve = Halver()
+    pieces = [halve(pcm[start : start + block]) for start in range(0, len(pcm), block)]
+    assert np.array_equal(np.concatenate(pieces), Halver()(pcm))
+
+
+def test_speech_passes_and_what_would_fold_down_does_not() -> None:
+    passed, folded = Halver()(tone(16000, 990, 0.5)), Halver()(tone(16000, 6000, 0.5))
+    assert len(passed) == 4000
+    assert np.abs(passed[100:]).max() > 7600
+    assert np.abs(folded[100:]).max() < 80
+
+
+def test_an_empty_block_is_nothing() -> None:
+    assert Halver()(np.zeros(0, np.int16)).size == 0

@@ -9,8 +9,8 @@ import pytest
 
 from telephony.call_policy import Terms
 from telephony.media.codecs import Codec, decode
-from telephony.media.coding import make_decoder
-from telephony.media.detector import Detector
+from telephony.media.dtmf_detector import DtmfDetector
+from telephony.media.encoders import make_decoder
 from telephony.media.rtp import RtpPacket, parse
 from telephony.media.sender import Sender
 from telephony.sdp.agreement import Agreed
@@ -157,7 +157,7 @@ def test_a_peer_without_events_gets_tones() -> None:
     source.play(TALK)
     packets = slots(source, 18)
     assert {packet.payload_type for packet in packets} == {0}
-    assert Detector(8000).feed(decode(b"".join(packet.payload for packet in packets), "PCMU")) == "42"
+    assert DtmfDetector(8000).feed(decode(b"".join(packet.payload for packet in packets), "PCMU")) == "42"
     assert (source.queued_samples, source.played_samples) == (160, 160)
     assert (decode(slots(source, 1)[0].payload, "PCMU") > 4800).all()
 
@@ -258,7 +258,7 @@ def test_keys_go_as_tones_when_the_terms_say_so() -> None:
     source = sender(agreed(), Terms(keys="inband", comfort_noise_dbov=None))
     source.press("7")
     heard = decode(b"".join(packet.payload for packet in slots(source, 10)), "PCMU")
-    assert Detector(8000).feed(heard) == "7"
+    assert DtmfDetector(8000).feed(heard) == "7"
 
 
 def test_keys_are_counted_on_the_clock_of_the_codec() -> None:

@@ -14,7 +14,7 @@ from telephony.media.codecs import decode
 from telephony.media.rtp import Address, pack, parse
 from telephony.media.session import MediaSession
 from telephony.media.udp import Datagrams
-from telephony.sdp.body import Agreed, Direction
+from telephony.sdp.local_description import Agreed, Direction
 
 CALLER = ("192.0.2.1", 4000)
 STRANGER = ("198.51.100.66", 9999)

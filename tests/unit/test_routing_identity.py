@@ -18,9 +18,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from telephony.problems import SourceError
-from telephony.routing.facts import MAX_VALUE_CHARS, CallFacts
+from telephony.routing.call_facts import MAX_VALUE_CHARS, CallFacts
 from telephony.routing.identity import Variables, identify, user_to_user, variables
-from telephony.routing.numbers import normalise
+from telephony.routing.phone_numbers import normalise
 from telephony.routing.rules import Router
 
 NOW = datetime(2026, 11, 23, 9, 30, tzinfo=UTC).timestamp()

@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 import pytest
 
 from telephony.problems import SourceError
-from telephony.routing.facts import CallFacts
+from telephony.routing.call_facts import CallFacts
 from telephony.routing.lint import lint
-from telephony.routing.numbers import NumberTest, normalise
 from telephony.routing.patterns import PatternError, compile_pattern
-from telephony.routing.rules import Decision, Router
+from telephony.routing.phone_numbers import NumberTest, normalise
+from telephony.routing.rules import RouteDecision, Router
 from voicebot.paths import DIALOGS
 
 FILE = """\
@@ -54,7 +54,7 @@ MONDAY = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
 """10:30 in Berlin."""
 
 
-def decide(to: str = "100", from_: str = "sip:+4917012345@x", at: datetime = MONDAY, **more: object) -> Decision:
+def decide(to: str = "100", from_: str = "sip:+4917012345@x", at: datetime = MONDAY, **more: object) -> RouteDecision:
     headers = more.pop("headers", [])
     assert isinstance(headers, list)
     return Router.parse(FILE).decide(CallFacts.of(to, from_, headers, **more), at)  # type: ignore[arg-type]

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from telephony.sip import challenge as module
-from telephony.sip.challenge import Challenger, Verdict
+from telephony.sip.challenge import Challenger, DigestVerdict
 from telephony.sip.digest import HASHES, Challenge, Credentials, authorization, choose
 from telephony.sip.message import Request, parse
 
@@ -57,7 +57,7 @@ def verdict(by: Challenger, value: str, **how: str) -> str:
 def test_the_right_password_opens(algorithm: str) -> None:
     by = challenger()
     value = answered(challenged(by, algorithm))
-    assert by.verify(request(value), "Authorization", PASSWORDS) == Verdict("ok", "alice", solicited=True)
+    assert by.verify(request(value), "Authorization", PASSWORDS) == DigestVerdict("ok", "alice", solicited=True)
 
 
 def test_an_answer_is_good_only_from_the_address_that_was_challenged() -> None:

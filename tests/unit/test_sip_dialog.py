@@ -226,6 +226,6 @@ def test_the_way_back_is_learnt_from_peers_that_only_it_reaches(sent_by: str, ho
     request = invite(contact=f"<sip:ann@{sent_by}:5070>")
     request.head.vias[0] = Via.parse(f"SIP/2.0/UDP {sent_by};branch=z9hG4bK1")
     dialog = Dialog.as_server(request, "mine", hop)
-    dialog.heard(replace(hop, port=40001, connection=4))
+    dialog.note_source(replace(hop, port=40001, connection=4))
     assert (dialog.hop.port == 40001) is moved
     assert dialog.behind_nat == (sent_by == "10.0.0.1")

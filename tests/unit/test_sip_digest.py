@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from telephony.sip.digest import Challenge, Credentials, Login, authorization, choose, parameters
+from telephony.sip.digest import Challenge, Credentials, DigestClient, authorization, choose, parameters
 from telephony.sip.message import Request, Response, parse, respond
 
 MUFASA = Credentials("Mufasa", "Circle of Life")
@@ -87,26 +87,26 @@ def sent(message: Request, header: str = "Authorization") -> list[tuple[str, str
 
 
 def test_a_challenge_is_answered_and_later_requests_are_sent_with_the_next_count() -> None:
-    login = Login(MUFASA)
-    login.dress(first := request(seq=1))
+    login = DigestClient(MUFASA)
+    login.add_credentials(first := request(seq=1))
     assert sent(first) == []
     assert login.answer(refusal(first, "n1"), again := request(seq=2))
     assert sent(again) == [("r", "n1", "00000001")]
     for count in (2, 3):
-        login.dress(later := request("INVITE", call=f"call{count}"))
+        login.add_credentials(later := request("INVITE", call=f"call{count}"))
         assert sent(later) == [("r", "n1", f"0000000{count}")]
 
 
 def test_a_refused_password_is_not_sent_again() -> None:
-    login = Login(MUFASA)
+    login = DigestClient(MUFASA)
     assert login.answer(refusal(request(seq=1), "n1"), again := request(seq=2))
     assert not login.answer(refusal(again, "n2"), request(seq=3))
-    login.dress(later := request(seq=9))
+    login.add_credentials(later := request(seq=9))
     assert sent(later) == []
 
 
 def test_an_expired_nonce_is_replaced_and_a_server_that_always_says_so_is_left() -> None:
-    login = Login(MUFASA)
+    login = DigestClient(MUFASA)
     tries = 0
     for seq in range(1, 20):
         if not login.answer(refusal(request(seq=seq), f"n{seq}", stale=True), request(seq=seq + 1)):
@@ -116,17 +116,17 @@ def test_an_expired_nonce_is_replaced_and_a_server_that_always_says_so_is_left()
 
 
 def test_a_nonce_refused_in_advance_is_asked_for_anew_with_or_without_stale() -> None:
-    login = Login(MUFASA)
+    login = DigestClient(MUFASA)
     assert login.answer(refusal(request(seq=1), "n1"), request(seq=2))
     for seq in (10, 20, 30):
-        login.dress(early := request(seq=seq))
+        login.add_credentials(early := request(seq=seq))
         assert sent(early)
         assert login.answer(refusal(early, f"n{seq}"), again := request(seq=seq + 1))
         assert sent(again) == [("r", f"n{seq}", "00000001")]
 
 
 def test_a_proxy_and_a_server_are_both_answered() -> None:
-    login = Login(MUFASA)
+    login = DigestClient(MUFASA)
     assert login.answer(refusal(request("INVITE", 1), "p", realm="proxy", status=407), second := request("INVITE", 2))
     assert login.answer(refusal(second, "s", realm="server"), third := request("INVITE", 3))
     assert sent(third, "Proxy-Authorization") == [("proxy", "p", "00000002")]
@@ -136,19 +136,19 @@ def test_a_proxy_and_a_server_are_both_answered() -> None:
 
 @pytest.mark.parametrize("status", [200, 403, 486])
 def test_only_challenges_are_answered(status: int) -> None:
-    assert not Login(MUFASA).answer(respond(request(), status, tag="t"), request(seq=2))
+    assert not DigestClient(MUFASA).answer(respond(request(), status, tag="t"), request(seq=2))
 
 
 def test_a_challenge_that_cannot_be_answered_is_not() -> None:
     response = respond(request(), 401, tag="t", headers=[("WWW-Authenticate", "Basic realm=x")])
-    assert not Login(MUFASA).answer(response, request(seq=2))
+    assert not DigestClient(MUFASA).answer(response, request(seq=2))
 
 
 def test_a_server_that_invents_realms_fills_no_memory() -> None:
-    login = Login(MUFASA)
+    login = DigestClient(MUFASA)
     for i in range(1000):
         asked = request("INVITE", call=f"call{i}")
         assert login.answer(refusal(asked, "n", realm=f"realm{i}"), request("INVITE", 2, f"call{i}"))
-    login.dress(later := request(seq=9))
+    login.add_credentials(later := request(seq=9))
     assert len(sent(later)) == 4
     assert len(login._chains) <= 256

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from telephony.events import Blocked, Happening, Refused
+from telephony.events import SourceBlocked, SourceRefused, TelephonyEvent
 from telephony.sip import flood_guard as module
-from telephony.sip.flood_guard import Gate, Rates
+from telephony.sip.flood_guard import FloodGuard, Rates
 
 STRANGER, OTHER, CARRIER = "192.0.2.1", "198.51.100.7", "203.0.113.9"
 INVITE = (
@@ -17,178 +17,180 @@ BYE = INVITE.replace(b"INVITE", b"BYE")
 REINVITE = INVITE.replace(b"To: <sip:bot@h>", b"t :\r\n <sip:bot@h> ; TAG = x")
 
 
-def let_in(gate: Gate, host: str, per_s: float, seconds: float, data: bytes = INVITE, begin_s: float = 0.0) -> int:
+def let_in(
+    guard: FloodGuard, host: str, per_s: float, seconds: float, data: bytes = INVITE, begin_s: float = 0.0
+) -> int:
     """How many of a steady stream of messages are let in."""
     number = int(per_s * seconds)
-    return sum(gate.admits(host, begin_s + i / per_s, data) for i in range(number))
+    return sum(guard.admits(host, begin_s + i / per_s, data) for i in range(number))
 
 
 def test_one_source_may_use_the_whole_rate_while_nobody_else_wants_it() -> None:
-    gate = Gate(Rates(opening=300, opening_burst=600))
-    assert let_in(gate, STRANGER, 250, 60) == 250 * 60
+    guard = FloodGuard(Rates(opening=300, opening_burst=600))
+    assert let_in(guard, STRANGER, 250, 60) == 250 * 60
 
 
 def test_a_flood_is_cut_to_the_common_rate() -> None:
-    gate = Gate(Rates(opening=300, opening_burst=600))
-    passed = let_in(gate, STRANGER, 5000, 10)
+    guard = FloodGuard(Rates(opening=300, opening_burst=600))
+    passed = let_in(guard, STRANGER, 5000, 10)
     assert 300 * 10 <= passed <= 300 * 10 + 700
 
 
 def test_other_sources_have_their_share_during_a_flood() -> None:
-    gate = Gate(Rates(opening=300, opening_burst=600, share=50, share_burst=100))
-    let_in(gate, STRANGER, 5000, 2)
+    guard = FloodGuard(Rates(opening=300, opening_burst=600, share=50, share_burst=100))
+    let_in(guard, STRANGER, 5000, 2)
     passed = 0
     for i in range(5000):  # ten seconds of both
-        gate.admits(STRANGER, 2 + i / 500, INVITE)
+        guard.admits(STRANGER, 2 + i / 500, INVITE)
         if i % 25 == 0:
-            passed += gate.admits(OTHER, 2 + i / 500, INVITE)
+            passed += guard.admits(OTHER, 2 + i / 500, INVITE)
     assert passed == 200
 
 
 def test_a_flood_from_everywhere_leaves_room_for_sources_that_have_proved_themselves() -> None:
-    gate = Gate(Rates(opening=300, opening_burst=600))
-    gate.proved(OTHER, 0.0)
+    guard = FloodGuard(Rates(opening=300, opening_burst=600))
+    guard.proved(OTHER, 0.0)
     strangers = passed = new = 0
     for i in range(20_000):  # 2000 a second, each from an address of its own
-        strangers += gate.admits(f"10.{i >> 16}.{i >> 8 & 255}.{i & 255}", i / 2000, INVITE)
+        strangers += guard.admits(f"10.{i >> 16}.{i >> 8 & 255}.{i & 255}", i / 2000, INVITE)
         if i % 200 == 0:
-            passed += gate.admits(OTHER, i / 2000, INVITE)
-            new += gate.admits(f"11.0.{i >> 8 & 255}.{i & 255}", i / 2000, INVITE)
+            passed += guard.admits(OTHER, i / 2000, INVITE)
+            new += guard.admits(f"11.0.{i >> 8 & 255}.{i & 255}", i / 2000, INVITE)
     assert strangers < 300 * 10 + 600
     assert passed == 100
     assert new < 100
 
 
 def test_the_calls_of_a_flooding_source_go_on() -> None:
-    gate = Gate(Rates(opening=10, opening_burst=20))
+    guard = FloodGuard(Rates(opening=10, opening_burst=20))
     for i in range(5000):
-        gate.admits(STRANGER, i / 1000, INVITE)
+        guard.admits(STRANGER, i / 1000, INVITE)
     for data in (BYE, REINVITE, BYE.replace(b"BYE", b"ACK"), b"SIP/2.0 200 OK\r\n\r\n"):
-        assert gate.admits(STRANGER, 5.0, data)
-    assert gate.refused["rate"] > 4900
+        assert guard.admits(STRANGER, 5.0, data)
+    assert guard.refused["rate"] > 4900
 
 
 def test_messages_of_dialogs_are_bounded_too() -> None:
-    gate = Gate(Rates(following_share=400, following_share_burst=1000))
-    assert let_in(gate, STRANGER, 10_000, 1, BYE) <= 1400
+    guard = FloodGuard(Rates(following_share=400, following_share_burst=1000))
+    assert let_in(guard, STRANGER, 10_000, 1, BYE) <= 1400
 
 
 @pytest.mark.parametrize("networks", [["203.0.113.0/24"], [CARRIER], ["203.0.113.9/24", "2001:db8::/32"]])
 def test_a_carrier_passes_at_a_hundred_calls_a_second_during_a_flood(networks: list[str]) -> None:
-    gate = Gate(trusted=networks)
-    let_in(gate, STRANGER, 5000, 2)
-    assert let_in(gate, CARRIER, 100, 10, begin_s=2) == 1000
+    guard = FloodGuard(trusted=networks)
+    let_in(guard, STRANGER, 5000, 2)
+    assert let_in(guard, CARRIER, 100, 10, begin_s=2) == 1000
 
 
 def test_what_is_no_network_is_refused_and_changes_nothing() -> None:
-    gate = Gate(trusted=[CARRIER])
+    guard = FloodGuard(trusted=[CARRIER])
     with pytest.raises(ValueError, match="carrier"):
-        gate.trust(["carrier.example.com"])
-    let_in(gate, STRANGER, 5000, 2)
-    assert let_in(gate, CARRIER, 1000, 1, begin_s=2) == 1000
+        guard.trust(["carrier.example.com"])
+    let_in(guard, STRANGER, 5000, 2)
+    assert let_in(guard, CARRIER, 1000, 1, begin_s=2) == 1000
 
 
 @pytest.mark.parametrize("trusted", [[], [STRANGER]])
 def test_ten_wrong_digests_block_a_source_and_no_other(trusted: list[str]) -> None:
-    told: list[Happening] = []
-    gate = Gate(watch=told.append, trusted=trusted)
+    told: list[TelephonyEvent] = []
+    guard = FloodGuard(on_event=told.append, trusted=trusted)
     for i in range(1000):
-        if gate.admits(STRANGER, i / 100, INVITE):
-            gate.failed(STRANGER, i / 100)
-    assert gate.refused["blocked"] == 990
-    assert gate.admits(OTHER, 10.0, INVITE)
-    assert [(b.host, b.times) for b in gate.blocked(10.0)] == [(STRANGER, 1)]
-    assert Blocked(STRANGER, "wrong digests", 60.0) in told
-    assert gate.admits(STRANGER, 10.0, BYE), "its calls go on"
+        if guard.admits(STRANGER, i / 100, INVITE):
+            guard.failed(STRANGER, i / 100)
+    assert guard.refused["blocked"] == 990
+    assert guard.admits(OTHER, 10.0, INVITE)
+    assert [(b.host, b.times) for b in guard.blocked(10.0)] == [(STRANGER, 1)]
+    assert SourceBlocked(STRANGER, "wrong digests", 60.0) in told
+    assert guard.admits(STRANGER, 10.0, BYE), "its calls go on"
 
 
 def test_wrong_digests_that_anybody_could_have_sent_in_its_name_do_not_block_a_trunk() -> None:
-    gate = Gate(trusted=[CARRIER])
+    guard = FloodGuard(trusted=[CARRIER])
     for host in (CARRIER, STRANGER):
-        outright = [gate.failed(host, 0.0, certain=False) for _ in range(100)]
+        outright = [guard.failed(host, 0.0, certain=False) for _ in range(100)]
         assert outright == [False] * 9 + [True] * 91
-    assert gate.admits(CARRIER, 0.0, INVITE)
-    assert not gate.admits(STRANGER, 0.0, INVITE)
+    assert guard.admits(CARRIER, 0.0, INVITE)
+    assert not guard.admits(STRANGER, 0.0, INVITE)
 
 
 def test_wrong_digests_far_apart_block_nobody() -> None:
-    gate = Gate()
+    guard = FloodGuard()
     for hour in range(100):
         for _ in range(9):
-            gate.failed(STRANGER, hour * 3600.0)
-    assert gate.blocked(100 * 3600.0) == []
+            guard.failed(STRANGER, hour * 3600.0)
+    assert guard.blocked(100 * 3600.0) == []
 
 
 def test_each_block_is_longer_and_ends() -> None:
-    gate = Gate()
+    guard = FloodGuard()
     now_s, lengths = 0.0, []
     for _ in range(7):
-        while gate.admits(STRANGER, now_s, INVITE):
-            gate.failed(STRANGER, now_s)
-        until_s = gate.blocked(now_s)[0].until_s
+        while guard.admits(STRANGER, now_s, INVITE):
+            guard.failed(STRANGER, now_s)
+        until_s = guard.blocked(now_s)[0].until_s
         lengths.append(until_s - now_s)
-        assert not gate.admits(STRANGER, until_s - 1, INVITE)
+        assert not guard.admits(STRANGER, until_s - 1, INVITE)
         now_s = until_s + 1
-        assert gate.admits(STRANGER, now_s, INVITE)
+        assert guard.admits(STRANGER, now_s, INVITE)
     assert lengths == [60, 240, 960, 3840, 15_360, 61_440, 86_400]
 
 
 def test_an_operator_blocks_and_unblocks() -> None:
-    gate = Gate()
-    gate.block(STRANGER, 0.0, 3600)
-    assert not gate.admits(STRANGER, 3599.0, INVITE)
-    assert gate.unblock(STRANGER)
-    assert gate.admits(STRANGER, 3599.0, INVITE)
-    assert not gate.unblock(STRANGER)
+    guard = FloodGuard()
+    guard.block(STRANGER, 0.0, 3600)
+    assert not guard.admits(STRANGER, 3599.0, INVITE)
+    assert guard.unblock(STRANGER)
+    assert guard.admits(STRANGER, 3599.0, INVITE)
+    assert not guard.unblock(STRANGER)
 
 
 def test_a_scanner_is_stopped_at_its_tenth_packet_and_never_answered() -> None:
-    gate = Gate()
+    guard = FloodGuard()
     scan = INVITE.replace(b"INVITE", b"OPTIONS").replace(b"\r\n\r\n", b"\r\nUser-Agent: friendly-scanner\r\n\r\n")
-    assert not any(gate.admits(STRANGER, i / 100, scan) for i in range(100))
-    assert gate.refused == {"scanner": 10, "blocked": 90}
+    assert not any(guard.admits(STRANGER, i / 100, scan) for i in range(100))
+    assert guard.refused == {"scanner": 10, "blocked": 90}
 
 
 def test_an_ipv6_source_is_its_whole_network_and_a_mapped_address_is_its_ipv4_one() -> None:
-    gate = Gate()
+    guard = FloodGuard()
     for i in range(10):
-        gate.failed(f"2001:db8:1:2::{i:x}", 0.0)
-    assert not gate.admits("2001:db8:1:2:ffff::1", 0.0, INVITE)
-    assert gate.admits("2001:db8:1:3::1", 0.0, INVITE)
+        guard.failed(f"2001:db8:1:2::{i:x}", 0.0)
+    assert not guard.admits("2001:db8:1:2:ffff::1", 0.0, INVITE)
+    assert guard.admits("2001:db8:1:3::1", 0.0, INVITE)
     for _ in range(10):
-        gate.failed(f"::ffff:{STRANGER}", 0.0)
-    assert not gate.admits(STRANGER, 0.0, INVITE)
+        guard.failed(f"::ffff:{STRANGER}", 0.0)
+    assert not guard.admits(STRANGER, 0.0, INVITE)
 
 
 def test_memory_is_bounded_whatever_comes() -> None:
-    gate = Gate()
+    guard = FloodGuard()
     for i in range(30_000):
         host = f"10.{i >> 16}.{i >> 8 & 255}.{i & 255}"
-        gate.admits(host, i / 1000, INVITE)
-        gate.failed(host, i / 1000)
-        gate.block(f"11.{i >> 16}.{i >> 8 & 255}.{i & 255}", i / 1000)
-    assert len(gate._sources) <= module.MAX_SOURCES
-    assert len(gate._failures) <= module.MAX_SOURCES
-    assert len(gate._blocks) <= module.MAX_BLOCKS
+        guard.admits(host, i / 1000, INVITE)
+        guard.failed(host, i / 1000)
+        guard.block(f"11.{i >> 16}.{i >> 8 & 255}.{i & 255}", i / 1000)
+    assert len(guard._sources) <= module.MAX_SOURCES
+    assert len(guard._failures) <= module.MAX_SOURCES
+    assert len(guard._blocks) <= module.MAX_BLOCKS
 
 
 def test_refusals_are_counted_all_and_told_now_and_then() -> None:
-    told: list[Happening] = []
-    gate = Gate(Rates(opening=10, opening_burst=20), told.append)
-    let_in(gate, STRANGER, 1000, 60)
-    assert gate.refused["rate"] > 59_000
-    assert told == [Refused("rate", STRANGER)] * len(told)
+    told: list[TelephonyEvent] = []
+    guard = FloodGuard(Rates(opening=10, opening_burst=20), told.append)
+    let_in(guard, STRANGER, 1000, 60)
+    assert guard.refused["rate"] > 59_000
+    assert told == [SourceRefused("rate", STRANGER)] * len(told)
     assert 5 <= len(told) <= 7
 
 
 def test_while_the_loop_lags_strangers_open_little_and_those_who_proved_themselves_as_before() -> None:
-    told: list[Happening] = []
-    gate = Gate(Rates(strained=60, strained_burst=30), told.append, trusted=[CARRIER])
-    gate.proved("192.0.2.50", 0.0)
-    gate.strain(1.0)
-    strangers = sum(gate.admits(f"192.0.2.{n % 40}", 0.5, INVITE) for n in range(400))
+    told: list[TelephonyEvent] = []
+    guard = FloodGuard(Rates(strained=60, strained_burst=30), told.append, trusted=[CARRIER])
+    guard.proved("192.0.2.50", 0.0)
+    guard.strain(1.0)
+    strangers = sum(guard.admits(f"192.0.2.{n % 40}", 0.5, INVITE) for n in range(400))
     assert strangers == 30
-    assert all(gate.admits(host, 0.5, INVITE) for host in (CARRIER, "192.0.2.50") for _ in range(50))
-    assert gate.admits("192.0.2.1", 0.5, BYE), "what has begun goes on"
-    assert gate.refused["overload"] == 370 and Refused("overload", "192.0.2.1") in told
-    assert all(gate.admits("192.0.2.1", 1.0, INVITE) for _ in range(50))
+    assert all(guard.admits(host, 0.5, INVITE) for host in (CARRIER, "192.0.2.50") for _ in range(50))
+    assert guard.admits("192.0.2.1", 0.5, BYE), "what has begun goes on"
+    assert guard.refused["overload"] == 370 and SourceRefused("overload", "192.0.2.1") in told
+    assert all(guard.admits("192.0.2.1", 1.0, INVITE) for _ in range(50))

@@ -12,11 +12,11 @@ import dns.rdataclass
 import dns.rdatatype
 import pytest
 
-from telephony.sip import lookup, resolve
+from telephony.sip import dns_client, resolve
+from telephony.sip.failed_hops import MAX_PENALTIES, PENALTY_S, FailedHops
 from telephony.sip.hop import Hop
-from telephony.sip.hop_backoff import MAX_PENALTIES, PENALTY_S, Penalties
 from telephony.sip.message import parse_uri
-from telephony.sip.resolve import MAX_HOPS, Dns, Kind, Resolver
+from telephony.sip.resolve import MAX_HOPS, DnsClient, Kind, Resolver
 
 IPV4, IPV6 = socket.AF_INET, socket.AF_INET6
 
@@ -165,20 +165,20 @@ def test_weights_share_the_calls_and_priorities_order_them() -> None:
     ],
 )
 def test_nameservers_are_written_as_addresses_with_or_without_port(text: str, expected: tuple[str, int]) -> None:
-    assert lookup._nameserver(text) == expected
+    assert dns_client._nameserver(text) == expected
 
 
 @pytest.mark.parametrize("text", ["dns.example", "192.0.2.53:0", "192.0.2.53:x", ":53", ""])
 def test_other_nameservers_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is no nameserver"):
-        Dns([text])
+        DnsClient([text])
 
 
 async def test_the_hosts_file_comes_before_the_dns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hosts = tmp_path / "hosts"
     hosts.write_text("192.0.2.7 pbx PBX.example # ours\n2001:db8::7 pbx\nrubbish pbx\n")
-    monkeypatch.setattr(lookup, "HOSTS_FILE", hosts)
-    system = Dns()
+    monkeypatch.setattr(dns_client, "HOSTS_FILE", hosts)
+    system = DnsClient()
     assert [record.address for record in await system("pbx.example", "A")] == ["192.0.2.7"]
     assert [record.address for record in await system("pbx", "AAAA")] == ["2001:db8::7"]
     assert await system("pbx.example", "AAAA") == []
@@ -192,21 +192,21 @@ FIRST, SECOND = Hop("udp", "192.0.2.1", 5060), Hop("udp", "192.0.2.2", 5060)
 
 
 def test_a_hop_that_failed_is_last_for_a_while() -> None:
-    penalties = Penalties()
+    penalties = FailedHops()
     penalties.add(FIRST, 100.0)
     assert penalties.order([FIRST, SECOND], 101.0) == [SECOND, FIRST]
     assert penalties.order([FIRST, SECOND], 101.0 + PENALTY_S) == [FIRST, SECOND]
 
 
 def test_an_answer_lifts_the_penalty() -> None:
-    penalties = Penalties()
+    penalties = FailedHops()
     penalties.add(FIRST, 100.0)
     penalties.lift(FIRST)
     assert penalties.order([FIRST, SECOND], 101.0) == [FIRST, SECOND]
 
 
 def test_penalties_are_bounded_in_number_and_length() -> None:
-    penalties = Penalties()
+    penalties = FailedHops()
     for port in range(1, MAX_PENALTIES + 10):
         penalties.add(Hop("udp", "192.0.2.9", port), 0.0, 1e9)
     assert len(penalties._until_s) == MAX_PENALTIES

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from telephony.sip.tls import Context, Secured, TlsClient, TlsError, TlsServer, names_of, why
+from telephony.sip.tls import ReloadingContext, TlsClient, TlsError, TlsServer, TlsSession, names_of, why
 from tests.certificates import Authority
 
 
@@ -56,11 +56,11 @@ def test_the_common_name_counts_only_without_alternative_names(authority: Author
 )
 def test_a_certificate_speaks_for_the_whole_name_or_a_star_for_one_label(wanted: str, speaks: bool) -> None:
     names = ("carrier.example", "*.trunk.example.com", "*.com", "*.0.2.2", "192.0.2.1", "2001:db8::1")
-    assert Secured("TLSv1.3", "", True, names=names).speaks_for(wanted) is speaks
+    assert TlsSession("TLSv1.3", "", True, names=names).speaks_for(wanted) is speaks
 
 
 def test_no_old_tls_and_no_cipher_without_forward_secrecy(authority: Authority) -> None:
-    context = Context(TlsServer(*authority.issue("own"))).get(0)
+    context = ReloadingContext(TlsServer(*authority.issue("own"))).get(0)
     assert context.minimum_version == ssl.TLSVersion.TLSv1_2
     ciphers = [cipher["name"] for cipher in context.get_ciphers()]
     assert ciphers
@@ -70,19 +70,19 @@ def test_no_old_tls_and_no_cipher_without_forward_secrecy(authority: Authority) 
 
 def test_callers_are_asked_for_a_certificate_only_where_an_authority_is_named(authority: Authority) -> None:
     cert, key = authority.issue("own")
-    assert Context(TlsServer(cert, key)).get(0).verify_mode == ssl.CERT_NONE
-    assert Context(TlsServer(cert, key, authority.ca)).get(0).verify_mode == ssl.CERT_REQUIRED
+    assert ReloadingContext(TlsServer(cert, key)).get(0).verify_mode == ssl.CERT_NONE
+    assert ReloadingContext(TlsServer(cert, key, authority.ca)).get(0).verify_mode == ssl.CERT_REQUIRED
 
 
 def test_a_client_believes_the_system_or_its_own_authority_and_nobody_else(authority: Authority) -> None:
-    assert Context(TlsClient()).get(0).verify_mode == ssl.CERT_REQUIRED
-    assert len(Context(TlsClient(ca=authority.ca)).get(0).get_ca_certs()) == 1
-    assert Context(TlsClient(verify=False)).get(0).verify_mode == ssl.CERT_NONE
+    assert ReloadingContext(TlsClient()).get(0).verify_mode == ssl.CERT_REQUIRED
+    assert len(ReloadingContext(TlsClient(ca=authority.ca)).get(0).get_ca_certs()) == 1
+    assert ReloadingContext(TlsClient(verify=False)).get(0).verify_mode == ssl.CERT_NONE
 
 
 def test_new_files_are_taken_without_a_restart_and_broken_ones_are_not(authority: Authority) -> None:
     cert, key = authority.issue("renewed")
-    context = Context(TlsServer(cert, key))
+    context = ReloadingContext(TlsServer(cert, key))
     first = context.get(0.0)
     assert context.get(5.0) is first
     authority.issue("renewed")
@@ -109,7 +109,7 @@ def test_files_that_cannot_be_used_are_refused_in_words(authority: Authority, tm
         (TlsClient(ca=tmp_path / "none.pem"), "cannot be read"),
     ]:
         with pytest.raises(TlsError, match=words):
-            Context(settings).get(0)
+            ReloadingContext(settings).get(0)
 
 
 def test_a_key_with_a_passphrase_is_refused_and_nobody_is_asked_for_it(tmp_path: Path, authority: Authority) -> None:
@@ -120,7 +120,7 @@ def test_a_key_with_a_passphrase_is_refused_and_nobody_is_asked_for_it(tmp_path:
     locked = serialization.BestAvailableEncryption(b"secret")
     key.write_bytes(private.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, locked))
     with pytest.raises(TlsError, match="passphrase"):
-        Context(TlsServer(cert, key)).get(0)
+        ReloadingContext(TlsServer(cert, key)).get(0)
 
 
 @pytest.mark.parametrize(

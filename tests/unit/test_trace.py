@@ -6,7 +6,7 @@ import pytest
 
 from telephony import trace as module
 from telephony.sip.hop import Hop
-from telephony.trace import Trace, masked
+from telephony.trace import SipTrace, masked
 
 PEER = Hop("udp", "192.0.2.1", 5070)
 LOCAL = "198.51.100.2:5060"
@@ -30,7 +30,7 @@ OK = "SIP/2.0 200 OK"
 
 
 def test_the_messages_of_a_call_come_back_in_order_with_what_was_remarked() -> None:
-    trace = Trace(wall=Clock(), clock=Clock())
+    trace = SipTrace(wall=Clock(), clock=Clock())
     trace.note(False, PEER, LOCAL, message())
     trace.remark("c1", "SDP agreed: PCMA, 20 ms")
     trace.note(True, Hop("tls", "2001:db8::1", 5061), "[2001:db8::2]:5061", message(OK))
@@ -44,13 +44,13 @@ def test_the_messages_of_a_call_come_back_in_order_with_what_was_remarked() -> N
 
 @pytest.mark.parametrize("header", ["Call-ID: c1", "i:c1", "CALL-id  :\r\n  c1", "I :   c1  "])
 def test_a_call_is_found_however_its_call_id_is_written(header: str) -> None:
-    trace = Trace()
+    trace = SipTrace()
     trace.note(False, PEER, LOCAL, message(call=header))
     assert len(trace.of("c1")) == 1
 
 
 def test_calls_are_listed_with_the_latest_first() -> None:
-    trace = Trace(wall=Clock(), clock=Clock())
+    trace = SipTrace(wall=Clock(), clock=Clock())
     trace.note(False, PEER, LOCAL, message(call="Call-ID: old"))
     trace.note(True, PEER, LOCAL, message(OK, call="Call-ID: old"))
     trace.note(False, PEER, LOCAL, message("OPTIONS sip:bot@h SIP/2.0", call="Call-ID: new"))
@@ -73,7 +73,7 @@ def test_calls_are_listed_with_the_latest_first() -> None:
 )
 def test_secrets_are_masked_and_nothing_else_moves(secret: bytes, data: bytes) -> None:
     assert data.count(secret) == 1
-    trace = Trace()
+    trace = SipTrace()
     trace.note(False, PEER, LOCAL, data)
     (entry,) = trace.of("c1")
     assert secret not in entry.data
@@ -88,7 +88,7 @@ def test_what_is_no_secret_stays() -> None:
 
 
 def test_a_datagram_without_call_id_is_kept_apart_with_its_reason() -> None:
-    trace = Trace()
+    trace = SipTrace()
     trace.note(False, PEER, LOCAL, b"\x00\x01 nonsense")
     trace.refused(PEER, LOCAL, b"X" * 70_000, "400 Neither Request Nor Response")
     first, second = trace.malformed()
@@ -101,14 +101,14 @@ def test_a_datagram_without_call_id_is_kept_apart_with_its_reason() -> None:
 
 
 def test_a_message_that_was_refused_is_found_with_its_call() -> None:
-    trace = Trace()
+    trace = SipTrace()
     trace.refused(PEER, LOCAL, message(), "400 Malformed Via")
     (entry,) = trace.of("c1")
     assert (entry.data, entry.remark) == (message(), "400 Malformed Via")
 
 
 def test_a_flood_does_not_push_out_an_answered_call() -> None:
-    trace = Trace(limit=1 << 20)
+    trace = SipTrace(limit=1 << 20)
     trace.note(False, PEER, LOCAL, message(call="Call-ID: real"))
     trace.note(True, PEER, LOCAL, message(OK, call="Call-ID: real"))
     for i in range(10_000):
@@ -121,7 +121,7 @@ def test_a_flood_does_not_push_out_an_answered_call() -> None:
 
 
 def test_the_oldest_answered_calls_go_when_there_are_too_many() -> None:
-    trace = Trace(limit=1 << 20)
+    trace = SipTrace(limit=1 << 20)
     for i in range(5000):
         trace.note(False, PEER, LOCAL, message(call=f"Call-ID: {i}"))
         trace.note(True, PEER, LOCAL, message(OK, call=f"Call-ID: {i}"))
@@ -131,7 +131,7 @@ def test_the_oldest_answered_calls_go_when_there_are_too_many() -> None:
 
 
 def test_one_call_cannot_take_all_the_room_and_keeps_its_beginning() -> None:
-    trace = Trace(limit=16 << 20)
+    trace = SipTrace(limit=16 << 20)
     for i in range(5000):
         trace.note(False, PEER, LOCAL, message(more=f"X: {i}\r\n", body="y" * 1000))
     kept = trace.of("c1")
@@ -141,7 +141,7 @@ def test_one_call_cannot_take_all_the_room_and_keeps_its_beginning() -> None:
 
 
 def test_a_call_larger_than_the_whole_trace_is_bounded() -> None:
-    trace = Trace(limit=10_000)
+    trace = SipTrace(limit=10_000)
     for _ in range(100):
         trace.note(False, PEER, LOCAL, message(body="y" * 1000))
     assert trace.size <= module.MAX_CALL_BYTES + 2 * module.ENTRY_BYTES
@@ -149,7 +149,7 @@ def test_a_call_larger_than_the_whole_trace_is_bounded() -> None:
 
 def test_ten_thousand_calls_are_counted_exactly() -> None:
     """The sums agree with what is kept, after every kind of eviction."""
-    trace = Trace(limit=1 << 19)
+    trace = SipTrace(limit=1 << 19)
     for i in range(10_000):
         call = f"Call-ID: {i % 700}"
         trace.note(

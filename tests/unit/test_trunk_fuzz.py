@@ -11,7 +11,7 @@ from trunk_support import World, granting, saying
 from telephony.problems import SourceError
 from telephony.sip.hop import Hop
 from telephony.sip.message import Request, Response, SipError, encode, parse
-from telephony.trunk.identify import Callers
+from telephony.trunk.identify import TrunkMatcher
 from telephony.trunk.load import load_one
 from telephony.trunk.model import AcceptRegistrations, Trunk
 from telephony.trunk.registrar import Registrar
@@ -78,7 +78,7 @@ def test_a_registrar_gone_mad_neither_stops_nor_hurries_us() -> None:
 def test_mutated_registrations_of_a_phone_leave_no_more_than_its_devices() -> None:
     dice = random.Random(SEED)
     registrar, rules = Registrar(), AcceptRegistrations(max_contacts=3)
-    callers = Callers(
+    callers = TrunkMatcher(
         {
             "pbx": Trunk.model_validate({"name": "pbx", "users": {"ann": "x"}}),
             "acme": Trunk.model_validate({"name": "acme", "to": "a", "register": {"user": "1", "password": "x"}}),

@@ -8,12 +8,12 @@ import pytest
 
 from telephony.sip.hop import Hop
 from telephony.sip.message import Request, parse, parse_uri
-from telephony.trunk.caller_id import ANONYMOUS, Caller, allowed, dress
+from telephony.trunk.caller_id import ANONYMOUS, CallingParty, allowed, outgoing_identity
 from telephony.trunk.health import MISSES, Health
-from telephony.trunk.identify import Callers, token_of
-from telephony.trunk.limits import Limits, Refusal, Ticket
+from telephony.trunk.identify import TrunkMatcher, token_of
+from telephony.trunk.limits import ChannelLease, Limits, TrunkFull
 from telephony.trunk.model import Trunk
-from telephony.trunk.next_hops import find, request_uri, with_transport
+from telephony.trunk.next_hops import find_next_hops, request_uri, with_transport
 
 
 def trunk(name: str = "acme", **values: object) -> Trunk:
@@ -46,7 +46,7 @@ def found(
     addresses: Mapping[str, Mapping[str, frozenset[str]]] | None = None,
 ) -> str:
     source = Hop(protocol, host, port)  # type: ignore[arg-type]
-    callers = Callers({t.name: t for t in sorted(trunks, key=lambda t: t.name)})
+    callers = TrunkMatcher({t.name: t for t in sorted(trunks, key=lambda t: t.name)})
     for name, known in (addresses or {}).items():
         callers.learn(name, known)
     one = callers.find(source, request or invite(), registered)
@@ -132,7 +132,7 @@ def test_from_is_the_trunks_number_and_the_provider_is_told_who_asserts_it() -> 
         caller_id={"name": "Northwind", "asserted": True},
         headers={"X-A": "1"},
     )
-    worn = dress(one, Caller(), "192.0.2.20")
+    worn = outgoing_identity(one, CallingParty(), "192.0.2.20")
     assert worn.from_ == '"Northwind" <sip:+49301@sip.p.net>'
     assert worn.headers == (("P-Asserted-Identity", '"Northwind" <sip:+49301@sip.p.net>'), ("X-A", "1"))
     assert worn.credentials is not None
@@ -143,28 +143,28 @@ def test_from_is_the_trunks_number_and_the_provider_is_told_who_asserts_it() -> 
 
 def test_a_calls_own_number_goes_into_from_only() -> None:
     one = trunk(to="p.net", caller_id={"user": "+49301", "asserted": True})
-    worn = dress(one, Caller("+43155", "Ann"), "2001:db8::9")
+    worn = outgoing_identity(one, CallingParty("+43155", "Ann"), "2001:db8::9")
     assert worn.from_ == '"Ann" <sip:+43155@[2001:db8::9]>'
     assert worn.headers == (("P-Asserted-Identity", '"Ann" <sip:+49301@[2001:db8::9]>'),)
 
 
 def test_a_hidden_number_is_in_no_header_but_the_asserted_one() -> None:
     one = trunk(to="p.net", caller_id={"user": "+49301", "name": "Northwind"})
-    worn = dress(one, Caller(private=True), "192.0.2.20")
+    worn = outgoing_identity(one, CallingParty(private=True), "192.0.2.20")
     assert worn.from_ == ANONYMOUS
     assert worn.headers == (("P-Asserted-Identity", '"Northwind" <sip:+49301@192.0.2.20>'), ("Privacy", "id"))
 
 
 def test_a_login_without_registration_answers_challenges() -> None:
-    worn = dress(trunk(to="p.net", login={"user": "bot", "password": "x"}), Caller(), "192.0.2.20")
+    worn = outgoing_identity(trunk(to="p.net", login={"user": "bot", "password": "x"}), CallingParty(), "192.0.2.20")
     assert worn.credentials is not None and worn.credentials.username == "bot"
     assert worn.from_ == "<sip:voicebot@192.0.2.20>"
-    assert dress(None, Caller("a"), "192.0.2.20").from_ == "<sip:a@192.0.2.20>"
+    assert outgoing_identity(None, CallingParty("a"), "192.0.2.20").from_ == "<sip:a@192.0.2.20>"
 
 
 @pytest.mark.parametrize("evil", ['a"\r\nVia: x', "a>b", "a@b;tag=1", "\x00"])
 def test_no_name_or_number_makes_a_header(evil: str) -> None:
-    worn = dress(trunk(to="p.net"), Caller(evil, evil), "192.0.2.20")
+    worn = outgoing_identity(trunk(to="p.net"), CallingParty(evil, evil), "192.0.2.20")
     assert "\r" not in worn.from_ and "\n" not in worn.from_
     assert worn.from_.count("<") == 1 and worn.from_.endswith("@192.0.2.20>")
 
@@ -240,9 +240,9 @@ class Lookup:
 async def test_all_targets_are_ways_and_one_that_is_gone_is_left_out() -> None:
     lookup = Lookup()
     one = trunk(to=["a.net", "gone.net", "b.net"], transport="tls", tls={"name": "sbc.net"}, advertise="203.0.113.9")
-    ways, problem = await find(one, parse_uri("sip:1@acme"), lookup)
-    assert [str(way.uri) for way in ways] == ["sip:1@a.net", "sip:1@b.net"]
-    assert [way.hop for way in ways] == [
+    next_hops, problem = await find_next_hops(one, parse_uri("sip:1@acme"), lookup)
+    assert [str(next_hop.uri) for next_hop in next_hops] == ["sip:1@a.net", "sip:1@b.net"]
+    assert [next_hop.hop for next_hop in next_hops] == [
         Hop("tls", f"192.0.2.{n}", 5061, name="sbc.net", profile="acme", advertise="203.0.113.9") for n in (1, 3)
     ]
     assert lookup.asked[0] == ("sip:a.net;transport=tls", "acme", "sbc.net")
@@ -264,9 +264,9 @@ async def test_the_outbound_proxy_comes_first_then_the_service_route(
 ) -> None:
     lookup = Lookup()
     one = trunk(to="p.net", outbound_proxy=proxy) if proxy else trunk(to="p.net")
-    ways, _ = await find(one, parse_uri("sip:1@acme"), lookup, service_route)
+    next_hops, _ = await find_next_hops(one, parse_uri("sip:1@acme"), lookup, service_route)
     assert lookup.asked[0][0] == asked
-    assert ways[0].routes == routes
+    assert next_hops[0].routes == routes
 
 
 # ── limits and health ──
@@ -275,44 +275,44 @@ async def test_the_outbound_proxy_comes_first_then_the_service_route(
 def test_no_more_calls_than_the_trunk_has_lines() -> None:
     one, limits = trunk(to="a", max_calls=2), Limits()
     tickets = [limits.admit(one, 0.0) for _ in range(3)]
-    assert tickets[2] == Refusal(503, 5, "calls")
+    assert tickets[2] == TrunkFull(503, 5, "calls")
     first = tickets[0]
-    assert isinstance(first, Ticket)
+    assert isinstance(first, ChannelLease)
     first.release()
     first.release()
     assert limits.live == 1
-    assert isinstance(limits.admit(one, 0.0), Ticket)
-    assert limits.admit(trunk(to="a", max_calls=2, when_full=486), 0.0) == Refusal(486, None, "calls")
+    assert isinstance(limits.admit(one, 0.0), ChannelLease)
+    assert limits.admit(trunk(to="a", max_calls=2, when_full=486), 0.0) == TrunkFull(486, None, "calls")
 
 
 def test_live_calls_stay_counted_under_new_limits() -> None:
     limits = Limits()
     limits.admit(trunk(to="a"), 0.0)
-    assert isinstance(limits.admit(trunk(to="a", max_calls=1), 0.0), Refusal)
+    assert isinstance(limits.admit(trunk(to="a", max_calls=1), 0.0), TrunkFull)
     assert limits.live == 1
 
 
 def test_new_calls_come_a_seconds_worth_at_once_and_then_evenly() -> None:
     one, limits = trunk(to="a", max_new_per_s=5), Limits()
     at_once = [limits.admit(one, 100.0) for _ in range(7)]
-    assert [isinstance(answer, Ticket) for answer in at_once] == [True] * 5 + [False] * 2
-    assert at_once[5] == Refusal(503, 1, "calls-per-second")
-    later = [isinstance(limits.admit(one, 100.0 + n / 100), Ticket) for n in range(1, 1001)]
+    assert [isinstance(answer, ChannelLease) for answer in at_once] == [True] * 5 + [False] * 2
+    assert at_once[5] == TrunkFull(503, 1, "calls-per-second")
+    later = [isinstance(limits.admit(one, 100.0 + n / 100), ChannelLease) for n in range(1, 1001)]
     assert sum(later) == 50
 
 
 def test_less_than_one_call_a_second_says_when_to_come_back() -> None:
     one, limits = trunk(to="a", max_new_per_s=0.1), Limits()
-    assert isinstance(limits.admit(one, 0.0), Ticket)
-    assert limits.admit(one, 2.0) == Refusal(503, 8, "calls-per-second")
-    assert isinstance(limits.admit(one, 10.0), Ticket)
+    assert isinstance(limits.admit(one, 0.0), ChannelLease)
+    assert limits.admit(one, 2.0) == TrunkFull(503, 8, "calls-per-second")
+    assert isinstance(limits.admit(one, 10.0), ChannelLease)
 
 
 def test_a_refused_call_takes_no_place() -> None:
     one, limits = trunk(to="a", max_calls=1, max_new_per_s=1), Limits()
-    assert isinstance(limits.admit(one, 0.0), Ticket)
+    assert isinstance(limits.admit(one, 0.0), ChannelLease)
     for _ in range(10):
-        assert isinstance(limits.admit(one, 5.0), Refusal)
+        assert isinstance(limits.admit(one, 5.0), TrunkFull)
     assert limits.live == 1
 
 

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from telephony.call_policy import SessionTimer, Terms
+from telephony.call_policy import SessionTimerPolicy, Terms
 from telephony.problems import SourceError
 from telephony.trunk.load import load, load_one, signature
 from telephony.trunk.model import Trunk
@@ -70,7 +70,7 @@ def test_what_the_file_says_of_calls_becomes_their_terms(tmp_path: Path) -> None
     text = "to: pbx.example.net\ncodecs: [opus, PCMA]\nsrtp: sdes\nkeys: info\nptime_ms: 30\nreliable: required\n"
     text += "session_timer:\n  expires_s: 600\ncomfort_noise_dbov: null\nno_media_s: 8\nredirects: 2\nrefer_in: true\n"
     assert read(tmp_path, text).terms == Terms(
-        "acme", ("opus", "PCMA"), "sdes", "info", 30, SessionTimer(600), "required", None, 8.0, 2, True
+        "acme", ("opus", "PCMA"), "sdes", "info", 30, SessionTimerPolicy(600), "required", None, 8.0, 2, True
     )
     assert read(tmp_path, "to: pbx\nsession_timer: off\n").terms.timer.expires_s == 0
 
@@ -244,6 +244,6 @@ def test_the_documentation_names_every_field() -> None:
     from telephony.trunk import model
 
     text = (Path(__file__).parents[2] / "docs" / "trunks.md").read_text(encoding="utf-8")
-    sections = (model.Trunk, model.Register, model.Account, model.AcceptRegistrations, model.CallerId, model.Tls)
+    sections = (model.Trunk, model.Register, model.Account, model.AcceptRegistrations, model.CallerId, model.TrunkTls)
     names = {field.alias or name for section in sections for name, field in section.model_fields.items()}
     assert {name for name in names if f"`{name}`" not in text} == set()

@@ -7,7 +7,7 @@ import pytest
 from telephony.sip.hop import Hop
 from telephony.sip.message import Request, parse
 from telephony.trunk.model import AcceptRegistrations
-from telephony.trunk.registrar import Answer, Registrar
+from telephony.trunk.registrar import RegisterAnswer, Registrar
 
 HOME = Hop("udp", "203.0.113.50", 40123)
 RULES = AcceptRegistrations(max_contacts=2, min_expires_s=60, max_expires_s=600)
@@ -23,7 +23,7 @@ def register(
     user: str = "ann",
     source: Hop = HOME,
     now_s: float = 0.0,
-) -> Answer:
+) -> RegisterAnswer:
     head = [
         "REGISTER sip:pbx SIP/2.0",
         "Via: SIP/2.0/UDP 10.0.0.7;branch=z9hG4bK1",
@@ -39,12 +39,12 @@ def register(
     return registrar.register("pbx", "ann", RULES, request, source, now_s)
 
 
-def contacts(answer: Answer) -> list[str]:
+def contacts(answer: RegisterAnswer) -> list[str]:
     return [value for name, value in answer.headers if name == "Contact"]
 
 
 def targets(registrar: Registrar, now_s: float = 0.0) -> list[tuple[str, Hop]]:
-    return [(str(way.uri), way.hop) for way in registrar.ways("pbx", "ann", now_s)]
+    return [(str(next_hop.uri), next_hop.hop) for next_hop in registrar.next_hops("pbx", "ann", now_s)]
 
 
 def test_a_device_is_called_at_the_address_that_it_registered_from() -> None:
@@ -161,7 +161,7 @@ def test_the_path_of_proxies_on_the_way_becomes_the_route() -> None:
     registrar = Registrar()
     answer = register(registrar, "Path: <sip:edge.example;lr>", "Supported: path")
     assert ("Path", "<sip:edge.example;lr>") in answer.headers
-    assert registrar.ways("pbx", "ann", 0.0)[0].routes == ("<sip:edge.example;lr>",)
+    assert registrar.next_hops("pbx", "ann", 0.0)[0].routes == ("<sip:edge.example;lr>",)
 
 
 def test_users_who_left_the_trunk_file_are_forgotten() -> None:

@@ -10,15 +10,15 @@ from trunk_support import FIRST, OTHER, PASSWORD, SECOND, Headers, World, granti
 from telephony.sip.challenge import Challenger
 from telephony.sip.hop import Hop
 from telephony.sip.message import Request, Response, respond
-from telephony.trunk.binding import refresh_s
+from telephony.trunk.register_response import refresh_s
 from telephony.trunk.registration import (
     ATTEMPT_S,
     FIRST_WAIT_S,
     LONGEST_REFUSED_WAIT_S,
     LONGEST_WAIT_S,
     REFUSED_WAIT_S,
-    Ask,
-    Seen,
+    AddressMismatch,
+    SendRegister,
 )
 
 
@@ -266,11 +266,11 @@ def test_an_unregistered_one_is_over_at_once() -> None:
 
 
 def test_late_answers_of_given_up_attempts_change_nothing() -> None:
-    held: list[Ask] = []
+    held: list[SendRegister] = []
     world = World(lambda request, hop: None)
     real = world.ask
 
-    def ask(request: Ask) -> None:
+    def ask(request: SendRegister) -> None:
         held.append(request)
         real(request)
 
@@ -303,7 +303,7 @@ def test_being_seen_elsewhere_is_told_once() -> None:
     world.via = world.via.replace(";rport;", ";")
     world.start()
     world.run(100)
-    assert world.seen == [Seen("203.0.113.9", 41000, "10.0.0.5", 5060)]
+    assert world.seen == [AddressMismatch("203.0.113.9", 41000, "10.0.0.5", 5060)]
     same = World(granting(60))
     same.via = "SIP/2.0/UDP 10.0.0.5:5060;branch=z9hG4bK1;received=10.0.0.5;rport=5060"
     same.start()

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from telephony.events import Blocked, Happening, Refused
-from telephony.sip.digest import Credentials, Login
-from telephony.sip.flood_guard import Gate
+from telephony.events import SourceBlocked, SourceRefused, TelephonyEvent
+from telephony.sip.digest import Credentials, DigestClient
+from telephony.sip.flood_guard import FloodGuard
 from telephony.sip.hop import Hop
 from telephony.sip.message import Request, parse, parse_uri, respond
 from telephony.trunk.model import Trunk
-from telephony.trunk.registry import Answer, Caller, TrunkBook
+from telephony.trunk.registry import CallingParty, RegisterAnswer, TrunkRegistry
 
 HOME = Hop("udp", "198.51.100.7", 5060)
 PHONES = Trunk.model_validate({"name": "phones", "users": {"ann": "secret"}, "accept_registrations": {}})
@@ -34,18 +34,18 @@ def register(user: str, seq: int = 1) -> Request:
     return request
 
 
-def proven(book: TrunkBook, user: str, password: str, now_s: float | None = None) -> Answer:
+def proven(book: TrunkRegistry, user: str, password: str, now_s: float | None = None) -> RegisterAnswer:
     """Register with a digest, as a phone does it."""
     now_s = asyncio.get_running_loop().time() if now_s is None else now_s
     first = register(user)
     challenge = book.register(first, HOME, now_s)
     second = register(user, 2)
-    assert Login(Credentials(user, password)).answer(respond(first, 401, headers=challenge.headers), second)
+    assert DigestClient(Credentials(user, password)).answer(respond(first, 401, headers=challenge.headers), second)
     return book.register(second, HOME, now_s)
 
 
 async def test_a_phone_that_knows_its_password_is_registered_and_reached() -> None:
-    book = TrunkBook(trunks={"phones": PHONES})
+    book = TrunkRegistry(trunks={"phones": PHONES})
     answer = proven(book, "ann", "secret")
     assert answer.status == 200
     assert [(one.trunk, one.devices) for one in book.states()] == [("phones", 1)]
@@ -56,9 +56,9 @@ async def test_a_phone_that_knows_its_password_is_registered_and_reached() -> No
 
 async def test_known_and_unknown_users_get_the_same_answer() -> None:
     """Acceptance 12: nobody can find out who is a user here."""
-    book = TrunkBook(trunks={"phones": PHONES})
+    book = TrunkRegistry(trunks={"phones": PHONES})
 
-    def shape(answer: Answer) -> list[object]:
+    def shape(answer: RegisterAnswer) -> list[object]:
         names = [(name, len(value), value.partition("nonce")[0]) for name, value in answer.headers]
         return [answer.status, answer.reason, names]
 
@@ -69,27 +69,27 @@ async def test_known_and_unknown_users_get_the_same_answer() -> None:
 
 async def test_who_guesses_passwords_is_shut_out_after_ten() -> None:
     """Acceptance 11, for REGISTER."""
-    told: list[Happening] = []
-    gate = Gate(watch=told.append)
-    book = TrunkBook(trunks={"phones": PHONES}, gate=gate, watch=told.append)
+    told: list[TelephonyEvent] = []
+    guard = FloodGuard(on_event=told.append)
+    book = TrunkRegistry(trunks={"phones": PHONES}, guard=guard, on_event=told.append)
     for _ in range(10):
-        assert gate.admits(HOME.host, 0.0)
+        assert guard.admits(HOME.host, 0.0)
         proven(book, "ann", "guess", 0.0)
-    assert not gate.admits(HOME.host, 0.0) and gate.admits("198.51.100.8", 0.0)
-    assert sum(isinstance(one, Refused) and one.why == "digest" for one in told) == 10
-    assert sum(isinstance(one, Blocked) for one in told) == 1
+    assert not guard.admits(HOME.host, 0.0) and guard.admits("198.51.100.8", 0.0)
+    assert sum(isinstance(one, SourceRefused) and one.why == "digest" for one in told) == 10
+    assert sum(isinstance(one, SourceBlocked) for one in told) == 1
 
 
 async def test_a_trunk_that_takes_no_registrations_says_403() -> None:
     plain = Trunk.model_validate({"name": "acme", "peers": "198.51.100.0/24"})
-    assert TrunkBook(trunks={"acme": plain}).register(register("ann"), HOME, 0.0).status == 403
-    assert TrunkBook().register(register("ann"), HOME, 0.0).status == 403
+    assert TrunkRegistry(trunks={"acme": plain}).register(register("ann"), HOME, 0.0).status == 403
+    assert TrunkRegistry().register(register("ann"), HOME, 0.0).status == 403
 
 
 async def test_a_wrong_folder_leaves_the_book_as_it_was(tmp_path: Path) -> None:
     file = tmp_path / "acme.yaml"
     file.write_text("peers: 198.51.100.7\nmax_calls: 2\n")
-    book = TrunkBook(tmp_path)
+    book = TrunkRegistry(tmp_path)
     before = book.get("acme")
     assert before is not None and book.identify(HOME, register("x")) is before
     terms = book.terms(before)
@@ -109,5 +109,5 @@ async def test_a_wrong_folder_leaves_the_book_as_it_was(tmp_path: Path) -> None:
 
 async def test_before_the_start_nothing_can_be_called() -> None:
     with pytest.raises(OSError, match="not started"):
-        await TrunkBook().ways(None, parse_uri("sip:a@192.0.2.1"))
-    assert TrunkBook().dress(None, Caller("a"), HOME).from_ == "<sip:a@anonymous.invalid>"
+        await TrunkRegistry().next_hops(None, parse_uri("sip:a@192.0.2.1"))
+    assert TrunkRegistry().outgoing_identity(None, CallingParty("a"), HOME).from_ == "<sip:a@anonymous.invalid>"

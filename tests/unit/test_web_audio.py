@@ -11,8 +11,8 @@ import pytest
 from aiortc.mediastreams import MediaStreamError
 
 from telephony.leg import Pcm
-from telephony.webrtc.incoming import BLOCK, MAX_AHEAD_S, Decimator, Hearing, Packet, Reorder
-from telephony.webrtc.outgoing import FRAME_S, SETTLED_FRAMES, Encoder, OutgoingTrack, Pacer, Queue
+from telephony.webrtc.incoming_audio import BLOCK, MAX_AHEAD_S, Decimator, IncomingAudio, OpusPacket, ReorderBuffer
+from telephony.webrtc.outgoing_audio import FRAME_S, SETTLED_FRAMES, AudioQueue, OutgoingTrack, Pacer, TrackEncoder
 
 
 def tone(hz: float, seconds: float, rate_hz: int = 16000, level: float = 8000.0) -> Pcm:
@@ -23,13 +23,13 @@ def blocks(pcm: Pcm) -> list[Pcm]:
     return [pcm[i : i + BLOCK] for i in range(0, len(pcm) - BLOCK + 1, BLOCK)]
 
 
-def packets(pcm: Pcm, first: int = 0) -> list[Packet]:
-    encoder = Encoder()
-    return [Packet(1, (first + n) & 0xFFFF, 960 * n, encoder.encode(block)) for n, block in enumerate(blocks(pcm))]
+def packets(pcm: Pcm, first: int = 0) -> list[OpusPacket]:
+    encoder = TrackEncoder()
+    return [OpusPacket(1, (first + n) & 0xFFFF, 960 * n, encoder.encode(block)) for n, block in enumerate(blocks(pcm))]
 
 
-def hear(arrivals: list[Packet], hearing: Hearing | None = None) -> Pcm:
-    hearing = hearing or Hearing()
+def hear(arrivals: list[OpusPacket], hearing: IncomingAudio | None = None) -> Pcm:
+    hearing = hearing or IncomingAudio()
     heard = [block for n, packet in enumerate(arrivals) for block in hearing.add(packet, n * FRAME_S)]
     assert all(block.shape == (BLOCK,) and block.dtype == np.int16 for block in heard)
     return np.concatenate(heard) if heard else np.zeros(0, np.int16)
@@ -44,8 +44,8 @@ def power_at(pcm: Pcm, hz: float) -> float:
 
 
 def order(sequences: list[int]) -> list[int]:
-    reorder = Reorder()
-    return [due.sequence for sequence in sequences for due in reorder.add(Packet(1, sequence, 0, b""))]
+    reorder = ReorderBuffer()
+    return [due.sequence for sequence in sequences for due in reorder.add(OpusPacket(1, sequence, 0, b""))]
 
 
 def test_packets_in_order_pass_at_once() -> None:
@@ -61,8 +61,8 @@ def test_duplicates_and_late_packets_are_dropped() -> None:
 
 
 def test_a_lost_packet_holds_up_three_and_no_more() -> None:
-    reorder = Reorder()
-    due = [[p.sequence for p in reorder.add(Packet(1, s, 0, b""))] for s in (1, 2, 4, 5, 6, 7)]
+    reorder = ReorderBuffer()
+    due = [[p.sequence for p in reorder.add(OpusPacket(1, s, 0, b""))] for s in (1, 2, 4, 5, 6, 7)]
     assert due == [[1], [2], [], [], [4, 5, 6], [7]]
     assert reorder.lost == 1
 
@@ -72,17 +72,17 @@ def test_a_jump_is_a_new_beginning() -> None:
 
 
 def test_a_new_source_is_a_new_beginning() -> None:
-    reorder = Reorder()
-    reorder.add(Packet(1, 500, 0, b""))
-    assert [p.sequence for p in reorder.add(Packet(2, 490, 0, b""))] == [490]
+    reorder = ReorderBuffer()
+    reorder.add(OpusPacket(1, 500, 0, b""))
+    assert [p.sequence for p in reorder.add(OpusPacket(2, 490, 0, b""))] == [490]
 
 
 def test_random_arrivals_never_go_back_and_hold_little() -> None:
     rng = random.Random(3)
-    reorder = Reorder()
+    reorder = ReorderBuffer()
     last = -1
     for n in range(5000):
-        for due in reorder.add(Packet(1, min(max(n + rng.randint(-6, 6), 0), 4999), 0, b"")):
+        for due in reorder.add(OpusPacket(1, min(max(n + rng.randint(-6, 6), 0), 4999), 0, b"")):
             assert due.sequence > last
             last = due.sequence
         assert len(reorder._held) < 3
@@ -112,7 +112,7 @@ def test_a_pause_of_the_sender_is_silence_of_its_length() -> None:
 
 
 def test_what_is_no_opus_is_counted_and_the_call_goes_on() -> None:
-    hearing = Hearing()
+    hearing = IncomingAudio()
     good = packets(tone(300, 1.0))
     rng = random.Random(5)
     bad = [p._replace(payload=b"") if p.sequence % 2 else p._replace(payload=b"\xff" * 3) for p in good[:10]]
@@ -121,11 +121,11 @@ def test_what_is_no_opus_is_counted_and_the_call_goes_on() -> None:
     assert power_at(heard[-8000:], 300) > 0.3
     for n in range(2000):
         payload = rng.randbytes(rng.randint(0, 300))
-        hearing.add(Packet(rng.randint(0, 2), rng.randrange(65536), rng.getrandbits(32), payload), 2 + n * FRAME_S)
+        hearing.add(OpusPacket(rng.randint(0, 2), rng.randrange(65536), rng.getrandbits(32), payload), 2 + n * FRAME_S)
 
 
 def test_a_flood_is_dropped_before_it_is_decoded() -> None:
-    hearing = Hearing()
+    hearing = IncomingAudio()
     sent = packets(tone(300, 1.0))
     flood = [p._replace(sequence=n, timestamp=960 * n) for n, p in enumerate(sent * 10)]
     heard = sum(len(block) for packet in flood for block in hearing.add(packet, 0.0))
@@ -149,7 +149,7 @@ def test_the_decimator_passes_speech_and_stops_what_would_fold(hz: float, low: f
 
 
 def test_the_queue_gives_what_was_put_in() -> None:
-    queue, pcm = Queue(), np.arange(1000, dtype=np.int16)
+    queue, pcm = AudioQueue(), np.arange(1000, dtype=np.int16)
     for start, end in ((0, 7), (7, 7), (7, 600), (600, 1000)):
         queue.put(pcm[start:end])
     taken = [queue.take(320) for _ in range(5)]
@@ -189,12 +189,12 @@ def test_a_stall_is_left_out_and_not_sent_in_a_burst() -> None:
 
 
 def test_silence_settles_to_one_packet() -> None:
-    encoder = Encoder()
+    encoder = TrackEncoder()
     empty = np.zeros(0, np.int16)
     encoder.encode(tone(440, 0.02))
     silence = [encoder.encode(empty) for _ in range(SETTLED_FRAMES + 20)]
     assert len(set(silence[SETTLED_FRAMES:])) == 1
-    assert not np.abs(hear([Packet(1, n, 960 * n, p) for n, p in enumerate(silence[SETTLED_FRAMES:])])).max() > 30
+    assert not np.abs(hear([OpusPacket(1, n, 960 * n, p) for n, p in enumerate(silence[SETTLED_FRAMES:])])).max() > 30
 
 
 class Clock:
@@ -226,7 +226,7 @@ async def test_a_flush_is_silent_from_the_next_frame() -> None:
     sent = [await track.recv() for _ in range(20)]
     assert track.queue.clear() == 5 * 16000 - 20 * BLOCK
     sent += [await track.recv() for _ in range(30)]
-    heard = hear([Packet(1, n, packet.pts, bytes(packet)) for n, packet in enumerate(sent)])
+    heard = hear([OpusPacket(1, n, packet.pts, bytes(packet)) for n, packet in enumerate(sent)])
     assert np.abs(heard[: 20 * BLOCK]).max() > 5000
     assert np.abs(heard[23 * BLOCK :]).max() < 200
     assert track.played_samples == 20 * BLOCK

@@ -9,7 +9,14 @@ from telephony.sip.digest import Credentials
 from telephony.sip.hop import Hop
 from telephony.sip.message import Request, Response, read_head, respond
 from telephony.trunk.model import Register
-from telephony.trunk.registration import Ask, Find, Output, Registration, Seen, Told
+from telephony.trunk.registration import (
+    AddressMismatch,
+    LookUpRegistrar,
+    Output,
+    Registration,
+    SendRegister,
+    StateChanged,
+)
 
 Headers = list[tuple[str, str]]
 Serve = Callable[[Request, Hop], Response | str | None]
@@ -42,7 +49,7 @@ class World:
         self.hops = hops or {"sip:a.example": [FIRST]}
         self.now_s = 0.0
         self.told: list[tuple[float, str]] = []
-        self.seen: list[Seen] = []
+        self.seen: list[AddressMismatch] = []
         self.asked: list[tuple[float, Hop, Request]] = []
         own = Register.model_validate({"user": "bot", "password": PASSWORD, "expires_s": 600, **settings})
         credentials = Credentials("bot", PASSWORD)
@@ -62,17 +69,17 @@ class World:
     def do(self, outputs: list[Output]) -> None:
         for output in outputs:
             match output:
-                case Told(state, _):
+                case StateChanged(state, _):
                     self.told.append((self.now_s, state))
-                case Seen():
+                case AddressMismatch():
                     self.seen.append(output)
-                case Find(attempt, registrar):
+                case LookUpRegistrar(attempt, registrar):
                     hops = self.hops[registrar]
                     self.do(self.registration.found(attempt, hops, "" if hops else "no such name", self.now_s))
-                case Ask():
+                case SendRegister():
                     self.ask(output)
 
-    def ask(self, ask: Ask) -> None:
+    def ask(self, ask: SendRegister) -> None:
         request = ask.request
         request.headers.set("Via", self.via)
         request.headers.set("Contact", "<sip:bot@10.0.0.5:5060;line=77>")

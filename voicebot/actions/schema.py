@@ -5,18 +5,14 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
+
+from telephony.yamlfile import Section
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")  # RFC 9110 section 5.6.2: a header's name
 _CHANGES = re.compile(r"\s*(insert|update|delete|replace|merge|truncate)\b", re.IGNORECASE)
 _OWN_HEADERS = {"host", "content-length", "transfer-encoding", "connection", "idempotency-key"}
-
-
-class Section(BaseModel):
-    """Base of all sections: unknown keys are errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class HttpSpec(Section):

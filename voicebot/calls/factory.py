@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 from telephony.agent import IncomingCall
 from telephony.leg import Leg, LegError
-from telephony.routing.rules import Decision
+from telephony.routing.rules import RouteDecision
 from telephony.webrtc.leg import WebRtcLeg
 from voicebot import log
 from voicebot.calls.reporter import CallFacts, CallReporter
@@ -44,7 +44,7 @@ class CallFactory:
         self._services, self._flows, self._default = services, flows, default
         self._journal, self._pages, self._remember = journal, pages, remember
 
-    async def incoming(self, incoming: IncomingCall, decision: Decision) -> None:
+    async def incoming(self, incoming: IncomingCall, decision: RouteDecision) -> None:
         """Answer a call from the phone and run it, by what its route says."""
         try:
             leg = await incoming.answer()

@@ -11,7 +11,7 @@ from typing import TypeVar
 from telephony.routing.rules import Router
 from telephony.sip.message import parse_uri
 from telephony.trunk.load import load as load_trunks
-from telephony.trunk.registry import TrunkBook
+from telephony.trunk.registry import TrunkRegistry
 from voicebot import config as configuration
 from voicebot import models
 from voicebot.actions.catalog import Catalog
@@ -81,7 +81,7 @@ def _telephone(config: Config, path: Path) -> list[Problem]:
     found: list[Problem] = []
     folder, file = config.sip.trunks, config.sip.routes
     trunks = {} if folder is None else _try(found, lambda: load_trunks(folder)) or {}
-    book = TrunkBook(trunks=trunks)
+    book = TrunkRegistry(trunks=trunks)
     for name, uri in config.handover.targets.items():
         parsed = parse_uri(uri)
         trunk = book.of_uri(parsed)

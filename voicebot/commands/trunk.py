@@ -13,17 +13,17 @@ from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Any
 
-from telephony.doctor import ladder, legs, page, pcap, story
-from telephony.doctor.check import check
+from telephony.doctor import call_trace, ladder, ladder_page, message_sequence, pcap
+from telephony.doctor.call_trace import CallTrace
+from telephony.doctor.examined_server import ExaminedServer
 from telephony.doctor.findings import Finding, sound, to_json
-from telephony.doctor.legs import CallTrace
 from telephony.doctor.probe import Probe
 from telephony.doctor.selftest import Selftest
-from telephony.doctor.site import Site
-from telephony.routing.facts import CallFacts
-from telephony.routing.hours import zone_of
-from telephony.routing.rules import Decision, Router
-from telephony.sip.sockets import Listening
+from telephony.doctor.trunk_check import check
+from telephony.routing.call_facts import CallFacts
+from telephony.routing.opening_hours import zone_of
+from telephony.routing.rules import RouteDecision, Router
+from telephony.sip.listen_sockets import ListenConfig
 from telephony.sip.tls import TlsServer
 from telephony.trunk.load import load
 from telephony.trunk.model import Trunk
@@ -125,7 +125,7 @@ def _selftest(args: argparse.Namespace) -> int:
     found = asyncio.run(test.run())
     status = _report(args, found, "the trunk carries sound and keys" if sound(found) else "")
     if args.ladder and not args.json:
-        print(f"\n{ladder.text(story.tell(test.trace))}", end="")
+        print(f"\n{ladder.text(message_sequence.read_sequence(test.trace))}", end="")
     if args.pcap is not None:
         args.pcap.write_bytes(pcap.write(test.trace))
     return status
@@ -170,12 +170,12 @@ def _state(args: argparse.Namespace) -> int:
 
 def _ladder(args: argparse.Namespace) -> int:
     trace = _fetch(args)
-    told = story.tell(trace)
+    told = message_sequence.read_sequence(trace)
     if args.html is not None:
-        args.html.write_text(page.page(told), encoding="utf-8")
+        args.html.write_text(ladder_page.page(told), encoding="utf-8")
         print(f"{args.html}: {len(told.steps)} messages")
     else:
-        print(json.dumps(legs.to_json(trace)) if args.json else ladder.text(told), end="")
+        print(json.dumps(call_trace.to_json(trace)) if args.json else ladder.text(told), end="")
     return 0 if told.steps else 1
 
 
@@ -215,13 +215,13 @@ def _config(args: argparse.Namespace) -> Config:
     return configuration.load(args.config)
 
 
-def _site(args: argparse.Namespace) -> Site:
+def _site(args: argparse.Namespace) -> ExaminedServer:
     config = _config(args)
     sip = config.sip
     tls = TlsServer(sip.tls.cert, sip.tls.key, sip.tls.clients) if sip.tls is not None else None
     tls_port = sip.tls.port if sip.tls is not None else 0
-    return Site(
-        listening=Listening(sip.addresses, sip.port, sip.advertise, tls, tls_port, tuple(sip.nameservers)),
+    return ExaminedServer(
+        listening=ListenConfig(sip.addresses, sip.port, sip.advertise, tls, tls_port, tuple(sip.nameservers)),
         trunks=getattr(args, "folder", None) or args.trunks or sip.trunks,
         routes=args.routes or sip.routes,
         rtp=(config.rtp.first_port, config.rtp.last_port),
@@ -231,7 +231,7 @@ def _site(args: argparse.Namespace) -> Site:
     )
 
 
-def _trunk(site: Site, name: str) -> Trunk:
+def _trunk(site: ExaminedServer, name: str) -> Trunk:
     trunks = load(site.trunks) if site.trunks is not None else {}
     if name not in trunks:
         raise VoicebotError(f"there is no trunk {name!r}", f"there are: {', '.join(trunks) or 'none; give --trunks'}")
@@ -256,14 +256,14 @@ def _time(text: str | None, zone: tzinfo) -> datetime:
     return time if time.tzinfo is not None else time.replace(tzinfo=zone)
 
 
-def _decision(decision: Decision) -> str:
+def _decision(decision: RouteDecision) -> str:
     lines = [str(outcome) for outcome in decision.why]
     lines += [f"→ {decision.target} (rule {decision.rule})", "", "the dialog sees:"]
     lines += [f"  {name} = {json.dumps(value, ensure_ascii=False)}" for name, value in decision.variables.items()]
     return "\n".join(lines)
 
 
-def _decision_json(decision: Decision) -> dict[str, object]:
+def _decision_json(decision: RouteDecision) -> dict[str, object]:
     tried = [{"rule": o.rule, "line": o.line, "matched": o.matched, "words": o.words} for o in decision.why]
     target = {"kind": decision.target.kind, "value": decision.target.value}
     return {"rule": decision.rule, "target": target, "variables": decision.variables, "why": tried}
@@ -272,7 +272,7 @@ def _decision_json(decision: Decision) -> dict[str, object]:
 def _fetch(args: argparse.Namespace) -> CallTrace:
     """A call's messages from the running server."""
     try:
-        return legs.from_json(_ask(args, f"trace/{urllib.parse.quote(args.call, safe='')}"))
+        return call_trace.from_json(_ask(args, f"trace/{urllib.parse.quote(args.call, safe='')}"))
     except urllib.error.HTTPError as error:
         raise VoicebotError(f"the server knows no call {args.call!r}", "`voicebot calls` lists them; old ones are "
                             "forgotten when the server needs the memory, or was restarted") from error  # fmt: skip

@@ -16,21 +16,21 @@ from typing import Any
 
 from telephony.agent import AgentConfig, IncomingCall, UserAgent
 from telephony.call.dialog.sipleg import SipLeg
-from telephony.doctor.legs import CallTrace
-from telephony.doctor.rtp import packets
-from telephony.events import Blocked, Happening, Over, Refused, SetUp, TrunkState
+from telephony.doctor.call_trace import CallTrace
+from telephony.doctor.rtp_capture import packets
+from telephony.events import CallEnded, CallSetUp, SourceBlocked, SourceRefused, TelephonyEvent, TrunkStateChanged
 from telephony.leg import Leg
 from telephony.media.engine import MediaEngine
 from telephony.media.stats import MediaStats
 from telephony.problems import Problem, SourceError
-from telephony.routing.facts import CallFacts
+from telephony.routing.call_facts import CallFacts
 from telephony.routing.lint import lint
-from telephony.routing.rules import Decision, Router
-from telephony.sip.flood_guard import Block, Gate
+from telephony.routing.rules import RouteDecision, Router
+from telephony.sip.flood_guard import Block, FloodGuard
 from telephony.sip.tls import TlsServer
-from telephony.trace import Trace
+from telephony.trace import SipTrace
 from telephony.trunk.model import Trunk
-from telephony.trunk.registry import TrunkBook
+from telephony.trunk.registry import TrunkRegistry
 from voicebot import log
 from voicebot.config import Config
 from voicebot.journal import metrics
@@ -59,7 +59,7 @@ class Edge:
     """
 
     def __init__(
-        self, config: Config, media: MediaEngine, on_call: Callable[[IncomingCall, Decision], Awaitable[None]]
+        self, config: Config, media: MediaEngine, on_call: Callable[[IncomingCall, RouteDecision], Awaitable[None]]
     ) -> None:
         sip = config.sip
         self._config = config
@@ -68,9 +68,9 @@ class Edge:
         self._captured: OrderedDict[str, SipLeg] = OrderedDict()
         self._looked_s = 0.0
         self._changed_ns = 0
-        self.trace = Trace(int(sip.trace_mb * 1_000_000)) if sip.trace_mb else None
-        self.gate = Gate(watch=count)
-        self.trunks = TrunkBook(sip.trunks, gate=self.gate, watch=count)
+        self.trace = SipTrace(int(sip.trace_mb * 1_000_000)) if sip.trace_mb else None
+        self.guard = FloodGuard(on_event=count)
+        self.trunks = TrunkRegistry(sip.trunks, guard=self.guard, on_event=count)
         self.router = self._read_routes()
         tls = None if sip.tls is None else TlsServer(sip.tls.cert, sip.tls.key, sip.tls.clients)
         agent = AgentConfig(
@@ -85,10 +85,10 @@ class Edge:
             open=sip.takes_strangers,
         )
         self.agent = UserAgent(
-            agent, media, self._ring, trunks=self.trunks, gate=self.gate, trace=self.trace, watch=count
+            agent, media, self._ring, trunks=self.trunks, guard=self.guard, trace=self.trace, on_event=count
         )
 
-    def decide(self, incoming: IncomingCall, now: datetime) -> Decision:
+    def decide(self, incoming: IncomingCall, now: datetime) -> RouteDecision:
         """Which rule takes a call, and what the dialog is told about it."""
         trunk = incoming.trunk
         facts = CallFacts(
@@ -142,14 +142,14 @@ class Edge:
         now_s = asyncio.get_running_loop().time()
         return {
             "trunks": [dataclasses.asdict(standing) for standing in self.trunks.states()],
-            "blocked": [_shown(block, now_s) for block in self.gate.blocked(now_s)],
-            "refused": dict(self.gate.refused),
+            "blocked": [_shown(block, now_s) for block in self.guard.blocked(now_s)],
+            "refused": dict(self.guard.refused),
             "calls": self.agent.active_calls,
         }
 
     def unblock(self, host: str) -> bool:
         """Let a blocked address in again. False when it was not blocked, or is no address."""
-        return self.gate.unblock(host)
+        return self.guard.unblock(host)
 
     # ── the file of routes ──
 
@@ -208,22 +208,22 @@ def _changed_ns(path: Path) -> int:
         return 0
 
 
-def count(happening: Happening) -> None:
+def count(event: TelephonyEvent) -> None:
     """Write one happening down in the metrics."""
-    match happening:
-        case SetUp(trunk, incoming, status, seconds):
+    match event:
+        case CallSetUp(trunk, incoming, status, seconds):
             direction = "in" if incoming else "out"
             metrics.sip_calls.labels(trunk or NO_TRUNK, direction, str(status)).inc()
             if 200 <= status < 300:
                 metrics.sip_setup.labels(trunk or NO_TRUNK, direction).observe(seconds)
-        case Over(trunk=trunk, why=why, media=media):
+        case CallEnded(trunk=trunk, why=why, media=media):
             metrics.sip_over.labels(trunk or NO_TRUNK, why if why in _ENDS else "failed").inc()
             _count_media(trunk or NO_TRUNK, media)
-        case Refused(why, _, trunk):
+        case SourceRefused(why, _, trunk):
             metrics.sip_refused.labels(trunk or NO_TRUNK, why).inc()
-        case Blocked(seconds=seconds) if seconds:
+        case SourceBlocked(seconds=seconds) if seconds:
             metrics.sip_blocked.inc()
-        case TrunkState(trunk, state):
+        case TrunkStateChanged(trunk, state):
             if state in ("up", "down", "unknown"):
                 metrics.trunk_up.labels(trunk).set({"up": 1, "down": 0, "unknown": -1}[state])
             else:

@@ -1,4 +1,4 @@
-"""Sample rates: 16 kHz legs come down to 8 kHz as they arrive, finished utterances go up to 16 kHz."""
+"""Levels and silence of audio as it is heard, and finished utterances brought to the engines' 16 kHz."""
 
 from __future__ import annotations
 
@@ -8,36 +8,9 @@ from numpy.typing import NDArray
 
 from telephony.leg import Pcm
 
-_TAPS = 31
 FRAME = 80
 """10 ms at 8 000 Hz."""
 BELOW_LOUDEST_DB = 30.0
-
-
-def _half_band() -> NDArray[np.float32]:
-    """Windowed-sinc low pass at a quarter of the input rate (Kaiser, about 50 dB), odd and symmetric."""
-    n = np.arange(_TAPS) - _TAPS // 2
-    taps = np.sinc(n / 2) * np.kaiser(_TAPS, 5.0)
-    return np.asarray(taps / taps.sum(), np.float32)
-
-
-class Halver:
-    """16 000 → 8 000 Hz in blocks of any length; delays by 15 samples (1 ms), where soxr's stream holds 64 ms."""
-
-    def __init__(self) -> None:
-        self._taps = _half_band()
-        self._tail = np.zeros(_TAPS - 1, np.float32)
-        self._odd = 0
-
-    def __call__(self, pcm: Pcm) -> Pcm:
-        """(n,) int16 at 16 000 Hz → about (n/2,) int16 at 8 000 Hz."""
-        if not pcm.size:
-            return pcm
-        joined = np.concatenate([self._tail, pcm.astype(np.float32)])
-        self._tail = joined[-(_TAPS - 1) :]
-        low = np.convolve(joined, self._taps, "valid")[self._odd :: 2]
-        self._odd = (self._odd + pcm.size) % 2
-        return np.clip(np.rint(low), -32768, 32767).astype(np.int16)
 
 
 def level_db(pcm: Pcm) -> float:

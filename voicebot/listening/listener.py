@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from telephony.leg import Pcm
+from telephony.media.resample import Halver
 from voicebot.asr import rejection
 from voicebot.asr.engine import Transcript
 from voicebot.asr.pool import Job, Pool
@@ -65,12 +66,12 @@ class Listener:
         """Told what the turn is if it is over now, in its pauses; None when the caller goes on."""
         self._on_close = on_close
         self._clock = clock
-        self._halve = audio.Halver() if rate_hz == 16000 else None
+        self._halve = Halver() if rate_hz == 16000 else None
         self._stream = vad.open(self._on_probability)
         self._machine = TurnMachine(timing)
         self._expect = Expect()
         self._echo = EchoReference()
-        self._halve_played = audio.Halver() if rate_hz == 16000 else None
+        self._halve_played = Halver() if rate_hz == 16000 else None
         self._kept = np.zeros(0, np.int16)
         self._kept_from = 0
         self._voice_end = 0

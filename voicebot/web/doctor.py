@@ -11,9 +11,9 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
-from telephony.doctor import legs, page
-from telephony.doctor.legs import CallTrace
-from telephony.doctor.story import tell
+from telephony.doctor import call_trace, ladder_page
+from telephony.doctor.call_trace import CallTrace
+from telephony.doctor.message_sequence import read_sequence
 
 MAX_CALL_CHARS = 256
 
@@ -47,12 +47,12 @@ class Doctor:
         ]
 
     async def _trace(self, request: web.Request) -> web.Response:
-        return web.json_response(legs.to_json(self._find(request)), headers={"Cache-Control": "no-store"})
+        return web.json_response(call_trace.to_json(self._find(request)), headers={"Cache-Control": "no-store"})
 
     async def _ladder(self, request: web.Request) -> web.Response:
-        text = page.page(tell(self._find(request)))
+        text = ladder_page.page(read_sequence(self._find(request)))
         response = web.Response(text=text, content_type="text/html", headers={"Cache-Control": "no-store"})
-        response.headers["Content-Security-Policy"] = page.CONTENT_POLICY
+        response.headers["Content-Security-Policy"] = ladder_page.CONTENT_POLICY
         return response
 
     async def _state(self, request: web.Request) -> web.Response:

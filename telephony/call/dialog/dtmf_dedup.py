@@ -9,17 +9,17 @@ TWICE_S = 0.3
 """So far apart may the two reports of one key be."""
 MAX_OPEN = 32
 
-Way = Literal["media", "info"]
+DtmfPath = Literal["media", "info"]
 
 
-class Keypad:
+class DtmfDedup:
     """Of one call. Some phones report each key by telephone event (or as a tone) and by INFO."""
 
     def __init__(self) -> None:
-        self._open: deque[tuple[float, str, Way]] = deque(maxlen=MAX_OPEN)
+        self._open: deque[tuple[float, str, DtmfPath]] = deque(maxlen=MAX_OPEN)
         """Reports that have not been matched by one of the other way."""
 
-    def is_new(self, key: str, way: Way, now_s: float) -> bool:
+    def is_new(self, key: str, way: DtmfPath, now_s: float) -> bool:
         """Whether this report is a key press of its own: not the same key that has just come the other way."""
         while self._open and now_s - self._open[0][0] > TWICE_S:
             self._open.popleft()

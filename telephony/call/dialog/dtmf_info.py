@@ -14,7 +14,7 @@ from collections.abc import Callable
 from ...leg import LegError
 from ...sip.message import Request, SipError
 from ..capabilities import Headers
-from .requests import InDialog
+from .requests import DialogRequests
 
 RELAY_TYPE = "application/dtmf-relay"
 DTMF_TYPE = "application/dtmf"
@@ -62,16 +62,16 @@ def keys_of(request: Request) -> str:
     return keys
 
 
-class InfoKeys:
+class DtmfInfoSender:
     """Presses keys by INFO, one after the other.
 
     Args:
-        talk: the dialog.
+        requests: the dialog.
         otherwise: presses keys another way, when the peer takes no INFO.
     """
 
-    def __init__(self, talk: InDialog, otherwise: Callable[[str], None]) -> None:
-        self._talk = talk
+    def __init__(self, requests: DialogRequests, otherwise: Callable[[str], None]) -> None:
+        self._requests = requests
         self._otherwise = otherwise
         self._queue: deque[str] = deque()
         self._type = RELAY_TYPE
@@ -113,7 +113,7 @@ class InfoKeys:
         for _ in range(2):
             relay = self._type == RELAY_TYPE
             body = f"Signal={key}\r\nDuration={DURATION_MS}\r\n" if relay else key
-            response = await self._talk.request("INFO", body=body.encode(), content_type=self._type)
+            response = await self._requests.request("INFO", body=body.encode(), content_type=self._type)
             if response.code != 415 or not relay:
                 return response.code < 300
             self._type = DTMF_TYPE

@@ -7,10 +7,10 @@ import asyncio
 from ...leg import AudioHandler, DtmfHandler, Pcm
 from ...media.session import MediaSession
 from ...media.stats import MediaStats
-from .dtmf_dedup import Keypad, Way
+from .dtmf_dedup import DtmfDedup, DtmfPath
 
 
-class Voice:
+class MediaLeg:
     """See `telephony.leg.Leg`.
 
     Args:
@@ -21,14 +21,14 @@ class Voice:
         self.media = media
         self.on_dtmf: DtmfHandler | None = media.on_dtmf
         """Gets each key pressed, in RTP or by INFO."""
-        self._keypad = Keypad()
+        self._keypad = DtmfDedup()
         media.on_dtmf = lambda key: self._heard(key, "media")
 
-    def heard_by_info(self, key: str) -> None:
+    def on_info_key(self, key: str) -> None:
         """A key was pressed by INFO; it may come in RTP as well."""
         self._heard(key, "info")
 
-    def _heard(self, key: str, way: Way) -> None:
+    def _heard(self, key: str, way: DtmfPath) -> None:
         if self._keypad.is_new(key, way, asyncio.get_running_loop().time()) and self.on_dtmf is not None:
             self.on_dtmf(key)
 

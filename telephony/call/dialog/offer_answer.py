@@ -16,7 +16,7 @@ from ...sip.message import Request, Response, SipError
 from ...sip.transaction import Transaction
 from ...sip.transaction_tables import T1_S, T2_S, TIMEOUT_S
 from ..capabilities import SDP_TYPE, capabilities
-from .requests import InDialog, Sent
+from .requests import DialogRequests, SentRequest
 from .session_timer import SessionTimer
 
 MAX_TRIES = 5
@@ -43,11 +43,16 @@ class _Unacknowledged:
     """A 2xx of ours that has had no ACK yet: sent again and again (RFC 3261 section 13.3.1.4)."""
 
     def __init__(
-        self, talk: InDialog, transaction: Transaction, response: Response, offered: bool, on_none: Callable[[], None]
+        self,
+        requests: DialogRequests,
+        transaction: Transaction,
+        response: Response,
+        offered: bool,
+        on_none: Callable[[], None],
     ) -> None:
         self.offered = offered
         """The response carries our offer; its answer comes in the ACK."""
-        self._talk = talk
+        self._requests = requests
         self._transaction = transaction
         self._response = response
         self._on_none = on_none
@@ -60,7 +65,7 @@ class _Unacknowledged:
         if self._left_s <= 0:
             self._on_none()
             return
-        self._talk.endpoint.respond(self._transaction, self._response)
+        self._requests.endpoint.respond(self._transaction, self._response)
         self._interval_s = min(2 * self._interval_s, T2_S)
         self._timer = asyncio.get_running_loop().call_later(min(self._interval_s, self._left_s), self._again)
 
@@ -68,11 +73,11 @@ class _Unacknowledged:
         self._timer.cancel()
 
 
-class Offers:
+class OfferAnswer:
     """Of one dialog.
 
     Args:
-        talk: the dialog.
+        requests: the dialog.
         negotiation: its media.
         timer: its session timer; each 2xx settles it anew.
         on_refreshed: called after each of them.
@@ -81,7 +86,7 @@ class Offers:
 
     def __init__(
         self,
-        talk: InDialog,
+        requests: DialogRequests,
         negotiation: Negotiation,
         timer: SessionTimer,
         on_refreshed: Callable[[], None],
@@ -89,7 +94,7 @@ class Offers:
     ) -> None:
         self.confirmed = False
         """The first 2xx has had its ACK."""
-        self._talk = talk
+        self._requests = requests
         self._negotiation = negotiation
         self._timer = timer
         self._on_refreshed = on_refreshed
@@ -140,14 +145,14 @@ class Offers:
             body = negotiation.answer(request.body)
         elif body is None:  # late offer (RFC 3261 section 13.2.1): ours goes out now, the answer comes in the ACK
             body = negotiation.offer() if invite else b""
-        more = [("Contact", self._talk.contact()), *capabilities(), *headers]
+        more = [("Contact", self._requests.contact()), *capabilities(), *headers]
         more += [("Record-Route", value) for value in request.headers.getlist("Record-Route")]
         more += self._timer.response_headers(request, _now())
-        response = self._talk.reply(transaction, 200, headers=more, body=body)
+        response = self._requests.reply(transaction, 200, headers=more, body=body)
         if invite:
             seq = request.head.seq
             waiting = _Unacknowledged(
-                self._talk, transaction, response, negotiation.offering, lambda: self._no_ack(seq)
+                self._requests, transaction, response, negotiation.offering, lambda: self._no_ack(seq)
             )
             self._unacknowledged[seq] = waiting
             self._note()
@@ -155,7 +160,7 @@ class Offers:
 
     def on_offer(self, transaction: Transaction, request: Request, source: Hop) -> None:
         """A re-INVITE or UPDATE."""
-        dialog = self._talk.dialog
+        dialog = self._requests.dialog
         target, hop = dialog.target, dialog.hop
         try:
             if self._refused(transaction, request):
@@ -166,13 +171,13 @@ class Offers:
         except SdpError as error:
             dialog.target, dialog.hop, self._negotiation.source_host = target, hop, hop.host
             warning = [("Warning", f'399 voicebot "{str(error).translate(_QUOTES)}"')]
-            self._talk.reply(transaction, error.status, headers=warning)
+            self._requests.reply(transaction, error.status, headers=warning)
         except SipError as error:
-            self._talk.reply(transaction, error.status, error.reason)
+            self._requests.reply(transaction, error.status, error.reason)
 
     def _refused(self, transaction: Transaction, request: Request) -> bool:
         """Turn down what comes at a wrong moment or in a wrong form. Raises SipError."""
-        reply, invite = self._talk.reply, request.method == "INVITE"
+        reply, invite = self._requests.reply, request.method == "INVITE"
         offers = bool(request.body) or invite
         kind = (request.headers.get("Content-Type") or "").partition(";")[0].strip().lower()
         short = self._timer.refusal(request)
@@ -195,7 +200,7 @@ class Offers:
             return
         waiting.stop()
         first, self.confirmed = not self.confirmed, True
-        if waiting.offered and not self._talk.over:
+        if waiting.offered and not self._requests.over:
             try:
                 self._negotiation.accept(request.body)
             except SdpError as error:
@@ -220,7 +225,7 @@ class Offers:
 
         Raises LegError with the peer's status, 408 when it did not make up its mind, 481 when the call is over.
         """
-        if "UPDATE" not in self._talk.dialog.allows:
+        if "UPDATE" not in self._requests.dialog.allows:
             method = "INVITE"
         await self._carry(method, lambda _: self._negotiation.offer(direction))
 
@@ -229,22 +234,22 @@ class Offers:
 
         Raises LegError as `change` does.
         """
-        method: Method = "UPDATE" if "UPDATE" in self._talk.dialog.allows else "INVITE"
+        method: Method = "UPDATE" if "UPDATE" in self._requests.dialog.allows else "INVITE"
         await self._carry(method, lambda now: self._negotiation.again() if now == "INVITE" else b"")
 
     async def _carry(self, method: Method, describe: Callable[[Method], bytes]) -> None:
         async with self._turn:
             for _ in range(MAX_TRIES):
-                while not self._talk.over and not self._quiet.is_set():
+                while not self._requests.over and not self._quiet.is_set():
                     await self._quiet.wait()
-                if self._talk.over:
+                if self._requests.over:
                     raise LegError(481, "The Call Is Over")
                 response = await self._try(method, describe(method))
                 status = response.code
                 if status < 300:
                     return
                 if status == 491:
-                    await asyncio.sleep(back_off_s(self._talk.dialog.owner))
+                    await asyncio.sleep(back_off_s(self._requests.dialog.owner))
                 elif status == 500 and response.headers.get("Retry-After"):
                     await asyncio.sleep(_wait_s(response.headers["Retry-After"]))
                 elif method == "UPDATE" and status in (405, 501):
@@ -268,16 +273,16 @@ class Offers:
             if isinstance(event, Response) and event.code < 200:
                 ringing = True
             elif isinstance(event, Response) and event.code < 300 and ack is not None:
-                self._talk.ack_again(ack)
+                self._requests.ack_again(ack)
             else:
                 if isinstance(event, Response) and event.code < 300 and method == "INVITE":
-                    ack = self._talk.ack(event.head.seq, invite=sent.request)
+                    ack = self._requests.ack(event.head.seq, invite=sent.request)
                 self._finish(event, done)
 
         headers = [*capabilities(), *self._timer.request_headers()]
         self._ours = method
         self._note()
-        sent = self._talk.send(method, on_event, headers, body)
+        sent = self._requests.send(method, on_event, headers, body)
         try:
             return await self._wait(sent, done, lambda: ringing)
         except LegError:
@@ -286,14 +291,14 @@ class Offers:
                 self._end_ours()
             raise
 
-    async def _wait(self, sent: Sent, done: asyncio.Future[Response], ringing: Callable[[], bool]) -> Response:
+    async def _wait(self, sent: SentRequest, done: asyncio.Future[Response], ringing: Callable[[], bool]) -> Response:
         try:
             async with asyncio.timeout(PATIENCE_S):
                 return await asyncio.shield(done)
         except TimeoutError:
             if sent.request.method != "INVITE" or not ringing():
                 raise LegError(408, "No Answer") from None
-        self._talk.cancel(sent)
+        self._requests.cancel(sent)
         try:
             async with asyncio.timeout(CANCEL_PATIENCE_S):
                 return await asyncio.shield(done)
@@ -309,7 +314,7 @@ class Offers:
             done.set_exception(LegError(event, "No Answer" if event == 408 else "Unreachable"))
             return
         try:
-            if event.code < 300 and not self._talk.over:
+            if event.code < 300 and not self._requests.over:
                 self._take(event)
             done.set_result(event)
         except SdpError as error:
@@ -319,7 +324,7 @@ class Offers:
     def _take(self, response: Response) -> None:
         """A 2xx to a request of ours. Raises SdpError when its answer cannot be used."""
         try:
-            self._talk.dialog.refresh(response)
+            self._requests.dialog.refresh(response)
         except SipError as error:
             log.warning("a Contact that cannot be used; the old one stays", extra={"why": str(error)})
         self._timer.answered(response, _now())
@@ -335,7 +340,7 @@ class Offers:
 
     def _note(self) -> None:
         """Whether a change of ours may begin (RFC 3261 section 14.1)."""
-        if self._talk.over or (self._ours is None and not self._unacknowledged):
+        if self._requests.over or (self._ours is None and not self._unacknowledged):
             self._quiet.set()
         else:
             self._quiet.clear()

@@ -20,19 +20,19 @@ from ...sip.message import Request, Response, SipError, parse_uri
 from ...sip.replaces import Replaces
 from ...sip.transaction import Transaction
 from ..capabilities import Headers
-from .requests import InDialog, Sent
+from .requests import DialogRequests, SentRequest
 
 NOTIFY_PATIENCE_S = 40.0
 """How long the peer may leave open what became of the transfer."""
 _FRAGMENT = re.compile(rb"\s*SIP/2\.0 ([1-6][0-9]{2})(?: ([^\r\n]{0,200}))?", re.IGNORECASE)
 
 OnProgress = Callable[[int, str], None]
-Elsewhere = Callable[[URI], URI | None]
+ReferTarget = Callable[[URI], URI | None]
 """Where our peer may be sent, in words that it understands; None: it may not be sent there."""
 
 
 @dataclass(frozen=True, slots=True)
-class Transferred:
+class TransferResult:
     """A transfer that has worked, as far as the peer says."""
 
     status: int
@@ -45,7 +45,7 @@ def replaces_of(dialog: Dialog) -> Replaces:
     return Replaces(dialog.call_id, dialog.remote_tag or "0", dialog.local_tag)
 
 
-def destination(candidates: Sequence[str], elsewhere: Elsewhere) -> str:
+def destination(candidates: Sequence[str], elsewhere: ReferTarget) -> str:
     """The first of the candidates that the peer may be sent to.
 
     Raises ValueError for a URI that cannot be called, or that brings headers of its own; LegError 403 when it may be
@@ -70,15 +70,15 @@ def refer_to(uri: str, replaces: Dialog | None) -> str:
     return f"<{uri}>" if replaces is None else f"<{uri}?Replaces={quote(str(replaces_of(replaces)), safe='')}>"
 
 
-class Transfers:
+class ReferSender:
     """The transfers of one dialog, one at a time."""
 
-    def __init__(self, talk: InDialog) -> None:
-        self._talk = talk
-        self._sent: Sent | None = None
+    def __init__(self, requests: DialogRequests) -> None:
+        self._requests = requests
+        self._sent: SentRequest | None = None
         self.accepted = False
         """The peer has taken a transfer on, and not told yet how it went."""
-        self._result: asyncio.Future[Transferred] | None = None
+        self._result: asyncio.Future[TransferResult] | None = None
         self._on_progress: OnProgress | None = None
         self._any = False
 
@@ -90,7 +90,7 @@ class Transfers:
         on_progress: OnProgress | None = None,
         subscribe: bool = True,
         patience_s: float = NOTIFY_PATIENCE_S,
-    ) -> Transferred:
+    ) -> TransferResult:
         """Ask the peer to call `uri`, in the place of `replaces`, and wait until it has or has not.
 
         Args:
@@ -106,15 +106,15 @@ class Transfers:
         target = refer_to(uri, replaces)
         if self._result is not None:
             raise LegError(491, "A Transfer Is Going On")
-        if self._talk.over:
+        if self._requests.over:
             raise LegError(481, "The Call Is Over")
-        referrer = NameAddr.parse(self._talk.dialog.local).uri
+        referrer = NameAddr.parse(self._requests.dialog.local).uri
         headers: Headers = [("Refer-To", target), ("Referred-By", f"<{referrer}>")]
         if not subscribe:
             headers += [("Refer-Sub", "false"), ("Supported", "norefersub")]
         self._result = asyncio.get_running_loop().create_future()
         self._on_progress, self._any = on_progress, True
-        self._sent = self._talk.send("REFER", self._on_answer, headers)
+        self._sent = self._requests.send("REFER", self._on_answer, headers)
         try:
             async with asyncio.timeout(patience_s):
                 return await self._result
@@ -138,18 +138,18 @@ class Transfers:
         """A NOTIFY of this dialog."""
         package, _, rest = (request.headers.get("Event") or "").partition(";")
         if package.strip().lower() != "refer":
-            self._talk.reply(transaction, 489, "Bad Event", [("Allow-Events", "refer")])
+            self._requests.reply(transaction, 489, "Bad Event", [("Allow-Events", "refer")])
             return
         if not self._any or not self._ours(rest):
-            self._talk.reply(transaction, 481)
+            self._requests.reply(transaction, 481)
             return
         fragment = _FRAGMENT.match(request.body)
         kind = (request.headers.get("Content-Type") or "").partition(";")[0].strip().lower()
         if request.body and (fragment is None or kind != "message/sipfrag"):
             status = 415 if kind != "message/sipfrag" else 400
-            self._talk.reply(transaction, status, headers=[("Accept", "message/sipfrag")])
+            self._requests.reply(transaction, status, headers=[("Accept", "message/sipfrag")])
             return
-        self._talk.reply(transaction, 200)
+        self._requests.reply(transaction, 200)
         if fragment is not None:
             self._heard(int(fragment[1]), (fragment[2] or b"").decode("utf-8", "replace"))
         state = (request.headers.get("Subscription-State") or "").partition(";")[0].strip().lower()
@@ -181,7 +181,7 @@ class Transfers:
 
     def _succeed(self, status: int, reason: str) -> None:
         if self._result is not None and not self._result.done():
-            self._result.set_result(Transferred(status, reason))
+            self._result.set_result(TransferResult(status, reason))
 
     def _fail(self, status: int, reason: str) -> None:
         self.accepted = False

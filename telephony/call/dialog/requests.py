@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from ...leg import LegError
 from ...sip.dialog import Dialog, cancel_of
-from ...sip.digest import Login
+from ...sip.digest import DigestClient
 from ...sip.endpoint import Endpoint
 from ...sip.hop import with_room
 from ...sip.message import Request, Response, encode, read_head, respond
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 Listener = Callable[[Response | int], None]
 
 
-class Sent:
+class SentRequest:
     """A request of ours on its way. `request` is its latest try: a challenge brings another."""
 
     def __init__(self, request: Request, listener: Listener) -> None:
@@ -40,7 +40,7 @@ class Sent:
         self.transaction: Transaction | None = None
 
 
-class InDialog:
+class DialogRequests:
     """One dialog on one endpoint.
 
     Args:
@@ -51,7 +51,7 @@ class InDialog:
     """
 
     def __init__(
-        self, endpoint: Endpoint, dialog: Dialog, on_gone: Callable[[str], None], login: Login | None = None
+        self, endpoint: Endpoint, dialog: Dialog, on_gone: Callable[[str], None], login: DigestClient | None = None
     ) -> None:
         self.endpoint = endpoint
         self.dialog = dialog
@@ -75,7 +75,7 @@ class InDialog:
         headers: Sequence[tuple[str, str]] = (),
         body: bytes = b"",
         content_type: str = SDP_TYPE,
-    ) -> Sent:
+    ) -> SentRequest:
         """Send a request; `listener` gets every response (a 2xx to INVITE as often as it comes), or a status.
 
         Challenges are answered on the way.
@@ -87,8 +87,8 @@ class InDialog:
             more.append(("Content-Type", content_type))
         request = self._compose(method, more, body)
         if self._login is not None:
-            self._login.dress(request)
-        sent = Sent(request, listener)
+            self._login.add_credentials(request)
+        sent = SentRequest(request, listener)
         self._dispatch(sent)
         return sent
 
@@ -138,7 +138,7 @@ class InDialog:
         """The 2xx came once more."""
         self.endpoint.send_ack(ack, self.dialog.next_hop())
 
-    def cancel(self, sent: Sent) -> None:
+    def cancel(self, sent: SentRequest) -> None:
         """Cancel an INVITE of ours that got a provisional response; one that is not even answered then is forgotten."""
         if sent.transaction is not None:
             self.endpoint.request(cancel_of(sent.request), sent.transaction.hop, None)
@@ -158,7 +158,7 @@ class InDialog:
             request.headers.add(name, value)
         return request
 
-    def _dispatch(self, sent: Sent) -> None:
+    def _dispatch(self, sent: SentRequest) -> None:
         """What is too large for a datagram goes by TCP, where the peer's address means the peer."""
         hop, request = self.dialog.next_hop(), sent.request
         roomy = with_room(hop, len(encode(request)))
@@ -169,7 +169,7 @@ class InDialog:
             request.head = read_head(request.headers)
         sent.transaction = self.endpoint.request(sent.request, hop, lambda event: self._on_event(sent, event))
 
-    def _on_event(self, sent: Sent, event: Response | int) -> None:
+    def _on_event(self, sent: SentRequest, event: Response | int) -> None:
         if event == 503 and sent.enlarged:
             self._no_tcp = True
             sent.request = self._renewed(sent.request)
@@ -182,7 +182,7 @@ class InDialog:
         if status in (408, 481) and not self.over and sent.request.method not in _NO_USE_OF_THE_CALL:
             self._on_gone(f"failed: {status} to our {sent.request.method}")
 
-    def _again(self, sent: Sent, response: Response) -> bool:
+    def _again(self, sent: SentRequest, response: Response) -> bool:
         """Answer a challenge with the same request under a new number (RFC 3261 section 22.2)."""
         refused = sent.request
         if self._login is None or sent.tries >= MAX_CHALLENGES or (self.over and refused.method != "BYE"):

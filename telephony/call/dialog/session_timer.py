@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from ...call_policy import SessionTimer as Wish
+from ...call_policy import SessionTimerPolicy
 from ...sip.grammar import parse_params
 from ...sip.message import Request, Response, SipError
 from ..capabilities import Headers
@@ -28,16 +28,16 @@ class SessionTimer:
     """The session timer of one dialog.
 
     Args:
-        wish: of the call's terms.
+        policy: of the call's terms.
     """
 
-    def __init__(self, wish: Wish) -> None:
+    def __init__(self, policy: SessionTimerPolicy) -> None:
         self.interval_s = 0
         """Agreed; 0 while there is no session timer."""
         self.ours = False
         """It is we who refresh."""
-        self._wish = wish
-        self._min_s = wish.min_s
+        self._policy = policy
+        self._min_s = policy.min_s
         self._since_s = 0.0
         self._refresh_s = 0.0
 
@@ -45,7 +45,7 @@ class SessionTimer:
 
     def request_headers(self) -> Headers:
         """For an INVITE or UPDATE of ours, the first one (section 7.1) or a later one (section 7.4)."""
-        asked_s = self.interval_s or self._wish.expires_s
+        asked_s = self.interval_s or self._policy.expires_s
         if not asked_s:
             return []
         role = f";refresher={'uac' if self.ours else 'uas'}" if self.interval_s else ""
@@ -55,7 +55,7 @@ class SessionTimer:
     def raised(self, response: Response) -> bool:
         """Take in a 422 (section 7.3). Returns whether another try, with `request_headers` anew, makes sense."""
         wanted = _seconds(response.headers.get("Min-SE"))
-        if wanted is None or wanted <= max(self._min_s, self.interval_s or self._wish.expires_s):
+        if wanted is None or wanted <= max(self._min_s, self.interval_s or self._policy.expires_s):
             return False
         self._min_s = wanted
         return True
@@ -76,25 +76,25 @@ class SessionTimer:
         seconds, _ = _read(value)
         if value is not None and seconds is None:
             raise SipError(400, "Malformed Session-Expires")
-        if seconds is None or seconds >= self._wish.min_s or not _knows_timers(request):
+        if seconds is None or seconds >= self._policy.min_s or not _knows_timers(request):
             return None
-        return [("Min-SE", str(self._wish.min_s))]
+        return [("Min-SE", str(self._policy.min_s))]
 
     def response_headers(self, request: Request, now_s: float) -> Headers:
         """For our 2xx, which starts the timer (section 9, table 2). To be called when it goes out, and only then."""
         knows = _knows_timers(request)
         asked_s, role = _read(request.headers.get("Session-Expires"))
-        if asked_s is not None and asked_s < self._wish.min_s:
+        if asked_s is not None and asked_s < self._policy.min_s:
             asked_s = None  # a proxy's, and too short to follow
-        wished_s = self.interval_s or self._wish.expires_s
+        wished_s = self.interval_s or self._policy.expires_s
         if asked_s is None and not (knows and wished_s):
             self._start(0, False, now_s)
             return []
-        least_s = max(self._wish.min_s, _seconds(request.headers.get("Min-SE")) or 0)
+        least_s = max(self._policy.min_s, _seconds(request.headers.get("Min-SE")) or 0)
         if asked_s is None:
             seconds = max(wished_s, least_s)
         else:  # never more than was asked for
-            seconds = min(asked_s, max(self._wish.expires_s or asked_s, least_s))
+            seconds = min(asked_s, max(self._policy.expires_s or asked_s, least_s))
         refresher: Role = "uas"
         if knows and asked_s is not None:
             refresher = role or "uac"

@@ -1,8 +1,8 @@
 """An answered SIP call as a `telephony.leg.Leg`: its dialog, its media, and what either side does to it.
 
-What happens inside the dialog is done by the parts of a `conversation`: `indialog` sends and answers requests, `offers`
-does re-INVITE and UPDATE, `session_timer` knows when to refresh, `info` presses keys, `transfer` and `referral` send
-somebody elsewhere.
+What happens inside the dialog is done by the parts of an `InviteUsage`: `requests` sends and answers requests,
+`offer_answer` does re-INVITE and UPDATE, `session_timer` knows when to refresh, `dtmf_info` presses keys, `refer_out`
+and `refer_in` send somebody elsewhere.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from ...leg import LegError
 from ...media.session import MediaSession
 from ...sdp.negotiation import Negotiation, SdpError
 from ...sip.dialog import Dialog, key_of
-from ...sip.digest import Login
+from ...sip.digest import DigestClient
 from ...sip.endpoint import Endpoint
 from ...sip.grammar import is_token
 from ...sip.hop import Hop
 from ...sip.message import Request, Response, SipError
-from ...sip.reason import Reason
-from ...sip.reason import read as read_reasons
+from ...sip.reason_header import Reason
+from ...sip.reason_header import read as read_reasons
 from ...sip.transaction import Transaction
-from .media_leg import Voice
+from .media_leg import MediaLeg
 from .offer_answer import Method
 from .refer_in import OnRefer
-from .refer_out import NOTIFY_PATIENCE_S, OnProgress, Transferred, destination
-from .requests import InDialog
+from .refer_out import NOTIFY_PATIENCE_S, OnProgress, TransferResult, destination
+from .requests import DialogRequests
 from .session_timer import SessionTimer
-from .termination import REPLACED, Ending, reason_of
-from .usage import Conversation
+from .termination import REPLACED, Termination, reason_of
+from .usage import InviteUsage
 
 BYE_PATIENCE_S = 2.0
 """How long `hang_up` waits for the peer to confirm; the BYE is retransmitted longer than that by itself."""
@@ -44,11 +44,11 @@ _OWN_METHODS = frozenset({"INVITE", "ACK", "BYE", "CANCEL", "PRACK"})
 
 log = logging.getLogger(__name__)
 
-Elsewhere = Callable[[str, URI], URI | None]
+TransferTarget = Callable[[str, URI], URI | None]
 """Where the peer on the trunk of that name ("" for none) may be sent, see `Trunks.elsewhere`."""
 
 
-class SipLeg(Voice):
+class SipLeg(MediaLeg):
     """See `telephony.leg.Leg`. Made by the agent, for calls either way.
 
     Args:
@@ -72,10 +72,10 @@ class SipLeg(Voice):
         terms: Terms,
         peer: str,
         on_over: Callable[[SipLeg], None],
-        elsewhere: Elsewhere,
+        elsewhere: TransferTarget,
         *,
         called: URI | None = None,
-        login: Login | None = None,
+        login: DigestClient | None = None,
         timer: SessionTimer | None = None,
     ) -> None:
         super().__init__(cast("MediaSession", negotiation.media))
@@ -85,7 +85,7 @@ class SipLeg(Voice):
         self.terms = terms
         self.called = called
         self._elsewhere = elsewhere
-        self._ending = Ending()
+        self._ending = Termination()
         self.ended_by = ""
         """When closed: why, in words, with what the peer's BYE said (``caller: Q.850 16 Normal call clearing``)."""
         self.reasons: list[Reason] = []
@@ -95,16 +95,16 @@ class SipLeg(Voice):
         self._on_over = on_over
         self._over = False
         self._told = asyncio.get_running_loop().create_future()
-        self._ack: tuple[InDialog, Request] | None = None
+        self._ack: tuple[DialogRequests, Request] | None = None
         self._enter(dialog, negotiation, login, timer or SessionTimer(terms.timer))
         self.media.on_timeout = self._on_no_media
 
-    def _enter(self, dialog: Dialog, negotiation: Negotiation, login: Login | None, timer: SessionTimer) -> None:
+    def _enter(self, dialog: Dialog, negotiation: Negotiation, login: DigestClient | None, timer: SessionTimer) -> None:
         """Take up a dialog, the first one or a later one."""
         self.dialog = dialog
         self.negotiation = negotiation
         self.timer = timer
-        self._talking = Conversation(self.endpoint, dialog, negotiation, timer, login, self, self.media.send_dtmf)
+        self._usage = InviteUsage(self.endpoint, dialog, negotiation, timer, login, self, self.media.send_dtmf)
 
     def _on_no_media(self) -> None:
         why = self.media.refused_security
@@ -117,7 +117,7 @@ class SipLeg(Voice):
         if self.terms.keys != "info":
             self.media.send_dtmf(keys)
         elif not self._ended:
-            self._talking.keys.press(keys)
+            self._usage.keys.press(keys)
 
     async def hang_up(self, reason: str = "local") -> None:
         """Send BYE; returns when the peer has confirmed it, or after `BYE_PATIENCE_S`."""
@@ -143,7 +143,7 @@ class SipLeg(Voice):
     @property
     def state(self) -> Literal["answered", "confirmed", "closed"]:
         """``answered`` until the ACK."""
-        return "closed" if self._ended else "confirmed" if self._talking.offers.confirmed else "answered"
+        return "closed" if self._ended else "confirmed" if self._usage.offers.confirmed else "answered"
 
     @property
     def held(self) -> bool:
@@ -162,16 +162,16 @@ class SipLeg(Voice):
         UPDATE is quicker, for peers that know it; a human there cannot be asked (RFC 3311 section 5.1).
         Raises LegError when the peer refuses; the call goes on as it was.
         """
-        await self._talking.offers.change("inactive" if silent else "sendonly", method)
+        await self._usage.offers.change("inactive" if silent else "sendonly", method)
 
     async def resume(self, *, method: Method = "INVITE") -> None:
         """Talk again; the peer may still hold us. Raises LegError as `hold` does."""
         if self.holding:
-            await self._talking.offers.change("sendrecv", method)
+            await self._usage.offers.change("sendrecv", method)
 
     async def refresh(self) -> None:
         """Say that the call is still on (UPDATE, or re-INVITE that changes nothing). Raises LegError."""
-        await self._talking.offers.refresh()
+        await self._usage.offers.refresh()
 
     async def request(
         self,
@@ -187,7 +187,7 @@ class SipLeg(Voice):
         """
         if method in _OWN_METHODS or not is_token(method):
             raise ValueError(f"{method} cannot be sent this way")
-        return await self._talking.talk.request(method, headers, body, content_type)
+        return await self._usage.requests.request(method, headers, body, content_type)
 
     async def transfer(
         self,
@@ -197,12 +197,12 @@ class SipLeg(Voice):
         on_progress: OnProgress | None = None,
         subscribe: bool = True,
         patience_s: float = NOTIFY_PATIENCE_S,
-    ) -> Transferred:
+    ) -> TransferResult:
         """Have the peer call somebody else (REFER), and leave the call when it has.
 
         `replaces` is our leg with the target, for an attended transfer; `uri` may be left out then: the target's
         Contact is meant, or, where the peer may not be sent to that, what we called it by. The rest is as in
-        `Transfers.refer`.
+        `ReferSender.refer`.
 
         A peer on a trunk is sent only where that trunk may be used to call: LegError 403 otherwise, and nothing is
         sent. A peer without a trunk is sent wherever the caller of this method says; a URI that somebody else had a
@@ -215,7 +215,7 @@ class SipLeg(Voice):
             called = [] if replaces.called is None else [str(replaces.called)]
             candidates = [str(replaces.dialog.target), *called]
         target = destination(candidates, lambda to: self._elsewhere(self.terms.trunk, to))
-        result = await self._talking.transfers.refer(
+        result = await self._usage.transfers.refer(
             target, other, on_progress=on_progress, subscribe=subscribe, patience_s=patience_s
         )
         await self.hang_up("transferred")
@@ -230,8 +230,8 @@ class SipLeg(Voice):
         body: bytes | None = None,
         headers: Sequence[tuple[str, str]] = (),
     ) -> None:
-        """Answer the INVITE that made this dialog with 200, see `Offers.answer`. Raises SdpError."""
-        self._talking.offers.answer(transaction, request, body, headers)
+        """Answer the INVITE that made this dialog with 200, see `OfferAnswer.answer`. Raises SdpError."""
+        self._usage.offers.answer(transaction, request, body, headers)
 
     def answered(self, response: Response, invite: Request | None = None) -> None:
         """The peer took our INVITE: acknowledge (with the INVITE's credentials), and talk on the terms of its answer.
@@ -256,14 +256,14 @@ class SipLeg(Voice):
     def acknowledge(self) -> None:
         """The 2xx to our INVITE came again: so does the ACK (RFC 3261 section 13.2.2.4)."""
         if self._ack is not None:
-            talk, ack = self._ack
-            talk.ack_again(ack)
+            requests, ack = self._ack
+            requests.ack_again(ack)
 
     def _confirm(self, response: Response, invite: Request | None, body: bytes = b"") -> None:
-        self._ack = self._talking.talk, self._talking.talk.ack(response.head.seq, body, invite)
-        self._talking.offers.confirmed = True
+        self._ack = self._usage.requests, self._usage.requests.ack(response.head.seq, body, invite)
+        self._usage.offers.confirmed = True
         self.timer.answered(response, _now())
-        self._talking.keeper.set()
+        self._usage.refresher.set()
 
     def adopt(
         self,
@@ -282,41 +282,41 @@ class SipLeg(Voice):
         if self._ended:
             raise LegError(481, "The Call Is Over")
         body = negotiation.answer(request.body) if request.body else None
-        left = self._talking.talk
-        self._talking.leave()
+        left = self._usage.requests
+        self._usage.leave()
         self.terms = negotiation.terms
         self._enter(dialog, negotiation, None, SessionTimer(self.terms.timer))
-        self._talking.offers.answer(transaction, request, body, headers)
+        self._usage.offers.answer(transaction, request, body, headers)
         self.peer = request.head.from_.uri
         left.send("BYE", _ignore, [("Reason", str(REPLACED))])
 
     def on_ack(self, request: Request) -> None:
         """The ACK to a 2xx of ours."""
-        waited = self._talking.offers.unacknowledged
+        waited = self._usage.offers.unacknowledged
         if key_of(request) == self.dialog.key:
-            self._talking.offers.on_ack(request)
-        if waited and self._ended and not self._talking.offers.unacknowledged:
+            self._usage.offers.on_ack(request)
+        if waited and self._ended and not self._usage.offers.unacknowledged:
             self._send_bye()
 
     def on_request(self, transaction: Transaction, request: Request, source: Hop) -> None:
         """A request inside this dialog, or inside one that `adopt` has left."""
         if key_of(request) != self.dialog.key:
-            self._talking.talk.reply(transaction, 200 if request.method == "BYE" else 481)
+            self._usage.requests.reply(transaction, 200 if request.method == "BYE" else 481)
             return
         try:
-            self._talking.admit(request, source, ended=self._ended)
+            self._usage.admit(request, source, ended=self._ended)
             if request.method == "BYE":
                 self._on_bye(transaction, request)
             else:
-                self._talking.do(transaction, request, source)
+                self._usage.do(transaction, request, source)
         except SipError as error:
-            self._talking.talk.reply(transaction, error.status, error.reason)
+            self._usage.requests.reply(transaction, error.status, error.reason)
 
     def _on_bye(self, transaction: Transaction, request: Request) -> None:
-        self._talking.talk.reply(transaction, 200)
+        self._usage.requests.reply(transaction, 200)
         self.reasons = self.reasons or read_reasons(request.headers.getlist("Reason"))[:MAX_REASONS]
-        self._finish("transferred" if self._talking.transfers.accepted else "caller")
-        self._talking.offers.stop()
+        self._finish("transferred" if self._usage.transfers.accepted else "caller")
+        self._usage.offers.stop()
         self._done()
 
     # ── the end ──
@@ -326,22 +326,22 @@ class SipLeg(Voice):
         if self._ended:
             return
         self._finish(reason)
-        if self._talking.offers.confirmed:
-            self._talking.offers.stop()
-        if not self._talking.offers.unacknowledged:
+        if self._usage.offers.confirmed:
+            self._usage.offers.stop()
+        if not self._usage.offers.unacknowledged:
             self._send_bye()
 
     def drop(self) -> None:
         """Stop all timers; the endpoint is closing."""
         self._finish("local")
-        self._talking.offers.stop()
+        self._usage.offers.stop()
         self._done()
 
     def fail(self, reason: str) -> None:
         """A 2xx was never acknowledged, or its ACK brought no usable answer."""
         if not self._ended:
             self.end(reason)
-        elif not self._talking.offers.unacknowledged:
+        elif not self._usage.offers.unacknowledged:
             self._send_bye()
 
     def _finish(self, reason: str) -> None:
@@ -350,13 +350,13 @@ class SipLeg(Voice):
         words = ", ".join(one.words for one in self.reasons)
         self.ended_by = f"{reason}: {words}" if words else reason
         self.media.close()
-        self._talking.leave(ended=True)
+        self._usage.leave(ended=True)
         log.info("leg closed", extra={"sip_call_id": self.id, "why": self.ended_by})
         self._ending.tell(reason)
 
     def _send_bye(self) -> None:
         reason = reason_of(self._ending.why)
-        self._talking.talk.send("BYE", self._on_bye_answered, [("Reason", str(reason))])
+        self._usage.requests.send("BYE", self._on_bye_answered, [("Reason", str(reason))])
 
     def _on_bye_answered(self, event: Response | int) -> None:
         if isinstance(event, int) or event.code >= 200:

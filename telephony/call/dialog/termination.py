@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from ...sip.reason import Reason
+from ...sip.reason_header import Reason
 
 EXPIRED = "failed: session expired"
 NORMAL = Reason("Q.850", 16, "Normal call clearing")
@@ -26,7 +26,7 @@ def reason_of(why: str) -> Reason:
     return NORMAL
 
 
-class Ending:
+class Termination:
     """That a leg is over, and why."""
 
     def __init__(self) -> None:

@@ -8,23 +8,23 @@ from typing import Protocol
 from ...call_policy import Terms
 from ...sdp.negotiation import Negotiation
 from ...sip.dialog import Dialog
-from ...sip.digest import Login
+from ...sip.digest import DigestClient
 from ...sip.endpoint import Endpoint
 from ...sip.hop import Hop
 from ...sip.message import Request, SipError
 from ...sip.transaction import Transaction
 from ..capabilities import ALLOW, SDP_TYPE, capabilities
-from .dtmf_info import DTMF_TYPE, RELAY_TYPE, InfoKeys, InfoRefused, keys_of
-from .offer_answer import Offers
+from .dtmf_info import DTMF_TYPE, RELAY_TYPE, DtmfInfoSender, InfoRefused, keys_of
+from .offer_answer import OfferAnswer
 from .refer_in import OnRefer, on_refer
-from .refer_out import Transfers
-from .refresher import Keeper
-from .requests import InDialog
+from .refer_out import ReferSender
+from .requests import DialogRequests
+from .session_refresher import SessionRefresher
 from .session_timer import SessionTimer
 from .termination import EXPIRED
 
 
-class Owner(Protocol):
+class UsageOwner(Protocol):
     """The leg, as its conversations see it."""
 
     terms: Terms
@@ -36,11 +36,11 @@ class Owner(Protocol):
     def fail(self, reason: str) -> None:
         """A 2xx was never acknowledged, or its ACK brought no usable answer."""
 
-    def heard_by_info(self, key: str) -> None:
+    def on_info_key(self, key: str) -> None:
         """A key was pressed by INFO."""
 
 
-class Conversation:
+class InviteUsage:
     """One dialog with what acts in it. A leg has one at a time; `SipLeg.adopt` begins another.
 
     Args:
@@ -59,35 +59,35 @@ class Conversation:
         dialog: Dialog,
         negotiation: Negotiation,
         timer: SessionTimer,
-        login: Login | None,
-        owner: Owner,
+        login: DigestClient | None,
+        owner: UsageOwner,
         press: Callable[[str], None],
     ) -> None:
-        self.talk = InDialog(endpoint, dialog, owner.end, login)
-        self.offers = Offers(self.talk, negotiation, timer, lambda: self.keeper.set(), owner.fail)
-        self.keeper = Keeper(timer, self.offers.refresh, lambda: owner.end(EXPIRED))
-        self.transfers = Transfers(self.talk)
-        self.keys = InfoKeys(self.talk, press)
+        self.requests = DialogRequests(endpoint, dialog, owner.end, login)
+        self.offers = OfferAnswer(self.requests, negotiation, timer, lambda: self.refresher.set(), owner.fail)
+        self.refresher = SessionRefresher(timer, self.offers.refresh, lambda: owner.end(EXPIRED))
+        self.transfers = ReferSender(self.requests)
+        self.keys = DtmfInfoSender(self.requests, press)
         self._owner = owner
 
     def leave(self, *, ended: bool = False) -> None:
         """Done with the dialog but for its BYE; a 2xx that awaits its ACK goes on doing so when the call has ended."""
-        self.talk.close()
+        self.requests.close()
         self.transfers.close()
         self.keys.stop()
         if not ended:
             self.offers.stop()
         self.offers.note_end()
-        self.keeper.stop()
+        self.refresher.stop()
 
     def admit(self, request: Request, source: Hop, *, ended: bool) -> None:
         """Take note of a request (RFC 3261 section 12.2.2). Raises SipError: out of order, or after the end."""
-        dialog = self.talk.dialog
+        dialog = self.requests.dialog
         if request.method != "BYE" or dialog.remote_seq is None:
             dialog.check(request)
         elif request.head.seq < dialog.remote_seq:
             raise SipError(500, "CSeq Out Of Order")
-        dialog.heard(source)
+        dialog.note_source(source)
         if ended and request.method != "BYE":
             raise SipError(481, "")
 
@@ -102,22 +102,22 @@ class Conversation:
                 self.transfers.on_notify(transaction, request)
             case "OPTIONS":
                 accepted = f"{SDP_TYPE}, {RELAY_TYPE}, {DTMF_TYPE}"
-                self.talk.reply(transaction, 200, headers=[*capabilities(), ("Accept", accepted)])
+                self.requests.reply(transaction, 200, headers=[*capabilities(), ("Accept", accepted)])
             case "REFER" if not self._owner.terms.refer_in:
                 raise SipError(403, "")
             case "REFER":
-                on_refer(self.talk, transaction, self._owner.on_refer)
+                on_refer(self.requests, transaction, self._owner.on_refer)
             case "PRACK":  # for a response that nobody waits for any more (RFC 3262 section 3)
                 raise SipError(481, "")
             case _:
-                self.talk.reply(transaction, 405, headers=[("Allow", ALLOW)])
+                self.requests.reply(transaction, 405, headers=[("Allow", ALLOW)])
 
     def _info(self, transaction: Transaction, request: Request) -> None:
         try:
             keys = keys_of(request)
         except InfoRefused as refused:
-            self.talk.reply(transaction, refused.status, refused.reason, refused.headers)
+            self.requests.reply(transaction, refused.status, refused.reason, refused.headers)
             return
-        self.talk.reply(transaction, 200)
+        self.requests.reply(transaction, 200)
         for key in keys:
-            self._owner.heard_by_info(key)
+            self._owner.on_info_key(key)

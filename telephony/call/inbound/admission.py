@@ -10,7 +10,7 @@ RELIEF_S = 1.0
 """New calls are refused for this long after the loop was seen to lag."""
 
 Why = Literal["calls", "calls-per-second", "overload", "draining"]
-"""As in `happenings.Refused`."""
+"""As in `telephony.events.SourceRefused`."""
 
 
 class Admission:
@@ -56,8 +56,8 @@ class Admission:
     def refuses(self, calls: int, now_s: float, *, known: bool) -> Why | None:
         """As `full`, and by the rate; None: the call may come, and is counted.
 
-        `known`: it comes over a trunk. Half of each second's worth is kept for those, so that a flood of strangers does
-        not keep them out.
+        `known`: it comes over a trunk. Half of each second's worth is kept for those, so that a flood of others
+        does not keep them out.
         """
         why = self.full(calls, now_s)
         if why is not None:

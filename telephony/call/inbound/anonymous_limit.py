@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Callable
 
 from ...sip.flood_guard import Key, source_key
-from ...trunk.limits import Ticket
+from ...trunk.limits import ChannelLease
 
 
-class Place(Ticket):
+class AnonymousLease(ChannelLease):
     """A stranger's place. `confirm` says that he is where he says."""
 
     __slots__ = ("_confirm",)
@@ -19,11 +19,11 @@ class Place(Ticket):
         self._confirm = confirm
 
     def confirm(self) -> None:
-        """See `Ticket`."""
+        """See `ChannelLease`."""
         self._confirm()
 
 
-class Strangers:
+class AnonymousLimit:
     """The places of one user agent.
 
     A source (an IPv4 address, an IPv6 /64) has at most half of all places, all strangers together have three quarters.
@@ -43,7 +43,7 @@ class Strangers:
         self._waiting: Counter[Key] = Counter()
         """Those of them that nobody has acknowledged."""
 
-    def admit(self, host: str) -> Place | None:
+    def admit(self, host: str) -> AnonymousLease | None:
         """A place for a call from there, if there is one."""
         key = source_key(host)
         counted = self._calls if self._trunks() else self._waiting
@@ -63,7 +63,7 @@ class Strangers:
             confirm()
             _less(self._calls, key)
 
-        return Place(leave, confirm)
+        return AnonymousLease(leave, confirm)
 
 
 def _less(counter: Counter[Key], key: Key) -> None:

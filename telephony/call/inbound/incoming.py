@@ -17,20 +17,20 @@ from ...sdp.negotiation import Negotiation, SdpError
 from ...sip.dialog import Dialog
 from ...sip.endpoint import RETRY_AFTER_S, Endpoint
 from ...sip.message import REASONS, Request, SipError, respond
-from ...sip.reason import Reason
-from ...sip.reason import read as read_reasons
+from ...sip.reason_header import Reason
+from ...sip.reason_header import read as read_reasons
 from ...sip.transaction import Transaction
-from ...sip.trust import HeaderView, without_verstat
+from ...sip.trusted_headers import HeaderView, without_verstat
 from ...trunk.model import Trunk
 from ..capabilities import SDP_TYPE, Headers, capabilities
 from ..dialog.early import EarlyDialog
-from ..dialog.reliable import EXTENSION, ReliableSender, has_tag
+from ..dialog.reliable_provisional import EXTENSION, ReliableSender, has_tag
 from ..dialog.sipleg import SipLeg
 
 log = logging.getLogger(__name__)
 
 
-class Party(Protocol):
+class IncomingCallOwner(Protocol):
     """Whoever keeps account of a call until it is answered or refused: the agent."""
 
     def on_answered(self, incoming: IncomingCall, leg: SipLeg) -> None:
@@ -47,7 +47,7 @@ class Party(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class IdentifiedCaller:
     """On what footing a request was let in."""
 
     trunk: Trunk | None = None
@@ -64,8 +64,8 @@ class IncomingCall:
         engine: opens the media.
         transaction: of the INVITE.
         dialog: what our responses make; its local tag goes into every one.
-        entry: who may call, and on what terms.
-        party: is told which way it went.
+        caller: who may call, and on what terms.
+        owner: is told which way it went.
     """
 
     def __init__(
@@ -74,17 +74,17 @@ class IncomingCall:
         engine: MediaEngine,
         transaction: Transaction,
         dialog: Dialog,
-        entry: Entry,
-        party: Party,
+        caller: IdentifiedCaller,
+        owner: IncomingCallOwner,
     ) -> None:
         request = transaction.request
         loop = asyncio.get_running_loop()
         self.id = request.head.call_id
-        self.trunk = entry.trunk
-        self.terms = entry.terms
-        self.user = entry.user
+        self.trunk = caller.trunk
+        self.terms = caller.terms
+        self.user = caller.user
         """As whom the caller has proved himself; empty when nobody asked."""
-        self.trusted = entry.trunk is not None and entry.trunk.trusted
+        self.trusted = caller.trunk is not None and caller.trunk.trusted
         """Whether the peer is believed what it says of the caller. `headers` and `from_uri` lack it otherwise."""
         self.headers = HeaderView(request, trusted=self.trusted)
         """All values of each header."""
@@ -102,7 +102,7 @@ class IncomingCall:
         self.decided = False
         self._endpoint = endpoint
         self._engine = engine
-        self._party = party
+        self._owner = owner
         self._media: MediaSession | None = None
         self._negotiation: Negotiation | None = None
         self.early = EarlyDialog(endpoint, dialog, None, self._on_prack, self.cancel)
@@ -160,7 +160,7 @@ class IncomingCall:
         if self._wants_100rel or (body and self._caller_knows_100rel):
             now = self._reliable.push(response, _now())
             self._said = self._said or bool(body)
-            self._watch()
+            self._set_timer()
             if now is None:
                 return
             response = now
@@ -195,10 +195,10 @@ class IncomingCall:
         meant, following = self._reliable.acknowledge(prack, self.transaction.request.head.seq, _now())
         if following is not None:
             self._endpoint.respond(self.transaction, following)
-        self._watch()
+        self._set_timer()
         return meant
 
-    def _watch(self) -> None:
+    def _set_timer(self) -> None:
         """Set the timer of the response that waits for its PRACK."""
         if self._timer is not None:
             self._timer.cancel()
@@ -216,7 +216,7 @@ class IncomingCall:
             self._endpoint.respond(self.transaction, response)
         if self._reliable.expired:
             self.reject(504)
-        self._watch()
+        self._set_timer()
 
     # ── the decision ──
 
@@ -232,10 +232,10 @@ class IncomingCall:
         request = self.transaction.request
         negotiation = self._open()
         body = b"" if self._said else self._early_body or None
-        party, peer = self._party, self.from_uri
-        leg = SipLeg(self._endpoint, self.dialog, negotiation, self.terms, peer, party.on_over, party.elsewhere)
+        owner, peer = self._owner, self.from_uri
+        leg = SipLeg(self._endpoint, self.dialog, negotiation, self.terms, peer, owner.on_over, owner.elsewhere)
         self._stop_repeating()
-        self._party.on_answered(self, leg)
+        self._owner.on_answered(self, leg)
         try:
             leg.answer(self.transaction, request, body, headers)
         except (SdpError, SipError) as error:
@@ -267,7 +267,7 @@ class IncomingCall:
         self._stop_repeating()
         if self._media is not None:
             self._media.close()
-        self._party.on_refused(self, status)
+        self._owner.on_refused(self, status)
 
     def redirect(self, uris: Sequence[str]) -> None:
         """Send the caller elsewhere: 302 with these URIs, the preferred first. Raises ValueError without any."""
@@ -287,7 +287,7 @@ class IncomingCall:
 
     def _stop_repeating(self) -> None:
         self._reliable.stop()
-        self._watch()
+        self._set_timer()
 
 
 def _now() -> float:

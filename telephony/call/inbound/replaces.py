@@ -7,11 +7,13 @@ from ...sip.message import SipError
 from ...sip.replaces import Replaces
 from ..dialog.early import EarlyDialog
 from ..dialog.sipleg import SipLeg
-from ..dialog_table import Dialogs
-from .incoming import Entry
+from ..dialog_table import DialogTable
+from .incoming import IdentifiedCaller
 
 
-def find_replaced(dialogs: Dialogs, replaces: Replaces, entry: Entry, source: Hop) -> SipLeg | EarlyDialog:
+def find_replaced(
+    dialogs: DialogTable, replaces: Replaces, caller: IdentifiedCaller, source: Hop
+) -> SipLeg | EarlyDialog:
     """The leg to go on with the sender of the INVITE, or the call that we are dialling and he picks up.
 
     Raises SipError: 481 there is none (a call that rings here counts as none), 603 it is over, 486 it is answered and
@@ -22,7 +24,7 @@ def find_replaced(dialogs: Dialogs, replaces: Replaces, entry: Entry, source: Ho
         raise SipError(603 if dialogs.ended(replaces) else 481, "")
     if isinstance(found, EarlyDialog) and found.pick_up is None:
         raise SipError(481, "")
-    if not _may(found, entry, source):
+    if not _may(found, caller, source):
         raise SipError(403, "")
     if isinstance(found, EarlyDialog):
         return found
@@ -33,9 +35,9 @@ def find_replaced(dialogs: Dialogs, replaces: Replaces, entry: Entry, source: Ho
     return found
 
 
-def _may(found: SipLeg | EarlyDialog, entry: Entry, source: Hop) -> bool:
+def _may(found: SipLeg | EarlyDialog, caller: IdentifiedCaller, source: Hop) -> bool:
     """RFC 3891 section 5: the same trunk, somebody who has proved himself, or without trunks the same host."""
-    if entry.user:
+    if caller.user:
         return True
-    trunk = "" if entry.trunk is None else entry.trunk.name
+    trunk = "" if caller.trunk is None else caller.trunk.name
     return trunk == found.terms.trunk and (bool(trunk) or source.host == found.dialog.hop.host)

@@ -12,30 +12,29 @@ import secrets
 from collections.abc import Callable
 
 from ...call_policy import Terms
-from ...events import Refused, Watch
+from ...events import OnEvent, SourceRefused
 from ...sdp.negotiation import SdpError, check_offer
 from ...sip.challenge import Challenger
 from ...sip.endpoint import RETRY_AFTER_S, Endpoint
-from ...sip.flood_guard import Gate
+from ...sip.flood_guard import FloodGuard
 from ...sip.hop import Hop
 from ...sip.message import Request, SipError
-from ...trunk.limits import Refusal as NoRoom
-from ...trunk.limits import Ticket
+from ...trunk.limits import ChannelLease, TrunkFull
 from ...trunk.model import Trunk
 from ...trunk.registry import Trunks
 from ..capabilities import EXTENSIONS, SDP_TYPE, Headers
-from ..dialog.reliable import EXTENSION as RELIABLE
-from ..dialog.reliable import has_tag
+from ..dialog.reliable_provisional import EXTENSION as RELIABLE
+from ..dialog.reliable_provisional import has_tag
 from ..dialog.session_timer import SessionTimer
 from .admission import Admission, Why
-from .anonymous_limit import Strangers
-from .incoming import Entry
+from .anonymous_limit import AnonymousLimit
+from .incoming import IdentifiedCaller
 
 MAX_TAGS = 32
 """Extensions named in a 420."""
 
 
-class Refusal(SipError):
+class RequestRejected(SipError):
     """An answer with headers.
 
     Attributes:
@@ -48,7 +47,7 @@ class Refusal(SipError):
         self.cheap = cheap
 
 
-class Doorkeeper:
+class CallScreening:
     """The checks of one user agent.
 
     Args:
@@ -56,9 +55,9 @@ class Doorkeeper:
         trunks: whom we know.
         admission: what this machine can carry.
         calls: how many there are now.
-        strangers: places for callers without a trunk; None: they are not taken.
-        gate: is told of wrong and right passwords.
-        watch: is told of refusals.
+        anonymous: places for callers without a trunk; None: they are not taken.
+        guard: is told of wrong and right passwords.
+        on_event: is told of refusals.
         challenger: of callers who have to prove themselves.
     """
 
@@ -69,18 +68,18 @@ class Doorkeeper:
         admission: Admission,
         calls: Callable[[], int],
         *,
-        strangers: Strangers | None,
-        gate: Gate | None,
-        watch: Watch,
+        anonymous: AnonymousLimit | None,
+        guard: FloodGuard | None,
+        on_event: OnEvent,
         challenger: Challenger,
     ) -> None:
         self._endpoint = endpoint
         self._trunks = trunks
         self._admission = admission
         self._calls = calls
-        self._strangers = strangers
-        self._gate = gate
-        self._watch = watch
+        self._anonymous = anonymous
+        self._guard = guard
+        self._on_event = on_event
         self._challenger = challenger
         self._secret = secrets.token_bytes(16)
 
@@ -90,15 +89,15 @@ class Doorkeeper:
         text = f"{head.call_id}\n{head.from_.tag}\n{head.seq}".encode("utf-8", "replace")
         return hmac.digest(self._secret, text, hashlib.sha256).hex()[:16]
 
-    def identify(self, request: Request, source: Hop) -> Entry:
+    def identify(self, request: Request, source: Hop) -> IdentifiedCaller:
         """Whose request this is. Raises Refusal, the same whoever is called: 403 or 401."""
         trunk = self._trunks.identify(source, request)
         if trunk is None:
-            if self._strangers is None:
-                self._watch(Refused("unlisted", source.host))
-                raise Refusal(403, cheap=True)
-            return Entry(None, self._trunks.terms(None))
-        return Entry(trunk, self._trunks.terms(trunk), self._prove(trunk, request, source))
+            if self._anonymous is None:
+                self._on_event(SourceRefused("unlisted", source.host))
+                raise RequestRejected(403, cheap=True)
+            return IdentifiedCaller(None, self._trunks.terms(None))
+        return IdentifiedCaller(trunk, self._trunks.terms(trunk), self._prove(trunk, request, source))
 
     def _prove(self, trunk: Trunk, request: Request, source: Hop) -> str:
         """As whom the caller has proved himself. Raises Refusal 401."""
@@ -107,17 +106,17 @@ class Doorkeeper:
             return ""
         verdict = self._challenger.verify(request, "Authorization", passwords, trunk.digest, source=source.host)
         if verdict.ok:
-            if self._gate is not None:
-                self._gate.proved(source.host, _now())
+            if self._guard is not None:
+                self._guard.proved(source.host, _now())
             return verdict.user
         if verdict.result == "wrong":
-            self._watch(Refused("digest", source.host, trunk.name))
+            self._on_event(SourceRefused("digest", source.host, trunk.name))
             certain = verdict.solicited or source.reliable
-            if self._gate is not None and self._gate.failed(source.host, _now(), certain=certain):
-                raise Refusal(403, cheap=True)
+            if self._guard is not None and self._guard.failed(source.host, _now(), certain=certain):
+                raise RequestRejected(403, cheap=True)
         stale = verdict.result in ("stale", "replayed")
         challenge = self._challenger.challenge(stale, algorithms=trunk.digest, source=source.host)
-        raise Refusal(401, challenge, cheap=True)
+        raise RequestRejected(401, challenge, cheap=True)
 
     def check(self, request: Request, source: Hop, terms: Terms) -> None:
         """Refuse at once what could not be answered later (RFC 3261 section 8.2). Raises SipError."""
@@ -126,15 +125,15 @@ class Doorkeeper:
         check_extensions(request, terms)
         encoding = request.headers.get("Content-Encoding", "identity") or "identity"
         if encoding.lower() != "identity":
-            raise Refusal(415, [("Accept-Encoding", "identity")])
+            raise RequestRejected(415, [("Accept-Encoding", "identity")])
         short = SessionTimer(terms.timer).refusal(request)
         if short is not None:
-            raise Refusal(422, short, reason="Session Interval Too Small")
+            raise RequestRejected(422, short, reason="Session Interval Too Small")
         if not request.body:
             return
         kind = (request.headers.get("Content-Type") or "").partition(";")[0].strip().lower()
         if kind != SDP_TYPE:
-            raise Refusal(415, [("Accept", SDP_TYPE)])
+            raise RequestRejected(415, [("Accept", SDP_TYPE)])
         try:
             check_offer(request.body, self._endpoint.local_host(source), terms)
         except SdpError as error:
@@ -146,23 +145,23 @@ class Doorkeeper:
         if why is not None:
             raise self._no_room(why, host, trunk)
 
-    def admit(self, entry: Entry, host: str) -> Ticket:
+    def admit(self, caller: IdentifiedCaller, host: str) -> ChannelLease:
         """A place for the call. Raises Refusal: 503 with Retry-After, or what its trunk says."""
-        trunk = entry.trunk
+        trunk = caller.trunk
         if trunk is None:
-            return self._admit_stranger(host)
+            return self._admit_anonymous(host)
         why = self._admission.refuses(self._calls(), _now(), known=True)
         if why is not None:
             raise self._no_room(why, host, trunk)
-        ticket = self._trunks.admit(trunk, _now())
-        if isinstance(ticket, NoRoom):
-            self._watch(Refused(ticket.why, host, trunk.name))
-            after = ticket.retry_after_s
-            raise Refusal(ticket.status, [] if after is None else [("Retry-After", str(after))], cheap=True)
-        return ticket
+        lease = self._trunks.admit(trunk, _now())
+        if isinstance(lease, TrunkFull):
+            self._on_event(SourceRefused(lease.why, host, trunk.name))
+            after = lease.retry_after_s
+            raise RequestRejected(lease.status, [] if after is None else [("Retry-After", str(after))], cheap=True)
+        return lease
 
-    def _admit_stranger(self, host: str) -> Ticket:
-        place = None if self._strangers is None else self._strangers.admit(host)
+    def _admit_anonymous(self, host: str) -> ChannelLease:
+        place = None if self._anonymous is None else self._anonymous.admit(host)
         if place is None:
             raise self._no_room("calls", host, None)
         why = self._admission.refuses(self._calls(), _now(), known=False)
@@ -171,9 +170,9 @@ class Doorkeeper:
             raise self._no_room(why, host, None)
         return place
 
-    def _no_room(self, why: Why, host: str, trunk: Trunk | None) -> Refusal:
-        self._watch(Refused(why, host, "" if trunk is None else trunk.name))
-        return Refusal(503, [("Retry-After", str(RETRY_AFTER_S))], cheap=True)
+    def _no_room(self, why: Why, host: str, trunk: Trunk | None) -> RequestRejected:
+        self._on_event(SourceRefused(why, host, "" if trunk is None else trunk.name))
+        return RequestRejected(503, [("Retry-After", str(RETRY_AFTER_S))], cheap=True)
 
 
 def check_extensions(request: Request, terms: Terms) -> None:
@@ -183,10 +182,10 @@ def check_extensions(request: Request, terms: Terms) -> None:
     known = [one for one in EXTENSIONS if one != RELIABLE or terms.reliable != "off"]
     unknown = [tag for tag in wanted if tag.lower() not in known]
     if unknown:
-        raise Refusal(420, [("Unsupported", ", ".join(unknown[:MAX_TAGS]))])
+        raise RequestRejected(420, [("Unsupported", ", ".join(unknown[:MAX_TAGS]))])
     supported = [*request.headers.getlist("Supported"), *required]
     if request.method == "INVITE" and terms.reliable == "required" and not has_tag(supported, RELIABLE):
-        raise Refusal(421, [("Require", RELIABLE)], reason="Extension Required")
+        raise RequestRejected(421, [("Require", RELIABLE)], reason="Extension Required")
 
 
 def _now() -> float:

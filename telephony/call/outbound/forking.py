@@ -14,8 +14,8 @@ from ...sip.hop import Hop
 from ...sip.message import Request, Response, SipError
 from ..capabilities import SDP_TYPE
 from ..dialog.early import EarlyDialog, PickUp
-from ..dialog.reliable import ReliableReceiver, is_reliable
-from .request import Order, Progress
+from ..dialog.reliable_provisional import ReliableReceiver, is_reliable
+from .call_request import CallProgress, CallRequest
 
 MAX_BRANCHES = 16
 """Forks that are followed; more only ring."""
@@ -23,7 +23,7 @@ MAX_BRANCHES = 16
 log = logging.getLogger(__name__)
 
 
-class Branch:
+class ForkBranch:
     """One of the called parties."""
 
     def __init__(self, negotiation: Negotiation) -> None:
@@ -32,21 +32,21 @@ class Branch:
         self.early: EarlyDialog | None = None
 
 
-class Ringing:
+class EarlyDialogs:
     """What is known of an INVITE before its final response.
 
     Args:
-        order: what is wanted.
+        call: what is wanted.
         negotiation: has made the offer.
         pick_up: see `EarlyDialog`.
     """
 
-    def __init__(self, order: Order, negotiation: Negotiation, pick_up: PickUp) -> None:
-        self._order = order
+    def __init__(self, call: CallRequest, negotiation: Negotiation, pick_up: PickUp) -> None:
+        self._call = call
         self._negotiation = negotiation
         self._pick_up = pick_up
-        self._branches: dict[str, Branch] = {}
-        self._audible: Branch | None = None
+        self._branches: dict[str, ForkBranch] = {}
+        self._audible: ForkBranch | None = None
         self._muted = False
         """The called party's network takes no audio of ours yet."""
 
@@ -54,7 +54,7 @@ class Ringing:
         """The INVITE has its final response, or another try takes its place."""
         for branch in self._branches.values():
             if branch.early is not None:
-                self._order.dialogs.remove_early(branch.early)
+                self._call.dialogs.remove_early(branch.early)
 
     def on_progress(self, invite: Request, hop: Hop, response: Response) -> None:
         """Take in a provisional response, 101 to 199."""
@@ -67,7 +67,7 @@ class Ringing:
             if rack is not None and branch.early is not None:
                 branch.early.settled = not branch.negotiation.offering
                 branch.early.request("PRACK", [("RAck", rack)], answer, None)
-        self._order.on_progress(Progress(response.code, response.phrase, self._audible is not None))
+        self._call.on_progress(CallProgress(response.code, response.phrase, self._audible is not None))
 
     def count(self, dialog: Dialog) -> None:
         """Go on counting in a confirmed dialog where its early one stopped, after the PRACKs."""
@@ -93,10 +93,10 @@ class Ringing:
     def _fork(self) -> Negotiation:
         """The state of one called party's offer and answer."""
         negotiation = self._negotiation.fork()
-        negotiation.offering = not self._order.late_offer
+        negotiation.offering = not self._call.late_offer
         return negotiation
 
-    def _branch_of(self, invite: Request, hop: Hop, response: Response) -> Branch | None:
+    def _branch_of(self, invite: Request, hop: Hop, response: Response) -> ForkBranch | None:
         tag = response.head.to.tag
         if not tag:
             return None
@@ -104,7 +104,7 @@ class Ringing:
         if branch is None:
             if len(self._branches) >= MAX_BRANCHES:
                 return None
-            branch = self._branches[tag] = Branch(self._fork())
+            branch = self._branches[tag] = ForkBranch(self._fork())
         if branch.early is None and response.headers.get("Contact"):
             try:
                 dialog = Dialog.as_client(invite, response, hop)
@@ -113,11 +113,11 @@ class Ringing:
                     "an early dialog cannot be made", extra={"sip_call_id": invite.head.call_id, "why": str(error)}
                 )
                 return branch
-            branch.early = EarlyDialog(self._order.endpoint, dialog, branch.negotiation, pick_up=self._pick_up)
-            self._order.dialogs.add_early(branch.early)
+            branch.early = EarlyDialog(self._call.endpoint, dialog, branch.negotiation, pick_up=self._pick_up)
+            self._call.dialogs.add_early(branch.early)
         return branch
 
-    def _read_body(self, branch: Branch, response: Response) -> bytes:
+    def _read_body(self, branch: ForkBranch, response: Response) -> bytes:
         """Take the session description of a provisional response; returns our answer when it is an offer."""
         negotiation = branch.negotiation
         if not response.body or not _is_sdp(response):
@@ -128,7 +128,7 @@ class Ringing:
             if negotiation.offering:
                 negotiation.accept(response.body, early=not reliable)
                 answer = b""
-            elif reliable and self._order.late_offer and before is None:
+            elif reliable and self._call.late_offer and before is None:
                 answer = negotiation.answer(response.body)
             else:
                 return b""
@@ -138,7 +138,7 @@ class Ringing:
         self._hear(branch, response, renewed=negotiation.agreed != before)
         return answer
 
-    def _hear(self, branch: Branch, response: Response, renewed: bool) -> None:
+    def _hear(self, branch: ForkBranch, response: Response, renewed: bool) -> None:
         """Let the media follow the latest called party (RFC 3261 section 13.2.1), as far as it may (RFC 5009)."""
         negotiation = branch.negotiation
         if negotiation.agreed is None:
@@ -146,9 +146,9 @@ class Ringing:
         both, backward = early_media_allowed(response)
         self._muted = not both
         if self._muted:
-            self._order.media.connect(replace(negotiation.agreed, direction="recvonly"), negotiation.source_host)
+            self._call.media.connect(replace(negotiation.agreed, direction="recvonly"), negotiation.source_host)
         elif self._audible is not branch and not renewed:
-            self._order.media.connect(negotiation.agreed, negotiation.source_host)
+            self._call.media.connect(negotiation.agreed, negotiation.source_host)
         self._audible = branch if backward else None
 
 
@@ -160,14 +160,10 @@ def early_media_allowed(response: Response) -> tuple[bool, bool]:
     value = response.headers.get("P-Early-Media")
     if value is None:
         return True, True
-    wishes = {item.partition(";")[0].strip().lower() for item in value.split(",")}
-    backward = bool(wishes & {"sendrecv", "sendonly"})
-    return backward and "sendrecv" in wishes, backward
+    directions = {item.partition(";")[0].strip().lower() for item in value.split(",")}
+    backward = bool(directions & {"sendrecv", "sendonly"})
+    return backward and "sendrecv" in directions, backward
 
 
 def _is_sdp(message: Response) -> bool:
     return (message.headers.get("Content-Type") or "").partition(";")[0].strip().lower() == SDP_TYPE
-
-
-def _without(value: str, tag: str) -> list[str]:
-    return [item.strip() for item in value.split(",") if item.strip() and item.strip().lower() != tag]

@@ -10,42 +10,42 @@ from sipmessage import URI
 
 from ...leg import AudioHandler, LegError
 from ...media.codecs import Pcm
-from ...sip.digest import Login
-from ...sip.reason import Reason
-from ...trunk.caller_id import Dress
-from ...trunk.next_hops import Way
+from ...sip.digest import DigestClient
+from ...sip.reason_header import Reason
+from ...trunk.caller_id import OutgoingIdentity
+from ...trunk.next_hops import NextHop
 from ..dialog.sipleg import SipLeg
-from .invite import Attempt
+from .call_request import CallFailed, CallProgress, CallRequest
+from .invite import InviteAttempt
 from .redirects import Redirects
-from .request import CallFailed, Order, Progress
 
 HOP_PATIENCE_S = 4.0
 """How long a hop may be silent while there is another one; the last one has all of timer B, 32 s."""
 
-Ways = Callable[[URI], Awaitable[list[Way]]]
-DressUp = Callable[[Way], tuple[Dress, Login | None]]
+FindNextHops = Callable[[URI], Awaitable[list[NextHop]]]
+IdentityFor = Callable[[NextHop], tuple[OutgoingIdentity, DigestClient | None]]
 
 
-class Dialling:
+class OutgoingCall:
     """A call that is being placed. Made by `UserAgent.dial`.
 
     Args:
-        order: what is wanted.
-        ways: the hops to a URI, in order. Raises OSError with words.
-        dress: what the INVITE wears on one of them, and who answers its challenges.
+        call: what is wanted.
+        next_hops: the hops to a URI, in order. Raises OSError with words.
+        identity_for: what the INVITE wears on one of them, and who answers its challenges.
         may_redirect: whether a 3xx may lead to that URI.
         ring_s: how long to wait for the answer in all.
     """
 
     def __init__(
         self,
-        order: Order,
-        ways: Ways,
-        dress: DressUp,
+        call: CallRequest,
+        next_hops: FindNextHops,
+        identity_for: IdentityFor,
         may_redirect: Callable[[URI], bool],
         ring_s: float,
     ) -> None:
-        self.on_progress: Callable[[Progress], None] | None = None
+        self.on_progress: Callable[[CallProgress], None] | None = None
         """Called with each provisional response."""
         self.on_early_audio: AudioHandler | None = None
         """Called with each block (int16, mono, `rate_hz`) that the called party sends before the answer."""
@@ -55,27 +55,27 @@ class Dialling:
         self.began_s = time.monotonic()
         self.seconds = 0.0
         """From the first INVITE to the end of the dialling, once it has ended."""
-        self._order = order
-        self._ways = ways
-        self._dress = dress
-        self._redirects = Redirects(order.uri, order.terms.redirects, may_redirect)
+        self._call = call
+        self._next_hops = next_hops
+        self._identity_for = identity_for
+        self._redirects = Redirects(call.uri, call.terms.redirects, may_redirect)
         self._ring_s = ring_s
         self._reason: Reason | None = None
-        self._attempt: Attempt | None = None
-        order.on_progress = self._on_progress
-        order.media.on_audio = self._on_audio
+        self._attempt: InviteAttempt | None = None
+        call.on_progress = self._on_progress
+        call.media.on_audio = self._on_audio
         self._task = asyncio.get_running_loop().create_task(self._run())
         self._task.add_done_callback(_seen)
 
     @property
     def id(self) -> str:
         """Call-ID."""
-        return self._order.call_id
+        return self._call.call_id
 
     @property
     def rate_hz(self) -> int:
         """Of `play` and `on_early_audio`."""
-        return self._order.media.rate_hz
+        return self._call.media.rate_hz
 
     @property
     def done(self) -> bool:
@@ -109,11 +109,11 @@ class Dialling:
 
     def play(self, pcm: Pcm) -> None:
         """Send audio to a called party that takes it before the answer; what is played sooner waits for that."""
-        self._order.media.play(pcm)
+        self._call.media.play(pcm)
 
     def flush(self) -> int:
         """Drop what is queued. Returns the number of samples."""
-        return self._order.media.flush()
+        return self._call.media.flush()
 
     # ── how it goes ──
 
@@ -132,19 +132,19 @@ class Dialling:
 
     def _end(self) -> None:
         self.seconds = time.monotonic() - self.began_s
-        self._order.media.close()
+        self._call.media.close()
 
     async def _try_all(self) -> SipLeg:
         """Each target in turn, each with its hops (RFC 3263 section 4.3, RFC 3261 section 8.1.3.4)."""
         failure: LegError = LegError(503, "Nowhere To Go")
         while (uri := self._redirects.next()) is not None:
             try:
-                ways = await self._ways(uri)
+                next_hops = await self._next_hops(uri)
             except OSError as error:
                 failure = LegError(503, f"{uri} cannot be reached: {error}")
                 continue
             try:
-                return await self._try_ways(ways)
+                return await self._try_next_hops(next_hops)
             except CallFailed as error:
                 failure = error
                 followed = error.response is not None and self._redirects.follow(error.response)
@@ -152,24 +152,24 @@ class Dialling:
                     break  # a redirect to several places is tried to its end
         raise failure
 
-    async def _try_ways(self, ways: list[Way]) -> SipLeg:
+    async def _try_next_hops(self, next_hops: list[NextHop]) -> SipLeg:
         failure: CallFailed | None = None
-        for number, way in enumerate(ways, 1):
-            dress, login = self._dress(way)
-            attempt = self._attempt = Attempt(self._order, way, dress, login)
+        for number, next_hop in enumerate(next_hops, 1):
+            identity_for, login = self._identity_for(next_hop)
+            attempt = self._attempt = InviteAttempt(self._call, next_hop, identity_for, login)
             try:
-                leg = await attempt.run(HOP_PATIENCE_S if number < len(ways) else None)
-                self._order.media.on_audio = None
+                leg = await attempt.run(HOP_PATIENCE_S if number < len(next_hops) else None)
+                self._call.media.on_audio = None
                 return leg
             except CallFailed as error:
                 if failure is None or error.response is not None or failure.response is None:
                     failure = error  # a refusal says more than silence
                 if attempt.alerted or not error.next_hop_may_help:
                     raise
-        assert failure is not None  # `ways` is never empty
+        assert failure is not None  # `next_hops` is never empty
         raise failure
 
-    def _on_progress(self, progress: Progress) -> None:
+    def _on_progress(self, progress: CallProgress) -> None:
         self.ringing = self.ringing or progress.status == 180
         self.early_audio = progress.early_media
         if self.on_progress is not None:

@@ -1,6 +1,6 @@
 """One INVITE of ours to one hop: digest, CANCEL in every state, and the 2xx that may cross it or come from a fork.
 
-RFC 3261 sections 9, 13.2 and 22. What happens before the answer is in `ringing`, which hop comes next in `dialling`.
+RFC 3261 sections 9, 13.2 and 22. What happens before the answer is in `forking`, which hop comes next in `hunt`.
 """
 
 from __future__ import annotations
@@ -11,54 +11,56 @@ from ...call_policy import Terms
 from ...leg import LegError
 from ...sdp.negotiation import Negotiation, SdpError
 from ...sip.dialog import Dialog, cancel_of
-from ...sip.digest import Login
+from ...sip.digest import DigestClient
 from ...sip.hop import with_room
 from ...sip.message import Request, Response, SipError, encode, new_branch, read_head
-from ...sip.reason import Reason
+from ...sip.reason_header import Reason
 from ...sip.transaction import Transaction
 from ...sip.transaction_tables import TIMEOUT_S
-from ...trunk.caller_id import Dress
-from ...trunk.next_hops import Way
+from ...trunk.caller_id import OutgoingIdentity
+from ...trunk.next_hops import NextHop
 from ..capabilities import SDP_TYPE, capabilities
-from ..dialog.reliable import EXTENSION
+from ..dialog.reliable_provisional import EXTENSION
 from ..dialog.session_timer import SessionTimer
 from ..dialog.sipleg import SipLeg
-from .forking import MAX_BRANCHES, Ringing
-from .late_answer import Farewell
-from .request import CallFailed, Order
+from .call_request import CallFailed, CallRequest
+from .forking import MAX_BRANCHES, EarlyDialogs
+from .unwanted_answer import UnwantedAnswer
 
 MAX_TRIES = 6
 """INVITEs to one hop: challenges by server and proxy, a session interval, the change of transport."""
 ELSEWHERE = Reason("SIP", 200, "Call completed elsewhere")
 
 
-class Attempt:
+class InviteAttempt:
     """One INVITE to one hop, sent anew for challenges. `result` gets the leg, or a CallFailed.
 
     Args:
-        order: what is wanted.
-        way: where it goes.
-        dress: From and what else the trunk says.
+        call: what is wanted.
+        next_hop: where it goes.
+        identity: From and what else the trunk says.
         login: answers challenges.
     """
 
-    def __init__(self, order: Order, way: Way, dress: Dress, login: Login | None) -> None:
+    def __init__(
+        self, call: CallRequest, next_hop: NextHop, identity: OutgoingIdentity, login: DigestClient | None
+    ) -> None:
         loop = asyncio.get_running_loop()
         self.result: asyncio.Future[SipLeg] = loop.create_future()
         self.heard: asyncio.Future[None] = loop.create_future()
         """Done with the first response."""
         self.alerted = False
         """A called party was reached: another hop would only ring it twice."""
-        self._order = order
-        self._way = way
-        self._hop = way.hop
-        self._dress = dress
+        self._call = call
+        self._next_hop = next_hop
+        self._hop = next_hop.hop
+        self._identity = identity
         self._login = login
         self._negotiation = Negotiation(
-            order.media, order.endpoint.local_host(way.hop), order.terms, source_host=way.hop.host
+            call.media, call.endpoint.local_host(next_hop.hop), call.terms, source_host=next_hop.hop.host
         )
-        self._ringing = Ringing(order, self._negotiation, self._pick_up)
-        self._timer = SessionTimer(order.terms.timer)
+        self._ringing = EarlyDialogs(call, self._negotiation, self._pick_up)
+        self._timer = SessionTimer(call.terms.timer)
         self._no_tcp = False
         self._tries = 0
         self._invite: Request | None = None
@@ -68,11 +70,11 @@ class Attempt:
         self._cancelled = False
         self._leg: SipLeg | None = None
         self._leg_tag = ""
-        self._farewells: dict[str, Farewell] = {}
+        self._farewells: dict[str, UnwantedAnswer] = {}
 
     def start(self) -> None:
         """Send the INVITE."""
-        offer = b"" if self._order.late_offer else self._negotiation.offer()
+        offer = b"" if self._call.late_offer else self._negotiation.offer()
         self._send(self._make(offer))
 
     async def run(self, patience_s: float | None) -> SipLeg:
@@ -86,7 +88,7 @@ class Attempt:
                 first: set[asyncio.Future[object]] = {self.heard, self.result}  # type: ignore[arg-type]
                 await asyncio.wait(first, timeout=patience_s, return_when=asyncio.FIRST_COMPLETED)
                 if not self.heard.done() and not self.result.done():
-                    self._order.endpoint.penalise(self._hop)
+                    self._call.endpoint.penalise(self._hop)
                     raise CallFailed(408, f"{self._hop.host} does not answer")
             return await asyncio.shield(self.result)
         except (asyncio.CancelledError, CallFailed):
@@ -105,24 +107,24 @@ class Attempt:
         self._fail(CallFailed(487, "Request Terminated"))
 
     def _make(self, body: bytes) -> Request:
-        order = self._order
-        order.seq += 1
-        request = Request("INVITE", self._way.uri, body)
+        call = self._call
+        call.seq += 1
+        request = Request("INVITE", self._next_hop.uri, body)
         headers = request.headers
         self._address(request)
         headers.set("Max-Forwards", "70")
-        if self._way.routes:
-            headers.setlist("Route", list(self._way.routes))
-        headers.set("From", f"{self._dress.from_};tag={order.tag}")
-        order.to = order.to or f"<{self._way.uri}>"
-        headers.set("To", order.to)
-        headers.set("Call-ID", order.call_id)
-        headers.set("CSeq", f"{order.seq} INVITE")
-        for name, value in [*capabilities(), *self._timer.request_headers(), *self._dress.headers, *order.headers]:
+        if self._next_hop.routes:
+            headers.setlist("Route", list(self._next_hop.routes))
+        headers.set("From", f"{self._identity.from_};tag={call.tag}")
+        call.to = call.to or f"<{self._next_hop.uri}>"
+        headers.set("To", call.to)
+        headers.set("Call-ID", call.call_id)
+        headers.set("CSeq", f"{call.seq} INVITE")
+        for name, value in [*capabilities(), *self._timer.request_headers(), *self._identity.headers, *call.headers]:
             headers.add(name, value)
-        if order.terms.reliable == "required":
+        if call.terms.reliable == "required":
             headers.add("Require", EXTENSION)
-        elif order.terms.reliable == "off":
+        elif call.terms.reliable == "off":
             headers.set("Supported", ", ".join(_without(headers.get("Supported") or "", EXTENSION)))
         if body:
             headers.set("Content-Type", SDP_TYPE)
@@ -131,14 +133,14 @@ class Attempt:
 
     def _address(self, request: Request) -> None:
         """Say by which transport it goes."""
-        endpoint, hop = self._order.endpoint, self._hop
+        endpoint, hop = self._call.endpoint, self._hop
         request.headers.set("Via", f"SIP/2.0/{endpoint.via(hop)};rport;branch={new_branch()}")
-        secure = self._way.uri.scheme == "sips"
-        request.headers.set("Contact", endpoint.contact(hop, self._dress.contact_user, secure=secure))
+        secure = self._next_hop.uri.scheme == "sips"
+        request.headers.set("Contact", endpoint.contact(hop, self._identity.contact_user, secure=secure))
 
-    def _send(self, invite: Request, *, dressed: bool = False) -> None:
-        if self._login is not None and not dressed:
-            self._login.dress(invite)
+    def _send(self, invite: Request, *, authorized: bool = False) -> None:
+        if self._login is not None and not authorized:
+            self._login.add_credentials(invite)
         roomy = with_room(self._hop, len(encode(invite)))
         if roomy != self._hop and not self._no_tcp:
             self._hop = roomy
@@ -147,7 +149,7 @@ class Attempt:
         self._invite = invite
         self._tries += 1
         self._proceeding = False
-        self._transaction = self._order.endpoint.request(invite, self._hop, lambda event: self._on_event(invite, event))
+        self._transaction = self._call.endpoint.request(invite, self._hop, lambda event: self._on_event(invite, event))
 
     def _again(self, response: Response | None = None) -> bool:
         """Another try, with the next number; after a challenge with its answer. False: it makes no sense."""
@@ -157,8 +159,8 @@ class Attempt:
         if response is not None and (self._login is None or not self._login.answer(response, invite)):
             return False
         self._ringing.forget()
-        self._ringing = Ringing(self._order, self._negotiation, self._pick_up)
-        self._send(invite, dressed=response is not None)
+        self._ringing = EarlyDialogs(self._call, self._negotiation, self._pick_up)
+        self._send(invite, authorized=response is not None)
         return True
 
     # ── what comes back ──
@@ -178,11 +180,11 @@ class Attempt:
             self._on_refused(event)
 
     def _on_silence(self, status: int) -> None:
-        if status == 503 and self._hop != self._way.hop:
-            self._hop, self._no_tcp = self._way.hop, True  # it was TCP only for its size
+        if status == 503 and self._hop != self._next_hop.hop:
+            self._hop, self._no_tcp = self._next_hop.hop, True  # it was TCP only for its size
             if self._again():
                 return
-        why = self._order.endpoint.why(self._hop) or f"{self._hop} cannot be reached"
+        why = self._call.endpoint.why(self._hop) or f"{self._hop} cannot be reached"
         self._fail(CallFailed(status, "No Answer" if status == 408 else why))
 
     def _on_refused(self, response: Response) -> None:
@@ -220,21 +222,21 @@ class Attempt:
             return
         negotiation = self._ringing.answered(dialog, response)
         self._proceeding = False
-        order = self._order
+        call = self._call
         leg = SipLeg(
-            order.endpoint,
+            call.endpoint,
             dialog,
             negotiation,
-            order.terms,
-            str(order.uri),
-            order.on_over,
-            order.elsewhere,
+            call.terms,
+            str(call.uri),
+            call.on_over,
+            call.elsewhere,
             called=invite.uri,
             login=self._login,
             timer=self._timer,
         )
         self._leg, self._leg_tag = leg, tag
-        order.dialogs.add(leg)
+        call.dialogs.add(leg)
         try:
             leg.answered(response, invite)
         except SdpError as error:
@@ -244,13 +246,13 @@ class Attempt:
 
     def _pick_up(self, transaction: Transaction, request: Request, dialog: Dialog, terms: Terms) -> None:
         """Somebody else takes the call while it rings (RFC 3891 section 3): he is answered, the rest is cancelled."""
-        order = self._order
+        call = self._call
         if self._given_up is not None or self.result.done():
             raise LegError(481, "The Call Is Decided")
-        negotiation = Negotiation(order.media, order.endpoint.local_host(dialog.hop), terms, dialog.hop.host)
+        negotiation = Negotiation(call.media, call.endpoint.local_host(dialog.hop), terms, dialog.hop.host)
         body = negotiation.answer(request.body) if request.body else None
-        leg = SipLeg(order.endpoint, dialog, negotiation, terms, request.head.from_.uri, order.on_over, order.elsewhere)
-        order.dialogs.add(leg)
+        leg = SipLeg(call.endpoint, dialog, negotiation, terms, request.head.from_.uri, call.on_over, call.elsewhere)
+        call.dialogs.add(leg)
         leg.answer(transaction, request, body)
         self._leg, self._given_up = leg, ELSEWHERE
         self._ringing.forget()
@@ -262,13 +264,13 @@ class Attempt:
         if len(self._farewells) >= MAX_BRANCHES:
             return
         body = b""
-        if self._order.late_offer and response.body:
-            with_offer = Negotiation(_Nowhere(self._order.media.port), self._negotiation.ip, self._order.terms)
+        if self._call.late_offer and response.body:
+            with_offer = Negotiation(_NoMedia(self._call.media.port), self._negotiation.ip, self._call.terms)
             try:
                 body = with_offer.answer(response.body)
             except SdpError:
                 body = b""
-        self._farewells[dialog.remote_tag] = Farewell(self._order.endpoint, dialog, invite, reason, body)
+        self._farewells[dialog.remote_tag] = UnwantedAnswer(self._call.endpoint, dialog, invite, reason, body)
 
     def _fail(self, error: CallFailed) -> None:
         self._ringing.forget()
@@ -287,12 +289,12 @@ class Attempt:
         self._cancelled = True
         cancel = cancel_of(invite)
         cancel.headers.add("Reason", str(self._given_up))
-        endpoint = self._order.endpoint
+        endpoint = self._call.endpoint
         endpoint.request(cancel, self._hop, None)
         asyncio.get_running_loop().call_later(TIMEOUT_S, endpoint.abandon, transaction)
 
 
-class _Nowhere:
+class _NoMedia:
     """Media of a call that is hung up at once."""
 
     def __init__(self, port: int) -> None:

@@ -14,20 +14,20 @@ from sipmessage import URI
 from ...call_policy import Terms
 from ...leg import LegError
 from ...media.engine import MediaEngine, PortsExhausted
-from ...sip.digest import Credentials, Login
+from ...sip.digest import Credentials, DigestClient
 from ...sip.endpoint import Endpoint
 from ...sip.grammar import is_token
 from ...sip.message import SipError, parse_uri
-from ...trunk.caller_id import Caller, Dress
-from ...trunk.limits import Refusal, Ticket
+from ...trunk.caller_id import CallingParty, OutgoingIdentity
+from ...trunk.limits import ChannelLease, TrunkFull
 from ...trunk.model import Trunk
-from ...trunk.next_hops import Way
+from ...trunk.next_hops import NextHop
 from ...trunk.registry import Trunks
-from ..accounting import Account
+from ..accounting import CallAccounting
 from ..dialog.sipleg import SipLeg
-from ..dialog_table import Dialogs
-from .hunt import Dialling
-from .request import Order
+from ..dialog_table import DialogTable
+from .call_request import CallRequest
+from .hunt import OutgoingCall
 
 RING_S = 20.0
 MAX_LOGINS = 256
@@ -39,7 +39,7 @@ _OURS = frozenset(
 )
 
 
-class Wishes(TypedDict, total=False):
+class CallOptions(TypedDict, total=False):
     """What may be said of a call of ours; everything may be left out."""
 
     from_name: str
@@ -62,7 +62,7 @@ class Wishes(TypedDict, total=False):
     """Leave the offer to the called party."""
 
 
-class Placing:
+class Originator:
     """The calling side of one user agent.
 
     Args:
@@ -70,7 +70,7 @@ class Placing:
         trunks: over which to call.
         engine: opens the media.
         dialogs: get what comes of it.
-        account: is told of every call.
+        accounting: is told of every call.
         on_over: goes to the legs.
         on_change: called when a call has been answered or has failed.
     """
@@ -80,50 +80,50 @@ class Placing:
         endpoint: Endpoint,
         trunks: Trunks,
         engine: MediaEngine,
-        dialogs: Dialogs,
-        account: Account,
+        dialogs: DialogTable,
+        accounting: CallAccounting,
         on_over: Callable[[SipLeg], None],
         on_change: Callable[[], None],
     ) -> None:
-        self.dialling: set[Dialling] = set()
+        self.outgoing: set[OutgoingCall] = set()
         """Calls that are neither answered nor failed."""
         self._endpoint = endpoint
         self._trunks = trunks
         self._engine = engine
         self._dialogs = dialogs
-        self._account = account
+        self._accounting = accounting
         self._on_over = on_over
         self._on_change = on_change
-        self._logins: OrderedDict[Credentials, Login] = OrderedDict()
+        self._logins: OrderedDict[Credentials, DigestClient] = OrderedDict()
 
-    def dial(self, uri: str, wishes: Wishes) -> Dialling:
+    def dial(self, uri: str, options: CallOptions) -> OutgoingCall:
         """Begin to place a call.
 
         Args:
             uri: ``sip:``, ``sips:`` or ``tel:``; a host that is a trunk's name means that trunk.
-            wishes: see there.
+            options: see there.
 
         Raises LegError at once: 403 the trunk may not be used for that, 404 no such trunk, 416 and 400 a URI that
         cannot be called, 503 or 486 the trunk is full, 503 no media port is free; ValueError for a header that is ours
         to set.
         """
-        headers = wishes.get("headers", {})
+        headers = options.get("headers", {})
         for name in headers:
             if not is_token(name) or name.lower() in _OURS:
                 raise ValueError(f"{name!r} cannot be set on a call")
         target = _parse(uri)
-        trunk = self._trunk_for(target, wishes.get("trunk"))
+        trunk = self._trunk_for(target, options.get("trunk"))
         terms = self._trunks.terms(trunk)
-        wished = wishes.get("terms")
+        wished = options.get("terms")
         if wished is not None:
             terms = replace(wished, trunk=terms.trunk)
-        ticket = self._admit(trunk)
+        lease = self._admit(trunk)
         try:
             media = self._engine.open()
         except PortsExhausted as error:
-            ticket.release()
+            lease.release()
             raise LegError(503, "No Media Port Free") from error
-        order = Order(
+        call = CallRequest(
             self._endpoint,
             self._dialogs,
             media,
@@ -132,30 +132,30 @@ class Placing:
             call_id=secrets.token_hex(16),
             elsewhere=self._trunks.elsewhere,
             headers=tuple(headers.items()),
-            late_offer=wishes.get("late_offer", False),
+            late_offer=options.get("late_offer", False),
             on_over=self._on_over,
         )
-        caller = Caller(wishes.get("from_user", ""), wishes.get("from_name", ""), wishes.get("private", False))
-        credentials = wishes.get("credentials")
+        caller = CallingParty(options.get("from_user", ""), options.get("from_name", ""), options.get("private", False))
+        credentials = options.get("credentials")
 
-        def dress(way: Way) -> tuple[Dress, Login | None]:
-            worn = self._trunks.dress(trunk, caller, way.hop)
-            return worn, self._login(credentials or worn.credentials)
+        def identity_for(next_hop: NextHop) -> tuple[OutgoingIdentity, DigestClient | None]:
+            identity = self._trunks.outgoing_identity(trunk, caller, next_hop.hop)
+            return identity, self._login(credentials or identity.credentials)
 
-        dialling = Dialling(
-            order,
-            lambda to: self._trunks.ways(trunk, to),
-            dress,
+        outgoing = OutgoingCall(
+            call,
+            lambda to: self._trunks.next_hops(trunk, to),
+            identity_for,
             lambda to: trunk is None or self._trunks.allowed(trunk, to),
-            wishes.get("ring_s", RING_S),
+            options.get("ring_s", RING_S),
         )
-        self.dialling.add(dialling)
-        dialling.on_done(lambda _: self._done(dialling))
-        self._account.placed(dialling, terms.trunk, ticket)
-        return dialling
+        self.outgoing.add(outgoing)
+        outgoing.on_done(lambda _: self._done(outgoing))
+        self._accounting.placed(outgoing, terms.trunk, lease)
+        return outgoing
 
-    def _done(self, dialling: Dialling) -> None:
-        self.dialling.discard(dialling)
+    def _done(self, outgoing: OutgoingCall) -> None:
+        self.outgoing.discard(outgoing)
         self._on_change()
 
     def _trunk_for(self, uri: URI, name: str | None) -> Trunk | None:
@@ -170,19 +170,19 @@ class Placing:
             raise LegError(403, f"{uri} is not among the destinations of trunk {trunk.name}")
         return trunk
 
-    def _admit(self, trunk: Trunk | None) -> Ticket:
+    def _admit(self, trunk: Trunk | None) -> ChannelLease:
         """A place on the trunk. Raises LegError."""
         if trunk is None:
-            return Ticket()
-        ticket = self._trunks.admit(trunk, asyncio.get_running_loop().time())
-        if isinstance(ticket, Refusal):
-            raise LegError(ticket.status, f"no room on trunk {trunk.name} ({ticket.why})")
-        return ticket
+            return ChannelLease()
+        lease = self._trunks.admit(trunk, asyncio.get_running_loop().time())
+        if isinstance(lease, TrunkFull):
+            raise LegError(lease.status, f"no room on trunk {trunk.name} ({lease.why})")
+        return lease
 
-    def _login(self, credentials: Credentials | None) -> Login | None:
+    def _login(self, credentials: Credentials | None) -> DigestClient | None:
         if credentials is None:
             return None
-        login = self._logins.pop(credentials, None) or Login(credentials)
+        login = self._logins.pop(credentials, None) or DigestClient(credentials)
         self._logins[credentials] = login
         if len(self._logins) > MAX_LOGINS:
             self._logins.popitem(last=False)

@@ -12,7 +12,7 @@ import soundfile
 import soxr
 
 from telephony.media.codecs import RATE_HZ, Pcm
-from telephony.media.conceal import Concealer
+from telephony.media.loss_concealment import Concealer
 from voicebot.bench.sound import load_wav, through_line, voiced
 from voicebot.errors import VoicebotError
 from voicebot.listening.audio import level_db
@@ -120,7 +120,7 @@ def _lossy(pcm: Pcm, loss: float, chance: np.random.Generator) -> Pcm:
     concealer = Concealer(RATE_HZ)
     packets = [pcm[i : i + PACKET] for i in range(0, len(pcm) - PACKET + 1, PACKET)]
     return np.concatenate(
-        [concealer.conceal(PACKET) if chance.random() < loss else concealer.heard(packet) for packet in packets]
+        [concealer.conceal(PACKET) if chance.random() < loss else concealer.arrived(packet) for packet in packets]
     )
 
 

@@ -21,7 +21,7 @@ from multiprocessing.connection import Connection
 import numpy as np
 
 from telephony.media.codecs import FORMATS, Codec, encode
-from telephony.media.coding import make_encoder
+from telephony.media.encoders import make_encoder
 from telephony.media.rtp import pack
 from telephony.media.srtp import Protector, new_key
 from voicebot.bench.edge.sip import SUITE, Message, confirm, offer, read, request

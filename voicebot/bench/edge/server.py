@@ -19,8 +19,8 @@ import numpy as np
 from telephony.agent import AgentConfig, IncomingCall, UserAgent
 from telephony.leg import LegError
 from telephony.media.engine import MediaEngine
-from telephony.sip.flood_guard import Gate
-from telephony.trace import Trace
+from telephony.sip.flood_guard import FloodGuard
+from telephony.trace import SipTrace
 
 _SOUND_S = 10
 _TRACE_BYTES = 1 << 20
@@ -81,9 +81,9 @@ class _Server:
         self._sound = {hz: np.full(_SOUND_S * hz, 1000, np.int16) for hz in (8000, 16000)}
         ports = 2 * (2 * setting.max_calls + 100)
         self._engine = MediaEngine("127.0.0.1", setting.first_port, setting.first_port + ports)
-        self._gate = Gate(trusted=setting.trusted)
+        self._guard = FloodGuard(trusted=setting.trusted)
         config = AgentConfig(port=0, max_calls=setting.max_calls, max_new_per_s=setting.max_new_per_s)
-        self._agent = UserAgent(config, self._engine, self._answer, gate=self._gate, trace=Trace(_TRACE_BYTES))
+        self._agent = UserAgent(config, self._engine, self._answer, guard=self._guard, trace=SipTrace(_TRACE_BYTES))
 
     async def serve(self, connection: Connection) -> None:
         self._engine.start()
@@ -134,7 +134,7 @@ class _Server:
             tasks=len(asyncio.all_tasks()),
             calls=self._agent.active_calls,
             heard_s=self._heard,
-            refused=dict(self._gate.refused),
+            refused=dict(self._guard.refused),
         )
 
 

@@ -51,8 +51,8 @@ class App:
         self.config = config
         self.hints = hints or []
         with ThreadPoolExecutor(3, thread_name_prefix="load") as loaders:
-            ears = loaders.submit(Ears.load, config.ears)
-            mouth = loaders.submit(Mouth.load, config.mouth)
+            ears = loaders.submit(Ears.load, config.asr, config.turns)
+            mouth = loaders.submit(Mouth.load, config.tts)
             loaders.submit(slots.warm)
             self.scripts = {name: load_script(*files) for name, files in config.scripts.items()}
         self.script = self.scripts[config.flow.stem]

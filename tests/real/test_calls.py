@@ -19,7 +19,7 @@ from aiohttp import web
 
 from tests.real.baresip import RATE_HZ, Baresip, Wave, flite, load
 from tests.real.server import Server, demo
-from voicebot.config import Ears as EarsConfig
+from voicebot.config import AsrSettings
 from voicebot.demo.company import examples
 from voicebot.listening.listening import Ears
 from voicebot.messages import Expect
@@ -139,7 +139,7 @@ def recorded_digits(digits: str, speaker: str) -> Wave:
 
 async def transcribed(wave: Wave) -> str:
     """What a listener hears in it, by our own recognition of the other side's audio."""
-    ears = await asyncio.to_thread(Ears.load, EarsConfig())
+    ears = await asyncio.to_thread(Ears.load, AsrSettings())
     ears.start()
     try:
         heard = await ears.recognise(wave.astype(np.float32) / 32768, RATE_HZ, Expect())

@@ -97,7 +97,7 @@ async def house(
                 "sip": {"port": 0},
                 "http": {"port": 0},
                 "handover": {"targets": {"reception": human}},
-                "mouth": {"voice": "espeak"},
+                "tts": {"voice": "espeak"},
                 "record": {"database": f"sqlite:///{data}/calls.db"},
             }
         ),

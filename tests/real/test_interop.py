@@ -27,7 +27,7 @@ from tests.real.lab import proxy
 from tests.real.lab.net import Lab, Line, lab
 from tests.real.linphone import Linphone, linphone
 from tests.real.server import Server, demo
-from voicebot.config import Ears as EarsConfig
+from voicebot.config import AsrSettings
 from voicebot.demo.company import examples
 from voicebot.listening.listening import Ears
 from voicebot.messages import Expect
@@ -136,7 +136,7 @@ def bot_said(world: World, words: str) -> Callable[[], bool]:
 
 
 async def transcribed(wave: Wave) -> str:
-    ears = Ears.load(EarsConfig())
+    ears = Ears.load(AsrSettings())
     ears.start()
     try:
         heard = await ears.recognise(wave.astype(np.float32) / 32768, RATE_HZ, Expect())

@@ -65,7 +65,7 @@ async def call(folder: Path) -> Waited:
     (folder / "slow.yaml").write_text(FLOW.replace(SLOTS, ""))
     (folder / "slow.actions.yaml").write_text(ACTIONS)
     settings = {
-        "flow": folder / "slow.yaml", "sip": {"port": 0}, "http": {"port": 0}, "mouth": {"voice": "espeak"},
+        "flow": folder / "slow.yaml", "sip": {"port": 0}, "http": {"port": 0}, "tts": {"voice": "espeak"},
         "rtp": {"first_port": SERVER_RTP, "last_port": SERVER_RTP + 98},
         "handover": {"targets": {"reception": "sip:nobody@127.0.0.1:9"}},
         "record": {"database": f"sqlite:///{folder}/calls.db"},

@@ -83,7 +83,7 @@ async def line() -> AsyncIterator[Line]:
 
 @pytest.fixture
 async def mouth() -> AsyncIterator[Mouth]:
-    made = Mouth.load(config.Mouth(voice="espeak"))
+    made = Mouth.load(config.TtsSettings(voice="espeak"))
     made.start()
     yield made
     made.stop()

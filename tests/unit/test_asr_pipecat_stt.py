@@ -32,7 +32,7 @@ def voice(seconds: float = 1.0) -> Audio:
 def running(
     service: str, settings: dict[str, Any], arguments: dict[str, Any] | None = None, limit_s: float = 10.0
 ) -> Iterator[PipecatStt]:
-    engine = PipecatStt(config.Pipecat(pipecat=service, settings=settings, arguments=arguments or {}), limit_s)
+    engine = PipecatStt(config.PipecatSettings(pipecat=service, settings=settings, arguments=arguments or {}), limit_s)
     try:
         yield engine
     finally:

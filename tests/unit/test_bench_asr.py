@@ -98,10 +98,10 @@ def test_word_confidences_are_worth_what_they_tell_apart() -> None:
 
 def test_engines_are_those_of_the_configuration(tmp_path: Path) -> None:
     assert settings("moonshine").engines == ("moonshine",)
-    assert settings("whisper").engines == (config.Whisper(whisper="base.en"),)
-    assert settings("whisper:/srv/mine").engines == (config.Whisper(whisper="/srv/mine"),)
-    (tmp_path / "x.yaml").write_text("ears: {engine: [{pipecat: 'my.stt:Stt'}, moonshine], limit_s: 3}")
-    assert settings(str(tmp_path / "x.yaml")).engines == (config.Pipecat(pipecat="my.stt:Stt"), "moonshine")
+    assert settings("whisper").engines == (config.WhisperSettings(whisper="base.en"),)
+    assert settings("whisper:/srv/mine").engines == (config.WhisperSettings(whisper="/srv/mine"),)
+    (tmp_path / "x.yaml").write_text("asr: {engine: [{pipecat: 'my.stt:Stt'}, moonshine], limit_s: 3}")
+    assert settings(str(tmp_path / "x.yaml")).engines == (config.PipecatSettings(pipecat="my.stt:Stt"), "moonshine")
     with pytest.raises(VoicebotError, match="no engine"):
         settings("nonsense")
 

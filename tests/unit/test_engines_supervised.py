@@ -43,7 +43,7 @@ def engine() -> Iterator[Fickle]:
 
 @pytest.fixture
 def member(engine: Fickle) -> Iterator[Member[Fickle]]:
-    one = Member("ears", "fickle", engine, Fickle.probe, limit_s=0.3, first_rest_s=0.02)
+    one = Member("asr", "fickle", engine, Fickle.probe, limit_s=0.3, first_rest_s=0.02)
     yield one
     one.close()
 
@@ -130,7 +130,7 @@ def test_a_job_that_computes_is_slow_and_not_hung_but_not_for_ever(member: Membe
 
 def test_so_many_hanging_threads_and_no_more(engine: Fickle) -> None:
     engine.hung.clear()
-    member = Member("ears", "hung", engine, Fickle.probe, limit_s=0.01, first_rest_s=60.0)
+    member = Member("asr", "hung", engine, Fickle.probe, limit_s=0.01, first_rest_s=60.0)
     for _ in range(MAX_STUCK + 3):
         with pytest.raises(TookTooLong):
             member._limited(engine.answer)

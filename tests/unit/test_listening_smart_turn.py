@@ -9,8 +9,7 @@ from voicebot.asr.engine import Audio, Cancelled, Transcript
 from voicebot.bench.asr.line import load
 from voicebot.errors import EngineFailed
 from voicebot.listening import audio, endpointing
-from voicebot.listening import smart_turn as adviser
-from voicebot.listening.smart_turn import Advised, SmartTurn
+from voicebot.listening.smart_turn import Advised, SmartTurn, features, find_model
 from voicebot.listening.timing import Timing
 from voicebot.messages import Expect
 from voicebot.paths import speech_dir
@@ -43,14 +42,14 @@ class Broken(SmartTurn):
 
 @pytest.fixture(scope="module")
 def smart_turn() -> SmartTurn:
-    return SmartTurn(adviser.find_model())
+    return SmartTurn(find_model())
 
 
 @pytest.mark.parametrize("seconds", [0.5, 8.0, 11.0])
 def test_features_are_those_that_the_model_was_made_for(seconds: float) -> None:
     sound = np.random.default_rng(3).normal(0, 0.1, int(seconds * 16000)).astype(np.float32)
     heard = np.pad(sound[-128000:], (max(0, 128000 - sound.size), 0))
-    assert adviser.features(sound) == pytest.approx(compute_whisper_log_mel_features(heard), abs=1e-4)
+    assert features(sound) == pytest.approx(compute_whisper_log_mel_features(heard), abs=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +86,7 @@ def test_a_model_that_fails_is_a_failure_of_the_engine() -> None:
 
 
 def test_nobody_is_asked_unless_the_configuration_says_so() -> None:
-    assert config.Ears().adviser == "none"
+    assert config.TurnSettings().end_of_turn_model == "none"
 
 
 @pytest.mark.speech

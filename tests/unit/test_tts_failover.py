@@ -95,7 +95,7 @@ async def test_what_was_kept_is_there_when_no_voice_can_speak(mouth: Mouth, engi
 
 
 def test_espeak_is_the_last_of_every_list() -> None:
-    assert [voice.engine.name for voice in Mouth.load(config.Mouth(voice=["espeak"]))._voices] == [
-        voice.engine.name for voice in Mouth.load(config.Mouth(voice="espeak"))._voices
+    assert [voice.engine.name for voice in Mouth.load(config.TtsSettings(voice=["espeak"]))._voices] == [
+        voice.engine.name for voice in Mouth.load(config.TtsSettings(voice="espeak"))._voices
     ]
-    assert len(Mouth.load(config.Mouth(voice=["auto", "espeak"]))._voices) == 1
+    assert len(Mouth.load(config.TtsSettings(voice=["auto", "espeak"]))._voices) == 1

@@ -25,7 +25,7 @@ WORD = 16000 // 5
 
 @contextmanager
 def running(service: str = TONES, limit_s: float = 5.0, **given: Any) -> Iterator[PipecatTts]:
-    engine = PipecatTts(config.Pipecat(pipecat=service, **given), limit_s)
+    engine = PipecatTts(config.PipecatSettings(pipecat=service, **given), limit_s)
     try:
         yield engine
     finally:
@@ -75,8 +75,8 @@ def test_trouble_is_told_and_the_next_phrase_is_spoken(text: str, words: str) ->
 
 
 async def test_espeak_speaks_for_a_service_that_does_not_answer() -> None:
-    service = config.Pipecat(pipecat=TONES, arguments={"dead": True})
-    mouth = Mouth.load(config.Mouth(voice=service, limit_s=0.5))
+    service = config.PipecatSettings(pipecat=TONES, arguments={"dead": True})
+    mouth = Mouth.load(config.TtsSettings(voice=service, limit_s=0.5))
     assert mouth.voice_name == "ToneTts"
     mouth.start()
     audio = np.concatenate([block async for block in mouth.speak("Hello there.", 8000)])
@@ -85,7 +85,7 @@ async def test_espeak_speaks_for_a_service_that_does_not_answer() -> None:
 
 
 async def test_a_service_is_levelled_like_any_voice() -> None:
-    mouth = Mouth.load(config.Mouth(voice=[config.Pipecat(pipecat=TONES), "espeak"]))
+    mouth = Mouth.load(config.TtsSettings(voice=[config.PipecatSettings(pipecat=TONES), "espeak"]))
     mouth.start()
     audio = np.concatenate([block async for block in mouth.speak("one two three four", 8000)])
     mouth.stop()
@@ -94,4 +94,4 @@ async def test_a_service_is_levelled_like_any_voice() -> None:
 
 def test_a_class_that_is_not_there_is_found_at_start() -> None:
     with pytest.raises(EngineFailed, match="cannot be used"):
-        Mouth.load(config.Mouth(voice=config.Pipecat(pipecat="pipecat.services.nobody:Nobody")))
+        Mouth.load(config.TtsSettings(voice=config.PipecatSettings(pipecat="pipecat.services.nobody:Nobody")))

@@ -122,7 +122,7 @@ async def test_it_is_taken_before_espeak_and_brought_to_the_same_level(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("VOICEBOT_MODELS", str(folder))
-    mouth = Mouth.load(config.Mouth())
+    mouth = Mouth.load(config.TtsSettings())
     assert mouth.voice_name == "piper en_US-tiny-low 165"
     assert mouth.advice == ""
     mouth.start()
@@ -133,7 +133,7 @@ async def test_it_is_taken_before_espeak_and_brought_to_the_same_level(
 
 def test_by_name_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VOICEBOT_MODELS", str(folder))
-    assert Mouth.load(config.Mouth(voice="en_US-tiny-low", words_per_minute=200)).voice_name.endswith("low 200")
+    assert Mouth.load(config.TtsSettings(voice="en_US-tiny-low", words_per_minute=200)).voice_name.endswith("low 200")
 
 
 @pytest.mark.parametrize("broken", [b"", b"no model", onnx_voice()[:5000]])
@@ -143,8 +143,8 @@ def test_a_broken_voice_is_refused_by_name_and_passed_over_otherwise(
     monkeypatch.setenv("VOICEBOT_MODELS", str(folder))
     (folder / "piper" / "en_US-tiny-low.onnx").write_bytes(broken)
     with pytest.raises(EngineFailed, match="no Piper voice"):
-        Mouth.load(config.Mouth(voice="en_US-tiny-low"))
-    assert Mouth.load(config.Mouth()).voice_name.startswith("espeak-ng")
+        Mouth.load(config.TtsSettings(voice="en_US-tiny-low"))
+    assert Mouth.load(config.TtsSettings()).voice_name.startswith("espeak-ng")
 
 
 @pytest.mark.parametrize("settings", ["", "[]", "{}", '{"num_symbols": 3}', '{"audio": 7}'])

@@ -254,17 +254,17 @@ async def test_a_recording_that_vanished_is_replaced_by_the_voice(
 
 def test_espeak_speaks_where_no_piper_voice_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VOICEBOT_MODELS", str(tmp_path))
-    mouth = Mouth.load(config.Mouth())
+    mouth = Mouth.load(config.TtsSettings())
     assert mouth.voice_name.startswith("espeak-ng")
     assert "voicebot models pull" in mouth.advice
-    assert Mouth.load(config.Mouth(voice="espeak")).advice == "", "who asked for it needs no advice"
+    assert Mouth.load(config.TtsSettings(voice="espeak")).advice == "", "who asked for it needs no advice"
 
 
 def test_a_piper_voice_asked_for_by_name_must_be_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VOICEBOT_MODELS", str(tmp_path))
     for name in ("en_US-ljspeech-medium", "../secret", "a/b"):
         with pytest.raises(ModelMissing, match="voicebot models pull"):
-            Mouth.load(config.Mouth(voice=name))
+            Mouth.load(config.TtsSettings(voice=name))
 
 
 async def test_a_slow_passage_is_longer_and_remembered_apart(mouth: Mouth, engine: ToneEngine) -> None:
@@ -329,9 +329,9 @@ async def test_a_passage_in_another_language_has_its_own_voice() -> None:
 
 
 def test_espeak_speaks_the_languages_of_the_configuration() -> None:
-    settings = config.Mouth(voice="espeak", languages={"es": "espeak", "de-DE": "auto"})
+    settings = config.TtsSettings(voice="espeak", languages={"es": "espeak", "de-DE": "auto"})
     names = [choose(settings, Path("nowhere"), language)[0][0].engine.name for language in settings.languages]
     assert [name.split()[1].partition("+")[0] for name in names] == ["es", "de"]
     assert not faults(settings, Path("nowhere"))
-    unknown = config.Mouth(languages={"qq": "espeak"})
+    unknown = config.TtsSettings(languages={"qq": "espeak"})
     assert ["'qq+adam'" in str(fault) for fault in faults(unknown, Path("nowhere"))] == [True]

@@ -48,7 +48,7 @@ class Transcript:
     evidence: dict[str, float] = field(default_factory=dict)
     """What `expected_confidence` was made of, by name: for calibration."""
     over: float | None = None
-    """Probability that the turn sounds over, by an adviser (`adviser.Advised`); None where none was asked."""
+    """Probability that the turn sounds over, by an end-of-turn model; None where none was asked."""
     sketch: bool = False
     """For `Expect.brief`: `partial` and `begun` are all that was found out."""
 

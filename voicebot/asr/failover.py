@@ -28,7 +28,7 @@ class Failover:
     def __init__(self, engines: Sequence[Engine], limit_s: float, **rest: Any) -> None:
         self._longest_s = BUSY_LIMITS * limit_s
         self.name = ", then ".join(engine.name for engine in engines)
-        self._members = [Member("ears", engine.name, engine, _probe, limit_s, **rest) for engine in engines]
+        self._members = [Member("asr", engine.name, engine, _probe, limit_s, **rest) for engine in engines]
 
     def recognise(self, audio: Audio, expect: Expect, cancelled: Cancelled) -> Transcript | None:
         """See `Engine.recognise`. Raises EngineFailed only when no engine of the list could."""
@@ -43,7 +43,7 @@ class Failover:
                 error = failure
                 continue
             if place and not alone:
-                metrics.engine_stand_ins.labels("ears", member.name).inc()
+                metrics.engine_stand_ins.labels("asr", member.name).inc()
             return said
         raise error or EngineFailed("no recognition engine can be used just now: all of them rest after faults")
 

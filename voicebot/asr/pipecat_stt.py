@@ -49,7 +49,7 @@ class PipecatStt:
         limit_s: for one utterance; a service that is late is built anew.
     """
 
-    def __init__(self, made_of: config.Pipecat, limit_s: float) -> None:
+    def __init__(self, made_of: config.PipecatSettings, limit_s: float) -> None:
         self.name = made_of.name
         self._limit_s = limit_s
         self._service = pipecat.PipecatService(made_of, self._on_frame)

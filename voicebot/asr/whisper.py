@@ -108,7 +108,7 @@ class Whisper:
         self._readings = Readings()
 
     @classmethod
-    def load(cls, settings: config.Whisper, models: Path, threads: int) -> Whisper:
+    def load(cls, settings: config.WhisperSettings, models: Path, threads: int) -> Whisper:
         """Load from models/faster-whisper-<name>, or a folder. Nothing is downloaded.
 
         Args:
@@ -311,7 +311,7 @@ class Whisper:
         return best - said.score <= self._readings.max_gap(said.text, expect)
 
 
-def find(settings: config.Whisper, models: Path) -> Path:
+def find(settings: config.WhisperSettings, models: Path) -> Path:
     """The folder with the model. Raises ModelMissing."""
     own = Path(settings.whisper)
     folder = own if own.is_absolute() else models / f"faster-whisper-{settings.whisper}"

@@ -39,13 +39,13 @@ def _lines(args: argparse.Namespace) -> list[Line]:
 
 
 async def _call(args: argparse.Namespace, lines: list[Line]) -> CallReport:
-    mouth = Mouth.load(config.Mouth(voice="espeak"))
+    mouth = Mouth.load(config.TtsSettings(voice="espeak"))
     mouth.start()
     try:
         steps = await script.prepare(lines, mouth)
     finally:
         mouth.stop()
-    ears = None if args.no_transcript else Ears.load(config.Ears())
+    ears = None if args.no_transcript else Ears.load(config.AsrSettings())
     async with phone(args.uri) as agent:
         report = await Caller(agent, args.uri, args.ring).run(args.uri, Fixed(steps))
     if ears is not None:

@@ -59,7 +59,7 @@ async def _run(args: argparse.Namespace) -> tuple[list[CallReport], float | None
         if args.to is None:
             server = await stack.enter_async_context(demo_server())
         uri = args.to or (server.uri if server else "")
-        ears, mouth = Ears.load(config.Ears(threads=1)), Mouth.load(config.Mouth(voice="espeak"))
+        ears, mouth = Ears.load(config.AsrSettings(threads=1)), Mouth.load(config.TtsSettings(voice="espeak"))
         ears.start()
         stack.callback(ears.stop)
         mouth.start()

@@ -1,6 +1,6 @@
 """A service of Pipecat's catalogue, alone in a pipeline, on an event loop in a thread of its own.
 
-Both rooms use it: `ears/asr/pipecat_stt.py` and `mouth/pipecat_tts.py`. After `reset` the pipeline is built anew, so
+Both rooms use it: `asr/pipecat_stt.py` and `tts/pipecat_tts.py`. After `reset` the pipeline is built anew, so
 that a service that has lost its way costs one job.
 """
 
@@ -50,7 +50,7 @@ class PipecatService:
         EngineFailed: there is no such class, or what it needs is not installed.
     """
 
-    def __init__(self, made_of: config.Pipecat, on_frame: OnFrame) -> None:
+    def __init__(self, made_of: config.PipecatSettings, on_frame: OnFrame) -> None:
         find(made_of)
         self._made_of = made_of
         self._on_frame = on_frame
@@ -169,7 +169,7 @@ class _Ear(FrameProcessor):
         await self.push_frame(frame, direction)
 
 
-def find(made_of: config.Pipecat) -> Any:
+def find(made_of: config.PipecatSettings) -> Any:
     """The class that is named. Raises EngineFailed when it is not there, or what it needs is not installed."""
     module, _, name = made_of.pipecat.partition(":")
     try:
@@ -178,12 +178,14 @@ def find(made_of: config.Pipecat) -> Any:
         raise EngineFailed(f"{made_of.pipecat} cannot be used: {error}", f"install what {module} needs") from error
 
 
-def check(made_of: config.Pipecat) -> None:
+def check(made_of: config.PipecatSettings) -> None:
     """See that the class is there and its secrets are set, without making it. Raises EngineFailed."""
     arguments_for(find(made_of), made_of)
 
 
-def arguments_for(kind: Any, made_of: config.Pipecat, environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
+def arguments_for(
+    kind: Any, made_of: config.PipecatSettings, environment: Mapping[str, str] = os.environ
+) -> dict[str, Any]:
     """What the class is made with. Raises EngineFailed for a secret that is not set."""
     takes = inspect.signature(kind).parameters
     arguments: dict[str, Any] = {}

@@ -57,7 +57,7 @@ class Member(Generic[E]):
     """An engine of a list, run in threads of its own and watched. Used by several threads.
 
     Args:
-        room: ``ears`` or ``mouth``, for metrics.
+        room: ``asr`` or ``tts``, for metrics.
         name: of the engine, for people.
         engine: what is watched.
         probe: a small job that works if the engine does, and raises if not.

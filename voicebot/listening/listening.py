@@ -24,6 +24,8 @@ from voicebot.listening.vad import BatchedVad, Silero, find_model
 from voicebot.messages import Expect, Heard
 from voicebot.paths import models_dir
 
+NO_MODEL = config.TurnSettings()
+"""Words and punctuation alone tell when a turn is over."""
 _TICK_S = 0.1
 
 
@@ -37,7 +39,9 @@ class Ears:
         timing: turn-taking; the defaults unless a test or benchmark wants others.
     """
 
-    def __init__(self, engine: Engine, silero: Silero, settings: config.Ears, timing: Timing | None = None) -> None:
+    def __init__(
+        self, engine: Engine, silero: Silero, settings: config.AsrSettings, timing: Timing | None = None
+    ) -> None:
         self._vad = BatchedVad(silero)
         self._engine = engine
         self._pool = Pool(engine, settings.threads, settings.queue)
@@ -46,8 +50,8 @@ class Ears:
         self._tick: asyncio.TimerHandle | None = None
 
     @classmethod
-    def load(cls, settings: config.Ears) -> Ears:
-        """Load the engines that are named and Silero; blocks for about a second.
+    def load(cls, settings: config.AsrSettings, turns: config.TurnSettings = NO_MODEL) -> Ears:
+        """Load the engines that are named, Silero, and the end-of-turn model; blocks for about a second.
 
         Raises:
             ModelMissing: weights are not there.
@@ -55,7 +59,7 @@ class Ears:
         """
         engines = [load_engine(engine, settings) for engine in settings.engines]
         engine: Engine = Failover(engines, settings.limit_s)
-        if settings.adviser == "smart-turn":
+        if turns.end_of_turn_model == "smart-turn":
             engine = Advised(engine, SmartTurn(smart_turn.find_model()))
         return cls(engine, Silero(find_model()), settings)
 
@@ -95,7 +99,7 @@ class Ears:
         done: asyncio.Future[Job] = asyncio.get_running_loop().create_future()
         job = Job(lambda: audio.resample(audio_in, rate_hz), expect, done.set_result)
         if not self._pool.submit(job):
-            raise EngineFailed("too many recognitions wait", "raise ears.queue or ears.threads")
+            raise EngineFailed("too many recognitions wait", "raise asr.queue or asr.threads")
         try:
             await done
         except asyncio.CancelledError:
@@ -113,41 +117,41 @@ class Ears:
         self._tick = asyncio.get_running_loop().call_later(_TICK_S, self._on_tick)
 
 
-def load_engine(engine: config.Engine, settings: config.Ears) -> Engine:
+def load_engine(engine: config.RecogniserChoice, settings: config.AsrSettings) -> Engine:
     """One engine. What is not named is not even imported: Pipecat and faster-whisper cost tens of megabytes.
 
     Raises:
         ModelMissing: weights are not there.
         EngineFailed: a Pipecat service cannot be made.
     """
-    if isinstance(engine, config.Whisper):
+    if isinstance(engine, config.WhisperSettings):
         from voicebot.asr.whisper import Whisper
 
         return Whisper.load(engine, models_dir(), settings.threads)
-    if isinstance(engine, config.Pipecat):
+    if isinstance(engine, config.PipecatSettings):
         from voicebot.asr.pipecat_stt import PipecatStt
 
         return PipecatStt(engine, settings.limit_s)
     return Moonshine(models_dir() / "moonshine-tiny-en")
 
 
-def faults(settings: config.Ears) -> list[VoicebotError]:
+def faults(settings: config.AsrSettings, turns: config.TurnSettings) -> list[VoicebotError]:
     """What the engines that are named lack, found without loading them."""
     found: list[VoicebotError] = []
     for engine in settings.engines:
         try:
-            if isinstance(engine, config.Whisper):
+            if isinstance(engine, config.WhisperSettings):
                 from voicebot.asr import whisper
 
                 whisper.find(engine, models_dir())
-            elif isinstance(engine, config.Pipecat):
+            elif isinstance(engine, config.PipecatSettings):
                 from voicebot.engines import pipecat
 
                 pipecat.check(engine)
         except (EngineFailed, ModelMissing) as error:
             found.append(error)
     try:
-        if settings.adviser == "smart-turn":
+        if turns.end_of_turn_model == "smart-turn":
             smart_turn.find_model()
     except ModelMissing as error:
         found.append(error)

@@ -1,9 +1,9 @@
-"""Smart Turn as adviser: whether speech sounds finished, asked where words and punctuation say that it is.
+"""Smart Turn, an end-of-turn model: whether speech sounds finished, asked where words and punctuation say that it is.
 
 The model (pipecat-ai carries version 3.2: an encoder of Whisper's kind over the last 8 s of a turn) knows nothing of
 what the dialog waits for and costs more processor time than the recognition. So it is asked about free speech only,
 and only where the turn would be over soon; where it disagrees the caller is given `Timing.perhaps_s`. ``voicebot bench
-turns --adviser`` measures what that is worth; see docs/turn-taking.md.
+turns --smart-turn`` measures what that is worth; see docs/turn-taking.md.
 """
 
 from __future__ import annotations
@@ -39,7 +39,9 @@ def find_model() -> Path:
         path = Path(place) / "audio" / "turn" / "smart_turn" / "data" / "smart-turn-v3.2-cpu.onnx"
         if path.is_file():
             return path
-    raise ModelMissing("the Smart Turn model is not there", "install pipecat-ai again, or leave ears.adviser out")
+    raise ModelMissing(
+        "the Smart Turn model is not there", "install pipecat-ai again, or leave turns.end_of_turn_model out"
+    )
 
 
 class SmartTurn:
@@ -90,8 +92,8 @@ def _filters() -> NDArray[np.float64]:
 class Advised:
     """An engine whose free transcripts say how finished they sound, where that may matter. Threads share it."""
 
-    def __init__(self, engine: Engine, adviser: SmartTurn, timing: Timing | None = None) -> None:
-        self._engine, self._adviser, self._timing = engine, adviser, timing or Timing()
+    def __init__(self, engine: Engine, model: SmartTurn, timing: Timing | None = None) -> None:
+        self._engine, self._model, self._timing = engine, model, timing or Timing()
         self.name = engine.name
 
     def recognise(self, audio: Audio, expect: Expect, cancelled: Cancelled) -> Transcript | None:
@@ -102,7 +104,7 @@ class Advised:
         if endpointing.silence_needed(found, expect, self._timing) >= self._timing.perhaps_s:
             return found
         try:
-            return replace(found, over=self._adviser.over(audio))
+            return replace(found, over=self._model.over(audio))
         except RuntimeError as error:
             raise EngineFailed(f"Smart Turn failed: {error}") from error
 

@@ -102,8 +102,8 @@ class Timing:
     pause_from_s: float = 0.25
     """Shorter pauses tell nothing: consonants are closed so long, and breaths are short."""
     sounds_over: float = 0.5
-    """Probability of Smart Turn, where it is asked (``ears.adviser``), under which free speech that reads as finished
-    ends after `perhaps_s` all the same."""
+    """Probability of Smart Turn, where it is asked (``turns.end_of_turn_model``), under which free speech that reads as
+    finished ends after `perhaps_s` all the same."""
     resume_s: float = 0.352
     """Silence after a sound over a prompt that was no turn (a cough): the prompt goes on. Shorter than a listener finds
     long, longer than most pauses between two words of a caller who is hard to understand. After "okay" it goes on after

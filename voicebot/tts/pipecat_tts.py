@@ -35,7 +35,7 @@ class PipecatTts:
     quick = False
     presence = 0.0
 
-    def __init__(self, made_of: config.Pipecat, limit_s: float) -> None:
+    def __init__(self, made_of: config.PipecatSettings, limit_s: float) -> None:
         self.name = made_of.name
         self.rate_hz = made_of.rate_hz
         self._limit_s = limit_s

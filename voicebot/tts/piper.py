@@ -41,7 +41,7 @@ class Piper:
         if not _NAME.fullmatch(name) or not model.is_file() or not settings.is_file():
             raise ModelMissing(
                 f"the Piper voice {name!r} is not in {folder}",
-                "`voicebot models pull`, or `mouth: voice: auto` to speak with what is there",
+                "`voicebot models pull`, or `tts: voice: auto` to speak with what is there",
             )
         return model, settings
 

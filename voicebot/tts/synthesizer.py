@@ -86,7 +86,7 @@ class Mouth:
         """How to get a better voice; empty when the best one speaks."""
 
     @classmethod
-    def load(cls, settings: config.Mouth) -> Mouth:
+    def load(cls, settings: config.TtsSettings) -> Mouth:
         """Load the voice and look through the recorded prompts; blocks for up to a few seconds.
 
         Raises:
@@ -105,7 +105,7 @@ class Mouth:
 
     def start(self) -> None:
         """Start the worker threads."""
-        self._executor = ThreadPoolExecutor(WORKERS, thread_name_prefix="mouth")
+        self._executor = ThreadPoolExecutor(WORKERS, thread_name_prefix="tts")
 
     def stop(self) -> None:
         """Stop the worker threads; what is being synthesised is cut off."""
@@ -284,5 +284,5 @@ class Mouth:
     @property
     def _workers(self) -> ThreadPoolExecutor:
         if self._executor is None:
-            raise EngineFailed("the mouth is not started")
+            raise EngineFailed("the synthesizer is not started")
         return self._executor

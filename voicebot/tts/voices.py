@@ -77,7 +77,7 @@ class Voice:
 
 def watched(engine: Engine, limit_s: float, **rest: Any) -> Member[Engine]:
     """The engine with a time limit for each block, and rest after faults. `rest`: more arguments of `Member`."""
-    return Member("mouth", engine.name, engine, _probe, limit_s, **rest)
+    return Member("tts", engine.name, engine, _probe, limit_s, **rest)
 
 
 def _probe(engine: Engine) -> None:
@@ -100,13 +100,13 @@ def _until_expired(emit: Emit, ticket: Ticket) -> Emit:
     return pass_on
 
 
-def choose(settings: config.Mouth, folder: Path, language: str = "") -> tuple[list[Voice], str]:
+def choose(settings: config.TtsSettings, folder: Path, language: str = "") -> tuple[list[Voice], str]:
     """The voices to try in order, best first, and advice how to get a better one (or empty).
 
     Args:
         settings: which are wanted; espeak-ng comes after them.
         folder: holds ``<voice>.onnx`` and ``<voice>.onnx.json`` of Piper voices.
-        language: of `config.Mouth.languages`; empty for that of the dialog.
+        language: of `config.TtsSettings.languages`; empty for that of the dialog.
 
     Raises:
         ModelMissing: a Piper voice asked for by name is not there.
@@ -114,10 +114,10 @@ def choose(settings: config.Mouth, folder: Path, language: str = "") -> tuple[li
     """
     voices: list[Voice] = []
     advice = ""
-    listed = settings.voices if not language else config.Mouth(voice=settings.languages[language]).voices
+    listed = settings.voices if not language else config.TtsSettings(voice=settings.languages[language]).voices
     last = ("espeak",) if listed[-1] != "espeak" else ()
     for wanted in (*listed, *last):
-        if isinstance(wanted, config.Pipecat):
+        if isinstance(wanted, config.PipecatSettings):
             voices.append(_pipecat(wanted, settings.limit_s))
         elif wanted == "auto":
             found = _installed(settings, folder, language)
@@ -130,7 +130,7 @@ def choose(settings: config.Mouth, folder: Path, language: str = "") -> tuple[li
     return voices, advice
 
 
-def _espeak(settings: config.Mouth, language: str) -> Espeak:
+def _espeak(settings: config.TtsSettings, language: str) -> Espeak:
     """espeak-ng in a language: that of the region (``en-GB``) if it has one. Raises EngineFailed when it has none."""
     if not language:
         return Espeak(settings.words_per_minute)
@@ -141,7 +141,7 @@ def _espeak(settings: config.Mouth, language: str) -> Espeak:
         return Espeak(settings.words_per_minute, f"{language[:2]}+{variant}")
 
 
-def _installed(settings: config.Mouth, folder: Path, language: str) -> list[Voice]:
+def _installed(settings: config.TtsSettings, folder: Path, language: str) -> list[Voice]:
     """The first Piper voice in the folder that works, of this language if there is one."""
     for name in sorted(path.stem for path in folder.glob(f"{language.replace('-', '_')}*.onnx")):
         try:
@@ -151,7 +151,7 @@ def _installed(settings: config.Mouth, folder: Path, language: str) -> list[Voic
     return []
 
 
-def _pipecat(service: config.Pipecat, limit_s: float) -> Voice:
+def _pipecat(service: config.PipecatSettings, limit_s: float) -> Voice:
     """A service that does not answer now may do so later: it stays in the list, at its own loudness."""
     from voicebot.tts.pipecat_tts import PipecatTts  # costs tens of megabytes
 
@@ -163,7 +163,7 @@ def _pipecat(service: config.Pipecat, limit_s: float) -> Voice:
         return Voice(engine, 1.0, watched(engine, limit_s))
 
 
-def faults(settings: config.Mouth, folder: Path) -> list[VoicebotError]:
+def faults(settings: config.TtsSettings, folder: Path) -> list[VoicebotError]:
     """What the voices that are named lack, found without loading them."""
     found: list[VoicebotError] = []
     for language in settings.languages:
@@ -171,10 +171,10 @@ def faults(settings: config.Mouth, folder: Path) -> list[VoicebotError]:
             _espeak(settings, language)
         except EngineFailed as error:
             found.append(error)
-    others = [voice for wanted in settings.languages.values() for voice in config.Mouth(voice=wanted).voices]
+    others = [voice for wanted in settings.languages.values() for voice in config.TtsSettings(voice=wanted).voices]
     for wanted in (*settings.voices, *others):
         try:
-            if isinstance(wanted, config.Pipecat):
+            if isinstance(wanted, config.PipecatSettings):
                 from voicebot.engines import pipecat
 
                 pipecat.check(wanted)

@@ -65,7 +65,7 @@ class Case:
         return self.value == self.truth
 
 
-def settings(name: str) -> config.Ears:
+def settings(name: str) -> config.AsrSettings:
     """What a name on the command line stands for.
 
     Args:
@@ -77,14 +77,14 @@ def settings(name: str) -> config.Ears:
     """
     kind, _, model = name.partition(":")
     if name.endswith((".yaml", ".yml")):
-        return config.load(Path(name)).ears
+        return config.load(Path(name)).asr
     if kind == "whisper":
-        return config.Ears(engine=config.Whisper(whisper=model or "base.en"))
+        return config.AsrSettings(engine=config.WhisperSettings(whisper=model or "base.en"))
     if name != "moonshine":
         raise VoicebotError(
             f"no engine is called {name!r}", "choose moonshine, whisper, whisper:MODEL or a configuration file"
         )
-    return config.Ears()
+    return config.AsrSettings()
 
 
 def engine(name: str) -> Engine:

@@ -63,12 +63,12 @@ def utterances(recordings: Sequence[Recording], folder: Path, line: Line, ears: 
     return found[:count]
 
 
-def run(engine: Engine, said: Sequence[Utterance], per_s: float, settings: config.Ears) -> dict[str, Any]:
+def run(engine: Engine, said: Sequence[Utterance], per_s: float, settings: config.AsrSettings) -> dict[str, Any]:
     """Let them arrive at `per_s` a second on average (a Poisson process), and wait for all answers."""
     return asyncio.run(_run(engine, said, per_s, settings))
 
 
-async def _run(engine: Engine, said: Sequence[Utterance], per_s: float, settings: config.Ears) -> dict[str, Any]:
+async def _run(engine: Engine, said: Sequence[Utterance], per_s: float, settings: config.AsrSettings) -> dict[str, Any]:
     members = Failover([engine], settings.limit_s)
     pool = Pool(members, settings.threads, settings.queue)
     pool.start()
@@ -81,7 +81,7 @@ async def _run(engine: Engine, said: Sequence[Utterance], per_s: float, settings
         members.close()
 
 
-async def _measure(pool: Pool, said: Sequence[Utterance], per_s: float, settings: config.Ears) -> dict[str, Any]:
+async def _measure(pool: Pool, said: Sequence[Utterance], per_s: float, settings: config.AsrSettings) -> dict[str, Any]:
     due_s = np.cumsum(np.random.default_rng(_SEED).exponential(1 / per_s, len(said)))
     began, cpu_s = time.perf_counter(), time.process_time()
     waiting = []

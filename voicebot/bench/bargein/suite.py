@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _prepare(args: argparse.Namespace, folder: Path, everything: list[Recording]) -> tuple[Pcm, list[Case]]:
-    mouth = Mouth.load(config.Mouth(voice="espeak"))
+    mouth = Mouth.load(config.TtsSettings(voice="espeak"))
     mouth.start()
     try:
         kinds, speakers = args.task or KINDS, args.speaker

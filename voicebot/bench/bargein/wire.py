@@ -43,7 +43,7 @@ async def run(folder: Path, recordings: Sequence[Recording], calls: int) -> dict
     said = spread_over([r for r in recordings if r.task in SPEAKING], max(1, calls * TURNS // len(SPEAKING) + 1))
     if not said:
         raise VoicebotError("there is no recording to interrupt with", "give a folder like ../shared/speech")
-    mouth = Mouth.load(config.Mouth(voice="espeak"))
+    mouth = Mouth.load(config.TtsSettings(voice="espeak"))
     mouth.start()
     try:
         question = Step("free", ASKED, await synthesised(mouth, ASKED))

@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
 
 async def _speak(voice: str, prompts: Sequence[Prompt], repeat: int) -> tuple[str, list[Spoken]]:
     sys.setswitchinterval(SWITCH_INTERVAL_S)  # as in a server: with Python's 5 ms a block waits for that more
-    mouth = Mouth.load(config.Mouth(voice=voice))
+    mouth = Mouth.load(config.TtsSettings(voice=voice))
     mouth.start()
     try:
         async for _ in mouth.speak("Hello.", RATE_HZ, secret=True):  # threads and tables: a server has them long before

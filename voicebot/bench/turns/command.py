@@ -20,7 +20,7 @@ def register(sub: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     add("--speaker", action="append", default=[], metavar="NAME", help="only this speaker (repeatable)")
     add("--noise", type=float, metavar="DB", help="mix in the folder's noises at this signal-to-noise ratio")
     add("--loss", type=float, default=0.0, metavar="PERCENT", help="lose packets of 20 ms, concealed as in a call")
-    add("--adviser", action="store_true", help="ask Smart Turn whether free speech sounds over (ears.adviser)")
+    add("--smart-turn", action="store_true", help="ask Smart Turn whether free speech sounds over")
     add("--limit", type=int, metavar="N", help="at most N recordings of each task, spread over it")
     add("--json", action="store_true", help="print no table, only the last line")
     add("--out", type=Path, metavar="DIR", help="write report.html, turns.json and every turn (turns.jsonl) here")

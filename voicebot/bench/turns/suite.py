@@ -39,10 +39,10 @@ def run(args: argparse.Namespace) -> int:
         print("no recording of what was asked for", file=sys.stderr)
         return 1
     engine: Engine = Moonshine(models_dir() / "moonshine-tiny-en")
-    if args.adviser:
+    if args.smart_turn:
         engine = Advised(engine, SmartTurn(find_model()))
     outcomes = play_all(cases, InstantVad(), engine)
-    found = {"noise_db": args.noise, "loss_percent": args.loss, "adviser": args.adviser, **figures(outcomes)}
+    found = {"noise_db": args.noise, "loss_percent": args.loss, "smart_turn": args.smart_turn, **figures(outcomes)}
     if args.out is not None:
         report(args.out, found, outcomes)
     if not args.json:

@@ -26,12 +26,12 @@ from voicebot.handoff.switchboard import Switchboard
 from voicebot.handoff.webhook import post_summary
 from voicebot.journal import metrics
 from voicebot.journal.call_journal import Scribe
-from voicebot.listening.listening import Ears
+from voicebot.listening.speech_input import SpeechInput
 from voicebot.nlu.intents import Understanding
 from voicebot.nlu.slots import extract as slots
 from voicebot.paths import models_dir
 from voicebot.record.records import Records
-from voicebot.tts.synthesizer import Mouth
+from voicebot.tts.synthesizer import Synthesizer
 from voicebot.web.doctor import Doctor
 from voicebot.web.server import Web
 
@@ -51,8 +51,8 @@ class App:
         self.config = config
         self.hints = hints or []
         with ThreadPoolExecutor(3, thread_name_prefix="load") as loaders:
-            ears = loaders.submit(Ears.load, config.asr, config.turns)
-            mouth = loaders.submit(Mouth.load, config.tts)
+            ears = loaders.submit(SpeechInput.load, config.asr, config.turns)
+            mouth = loaders.submit(Synthesizer.load, config.tts)
             loaders.submit(slots.warm)
             self.scripts = {name: load_script(*files) for name, files in config.scripts.items()}
         self.script = self.scripts[config.flow.stem]

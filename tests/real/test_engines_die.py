@@ -24,10 +24,10 @@ from voicebot.asr.failover import Failover
 from voicebot.calls.session import APOLOGY
 from voicebot.config import Config
 from voicebot.demo.process import start_company
-from voicebot.engines.supervised import Member
+from voicebot.engines.supervision import SupervisedEngine
 from voicebot.errors import EngineFailed
 from voicebot.messages import Expect
-from voicebot.tts.voices import watched
+from voicebot.tts.voices import supervised
 
 pytestmark = [pytest.mark.peer("baresip", "flite"), pytest.mark.models, pytest.mark.timeout(240)]
 
@@ -72,7 +72,7 @@ class House:
     app: App
     server: Server
     ears: Faulty
-    member: Member[Any]
+    member: SupervisedEngine[Any]
     mouth: Faulty
 
     async def understands(self, wave: Wave) -> str:
@@ -108,7 +108,7 @@ async def house(
     app.house.ears._engine = app.house.ears._pool._engine = failover
     (voice,) = app.house.mouth._voices
     mouth = Faulty(voice.engine)
-    app.house.mouth._voices[:] = [replace(voice, engine=mouth, watch=watched(mouth, 1.0))]
+    app.house.mouth._voices[:] = [replace(voice, engine=mouth, watch=supervised(mouth, 1.0))]
     await app.start()
     await calm()
     try:

@@ -19,7 +19,7 @@ from voicebot.app import App
 from voicebot.calls.session import FILLER_AFTER_S, PROGRESS_EVERY_S
 from voicebot.config import Config
 from voicebot.tts.espeak import Espeak
-from voicebot.tts.mastering import Finisher
+from voicebot.tts.mastering import PhraseMastering
 
 pytestmark = [pytest.mark.models, pytest.mark.timeout(120)]
 TOOK_S = 10.0
@@ -92,7 +92,7 @@ async def call(folder: Path) -> Waited:
 def spoken(text: str) -> Wave:
     """What the caller says, at 8000 Hz."""
     voice = Espeak()
-    finisher = Finisher(voice.rate_hz, 8000, 0.5, 0.0)
+    finisher = PhraseMastering(voice.rate_hz, 8000, 0.5, 0.0)
     blocks: list[Wave] = []
 
     def keep(block: Wave) -> bool:

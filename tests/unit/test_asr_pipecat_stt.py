@@ -14,8 +14,8 @@ import pytest
 from tests.unit.pipecat_services import StreamingStt
 from tests.unit.tiny_whisper import build
 from voicebot import config
-from voicebot.asr.engine import RATE_HZ, Audio, Transcript
 from voicebot.asr.pipecat_stt import PipecatStt
+from voicebot.asr.recogniser import RATE_HZ, Audio, Transcript
 from voicebot.errors import EngineFailed
 from voicebot.messages import Expect
 

@@ -11,10 +11,10 @@ import pytest
 from tests.unit.tiny_whisper import build
 from voicebot import config
 from voicebot.asr.confidence import confidence
-from voicebot.asr.engine import RATE_HZ, Audio, Transcript
+from voicebot.asr.recogniser import RATE_HZ, Audio, Transcript
 from voicebot.asr.whisper import WINDOW_S, Whisper, windows
 from voicebot.errors import EngineFailed, ModelMissing
-from voicebot.listening.listening import Ears
+from voicebot.listening.speech_input import SpeechInput
 from voicebot.messages import Expect
 
 
@@ -147,10 +147,10 @@ async def test_it_is_configured_by_name_before_moonshine(tmp_path: Path) -> None
     settings = config.AsrSettings(
         engine=[config.WhisperSettings(whisper=str(build(tmp_path / "m", "yes")))], limit_s=10.0
     )
-    ears = Ears.load(settings)
-    ears.start()
+    speech_input = SpeechInput.load(settings)
+    speech_input.start()
     try:
-        heard = await ears.recognise(voice(), RATE_HZ, Expect("yesno"))
+        heard = await speech_input.recognise(voice(), RATE_HZ, Expect("yesno"))
     finally:
-        ears.stop()
+        speech_input.stop()
     assert (heard.text, heard.expected_text) == ("yes", "yes")

@@ -30,12 +30,12 @@ from voicebot.flows.flow import Flow
 from voicebot.handoff.bridge import bridge
 from voicebot.handoff.switchboard import NotReached, Switchboard, Why
 from voicebot.journal.call_journal import Scribe
-from voicebot.listening.events import EarEvent, EarsFailed, FalseAlarm, Interrupt, NoInput, TurnHeard
-from voicebot.listening.listening import Ears
+from voicebot.listening.events import FalseAlarm, Interrupt, ListeningEvent, NoInput, RecognitionFailed, TurnHeard
+from voicebot.listening.speech_input import SpeechInput
 from voicebot.messages import Act, Do, End, Expect, Handover, Heard, Listen, Say
 from voicebot.nlu.intents import Understanding
-from voicebot.tts.player import Player, Spoken
-from voicebot.tts.synthesizer import Mouth
+from voicebot.tts.player import PlayedPrompt, Player
+from voicebot.tts.synthesizer import Synthesizer
 
 FILLER_AFTER_S = 0.8
 """A backend that takes longer than this gets words in between, so that the line is never dead."""
@@ -81,8 +81,8 @@ class House:
     """What all calls share."""
 
     config: Config
-    ears: Ears
-    mouth: Mouth
+    ears: SpeechInput
+    mouth: Synthesizer
     switchboard: Switchboard
     thinkers: Executor
     """Runs the mind's work, which is short but not short enough for the event loop."""
@@ -117,7 +117,7 @@ class Call:
         self._leg = leg
         self._scribe = scribe
         self._listener = house.ears.listen(leg.rate_hz, self._on_ear)
-        self._listener.on_perhaps = self._on_perhaps
+        self._listener.on_hypothesis = self._on_hypothesis
         self._foresight = Foresight(house.mouth, house.thinkers, leg.rate_hz)
         self._player = Player(leg, house.mouth, on_play=self._listener.played, on_flush=self._listener.unplayed)
         self._keypad = KeyPad()
@@ -153,12 +153,12 @@ class Call:
 
     # ── what comes in ────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _on_ear(self, event: EarEvent) -> None:
+    def _on_ear(self, event: ListeningEvent) -> None:
         if isinstance(event, TurnHeard):
             self._inbox.put(event.heard)
         elif isinstance(event, NoInput):
             self._inbox.put(None)
-        elif isinstance(event, EarsFailed):
+        elif isinstance(event, RecognitionFailed):
             self._scribe.deaf(event.error)
             self._inbox.put(DEAF)
         elif isinstance(event, Interrupt) and self._interruptible:
@@ -166,7 +166,7 @@ class Call:
         elif isinstance(event, FalseAlarm):
             self._player.resume()
 
-    def _on_perhaps(self, heard: Heard | None) -> None:
+    def _on_hypothesis(self, heard: Heard | None) -> None:
         if heard is None:
             self._foresight.forget()
         elif not self._thinking:
@@ -309,7 +309,7 @@ class Call:
             self._listener.prompt_started(False)
             await self._say(say)
 
-    async def _say(self, say: Say) -> Spoken:
+    async def _say(self, say: Say) -> PlayedPrompt:
         self._scribe.saying(say)
         spoken = await self._player.say(say, self._scribe.first_audio)
         self._scribe.said(say, spoken)

@@ -98,7 +98,9 @@ class PipecatService:
             self._on_frame(frame)
 
         self._worker = PipelineWorker(
-            Pipeline([_Ear(see, FrameDirection.UPSTREAM), self.service, _Ear(see, FrameDirection.DOWNSTREAM)]),
+            Pipeline(
+                [_FrameTap(see, FrameDirection.UPSTREAM), self.service, _FrameTap(see, FrameDirection.DOWNSTREAM)]
+            ),
             params=PipelineParams(audio_in_sample_rate=16000, audio_out_sample_rate=self._made_of.rate_hz),
             cancel_on_idle_timeout=False,
             enable_rtvi=False,
@@ -154,7 +156,7 @@ async def _cancel_all() -> None:
     await asyncio.gather(*left, return_exceptions=True)
 
 
-class _Ear(FrameProcessor):
+class _FrameTap(FrameProcessor):
     """Stands at one end of the pipeline and tells what comes there."""
 
     def __init__(self, on_frame: OnFrame, direction: FrameDirection) -> None:
@@ -212,6 +214,6 @@ def _filled(value: Any, environment: Mapping[str, str]) -> Any:
     return _SECRET.sub(look_up, value)
 
 
-def words_of(frame: ErrorFrame) -> str:
+def error_text(frame: ErrorFrame) -> str:
     """What went wrong, in one line."""
     return " ".join(str(frame.error).split())[:200]

@@ -19,7 +19,7 @@ from voicebot.journal.redaction import SECRET, redact
 from voicebot.messages import Do, Expect, Handover, Heard, Result, Say, Snapshot
 from voicebot.record.records import Records
 from voicebot.record.rows import Turn
-from voicebot.tts.player import Spoken
+from voicebot.tts.player import PlayedPrompt
 from voicebot.web import page_messages as page
 
 GUESSED = 0.5
@@ -156,7 +156,7 @@ class Scribe:
         self._show(page.turn(stages["answer"], {name: ms for name, ms in stages.items() if name != "answer"}))
         self._write_turn()
 
-    def said(self, say: Say, spoken: Spoken) -> None:
+    def said(self, say: Say, spoken: PlayedPrompt) -> None:
         """A prompt was played, or stopped."""
         text = say.text if spoken.complete else f"{spoken.heard} —"
         step = self._snapshot.step if self._snapshot else ""

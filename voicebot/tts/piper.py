@@ -12,7 +12,7 @@ from piper import PiperVoice, SynthesisConfig
 from piper.config import PiperConfig
 
 from voicebot.errors import EngineFailed, ModelMissing
-from voicebot.tts.engine import Emit
+from voicebot.tts.voice_engine import Emit
 
 NATURAL_WPM = 165
 """Speed of a voice at length scale 1, about; words_per_minute is relative to it."""

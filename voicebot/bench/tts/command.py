@@ -1,4 +1,4 @@
-"""``voicebot bench tts``: how soon, how loud and how clearly the mouth speaks."""
+"""``voicebot bench tts``: how soon, how loud and how clearly the voice speaks."""
 
 from __future__ import annotations
 

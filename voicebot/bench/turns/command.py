@@ -1,4 +1,4 @@
-"""``voicebot bench turns``: when the ears take a caller's turn to be over."""
+"""``voicebot bench turns``: when a caller's turn is taken to be over."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 _DESCRIPTION = """Recordings with their own pauses, and numbers dictated in groups with pauses of up to 1.2 s, go
-through an 8 kHz µ-law line into the ears of a call, on a clock that counts samples: turns that were over before the
+through an 8 kHz µ-law line into the listener of a call, on a clock that counts samples: turns that were over before the
 speaker's last word, turns that were missed, and how long after the last voiced sample (by the recording's energy) the
 others were over. A recognition arrives after the processor time that it took here. The last line is JSON."""
 

@@ -17,6 +17,8 @@ from telephony.problems import Problem, SourceError
 
 MAX_BYTES = 2_000_000
 MAX_DEPTH = 40
+FEW_KEYS = 16
+"""So many keys of a file are listed to whoever wrote one that there is not."""
 Path_ = tuple[str | int, ...]
 Lines = dict[Path_, int]
 """Path of keys and indexes from the root → 1-based line of that value."""
@@ -146,15 +148,17 @@ def build(model: type[Model], data: Any, lines: Lines, file: str, context: Any =
     try:
         return model.model_validate(data, context=context)
     except ValidationError as error:
-        raise SourceError([_problem(e, lines, file) for e in error.errors()]) from None
+        raise SourceError([_problem(e, lines, file, tuple(model.model_fields)) for e in error.errors()]) from None
 
 
-def _problem(error: Any, lines: Lines, file: str) -> Problem:
+def _problem(error: Any, lines: Lines, file: str, known: tuple[str, ...]) -> Problem:
     path: Path_ = tuple(error["loc"])
     name = ".".join(str(p) for p in path)
     kind, message = error["type"], error["msg"].removeprefix("Value error, ")
     if kind == "extra_forbidden":
-        return Problem(file, line_of(lines, path), f"{name}: unknown key", "check its spelling or remove it")
+        listed = len(path) == 1 and len(known) <= FEW_KEYS
+        remedy = f"take one of {', '.join(known)}" if listed else "check its spelling or remove it"
+        return Problem(file, line_of(lines, path), f"{name}: unknown key", remedy)
     if kind == "missing":
         return Problem(file, line_of(lines, path[:-1]), f"{name}: is missing", f"add {path[-1]!r}")
     remedy = error.get("ctx", {}).get("remedy")

@@ -27,13 +27,13 @@ from voicebot.journal.events import FlowDeployed, ServerStopped
 from voicebot.journal.journal import Journal
 from voicebot.journal.to_log import LogSink
 from voicebot.journal.to_metrics import MetricsSink
-from voicebot.listening.listening import Ears
+from voicebot.listening.speech_input import SpeechInput
 from voicebot.nlu.intents import Understanding
 from voicebot.nlu.slots import extract
 from voicebot.paths import models_dir
 from voicebot.record.records import Records
 from voicebot.record.sink import RecordSink
-from voicebot.tts.synthesizer import Mouth
+from voicebot.tts.synthesizer import Synthesizer
 from voicebot.web.doctor import Doctor
 from voicebot.web.page_sink import PageSink
 from voicebot.web.server import Web
@@ -53,8 +53,8 @@ class App:
         self.config = config
         self.hints = hints or []
         with ThreadPoolExecutor(3, thread_name_prefix="load") as loaders:
-            ears = loaders.submit(Ears.load, config.ears)
-            mouth = loaders.submit(Mouth.load, config.mouth)
+            speech_input = loaders.submit(SpeechInput.load, config.asr, config.turns)
+            synthesizer = loaders.submit(Synthesizer.load, config.tts)
             warmed = loaders.submit(extract.warm)
             self.flows = {name: load_flow(*files) for name, files in config.flow_files.items()}
         warmed.result()
@@ -69,8 +69,8 @@ class App:
         self.edge = Edge(config, self.media, self._sip_call)
         self.agent = self.edge.agent
         self.services = Services(
-            ears=ears.result(),
-            mouth=mouth.result(),
+            speech_input=speech_input.result(),
+            synthesizer=synthesizer.result(),
             switchboard=Switchboard(config.handover, self._dial),
             thinkers=ThreadPoolExecutor(THINKERS, thread_name_prefix="dialog"),
             release=config.handover.release,
@@ -95,15 +95,15 @@ class App:
         for name, loaded in self.flows.items():
             file = self.config.flow_files[name][0].name
             self.journal.house(FlowDeployed(loaded.flow.name, loaded.flow.hash, file))
-        services.ears.start()
-        services.mouth.start()
+        services.speech_input.start()
+        services.synthesizer.start()
         for loaded in self.flows.values():
             await loaded.actions.start()
         self.media.start()
         prompts = [prompt for loaded in self.flows.values() for prompt in loaded.flow.prompts()]
         prompts += [(say.name, say.text) for say in (FILLER, *PROGRESS, SORRY)]
-        await services.mouth.keep([APOLOGY, SORRY])
-        await services.mouth.warm(prompts[:2], 8000)  # the greeting at once, the rest behind the first calls
+        await services.synthesizer.keep([APOLOGY, SORRY])
+        await services.synthesizer.warm(prompts[:2], 8000)  # the greeting at once, the rest behind the first calls
         await self.agent.start()
         await self.web.start()
         # What was loaded stays for good: without it a full collection, 60 to 170 ms, is a few.
@@ -111,7 +111,7 @@ class App:
         gc.freeze()
         self.ready = True
         for rate_hz in (8000, 16000):
-            self._spawn(services.mouth.warm(prompts, rate_hz))
+            self._spawn(services.synthesizer.warm(prompts, rate_hz))
 
     async def stop(self, grace_s: float = 0.0) -> None:
         """Refuse new calls, give the live ones `grace_s` seconds, then end everything in order."""
@@ -127,8 +127,8 @@ class App:
         self.media.stop()
         for loaded in self.flows.values():
             await loaded.actions.stop()
-        self.services.ears.stop()
-        self.services.mouth.stop()
+        self.services.speech_input.stop()
+        self.services.synthesizer.stop()
         self.services.thinkers.shutdown(wait=True)
         self.journal.house(ServerStopped(grace_s))
         await asyncio.to_thread(self.journal.stop)

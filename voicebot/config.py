@@ -15,9 +15,10 @@ from voicebot.paths import DIALOGS, ROOT
 
 Placed = TypeVar("Placed", bound=BaseModel)
 Port = Annotated[int, Field(ge=0, le=65535)]
+LanguageTag = Annotated[str, Field(pattern=r"^[a-z]{2}(-[A-Z]{2})?$")]
 
 
-class Tls(Section):
+class TlsSettings(Section):
     """SIP over TLS, for callers and carriers that want it."""
 
     port: Port = 5061
@@ -29,12 +30,12 @@ class Tls(Section):
     """PEM: authorities; when given, everyone who connects has to show a certificate of theirs."""
 
 
-class Sip(Section):
+class SipSettings(Section):
     listen: str | list[str] = "127.0.0.1"
     """Address that SIP and RTP are bound to, or several (IPv4 and IPv6)."""
     port: Port = 5060
     """UDP and TCP; 0 takes a free one."""
-    tls: Tls | None = None
+    tls: TlsSettings | None = None
     advertise: str | None = None
     """Address put into SDP and Contact when it is not `listen` (behind NAT, or listening on 0.0.0.0)."""
     trunks: Path | None = None
@@ -77,18 +78,18 @@ class Sip(Section):
         return value
 
 
-class Rtp(Section):
+class RtpSettings(Section):
     first_port: Annotated[int, Field(ge=1024, le=65534)] = 20000
     last_port: Annotated[int, Field(ge=1025, le=65535)] = 29999
 
 
-class Http(Section):
+class HttpSettings(Section):
     listen: str = "127.0.0.1"
     port: Port = 8080
 
 
-class Whisper(Section):
-    """Whisper in CTranslate2 (faster-whisper) as an engine of `Ears`."""
+class WhisperSettings(Section):
+    """Whisper in CTranslate2 (faster-whisper) as an engine under ``asr``."""
 
     whisper: str
     """``tiny.en``, ``base.en`` … for models/faster-whisper-<name>, or a folder with a converted model."""
@@ -102,8 +103,8 @@ class Whisper(Section):
         return f"whisper {self.whisper}"
 
 
-class Pipecat(Section):
-    """A service of Pipecat's catalogue as an engine of `Ears` or a voice of `Mouth`."""
+class PipecatSettings(Section):
+    """A service of Pipecat's catalogue as an engine under ``asr`` or a voice under ``tts``."""
 
     pipecat: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
     """Module and class: ``pipecat.services.deepgram.stt:DeepgramSTTService``."""
@@ -119,18 +120,16 @@ class Pipecat(Section):
         return self.pipecat.partition(":")[2]
 
 
-Engine = Literal["moonshine"] | Whisper | Pipecat
+RecogniserChoice = Literal["moonshine"] | WhisperSettings | PipecatSettings
 
 
-class Ears(Section):
-    engine: Literal["whisper"] | Engine | list[Literal["whisper"] | Engine] = "moonshine"
+class AsrSettings(Section):
+    engine: Literal["whisper"] | RecogniserChoice | list[Literal["whisper"] | RecogniserChoice] = "moonshine"
     """Recognises speech: one, or several of which the next takes over when one fails, within the same turn."""
     threads: Annotated[int, Field(ge=1, le=16)] = 2
     """Recognitions under way at once; each uses one core."""
     queue: Annotated[int, Field(ge=1)] = 64
     """Recognitions that may wait; more are refused and the caller is asked to repeat."""
-    adviser: Literal["none", "smart-turn"] = "none"
-    """Asked whether free speech that reads as finished sounds so too; costs more processor time than recognition."""
     limit_s: Annotated[float, Field(gt=0, le=30)] = 1.5
     """An engine that takes longer over an utterance has failed."""
 
@@ -142,19 +141,26 @@ class Ears(Section):
         return value
 
     @property
-    def engines(self) -> tuple[Engine, ...]:
+    def engines(self) -> tuple[RecogniserChoice, ...]:
         """The list, best first."""
         listed = self.engine if isinstance(self.engine, list) else [self.engine]
-        return tuple(Whisper(whisper="base.en") if engine == "whisper" else engine for engine in listed)
+        return tuple(WhisperSettings(whisper="base.en") if engine == "whisper" else engine for engine in listed)
 
 
-class Mouth(Section):
-    voice: str | Pipecat | list[str | Pipecat] = "auto"
+class TurnSettings(Section):
+    """When a caller's turn is over."""
+
+    end_of_turn_model: Literal["none", "smart-turn"] = "none"
+    """Asked whether free speech that reads as finished sounds so too; costs more processor time than recognition."""
+
+
+class TtsSettings(Section):
+    voice: str | PipecatSettings | list[str | PipecatSettings] = "auto"
     """``auto`` (Piper when its voice is there, otherwise espeak-ng), ``espeak``, a Piper voice in models/, a Pipecat
     service, or several of which the next takes over when one fails. espeak-ng is always the last."""
-    languages: dict[Annotated[str, Field(pattern=r"^[a-z]{2}(-[A-Z]{2})?$")], str | Pipecat | list[str | Pipecat]] = (
-        Field(default_factory=dict)
-    )
+    languages: dict[
+        Annotated[str, Field(pattern=r"^[a-z]{2}(-[A-Z]{2})?$")], str | PipecatSettings | list[str | PipecatSettings]
+    ] = Field(default_factory=dict)
     """Voices, as under `voice`, for what prompts say in another language: ``es: espeak``. ``auto`` takes a Piper voice
     of that language."""
     words_per_minute: Annotated[int, Field(ge=80, le=400)] = 165
@@ -173,12 +179,12 @@ class Mouth(Section):
         return value
 
     @property
-    def voices(self) -> tuple[str | Pipecat, ...]:
+    def voices(self) -> tuple[str | PipecatSettings, ...]:
         """The list, best first."""
         return tuple(self.voice) if isinstance(self.voice, list) else (self.voice,)
 
 
-class Handover(Section):
+class HandoverSettings(Section):
     targets: dict[str, str] = Field(default_factory=dict)
     """Name → SIP URI of the human or the PBX queue behind it."""
     ring_s: Annotated[float, Field(gt=0, le=120)] = 20.0
@@ -204,12 +210,12 @@ class Handover(Section):
         return value
 
 
-class Record(Section):
+class RecordSettings(Section):
     database: str = "sqlite:///var/voicebot.db"
     """SQLAlchemy URL; a relative SQLite path is relative to the configuration file."""
 
 
-class Log(Section):
+class LogSettings(Section):
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["text", "json"] = "text"
 
@@ -223,14 +229,15 @@ class Config(Section):
     """More dialogs that routes may name, each with its ``.actions.yaml`` beside it if it has actions."""
     actions: Path | None = None
     """Backend actions of the flow; by default the flow's file name with ``.actions.yaml``."""
-    sip: Sip = Sip()
-    rtp: Rtp = Rtp()
-    http: Http = Http()
-    ears: Ears = Ears()
-    mouth: Mouth = Mouth()
-    handover: Handover = Handover()
-    record: Record = Record()
-    log: Log = Log()
+    sip: SipSettings = SipSettings()
+    rtp: RtpSettings = RtpSettings()
+    http: HttpSettings = HttpSettings()
+    asr: AsrSettings = AsrSettings()
+    turns: TurnSettings = TurnSettings()
+    tts: TtsSettings = TtsSettings()
+    handover: HandoverSettings = HandoverSettings()
+    record: RecordSettings = RecordSettings()
+    log: LogSettings = LogSettings()
 
     @property
     def actions_file(self) -> Path:
@@ -265,8 +272,8 @@ def load(path: Path | None) -> Config:
     )
     if config.actions is not None:
         changes["actions"] = base / config.actions
-    if config.mouth.recordings is not None:
-        changes["mouth"] = config.mouth.model_copy(update={"recordings": base / config.mouth.recordings})
+    if config.tts.recordings is not None:
+        changes["tts"] = config.tts.model_copy(update={"recordings": base / config.tts.recordings})
     prefix = "sqlite:///"
     if config.record.database.startswith(prefix) and not config.record.database.startswith(prefix + "/"):
         place = base / config.record.database.removeprefix(prefix)

@@ -17,10 +17,10 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from voicebot.asr.engine import Transcript
 from voicebot.asr.moonshine import Moonshine
-from voicebot.bench.turns.clock import InstantVad, VirtualPool
-from voicebot.listening.events import EarEvent, FalseAlarm, Interrupt, TurnHeard
+from voicebot.asr.recogniser import Transcript
+from voicebot.bench.turns.simulated_call import InstantVad, VirtualPool
+from voicebot.listening.events import FalseAlarm, Interrupt, ListeningEvent, TurnHeard
 from voicebot.listening.listener import Listener
 from voicebot.messages import Expect
 from voicebot.paths import models_dir, speech_dir
@@ -61,24 +61,26 @@ class Bench:
 
     def call(
         self, audio: Audio, expect: Expect, over_prompt: bool = False, played: Audio | None = None
-    ) -> list[tuple[float, EarEvent]]:
+    ) -> list[tuple[float, ListeningEvent]]:
         """Stream a recording in blocks of 20 ms on a virtual clock; events with the second they came at."""
         pool: Any = VirtualPool(self.engine)
-        events: list[tuple[float, EarEvent]] = []
-        ears = Listener(self.vad, pool, 8000, lambda event: events.append((pool.now, event)), clock=lambda: pool.now)
-        ears.expect(expect)
+        events: list[tuple[float, ListeningEvent]] = []
+        listener = Listener(
+            self.vad, pool, 8000, lambda event: events.append((pool.now, event)), clock=lambda: pool.now
+        )
+        listener.expect(expect)
         if over_prompt:
-            ears.prompt_started(True)
+            listener.prompt_started(True)
         if played is not None:
-            ears.played((played * 32767).astype(np.int16))
+            listener.played((played * 32767).astype(np.int16))
         padded = np.concatenate([np.zeros(int(LEAD_S * 8000)), audio, np.zeros(16000)])
         hiss = np.random.default_rng(0).normal(0, 8, len(padded))
         pcm = np.clip(padded * 32767 + hiss, -32768, 32767).astype(np.int16)
         for i in range(0, len(pcm) - 159, 160):
             for step in range(10):
                 pool.advance((i + 16 * (step + 1)) / 8000)
-            ears.feed(pcm[i : i + 160])
-        ears.close()
+            listener.feed(pcm[i : i + 160])
+        listener.close()
         return events
 
 
@@ -87,7 +89,7 @@ def bench() -> Bench:
     return Bench(Moonshine(models_dir() / "moonshine-tiny-en"), InstantVad())
 
 
-def turns(events: list[tuple[float, EarEvent]]) -> list[tuple[float, TurnHeard]]:
+def turns(events: list[tuple[float, ListeningEvent]]) -> list[tuple[float, TurnHeard]]:
     return [(at, event) for at, event in events if isinstance(event, TurnHeard)]
 
 

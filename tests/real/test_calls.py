@@ -19,9 +19,9 @@ from aiohttp import web
 
 from tests.real.baresip import RATE_HZ, Baresip, Wave, flite, load
 from tests.real.server import Server, demo
-from voicebot.config import Ears as EarsConfig
+from voicebot.config import AsrSettings
 from voicebot.demo.company import examples
-from voicebot.listening.listening import Ears
+from voicebot.listening.speech_input import SpeechInput
 from voicebot.messages import Expect
 from voicebot.paths import speech_dir
 
@@ -139,13 +139,13 @@ def recorded_digits(digits: str, speaker: str) -> Wave:
 
 async def transcribed(wave: Wave) -> str:
     """What a listener hears in it, by our own recognition of the other side's audio."""
-    ears = await asyncio.to_thread(Ears.load, EarsConfig())
-    ears.start()
+    speech_input = await asyncio.to_thread(SpeechInput.load, AsrSettings())
+    speech_input.start()
     try:
-        heard = await ears.recognise(wave.astype(np.float32) / 32768, RATE_HZ, Expect())
+        heard = await speech_input.recognise(wave.astype(np.float32) / 32768, RATE_HZ, Expect())
         return heard.text.lower()
     finally:
-        ears.stop()
+        speech_input.stop()
 
 
 async def test_an_order_is_found_by_its_dictated_number(day: Day) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.real.server import Server, demo
-from voicebot.bench.edge.callers import Callers, Plan
+from voicebot.bench.edge.callers import LoadCallers, LoadPlan
 from voicebot.commands.serve import DRAIN_S
 from voicebot.paths import ROOT
 
@@ -23,7 +23,7 @@ NO_MEDIA_S = 2
 TRUNK = f"title: Here\npeers: [127.0.0.1]\nto: 127.0.0.1:9\nno_media_s: {NO_MEDIA_S}\n"
 
 
-def run(callers: Callers, until: Callable[[], bool], patience_s: float = 15.0) -> None:
+def run(callers: LoadCallers, until: Callable[[], bool], patience_s: float = 15.0) -> None:
     """Have them call until something has happened."""
     end_s = time.monotonic() + patience_s
     while not until():
@@ -31,13 +31,13 @@ def run(callers: Callers, until: Callable[[], bool], patience_s: float = 15.0) -
         callers.turn()
 
 
-def run_for(callers: Callers, seconds: float) -> None:
+def run_for(callers: LoadCallers, seconds: float) -> None:
     end_s = time.monotonic() + seconds
     run(callers, lambda: time.monotonic() >= end_s, seconds + 1)
 
 
-def caller(server: Server, *, talks: bool = True) -> Callers:
-    return Callers(Plan(("127.0.0.1", server.sip_port), 1, 1, again=False, talks=talks))
+def caller(server: Server, *, talks: bool = True) -> LoadCallers:
+    return LoadCallers(LoadPlan(("127.0.0.1", server.sip_port), 1, 1, again=False, talks=talks))
 
 
 def test_a_caller_who_falls_silent_is_hung_up_and_the_record_says_why(tmp_path: Path) -> None:

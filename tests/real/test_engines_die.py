@@ -21,13 +21,13 @@ from tests.real.server import Server
 from tests.real.test_calls import SOME
 from voicebot.app import App
 from voicebot.asr.failover import Failover
-from voicebot.calls.session import APOLOGY
+from voicebot.calls.prompts import APOLOGY
 from voicebot.config import Config
 from voicebot.demo.process import start_company
-from voicebot.engines.supervised import Member
+from voicebot.engines.supervision import SupervisedEngine
 from voicebot.errors import EngineFailed
 from voicebot.messages import Expect
-from voicebot.tts.voices import watched
+from voicebot.tts.voices import supervised
 
 pytestmark = [pytest.mark.peer("baresip", "flite"), pytest.mark.models, pytest.mark.timeout(240)]
 
@@ -72,12 +72,13 @@ class House:
     app: App
     server: Server
     ears: Faulty
-    member: Member[Any]
+    member: SupervisedEngine[Any]
     mouth: Faulty
 
     async def understands(self, wave: Wave) -> str:
         """What a listener hears in it."""
-        heard = await self.app.services.ears.recognise(wave.astype(np.float32) / np.float32(32768), RATE_HZ, Expect())
+        pcm = wave.astype(np.float32) / np.float32(32768)
+        heard = await self.app.services.speech_input.recognise(pcm, RATE_HZ, Expect())
         return heard.text.lower()
 
 
@@ -97,18 +98,18 @@ async def house(
                 "sip": {"port": 0},
                 "http": {"port": 0},
                 "handover": {"targets": {"reception": human}},
-                "mouth": {"voice": "espeak"},
+                "tts": {"voice": "espeak"},
                 "record": {"database": f"sqlite:///{data}/calls.db"},
             }
         ),
     )
-    moonshine = app.services.ears._engine._members[0].engine  # type: ignore[attr-defined]
+    moonshine = app.services.speech_input._engine._members[0].engine  # type: ignore[attr-defined]
     ears = Faulty(moonshine, "faulty")
     failover = Failover([ears, moonshine] if stand_in else [ears], 1.5)
-    app.services.ears._engine = app.services.ears._pool._engine = failover
-    (voice,) = app.services.mouth._voices
+    app.services.speech_input._engine = app.services.speech_input._pool._engine = failover
+    (voice,) = app.services.synthesizer._voices
     mouth = Faulty(voice.engine)
-    app.services.mouth._voices[:] = [replace(voice, engine=mouth, watch=watched(mouth, 1.0))]
+    app.services.synthesizer._voices[:] = [replace(voice, engine=mouth, watch=supervised(mouth, 1.0))]
     await app.start()
     await calm()
     try:

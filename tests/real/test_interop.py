@@ -27,9 +27,9 @@ from tests.real.lab import proxy
 from tests.real.lab.net import Lab, Line, lab
 from tests.real.linphone import Linphone, linphone
 from tests.real.server import Server, demo
-from voicebot.config import Ears as EarsConfig
+from voicebot.config import AsrSettings
 from voicebot.demo.company import examples
-from voicebot.listening.listening import Ears
+from voicebot.listening.speech_input import SpeechInput
 from voicebot.messages import Expect
 from voicebot.paths import ROOT
 
@@ -136,13 +136,13 @@ def bot_said(world: World, words: str) -> Callable[[], bool]:
 
 
 async def transcribed(wave: Wave) -> str:
-    ears = Ears.load(EarsConfig())
-    ears.start()
+    speech_input = SpeechInput.load(AsrSettings())
+    speech_input.start()
     try:
-        heard = await ears.recognise(wave.astype(np.float32) / 32768, RATE_HZ, Expect())
+        heard = await speech_input.recognise(wave.astype(np.float32) / 32768, RATE_HZ, Expect())
         return heard.text.lower()
     finally:
-        ears.stop()
+        speech_input.stop()
 
 
 async def words_heard(phone: Linphone) -> set[str]:

@@ -19,7 +19,7 @@ from voicebot.app import App
 from voicebot.calls.session import FILLER_AFTER_S, PROGRESS_EVERY_S
 from voicebot.config import Config
 from voicebot.tts.espeak import Espeak
-from voicebot.tts.mastering import Finisher
+from voicebot.tts.mastering import PhraseMastering
 
 pytestmark = [pytest.mark.models, pytest.mark.timeout(120)]
 TOOK_S = 10.0
@@ -65,7 +65,7 @@ async def call(folder: Path) -> Waited:
     (folder / "slow.yaml").write_text(FLOW.replace(SLOTS, ""))
     (folder / "slow.actions.yaml").write_text(ACTIONS)
     settings = {
-        "flow": folder / "slow.yaml", "sip": {"port": 0}, "http": {"port": 0}, "mouth": {"voice": "espeak"},
+        "flow": folder / "slow.yaml", "sip": {"port": 0}, "http": {"port": 0}, "tts": {"voice": "espeak"},
         "rtp": {"first_port": SERVER_RTP, "last_port": SERVER_RTP + 98},
         "handover": {"targets": {"reception": "sip:nobody@127.0.0.1:9"}},
         "record": {"database": f"sqlite:///{folder}/calls.db"},
@@ -92,7 +92,7 @@ async def call(folder: Path) -> Waited:
 def spoken(text: str) -> Wave:
     """What the caller says, at 8000 Hz."""
     voice = Espeak()
-    finisher = Finisher(voice.rate_hz, 8000, 0.5, 0.0)
+    finisher = PhraseMastering(voice.rate_hz, 8000, 0.5, 0.0)
     blocks: list[Wave] = []
 
     def keep(block: Wave) -> bool:

@@ -1,4 +1,4 @@
-"""The mouth on a real line: through the media engine, RTP on the loopback and µ-law, to a listener at the other end."""
+"""Synthesis and player on a real line: media engine, RTP on the loopback and µ-law, to whoever listens there."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from voicebot import config
 from voicebot.messages import Expect, Say
 from voicebot.paths import models_dir
 from voicebot.tts.player import Player
-from voicebot.tts.synthesizer import Mouth
+from voicebot.tts.synthesizer import Synthesizer
 
 FIRST_PORT, LAST_PORT = 28900, 28999
 GREETING = "Welcome to Northwind. I can help you with an order, book an appointment, or reset your password."
@@ -82,16 +82,16 @@ async def line() -> AsyncIterator[Line]:
 
 
 @pytest.fixture
-async def mouth() -> AsyncIterator[Mouth]:
-    made = Mouth.load(config.Mouth(voice="espeak"))
+async def synthesizer() -> AsyncIterator[Synthesizer]:
+    made = Synthesizer.load(config.TtsSettings(voice="espeak"))
     made.start()
     yield made
     made.stop()
 
 
-async def test_a_prompt_arrives_whole_and_without_gaps(line: Line, mouth: Mouth) -> None:
-    wanted = np.concatenate([block async for block in mouth.speak(GREETING, 8000)])
-    spoken = await Player(line, mouth).say(Say(GREETING))
+async def test_a_prompt_arrives_whole_and_without_gaps(line: Line, synthesizer: Synthesizer) -> None:
+    wanted = np.concatenate([block async for block in synthesizer.speak(GREETING, 8000)])
+    spoken = await Player(line, synthesizer).say(Say(GREETING))
     await asyncio.sleep(0.15)
     assert spoken.complete
     assert spoken.first_audio_ms < 50
@@ -103,8 +103,8 @@ async def test_a_prompt_arrives_whole_and_without_gaps(line: Line, mouth: Mouth)
     assert best > 0.99, "the same wave from beginning to end: nothing lost, repeated or shifted"
 
 
-async def test_barge_in_is_heard_at_once_at_the_other_end(line: Line, mouth: Mouth) -> None:
-    player = Player(line, mouth)
+async def test_barge_in_is_heard_at_once_at_the_other_end(line: Line, synthesizer: Synthesizer) -> None:
+    player = Player(line, synthesizer)
     saying = asyncio.create_task(player.say(Say(GREETING)))
     await asyncio.sleep(2.0)
     stopped = time.monotonic()
@@ -117,8 +117,8 @@ async def test_barge_in_is_heard_at_once_at_the_other_end(line: Line, mouth: Mou
     assert 2 < len(spoken.heard.split()) < 10
 
 
-async def test_a_false_alarm_loses_no_word(line: Line, mouth: Mouth) -> None:
-    player = Player(line, mouth)
+async def test_a_false_alarm_loses_no_word(line: Line, synthesizer: Synthesizer) -> None:
+    player = Player(line, synthesizer)
     saying = asyncio.create_task(player.say(Say(GREETING)))
     await asyncio.sleep(1.5)
     player.pause()
@@ -126,13 +126,13 @@ async def test_a_false_alarm_loses_no_word(line: Line, mouth: Mouth) -> None:
     player.resume()
     assert (await saying).complete
     await asyncio.sleep(0.15)
-    wanted = np.concatenate([block async for block in mouth.speak(GREETING, 8000)])
+    wanted = np.concatenate([block async for block in synthesizer.speak(GREETING, 8000)])
     repeated = loud(line.heard) - loud(wanted)
     assert -100 < repeated < 0.8 * 8000, "everything, and at most the last words twice"
 
 
 @pytest.mark.models
-async def test_the_voice_is_understood_through_the_telephone(line: Line, mouth: Mouth) -> None:
+async def test_the_voice_is_understood_through_the_telephone(line: Line, synthesizer: Synthesizer) -> None:
     """A recogniser that knows only human voices gets most words; with the engine's default voice it loses a third."""
     from voicebot.asr.moonshine import Moonshine
 
@@ -146,7 +146,7 @@ async def test_the_voice_is_understood_through_the_telephone(line: Line, mouth: 
         "One moment please, I am connecting you to a colleague.",
     ):
         line.arrived.clear()
-        await Player(line, mouth).say(Say(text))
+        await Player(line, synthesizer).say(Say(text))
         await asyncio.sleep(0.15)
         audio = soxr.resample(line.heard.astype(np.float32) / 32768, 8000, 16000)
         transcript = await asyncio.to_thread(recogniser.recognise, audio, Expect(), lambda: False)

@@ -17,7 +17,7 @@ from playwright.async_api import Page, async_playwright, expect
 
 from telephony.leg import Pcm
 from telephony.webrtc.leg import WebRtcLeg
-from voicebot.config import Http
+from voicebot.config import HttpSettings
 from voicebot.messages import Snapshot
 from voicebot.paths import speech_dir
 from voicebot.web import page_messages
@@ -106,7 +106,11 @@ async def room(
         await talk(leg)
 
     web = Web(
-        Http(port=0), on_browser_call=on_call, ready=lambda: True, status=lambda: {"hints": []}, max_calls=max_calls
+        HttpSettings(port=0),
+        on_browser_call=on_call,
+        ready=lambda: True,
+        status=lambda: {"hints": []},
+        max_calls=max_calls,
     )
     await web.start()
     arguments = ["--no-sandbox", "--use-fake-device-for-media-stream"]

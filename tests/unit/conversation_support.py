@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from voicebot.asr.reading import Readings
+from voicebot.asr.grammar_match import GrammarMatcher
 from voicebot.conversation.engine import Conversation
 from voicebot.flows.flow import Flow
 from voicebot.messages import Act, Do, Expect, Heard, Listen, Result, Say
@@ -15,7 +15,7 @@ from voicebot.nlu.intents import Understanding
 NOW = datetime(2026, 11, 21, 10, 0)
 """A Saturday."""
 ORDER = "471102"
-READINGS = Readings()
+READINGS = GrammarMatcher()
 Answer = Callable[[dict[str, Any]], Any]
 
 

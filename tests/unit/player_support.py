@@ -1,4 +1,4 @@
-"""A leg, a mouth and timers on which time is stepped by hand, for the tests of the player."""
+"""A leg, a synthesizer and timers on which time is stepped by hand, for the tests of the player."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from telephony.leg import AudioHandler, DtmfHandler, Pcm
 from voicebot.errors import EngineFailed
 from voicebot.tts.player import Player
-from voicebot.tts.synthesizer import Piece
+from voicebot.tts.synthesizer import PromptChunk
 
 RATE_HZ = 8000
 
@@ -108,10 +108,10 @@ class FakeLeg:
         return np.concatenate(self.line) if self.line else np.zeros(0, np.int16)
 
 
-class FakeMouth:
+class FakeSynthesizer:
     """Gives the pieces put into it: `wait_after` so many at once, the others when `more` is set."""
 
-    def __init__(self, pieces: list[Piece], fail: bool = False, wait_after: int = 1000) -> None:
+    def __init__(self, pieces: list[PromptChunk], fail: bool = False, wait_after: int = 1000) -> None:
         self._pieces = pieces
         self._fail = fail
         self._wait_after = wait_after
@@ -121,7 +121,7 @@ class FakeMouth:
 
     async def pieces(
         self, text: str, rate_hz: int, name: str = "", secret: bool = False
-    ) -> AsyncGenerator[Piece, None]:
+    ) -> AsyncGenerator[PromptChunk, None]:
         self.asked.append((text, rate_hz, name, secret))
         try:
             for number, piece in enumerate(self._pieces):
@@ -139,9 +139,9 @@ def ramp(seconds: float, start: int = 1) -> Pcm:
     return np.arange(start, start + round(seconds * RATE_HZ), dtype=np.int64).astype(np.int16)
 
 
-def words(*texts: str, seconds: float = 1.0) -> list[Piece]:
-    return [Piece(ramp(seconds, 1 + round(i * seconds * RATE_HZ)), text) for i, text in enumerate(texts)]
+def words(*texts: str, seconds: float = 1.0) -> list[PromptChunk]:
+    return [PromptChunk(ramp(seconds, 1 + round(i * seconds * RATE_HZ)), text) for i, text in enumerate(texts)]
 
 
-def player_of(world: World, mouth: FakeMouth) -> Player:
-    return Player(world.leg, mouth, call_later=world.call_later, clock=lambda: world.now)
+def player_of(world: World, synthesizer: FakeSynthesizer) -> Player:
+    return Player(world.leg, synthesizer, call_later=world.call_later, clock=lambda: world.now)

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from voicebot.asr.engine import Audio, Cancelled, Transcript
 from voicebot.asr.failover import Failover
+from voicebot.asr.recogniser import Audio, Cancelled, Transcript
 from voicebot.errors import EngineFailed
 from voicebot.messages import Expect
 

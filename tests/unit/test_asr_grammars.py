@@ -2,14 +2,14 @@
 
 import pytest
 
-from voicebot.asr.grammars import MAX_PHRASES, Cache, Compiled
+from voicebot.asr.grammars import MAX_PHRASES, CompiledGrammar, GrammarCache
 from voicebot.asr.word_graph import TokenTrie
 from voicebot.messages import Expect
 
-CACHE = Cache(TokenTrie.build([]))
+CACHE = GrammarCache(TokenTrie.build([]))
 
 
-def compiled(expect: Expect) -> Compiled:
+def compiled(expect: Expect) -> CompiledGrammar:
     found = CACHE.get(expect)
     assert found is not None
     return found

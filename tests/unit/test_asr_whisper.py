@@ -11,10 +11,10 @@ import pytest
 from tests.unit.tiny_whisper import build
 from voicebot import config
 from voicebot.asr.confidence import confidence
-from voicebot.asr.engine import RATE_HZ, Audio, Transcript
+from voicebot.asr.recogniser import RATE_HZ, Audio, Transcript
 from voicebot.asr.whisper import WINDOW_S, Whisper, windows
 from voicebot.errors import EngineFailed, ModelMissing
-from voicebot.listening.listening import Ears
+from voicebot.listening.speech_input import SpeechInput
 from voicebot.messages import Expect
 
 
@@ -25,7 +25,7 @@ def voice(seconds: float = 1.0) -> Audio:
 
 
 def loaded(folder: Path, sentence: str, others: dict[str, float] | None = None) -> Whisper:
-    return Whisper.load(config.Whisper(whisper=str(build(folder, sentence, others))), folder, threads=1)
+    return Whisper.load(config.WhisperSettings(whisper=str(build(folder, sentence, others))), folder, threads=1)
 
 
 @pytest.fixture(scope="module")
@@ -126,14 +126,14 @@ def test_a_missing_file_names_the_command_that_brings_it(tmp_path: Path, name: s
     build(tmp_path / "faster-whisper-base.en", "yes")
     (tmp_path / "faster-whisper-base.en" / name).unlink()
     with pytest.raises(ModelMissing, match="models pull whisper-base-en"):
-        Whisper.load(config.Whisper(whisper="base.en"), tmp_path, threads=1)
+        Whisper.load(config.WhisperSettings(whisper="base.en"), tmp_path, threads=1)
 
 
 def test_a_damaged_model_is_refused(tmp_path: Path) -> None:
     folder = build(tmp_path / "m", "yes")
     (folder / "model.bin").write_bytes((folder / "model.bin").read_bytes()[:2000])
     with pytest.raises(ModelMissing, match="cannot be loaded"):
-        Whisper.load(config.Whisper(whisper=str(folder)), tmp_path, threads=1)
+        Whisper.load(config.WhisperSettings(whisper=str(folder)), tmp_path, threads=1)
 
 
 def test_a_model_that_was_taken_away_is_a_failed_engine(tmp_path: Path) -> None:
@@ -144,11 +144,13 @@ def test_a_model_that_was_taken_away_is_a_failed_engine(tmp_path: Path) -> None:
 
 
 async def test_it_is_configured_by_name_before_moonshine(tmp_path: Path) -> None:
-    settings = config.Ears(engine=[config.Whisper(whisper=str(build(tmp_path / "m", "yes")))], limit_s=10.0)
-    ears = Ears.load(settings)
-    ears.start()
+    settings = config.AsrSettings(
+        engine=[config.WhisperSettings(whisper=str(build(tmp_path / "m", "yes")))], limit_s=10.0
+    )
+    speech_input = SpeechInput.load(settings)
+    speech_input.start()
     try:
-        heard = await ears.recognise(voice(), RATE_HZ, Expect("yesno"))
+        heard = await speech_input.recognise(voice(), RATE_HZ, Expect("yesno"))
     finally:
-        ears.stop()
+        speech_input.stop()
     assert (heard.text, heard.expected_text) == ("yes", "yes")

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from voicebot.asr.word_graph import Grammar, Graph, TokenTrie
+from voicebot.asr.word_graph import Grammar, TokenTrie, WordGraph
 
 
-def digits(count: int, price: float = 0.0) -> Graph:
-    graph = Graph()
+def digits(count: int, price: float = 0.0) -> WordGraph:
+    graph = WordGraph()
     node = graph.maybe(0, ["it's"], price)
     for _ in range(count):
         node = graph.words(node, ["four", "forty two", "4", "2"])

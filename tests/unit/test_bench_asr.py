@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from voicebot import config
-from voicebot.bench.asr.cases import Case, heard_rightly, settings
-from voicebot.bench.asr.line import Line, Recording, read_manifest, received
+from voicebot.bench.asr.cases import AsrCase, heard_rightly, settings_by_name
+from voicebot.bench.asr.confidence import of_words
+from voicebot.bench.asr.error_rates import checked, errors, looked_up, luhn_sum, over_speakers, wilson
+from voicebot.bench.asr.line_conditions import LineConditions, Recording, read_manifest, received
 from voicebot.bench.asr.score import calibration, of_tasks, table
-from voicebot.bench.asr.sure import of_words
 from voicebot.bench.asr.tasks import tasks, truth
-from voicebot.bench.asr.words import checked, errors, looked_up, luhn_sum, over_speakers, wilson
 from voicebot.errors import VoicebotError
 from voicebot.messages import Word
 
@@ -22,8 +22,8 @@ def recording(task: str, transcript: str, slots: str = "") -> Recording:
     return Recording("x.wav", task, transcript, "anna", slots)
 
 
-def one(value: str, truth: str, confidence: float = 0.95, speaker: str = "anna") -> Case:
-    return Case("x.wav", "digits4", speaker, truth, value, (value,), value, confidence, False, 1, 50.0, 2.0, 0, 4)
+def one(value: str, truth: str, confidence: float = 0.95, speaker: str = "anna") -> AsrCase:
+    return AsrCase("x.wav", "digits4", speaker, truth, value, (value,), value, confidence, False, 1, 50.0, 2.0, 0, 4)
 
 
 def test_wrong_words_are_counted_by_edit_distance() -> None:
@@ -97,30 +97,33 @@ def test_word_confidences_are_worth_what_they_tell_apart() -> None:
 
 
 def test_engines_are_those_of_the_configuration(tmp_path: Path) -> None:
-    assert settings("moonshine").engines == ("moonshine",)
-    assert settings("whisper").engines == (config.Whisper(whisper="base.en"),)
-    assert settings("whisper:/srv/mine").engines == (config.Whisper(whisper="/srv/mine"),)
-    (tmp_path / "x.yaml").write_text("ears: {engine: [{pipecat: 'my.stt:Stt'}, moonshine], limit_s: 3}")
-    assert settings(str(tmp_path / "x.yaml")).engines == (config.Pipecat(pipecat="my.stt:Stt"), "moonshine")
+    assert settings_by_name("moonshine").engines == ("moonshine",)
+    assert settings_by_name("whisper").engines == (config.WhisperSettings(whisper="base.en"),)
+    assert settings_by_name("whisper:/srv/mine").engines == (config.WhisperSettings(whisper="/srv/mine"),)
+    (tmp_path / "x.yaml").write_text("asr: {engine: [{pipecat: 'my.stt:Stt'}, moonshine], limit_s: 3}")
+    assert settings_by_name(str(tmp_path / "x.yaml")).engines == (
+        config.PipecatSettings(pipecat="my.stt:Stt"),
+        "moonshine",
+    )
     with pytest.raises(VoicebotError, match="no engine"):
-        settings("nonsense")
+        settings_by_name("nonsense")
 
 
 def test_noise_has_the_level_asked_for() -> None:
     chance = np.random.default_rng(1)
     voice = (8000 * np.sin(np.arange(16000) * 0.3)).astype(np.int16)
     noise = chance.normal(0, 500, 8000).astype(np.int16)
-    clean = received(voice, Line(), 3).astype(float)
-    noisy = received(voice, Line(10.0, 0.0, {"n": noise}), 3).astype(float)
+    clean = received(voice, LineConditions(), 3).astype(float)
+    noisy = received(voice, LineConditions(10.0, 0.0, {"n": noise}), 3).astype(float)
     ratio_db = 10 * np.log10(np.square(voice.astype(float)).mean() / np.square(noisy - clean).mean())
     assert ratio_db == pytest.approx(10, abs=0.7)
 
 
 def test_lost_packets_are_concealed_and_the_same_in_each_run() -> None:
     voice = (8000 * np.sin(np.arange(16000) * 0.3)).astype(np.int16)
-    lossy = received(voice, Line(loss=0.1), 3)
-    assert np.array_equal(lossy, received(voice, Line(loss=0.1), 3))
-    clean = received(voice, Line(), 3)[: len(lossy)]
+    lossy = received(voice, LineConditions(loss=0.1), 3)
+    assert np.array_equal(lossy, received(voice, LineConditions(loss=0.1), 3))
+    clean = received(voice, LineConditions(), 3)[: len(lossy)]
     changed = (lossy != clean).reshape(-1, 160).any(1).mean()
     assert 0.03 < changed < 0.3
 

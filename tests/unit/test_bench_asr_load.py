@@ -7,8 +7,8 @@ import time
 import numpy as np
 
 from voicebot import config
-from voicebot.asr.engine import Audio, Cancelled, Transcript
-from voicebot.bench.asr.load import Utterance, as_text, kept, run
+from voicebot.asr.recogniser import Audio, Cancelled, Transcript
+from voicebot.bench.asr.load import Utterance, as_text, kept, run_at_rate
 from voicebot.errors import EngineFailed
 from voicebot.messages import Expect
 
@@ -37,7 +37,7 @@ class Engine:
 
 
 def test_all_that_arrives_is_heard() -> None:
-    found = run(Engine(), SAID, 1000, config.Ears())
+    found = run_at_rate(Engine(), SAID, 1000, config.AsrSettings())
     assert (found["n"], found["refused"], found["failed"]) == (30, 0, 0)
     assert found["whole_ms"]["max"] >= found["whole_ms"]["p95"] >= found["whole_ms"]["p50"] > 0
     assert found["queue_ms"]["max"] <= found["whole_ms"]["max"]
@@ -45,14 +45,14 @@ def test_all_that_arrives_is_heard() -> None:
 
 
 def test_what_the_queue_has_no_place_for_is_counted() -> None:
-    found = run(Engine(each_s=0.02), SAID, 1000, config.Ears(threads=1, queue=1))
+    found = run_at_rate(Engine(each_s=0.02), SAID, 1000, config.AsrSettings(threads=1, queue=1))
     assert found["refused"] > 0
     assert not kept(found)
     assert str(found["refused"]) in as_text(found).splitlines()[-1]
 
 
 def test_faults_are_counted() -> None:
-    found = run(Engine(spared=1), SAID, 1000, config.Ears())
+    found = run_at_rate(Engine(spared=1), SAID, 1000, config.AsrSettings())
     assert found["failed"] == 30
     assert found["whole_ms"] is None
     assert not kept(found)

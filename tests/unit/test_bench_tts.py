@@ -8,16 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from voicebot.bench.tts.prompts import PROMPTS, Prompt, of_tasks, read
-from voicebot.bench.tts.run import Run, Spoken, words, wrong
+from voicebot.bench.tts.prompts import PROMPTS, BenchPrompt, of_tasks, read
+from voicebot.bench.tts.run import MeasuredPrompt, SynthesisRun, words, wrong
 from voicebot.bench.tts.suite import figures
 from voicebot.cli import main
 from voicebot.errors import VoicebotError
 
 
-def spoken(text: str, heard: str, first_ms: float = 5.0) -> Spoken:
-    run = Run(first_ms, 2.0, 20.0, 8.0)
-    return Spoken(Prompt("short", text), np.full(8000, 3000, np.int16), [run], [run], heard=heard, heard_in_noise=heard)
+def spoken(text: str, heard: str, first_ms: float = 5.0) -> MeasuredPrompt:
+    run = SynthesisRun(first_ms, 2.0, 20.0, 8.0)
+    return MeasuredPrompt(
+        BenchPrompt("short", text), np.full(8000, 3000, np.int16), [run], [run], heard=heard, heard_in_noise=heard
+    )
 
 
 def test_figures_and_their_words_are_the_same_words() -> None:
@@ -42,7 +44,7 @@ def test_a_late_first_sample_is_missed() -> None:
 def test_the_prompts_of_a_file_are_its_lines(tmp_path: Path) -> None:
     file = tmp_path / "prompts.txt"
     file.write_text("One.\n\n  Two? \n...\n")
-    assert read(file) == (Prompt("file", "One."), Prompt("file", "Two?"))
+    assert read(file) == (BenchPrompt("file", "One."), BenchPrompt("file", "Two?"))
     file.write_text("\n")
     with pytest.raises(VoicebotError, match="0 prompts"):
         read(file)
@@ -52,7 +54,7 @@ def test_the_prompts_of_a_file_are_its_lines(tmp_path: Path) -> None:
 def test_tasks_are_kinds_of_ours_or_what_recordings_say(tmp_path: Path) -> None:
     rows = "path,task,transcript,speaker\na.wav,digits4,one two,x\nb.wav,digits4,one two,y\nc.wav,word,hi,x\n"
     (tmp_path / "manifest.csv").write_text(rows)
-    assert of_tasks(["digits4"], tmp_path) == (Prompt("digits4", "one two"),)
+    assert of_tasks(["digits4"], tmp_path) == (BenchPrompt("digits4", "one two"),)
     assert {p.kind for p in of_tasks(["names", "word"], tmp_path)} == {"names", "word"}
     with pytest.raises(VoicebotError, match="no kind of prompt"):
         of_tasks(["nothing"], tmp_path)

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from voicebot.bench.asr.line import Line, Recording, load
+from voicebot.bench.asr.line_conditions import LineConditions, Recording, load
 from voicebot.bench.bargein import run as bargein_run
 from voicebot.bench.bargein.cases import cough, line_faults
 from voicebot.bench.turns import run as turns_run
 from voicebot.bench.turns.cases import PAUSES_S, built
-from voicebot.bench.turns.report import Plot, Table, write
-from voicebot.bench.turns.stats import delays, share, spread_over_speakers, wilson
-from voicebot.bench.turns.truth import TWO_TURNS_S, spoken, turns_of, voice_ends
+from voicebot.bench.turns.ground_truth import TWO_TURNS_S, spoken, turns_of, voice_ends
+from voicebot.bench.turns.intervals import delays, share, spread_over_speakers, wilson
+from voicebot.bench.turns.report import ReportPlot, ReportTable, write
 from voicebot.paths import speech_dir
 
 RATE = 8000
@@ -67,8 +67,8 @@ def test_percentiles_are_as_unsure_as_their_speakers_differ() -> None:
     assert delays({}) == {"n": 0}
 
 
-def outcome(cut_off: bool, delay_ms: float | None) -> turns_run.Outcome:
-    return turns_run.Outcome("a", "digits4", "george", 1, cut_off, delay_ms, "", 1.0, 1, 40.0)
+def outcome(cut_off: bool, delay_ms: float | None) -> turns_run.TurnOutcome:
+    return turns_run.TurnOutcome("a", "digits4", "george", 1, cut_off, delay_ms, "", 1.0, 1, 40.0)
 
 
 def test_figures_count_cut_offs_and_missed_turns() -> None:
@@ -78,8 +78,10 @@ def test_figures_count_cut_offs_and_missed_turns() -> None:
     assert "digits4" in turns_run.as_text(found)
 
 
-def prompt(kind: str, stop_ms: float | None, pauses_s: tuple[float, ...], turn_taken: bool) -> bargein_run.Outcome:
-    return bargein_run.Outcome("a", kind, "george", stop_ms, False, pauses_s, turn_taken, "")
+def prompt(
+    kind: str, stop_ms: float | None, pauses_s: tuple[float, ...], turn_taken: bool
+) -> bargein_run.BargeInOutcome:
+    return bargein_run.BargeInOutcome("a", kind, "george", stop_ms, False, pauses_s, turn_taken, "")
 
 
 def test_a_prompt_that_goes_on_in_time_was_not_stopped_falsely() -> None:
@@ -121,8 +123,8 @@ def test_made_sounds_are_the_same_in_every_run_and_not_silent() -> None:
 
 
 def test_a_report_needs_no_other_file(tmp_path: Path) -> None:
-    plot = Plot("Delays", "ms", "%", {"digits": [100.0, 200.0], "none": []})
-    write(tmp_path / "report.html", "A <bench>", [plot], [Table("All", ("task", "n"), [("a & b", "1")])])
+    plot = ReportPlot("Delays", "ms", "%", {"digits": [100.0, 200.0], "none": []})
+    write(tmp_path / "report.html", "A <bench>", [plot], [ReportTable("All", ("task", "n"), [("a & b", "1")])])
     page = (tmp_path / "report.html").read_text()
     assert "data:image/png;base64," in page
     assert "A &lt;bench&gt;" in page
@@ -136,7 +138,7 @@ def test_dictated_numbers_have_the_pauses_that_are_promised() -> None:
         for digit in range(5)
         for n in (0, 1)
     ]
-    made = built(speech_dir(), everything, (), Line(), 2)
+    made = built(speech_dir(), everything, (), LineConditions(), 2)
     assert [case.task for case in made] == ["dictation", "dictation-open", "dictation-short"] * 2
     for case in made:
         assert case.first_s < case.last_s < len(case.pcm) / RATE

@@ -1,4 +1,4 @@
-"""Nothing that a caller says is lost between the ears and the dialog."""
+"""Nothing that a caller says is lost between listening and the dialog."""
 
 from __future__ import annotations
 

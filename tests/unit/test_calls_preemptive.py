@@ -15,8 +15,8 @@ from voicebot.calls.preemptive import Foresight
 from voicebot.flows.flow import Flow
 from voicebot.messages import Heard, Say
 from voicebot.nlu.intents import Understanding
-from voicebot.tts.recordings import Recordings
-from voicebot.tts.synthesizer import Mouth
+from voicebot.tts.recorded_prompts import RecordedPrompts
+from voicebot.tts.synthesizer import Synthesizer
 from voicebot.tts.voices import Voice
 
 TUESDAY = Heard("Next Tuesday.", 0.9, "next tuesday", 0.7, ("next tuesday",))
@@ -24,11 +24,11 @@ READ_BACK = "That's Tuesday the 24th of November, is that right?"
 
 
 class House:
-    """A mouth with a scripted voice, and threads for the mind."""
+    """A synthesizer with a scripted voice, and threads for the conversation."""
 
     def __init__(self) -> None:
         self.engine = ToneEngine()
-        self.mouth = Mouth([Voice(self.engine, 1.0)], Recordings(None), 10_000_000)
+        self.mouth = Synthesizer([Voice(self.engine, 1.0)], RecordedPrompts(None), 10_000_000)
         self.thinkers = ThreadPoolExecutor(1)
         self.foresight = Foresight(self.mouth, self.thinkers, 8000)
 
@@ -123,9 +123,9 @@ async def test_what_is_remembered_is_passed_over(house: House) -> None:
     assert house.engine.spoken == ["Thank you.", "And your PIN?"]
 
 
-def test_the_ears_tell_what_may_be_a_turn_and_take_it_back() -> None:
+def test_the_listener_tells_what_may_be_a_turn_and_takes_it_back() -> None:
     call, told = Call(), list[Heard | None]()
-    call.ears.on_perhaps = told.append
+    call.listener.on_hypothesis = told.append
     call.hear(SPEECH, 1.0)
     call.hear(SILENCE, 0.16)
     assert [heard.text for heard in told if heard is not None] == ["Where is my order?"]

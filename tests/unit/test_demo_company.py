@@ -23,7 +23,7 @@ from voicebot.actions.runner import Actions
 from voicebot.demo import seed
 from voicebot.demo.company import examples, make_app
 from voicebot.demo.process import start_company
-from voicebot.demo.store import Store
+from voicebot.demo.store import CompanyDatabase
 from voicebot.errors import VoicebotError
 from voicebot.messages import Do, Result
 from voicebot.paths import DIALOGS
@@ -51,8 +51,8 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def store(file: Path, clock: Clock) -> Iterator[Store]:
-    it = Store(file, clock)
+def store(file: Path, clock: Clock) -> Iterator[CompanyDatabase]:
+    it = CompanyDatabase(file, clock)
     yield it
     it.close()
 
@@ -60,7 +60,7 @@ def store(file: Path, clock: Clock) -> Iterator[Store]:
 @pytest.fixture
 async def client(file: Path, clock: Clock) -> AsyncIterator[TestClient[Any, Any]]:
     with ThreadPoolExecutor(1) as thread:
-        store = thread.submit(Store, file, clock).result()
+        store = thread.submit(CompanyDatabase, file, clock).result()
         async with TestClient(TestServer(make_app(store, thread))) as it:
             yield it
         thread.submit(store.close).result()
@@ -93,7 +93,7 @@ def test_there_are_forty_orders_with_check_digits_in_all_states() -> None:
 
 def test_a_new_database_is_the_same_every_time(file: Path, clock: Clock, tmp_path: Path) -> None:
     for path in (file, tmp_path / "again.db"):
-        Store(path, clock).close()
+        CompanyDatabase(path, clock).close()
     for query in (
         "select * from orders",
         "select number, name, phone from employees",
@@ -102,7 +102,7 @@ def test_a_new_database_is_the_same_every_time(file: Path, clock: Clock, tmp_pat
         assert rows(file, query) == rows(tmp_path / "again.db", query) != []
 
 
-def test_pins_are_stored_hashed_only(store: Store, file: Path) -> None:
+def test_pins_are_stored_hashed_only(store: CompanyDatabase, file: Path) -> None:
     some = examples()
     (row,) = rows(file, f"select * from employees where number = '{some['employee']}'")
     *open_fields, salt, pin_hash = row
@@ -111,11 +111,11 @@ def test_pins_are_stored_hashed_only(store: Store, file: Path) -> None:
 
 
 def test_after_a_week_in_the_drawer_dates_are_about_today_again(file: Path, clock: Clock) -> None:
-    Store(file, clock).close()
+    CompanyDatabase(file, clock).close()
     number = examples()["order"]
     before = date.fromisoformat(rows(file, f"select eta from orders where number = '{number}'")[0][0])
     clock.now += timedelta(days=7)
-    Store(file, clock).close()
+    CompanyDatabase(file, clock).close()
     after = date.fromisoformat(rows(file, f"select eta from orders where number = '{number}'")[0][0])
     assert (after - before).days == 7
     last = rows(file, "select max(date) from appointments")[0][0]
@@ -140,7 +140,7 @@ async def test_an_order_is_found_by_its_number(client: TestClient[Any, Any]) -> 
 # ── appointments ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_free_slot_is_free_and_a_taken_one_has_the_nearest_instead(store: Store) -> None:
+def test_a_free_slot_is_free_and_a_taken_one_has_the_nearest_instead(store: CompanyDatabase) -> None:
     free, taken = free_and_taken(DAY)
     assert store.slot(DAY, free).body == {"free": True, "alternative_date": None, "alternative_time": None}
     other = store.slot(DAY, taken).body
@@ -158,12 +158,14 @@ def test_a_free_slot_is_free_and_a_taken_one_has_the_nearest_instead(store: Stor
         (date(2030, 1, 1), time(3, 0), "2030-01-01"),
     ],
 )
-def test_times_when_nobody_is_there_are_not_free(store: Store, day: date, slot: time, alternative: str) -> None:
+def test_times_when_nobody_is_there_are_not_free(
+    store: CompanyDatabase, day: date, slot: time, alternative: str
+) -> None:
     found = store.slot(day, slot).body
     assert (found["free"], found["alternative_date"]) == (False, alternative)
 
 
-def test_no_slot_of_today_that_is_over_is_offered(store: Store) -> None:
+def test_no_slot_of_today_that_is_over_is_offered(store: CompanyDatabase) -> None:
     found = store.slot(NOW.date(), time(9, 0)).body
     assert datetime.combine(NOW.date(), time.fromisoformat(found["alternative_time"])) > NOW
 
@@ -203,15 +205,15 @@ def test_references_are_never_the_same() -> None:
 # ── passwords ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def check(store: Store, employee: str, pin: str) -> dict[str, Any]:
+def check(store: CompanyDatabase, employee: str, pin: str) -> dict[str, Any]:
     return store.once("", "", lambda: store.check_identity(employee, pin)).body
 
 
-def reset(store: Store, employee: str) -> int:
+def reset(store: CompanyDatabase, employee: str) -> int:
     return store.once("", "", lambda: store.reset_password(employee)).status
 
 
-def test_a_password_is_reset_once_after_a_passed_check(store: Store, file: Path) -> None:
+def test_a_password_is_reset_once_after_a_passed_check(store: CompanyDatabase, file: Path) -> None:
     one = seed.employees()[0]
     assert reset(store, one.number) == 403
     assert check(store, one.number, one.pin) == {
@@ -222,7 +224,7 @@ def test_a_password_is_reset_once_after_a_passed_check(store: Store, file: Path)
     assert len(rows(file, "select * from password_resets")) == 1
 
 
-def test_a_passed_check_lasts_five_minutes_and_helps_nobody_else(store: Store, clock: Clock) -> None:
+def test_a_passed_check_lasts_five_minutes_and_helps_nobody_else(store: CompanyDatabase, clock: Clock) -> None:
     one, other = seed.employees()[:2]
     check(store, one.number, one.pin)
     assert reset(store, other.number) == 403
@@ -230,7 +232,7 @@ def test_a_passed_check_lasts_five_minutes_and_helps_nobody_else(store: Store, c
     assert reset(store, one.number) == 403
 
 
-def test_three_wrong_pins_lock_the_number_even_for_the_right_one(store: Store, clock: Clock) -> None:
+def test_three_wrong_pins_lock_the_number_even_for_the_right_one(store: CompanyDatabase, clock: Clock) -> None:
     one = seed.employees()[0]
     assert [check(store, one.number, "0000")["locked"] for _ in range(3)] == [False, False, True]
     assert check(store, one.number, one.pin) == {"ok": False, "locked": True, "name": None, "phone_end": None}
@@ -238,13 +240,13 @@ def test_three_wrong_pins_lock_the_number_even_for_the_right_one(store: Store, c
     assert check(store, one.number, one.pin)["ok"]
 
 
-def test_a_right_pin_starts_the_count_anew(store: Store) -> None:
+def test_a_right_pin_starts_the_count_anew(store: CompanyDatabase) -> None:
     one = seed.employees()[0]
     for pin in ("0000", "0000", one.pin, "0000", "0000"):
         assert not check(store, one.number, pin)["locked"]
 
 
-def test_an_unknown_employee_gets_the_same_answers_as_a_wrong_pin(store: Store) -> None:
+def test_an_unknown_employee_gets_the_same_answers_as_a_wrong_pin(store: CompanyDatabase) -> None:
     known = [check(store, seed.employees()[0].number, "0000") for _ in range(4)]
     assert [check(store, "00000", "0000") for _ in range(4)] == known
 

@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 
 from telephony.leg import AudioHandler, DtmfHandler, Leg, LegError, Pcm
-from voicebot.config import Handover
+from voicebot.config import HandoverSettings
 from voicebot.handoff import switchboard
 from voicebot.handoff.bridge import MAX_QUEUED_S, bridge
 from voicebot.handoff.switchboard import NotReached, Switchboard, why_of
@@ -70,7 +70,7 @@ async def test_only_configured_targets_are_dialled() -> None:
         dialled.append(uri)
         raise LegError(486, "Busy Here")
 
-    board = Switchboard(Handover(targets={"desk": "sip:desk@10.0.0.1"}), dial)
+    board = Switchboard(HandoverSettings(targets={"desk": "sip:desk@10.0.0.1"}), dial)
     with pytest.raises(NotReached) as refused:
         await board.reach("sip:premium@10.0.0.2")
     assert refused.value.why == "unreachable"
@@ -91,7 +91,7 @@ async def test_a_queued_caller_waits_until_somebody_is_free(monkeypatch: pytest.
             raise answer
         return answer
 
-    board = Switchboard(Handover(targets={"desk": "sip:desk@10.0.0.5"}, queue_s=30), dial)
+    board = Switchboard(HandoverSettings(targets={"desk": "sip:desk@10.0.0.5"}, queue_s=30), dial)
     assert (await board.reach("desk", queue=True)).id == "desk"
     answers[:] = [LegError(486, "Busy Here"), StepLeg("desk")]
     with pytest.raises(NotReached, match="486"):

@@ -16,9 +16,9 @@ from voicebot.journal.call_journal import Scribe
 from voicebot.messages import Do, Expect, Handover, Heard, Result, Say, Snapshot, Word
 from voicebot.record.records import Records
 from voicebot.record.rows import CallDetail
-from voicebot.tts.player import Spoken
+from voicebot.tts.player import PlayedPrompt
 
-SPOKEN = Spoken(complete=True, heard="", first_audio_ms=5.0, duration_s=1.0)
+SPOKEN = PlayedPrompt(complete=True, heard="", first_audio_ms=5.0, duration_s=1.0)
 
 
 class Written:
@@ -108,7 +108,7 @@ async def test_a_turn_that_only_the_mind_knows_to_be_secret_is_masked_too(writte
 
 
 async def test_a_prompt_that_was_cut_says_what_was_heard_of_it(written: Written) -> None:
-    written.scribe.said(Say("We are open all day"), Spoken(False, "We are", 5.0, 0.4))
+    written.scribe.said(Say("We are open all day"), PlayedPrompt(False, "We are", 5.0, 0.4))
     assert [row.turn.text for row in (await written.record()).turns] == ["We are —"]
 
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from voicebot.asr.engine import Transcript
-from voicebot.listening.barge_in import SHORT_S, meant_for_us
-from voicebot.listening.turn_machine import Began, Decision, Doubt, Ended, TurnMachine
+from voicebot.asr.recogniser import Transcript
+from voicebot.listening.barge_in import SHORT_S, is_callers_turn
+from voicebot.listening.turn_machine import ResumePrompt, TurnAction, TurnBegan, TurnEnded, TurnMachine
 from voicebot.listening.vad import WINDOW, WINDOW_S
 from voicebot.messages import Expect
 
@@ -18,45 +18,45 @@ def over_prompt(machine: TurnMachine) -> TurnMachine:
     return machine
 
 
-def play(machine: TurnMachine, probability: float, seconds: float) -> list[Decision]:
+def play(machine: TurnMachine, probability: float, seconds: float) -> list[TurnAction]:
     return [d for _ in range(round(seconds / WINDOW_S)) for d in machine.window(probability)]
 
 
-def kinds(decisions: list[Decision]) -> list[type]:
+def kinds(decisions: list[TurnAction]) -> list[type]:
     return [type(d) for d in decisions]
 
 
 def test_what_is_hardly_speech_does_not_interrupt_but_speech_does() -> None:
     assert kinds(play(over_prompt(TurnMachine()), HARDLY, 1.024)) == []
-    assert kinds(play(over_prompt(TurnMachine()), SURE, 0.128)) == [Began]
+    assert kinds(play(over_prompt(TurnMachine()), SURE, 0.128)) == [TurnBegan]
 
 
 def test_a_sound_that_turns_out_to_be_none_gives_the_prompt_back_and_speech_takes_it_again() -> None:
     machine = over_prompt(TurnMachine())
-    assert kinds(play(machine, SURE, 0.096)) == [Began]
-    assert kinds(play(machine, 0.6, 0.608)) == [Doubt]
-    assert kinds(play(machine, SURE, 0.32)) == [Began]
-    assert not machine.interruption.doubted
+    assert kinds(play(machine, SURE, 0.096)) == [TurnBegan]
+    assert kinds(play(machine, 0.6, 0.608)) == [ResumePrompt]
+    assert kinds(play(machine, SURE, 0.32)) == [TurnBegan]
+    assert not machine.barge_in.doubted
 
 
 def test_each_false_alarm_asks_for_more_until_the_caller_is_heard() -> None:
     machine = over_prompt(TurnMachine())
-    machine.interruption.alarms = 1
+    machine.barge_in.false_alarms = 1
     assert play(machine, SURE, 0.096) == []
-    assert kinds(play(machine, SURE, 0.032)) == [Began]
+    assert kinds(play(machine, SURE, 0.032)) == [TurnBegan]
 
 
 def test_after_however_many_false_alarms_a_caller_is_heard_within_a_third_of_a_second() -> None:
     machine = over_prompt(TurnMachine())
-    machine.interruption.alarms = 50
-    assert kinds(play(machine, SURE, 0.288)) == [Began]
+    machine.barge_in.false_alarms = 50
+    assert kinds(play(machine, SURE, 0.288)) == [TurnBegan]
 
 
 def test_somebody_far_under_the_callers_level_does_not_interrupt() -> None:
     machine = over_prompt(TurnMachine())
-    machine.interruption.caller_db = -20.0
+    machine.barge_in.caller_db = -20.0
     assert [d for _ in range(20) for d in machine.window(SURE, -35.0)] == []
-    assert kinds([d for _ in range(2) for d in machine.window(SURE, -25.0)]) == [Began]
+    assert kinds([d for _ in range(2) for d in machine.window(SURE, -25.0)]) == [TurnBegan]
 
 
 def test_a_voice_that_was_sure_in_its_vowels_is_none_to_doubt_for_its_consonants() -> None:
@@ -64,8 +64,8 @@ def test_a_voice_that_was_sure_in_its_vowels_is_none_to_doubt_for_its_consonants
     found = play(machine, SURE, 0.288)
     for _ in range(10):
         found += [*play(machine, 0.8, 0.032), *play(machine, SURE, 0.064)]
-    assert kinds(found) == [Began]
-    assert not machine.interruption.doubted
+    assert kinds(found) == [TurnBegan]
+    assert not machine.barge_in.doubted
 
 
 def test_sure_windows_that_never_follow_each_other_for_long_are_no_voice() -> None:
@@ -73,19 +73,19 @@ def test_sure_windows_that_never_follow_each_other_for_long_are_no_voice() -> No
     found = play(machine, SURE, 0.096)
     for _ in range(12):
         found += [*play(machine, 0.7, 0.064), *play(machine, SURE, 0.064)]
-    assert kinds(found) == [Began, Doubt]
+    assert kinds(found) == [TurnBegan, ResumePrompt]
 
 
 def test_what_looked_like_speech_for_seconds_before_is_no_part_of_the_turn() -> None:
     machine = over_prompt(TurnMachine())
     assert play(machine, HARDLY, 1.6) == []
     (began,) = play(machine, SURE, 0.064)
-    assert isinstance(began, Began)
+    assert isinstance(began, TurnBegan)
     assert began.onset == machine.now - 2 * WINDOW
     play(machine, SURE, 0.32)
     play(machine, MUTE, 0.096)
     (ended,) = machine.recognised(0.096)
-    assert isinstance(ended, Ended)
+    assert isinstance(ended, TurnEnded)
     assert ended.voiced_s == pytest.approx(0.384)
 
 
@@ -113,7 +113,7 @@ def heard(text: str, confidence: float = 0.7, **more: object) -> Transcript:
 def test_short_words_stop_a_prompt_when_they_are_listened_for_or_surely_understood(
     said: Transcript, expect: Expect
 ) -> None:
-    assert meant_for_us(said, expect, 0.4, doubted=False)
+    assert is_callers_turn(said, expect, 0.4, doubted=False)
 
 
 @pytest.mark.parametrize(
@@ -132,12 +132,12 @@ def test_short_words_stop_a_prompt_when_they_are_listened_for_or_surely_understo
     ],
 )
 def test_other_short_words_do_not(said: Transcript, expect: Expect) -> None:
-    assert not meant_for_us(said, expect, 0.4, doubted=False)
+    assert not is_callers_turn(said, expect, 0.4, doubted=False)
 
 
 def test_longer_speech_is_a_turn_unless_it_hardly_seemed_to_be_speech() -> None:
     said = heard("What is all this about?")
-    assert meant_for_us(said, MENU, SHORT_S, doubted=False)
-    assert not meant_for_us(said, MENU, 2.0, doubted=True)
-    assert meant_for_us(heard("What is all this about?", 0.95), MENU, 2.0, doubted=True)
-    assert not meant_for_us(heard("Thank you."), MENU, 1.0, doubted=False), "however long it is drawn"
+    assert is_callers_turn(said, MENU, SHORT_S, doubted=False)
+    assert not is_callers_turn(said, MENU, 2.0, doubted=True)
+    assert is_callers_turn(heard("What is all this about?", 0.95), MENU, 2.0, doubted=True)
+    assert not is_callers_turn(heard("Thank you."), MENU, 1.0, doubted=False), "however long it is drawn"

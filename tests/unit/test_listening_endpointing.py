@@ -2,7 +2,7 @@
 
 import pytest
 
-from voicebot.asr.engine import Transcript
+from voicebot.asr.recogniser import Transcript
 from voicebot.listening import endpointing
 from voicebot.listening.timing import Timing
 from voicebot.messages import Expect
@@ -19,20 +19,20 @@ READ_BACK = Expect("yesno", also=(FOUR,))
         (Transcript("Where is my order?", 0.9), Expect(), T.free_s),
         (Transcript("I want to book an", 0.9), Expect(), T.unfinished_s),
         (Transcript("Well, um.", 0.9), Expect(), T.unfinished_s),
-        (Transcript("Hello.", 0.9), Expect(), T.perhaps_s),
-        (Transcript("Yes, they were.", 0.9), Expect(), T.perhaps_s),
+        (Transcript("Hello.", 0.9), Expect(), T.may_go_on_s),
+        (Transcript("Yes, they were.", 0.9), Expect(), T.may_go_on_s),
         (Transcript("Yes, they were", 0.9), Expect(), T.unfinished_s),
         (Transcript("Last week,", 0.9), Expect(), T.unfinished_s),
         (Transcript("Where is my order", 0.9), Expect(), T.doubtful_s),
         (Transcript("Where is my order?", 0.3), Expect(), T.doubtful_s),
-        (Transcript("", 0.0), Expect(), T.nothing_s),
+        (Transcript("", 0.0), Expect(), T.no_words_s),
         (Transcript("4711", 0.9, expected="four seven one one"), FOUR, T.complete_s),
         (Transcript("47", 0.9, partial=True), FOUR, T.digits_missing_s),
         (Transcript("471", 0.9, expected="four seven one one", partial=True, lead=3.0), FOUR, T.digits_missing_s),
         (
             Transcript("471", 0.9, expected="four seven one one", evidence={"agree": 0.0, "length": 1.0}),
             FOUR,
-            T.perhaps_s,
+            T.may_go_on_s,
         ),
         (
             Transcript("471", 0.9, expected="four seven one one", evidence={"agree": 0.0, "length": 9.0}),
@@ -57,8 +57,8 @@ READ_BACK = Expect("yesno", also=(FOUR,))
         (Transcript("No", 0.4, expected="no"), READ_BACK, T.doubtful_s),
         (Transcript("No, 47", 0.4, partial=True, begun="no four seven"), READ_BACK, T.digits_missing_s),
         (Transcript("No, 4711.", 0.4, expected="no four seven one one"), READ_BACK, T.free_s),
-        (Transcript("Ten thirty.", 0.9, expected="ten thirty"), Expect("time"), T.perhaps_s),
-        (Transcript("10", 0.9, expected="10"), Expect("time"), T.perhaps_s),
+        (Transcript("Ten thirty.", 0.9, expected="ten thirty"), Expect("time"), T.may_go_on_s),
+        (Transcript("10", 0.9, expected="10"), Expect("time"), T.may_go_on_s),
         (Transcript("At two thousand", 0.9, expected="two thousand"), Expect("amount"), T.unfinished_s),
         (Transcript("May twenty.", 0.9, expected="may twenty"), Expect("date"), T.unfinished_s),
         (Transcript("May.", 0.9), Expect("date"), T.unfinished_s),
@@ -83,7 +83,7 @@ READ_BACK = Expect("yesno", also=(FOUR,))
         (Transcript("Tomorrow.", 0.9, expected="tomorrow"), Expect("date"), T.free_s),
         (Transcript("Seven hundred.", 0.9, expected="seven hundred"), Expect("amount"), T.unfinished_s),
         (Transcript("Ten dollars.", 0.9, expected="ten dollars"), Expect("amount"), T.free_s),
-        (Transcript("Friday.", 0.9, expected="friday"), Expect("datetime"), T.perhaps_s),
+        (Transcript("Friday.", 0.9, expected="friday"), Expect("datetime"), T.may_go_on_s),
         (Transcript("Friday at ten am.", 0.9, expected="friday at ten am"), Expect("datetime"), T.free_s),
         (Transcript("Sales.", 0.9, expected="sales"), Expect("phrases", phrases=("sales",)), T.free_s),
     ],
@@ -110,9 +110,9 @@ def test_who_has_paused_in_a_turn_may_pause_again() -> None:
 
 
 def test_long_speech_of_which_nothing_is_understood_yet_may_go_on() -> None:
-    assert endpointing.silence_needed(Transcript("", 0.0), Expect(), T, voiced_s=3.0) == T.perhaps_s
+    assert endpointing.silence_needed(Transcript("", 0.0), Expect(), T, voiced_s=3.0) == T.may_go_on_s
     assert endpointing.silence_needed(Transcript("", 0.0), FOUR, T, voiced_s=3.0) == T.digits_missing_s
-    assert endpointing.silence_needed(Transcript("", 0.0), FOUR, T, voiced_s=0.4) == T.nothing_s
+    assert endpointing.silence_needed(Transcript("", 0.0), FOUR, T, voiced_s=0.4) == T.no_words_s
 
 
 def test_a_prompt_may_say_how_long_an_answer_that_is_not_whole_may_pause() -> None:

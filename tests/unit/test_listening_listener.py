@@ -1,4 +1,4 @@
-"""One call's ears: what reaches the dialog, and when. Voice activity and the engine are scripted."""
+"""One call's listener: what reaches the dialog, and when. Voice activity and the engine are scripted."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,12 +6,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from voicebot.asr.engine import Transcript
-from voicebot.asr.pool import Job
+from voicebot.asr.recogniser import Transcript
+from voicebot.asr.recognition_pool import RecognitionJob
 from voicebot.errors import EngineFailed
-from voicebot.listening.events import EarEvent, EarsFailed, FalseAlarm, Interrupt, NoInput, SpeechStarted, TurnHeard
+from voicebot.listening.events import (
+    FalseAlarm,
+    Interrupt,
+    ListeningEvent,
+    NoInput,
+    RecognitionFailed,
+    SpeechStarted,
+    TurnHeard,
+)
 from voicebot.listening.listener import Listener
-from voicebot.listening.vad import WINDOW, Stream
+from voicebot.listening.vad import WINDOW, VadStream
 from voicebot.messages import Expect
 
 SPEECH, SILENCE = 20000, 0
@@ -20,13 +28,13 @@ SPEECH, SILENCE = 20000, 0
 class LoudnessVad:
     """Takes loud windows for speech."""
 
-    def open(self, on_probability: Callable[[float], None]) -> Stream:
-        return Stream(on_probability)
+    def open(self, on_probability: Callable[[float], None]) -> VadStream:
+        return VadStream(on_probability)
 
-    def close(self, stream: Stream) -> None:
+    def close(self, stream: VadStream) -> None:
         stream.closed = True
 
-    def submit(self, stream: Stream, window: Any) -> None:
+    def submit(self, stream: VadStream, window: Any) -> None:
         stream.on_probability(0.99 if np.abs(window).max() > 1000 else 0.01)
 
 
@@ -35,9 +43,9 @@ class ScriptedPool:
 
     def __init__(self) -> None:
         self.answer: Transcript | EngineFailed | None = Transcript("Where is my order?", 0.9)
-        self.jobs: list[Job] = []
+        self.jobs: list[RecognitionJob] = []
 
-    def submit(self, job: Job, urgent: bool = True) -> bool:
+    def submit(self, job: RecognitionJob, urgent: bool = True) -> bool:
         self.jobs.append(job)
         if self.answer is None:
             job.refused = True
@@ -49,7 +57,7 @@ class ScriptedPool:
         job.on_done(job)
         return True
 
-    def promote(self, job: Job) -> None:
+    def promote(self, job: RecognitionJob) -> None:
         pass
 
 
@@ -59,26 +67,26 @@ class Call:
     def __init__(self, rate_hz: int = 8000) -> None:
         self.now = 100.0
         self.rate_hz = rate_hz
-        self.events: list[EarEvent] = []
+        self.events: list[ListeningEvent] = []
         self.pool = ScriptedPool()
         vad: Any = LoudnessVad()
         pool: Any = self.pool
-        self.ears = Listener(vad, pool, rate_hz, self.events.append, clock=lambda: self.now)
+        self.listener = Listener(vad, pool, rate_hz, self.events.append, clock=lambda: self.now)
 
-    def hear(self, level: int, seconds: float) -> list[EarEvent]:
+    def hear(self, level: int, seconds: float) -> list[ListeningEvent]:
         """Feed blocks of 20 ms; returns what came of them."""
         before = len(self.events)
         for _ in range(round(seconds * 50)):
             self.now += 0.02
-            self.ears.feed(np.full(self.rate_hz // 50, level, np.int16))
+            self.listener.feed(np.full(self.rate_hz // 50, level, np.int16))
         return self.events[before:]
 
 
-def kinds(events: list[EarEvent]) -> list[type]:
+def kinds(events: list[ListeningEvent]) -> list[type]:
     return [type(event) for event in events]
 
 
-def only_turn(events: list[EarEvent]) -> TurnHeard:
+def only_turn(events: list[ListeningEvent]) -> TurnHeard:
     (turn,) = [event for event in events if isinstance(event, TurnHeard)]
     return turn
 
@@ -108,10 +116,10 @@ def test_the_recognised_audio_begins_before_the_onset_and_holds_the_turn() -> No
 
 def test_an_answer_over_a_protected_prompt_reaches_into_the_question_after_it() -> None:
     call = Call()
-    call.ears.prompt_started(False)
+    call.listener.prompt_started(False)
     call.hear(SPEECH, 1.0)
     call.hear(SILENCE, 1.0)
-    call.ears.prompt_started(True)
+    call.listener.prompt_started(True)
     assert only_turn(call.events).heard.text == "Where is my order?"
 
 
@@ -119,16 +127,16 @@ def test_blocks_of_any_length_are_the_same_audio() -> None:
     call = Call()
     pcm = np.concatenate([np.full(8000, SPEECH), np.full(8000, SILENCE)]).astype(np.int16)
     for block in np.split(pcm, [1, 3, 700, 701, 5000, 9999]):
-        call.ears.feed(block)
+        call.listener.feed(block)
     assert kinds(call.events) == [SpeechStarted, TurnHeard]
 
 
 def test_barge_in_interrupts_and_is_marked() -> None:
     call = Call()
-    call.ears.prompt_started(True)
+    call.listener.prompt_started(True)
     assert kinds(call.hear(SPEECH, 0.14)) == [Interrupt, SpeechStarted]
     call.hear(SPEECH, 1.0)
-    call.ears.prompt_ended()
+    call.listener.prompt_ended()
     assert only_turn(call.hear(SILENCE, 1.0)).heard.barged_in
 
 
@@ -136,25 +144,25 @@ def test_barge_in_interrupts_and_is_marked() -> None:
 def test_noise_and_listening_noises_over_a_prompt_are_a_false_alarm(text: str) -> None:
     call = Call()
     call.pool.answer = Transcript(text, 0.5 if text else 0.0)
-    call.ears.prompt_started(True)
+    call.listener.prompt_started(True)
     call.hear(SPEECH, 1.0)
     assert call.hear(SILENCE, 2.0) == [FalseAlarm(interrupted=True)]
 
 
 def test_an_answer_over_a_protected_prompt_is_kept_until_it_ends() -> None:
     call = Call()
-    call.ears.prompt_started(False)
+    call.listener.prompt_started(False)
     assert kinds(call.hear(SPEECH, 1.0)) == [SpeechStarted]
     assert call.hear(SILENCE, 2.0) == []
-    call.ears.prompt_ended()
+    call.listener.prompt_ended()
     assert only_turn(call.events).heard.text == "Where is my order?"
 
 
 def test_a_cough_starts_the_no_input_time_again_and_mumbling_asks_for_a_repeat() -> None:
     call = Call()
     call.pool.answer = Transcript("", 0.0)
-    call.ears.expect(Expect(no_input_s=2.0))
-    call.ears.prompt_ended()
+    call.listener.expect(Expect(no_input_s=2.0))
+    call.listener.prompt_ended()
     call.hear(SILENCE, 1.5)
     call.hear(SPEECH, 0.3)
     assert call.hear(SILENCE, 1.9) == [FalseAlarm(interrupted=False)]
@@ -165,7 +173,7 @@ def test_a_cough_starts_the_no_input_time_again_and_mumbling_asks_for_a_repeat()
 
 def test_a_turn_that_was_answered_does_not_run_into_no_input() -> None:
     call = Call()
-    call.ears.prompt_ended()
+    call.listener.prompt_ended()
     call.hear(SPEECH, 1.0)
     call.hear(SILENCE, 1.0)
     assert call.hear(SILENCE, 20.0) == []
@@ -173,13 +181,13 @@ def test_a_turn_that_was_answered_does_not_run_into_no_input() -> None:
 
 def test_a_key_drops_the_turn_and_what_was_kept() -> None:
     call = Call()
-    call.ears.prompt_started(False)
+    call.listener.prompt_started(False)
     call.hear(SPEECH, 1.0)
     call.hear(SILENCE, 1.0)
-    call.ears.key()
-    call.ears.prompt_ended()
+    call.listener.key()
+    call.listener.prompt_ended()
     call.hear(SPEECH, 1.0)
-    call.ears.key()
+    call.listener.key()
     assert TurnHeard not in kinds(call.events + call.hear(SILENCE, 2.0))
 
 
@@ -194,7 +202,7 @@ def test_a_broken_engine_is_reported_once_a_turn() -> None:
     call = Call()
     call.pool.answer = EngineFailed("broken")
     call.hear(SPEECH, 1.0)
-    assert kinds(call.hear(SILENCE, 2.0)) == [EarsFailed]
+    assert kinds(call.hear(SILENCE, 2.0)) == [RecognitionFailed]
 
 
 def test_a_peer_that_stops_sending_is_heard_as_silent() -> None:
@@ -202,20 +210,20 @@ def test_a_peer_that_stops_sending_is_heard_as_silent() -> None:
     call.hear(SPEECH, 1.0)
     for _ in range(20):
         call.now += 0.1
-        call.ears.starve(call.now)
+        call.listener.starve(call.now)
     assert TurnHeard in kinds(call.events)
 
 
 def test_nothing_comes_after_close_and_memory_stays_bounded() -> None:
     call = Call()
     call.hear(SILENCE, 60.0)
-    assert call.ears.kept_samples <= 2 * 8000
+    assert call.listener.kept_samples <= 2 * 8000
     call.hear(SPEECH, 60.0)
-    assert call.ears.kept_samples <= 27 * 8000
-    call.ears.close()
+    assert call.listener.kept_samples <= 27 * 8000
+    call.listener.close()
     before = len(call.events)
-    call.ears.feed(np.full(WINDOW * 100, SPEECH, np.int16))
-    call.ears.prompt_ended()
+    call.listener.feed(np.full(WINDOW * 100, SPEECH, np.int16))
+    call.listener.prompt_ended()
     assert len(call.events) == before
 
 

@@ -2,38 +2,38 @@
 
 import pytest
 
-from voicebot.asr.engine import Transcript
-from voicebot.listening.sentence_end import Ending, ending
+from voicebot.asr.recogniser import Transcript
+from voicebot.listening.sentence_end import SentenceEnd, judge
 
 
 @pytest.mark.parametrize(
     ("text", "how"),
     [
-        ("Where is my order?", Ending.OVER),
-        ("When will it be here.", Ending.OVER),
-        ("If it is late can I get a refund.", Ending.OVER),
-        ("If it is late, I want a refund.", Ending.OVER),
-        ("If it is late I would like my money back and you keep it.", Ending.OVER),
-        ("Since when do you close at noon?", Ending.OVER),
-        ("I bought a lamp. It is broken.", Ending.OVER),
-        ("Go forward ten meters.", Ending.OVER),
-        ("A lamp, a table and two chairs.", Ending.OVER),
-        ("Where is my order", Ending.DOUBTFUL),
-        ("Hello.", Ending.MAY_GO_ON),
-        ("My number is four seven.", Ending.MAY_GO_ON),
-        ("It is 4 7.", Ending.MAY_GO_ON),
-        ("Two lamps, four chairs.", Ending.MAY_GO_ON),
-        ("Two lamps, and four chairs.", Ending.OVER),
-        ("I want to book an", Ending.OPEN),
-        ("Unless it is here by tomorrow.", Ending.OPEN),
-        ("I bought a lamp. If it is broken.", Ending.OPEN),
-        ("When the lamp came,", Ending.OPEN),
-        ("", Ending.OPEN),
+        ("Where is my order?", SentenceEnd.OVER),
+        ("When will it be here.", SentenceEnd.OVER),
+        ("If it is late can I get a refund.", SentenceEnd.OVER),
+        ("If it is late, I want a refund.", SentenceEnd.OVER),
+        ("If it is late I would like my money back and you keep it.", SentenceEnd.OVER),
+        ("Since when do you close at noon?", SentenceEnd.OVER),
+        ("I bought a lamp. It is broken.", SentenceEnd.OVER),
+        ("Go forward ten meters.", SentenceEnd.OVER),
+        ("A lamp, a table and two chairs.", SentenceEnd.OVER),
+        ("Where is my order", SentenceEnd.DOUBTFUL),
+        ("Hello.", SentenceEnd.MAY_GO_ON),
+        ("My number is four seven.", SentenceEnd.MAY_GO_ON),
+        ("It is 4 7.", SentenceEnd.MAY_GO_ON),
+        ("Two lamps, four chairs.", SentenceEnd.MAY_GO_ON),
+        ("Two lamps, and four chairs.", SentenceEnd.OVER),
+        ("I want to book an", SentenceEnd.OPEN),
+        ("Unless it is here by tomorrow.", SentenceEnd.OPEN),
+        ("I bought a lamp. If it is broken.", SentenceEnd.OPEN),
+        ("When the lamp came,", SentenceEnd.OPEN),
+        ("", SentenceEnd.OPEN),
     ],
 )
-def test_how_a_sentence_ends(text: str, how: Ending) -> None:
-    assert ending(Transcript(text, 0.9)) is how
+def test_how_a_sentence_ends(text: str, how: SentenceEnd) -> None:
+    assert judge(Transcript(text, 0.9)) is how
 
 
 def test_punctuation_of_a_doubtful_transcript_is_not_believed() -> None:
-    assert ending(Transcript("Where is my order?", 0.3)) is Ending.DOUBTFUL
+    assert judge(Transcript("Where is my order?", 0.3)) is SentenceEnd.DOUBTFUL

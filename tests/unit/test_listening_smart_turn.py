@@ -5,12 +5,11 @@ import pytest
 from pipecat.audio.turn.smart_turn._whisper_features import compute_whisper_log_mel_features
 
 from voicebot import config
-from voicebot.asr.engine import Audio, Cancelled, Transcript
-from voicebot.bench.asr.line import load
+from voicebot.asr.recogniser import Audio, Cancelled, Transcript
+from voicebot.bench.asr.line_conditions import load
 from voicebot.errors import EngineFailed
 from voicebot.listening import audio, endpointing
-from voicebot.listening import smart_turn as adviser
-from voicebot.listening.smart_turn import Advised, SmartTurn
+from voicebot.listening.smart_turn import RecogniserWithSmartTurn, SmartTurn, features, find_model
 from voicebot.listening.timing import Timing
 from voicebot.messages import Expect
 from voicebot.paths import speech_dir
@@ -37,20 +36,20 @@ class Says:
 class Broken(SmartTurn):
     def __init__(self) -> None: ...
 
-    def over(self, audio: Audio) -> float:
+    def end_probability(self, audio: Audio) -> float:
         raise RuntimeError("out of memory")
 
 
 @pytest.fixture(scope="module")
 def smart_turn() -> SmartTurn:
-    return SmartTurn(adviser.find_model())
+    return SmartTurn(find_model())
 
 
 @pytest.mark.parametrize("seconds", [0.5, 8.0, 11.0])
 def test_features_are_those_that_the_model_was_made_for(seconds: float) -> None:
     sound = np.random.default_rng(3).normal(0, 0.1, int(seconds * 16000)).astype(np.float32)
     heard = np.pad(sound[-128000:], (max(0, 128000 - sound.size), 0))
-    assert adviser.features(sound) == pytest.approx(compute_whisper_log_mel_features(heard), abs=1e-4)
+    assert features(sound) == pytest.approx(compute_whisper_log_mel_features(heard), abs=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -65,21 +64,21 @@ def test_features_are_those_that_the_model_was_made_for(seconds: float) -> None:
 def test_it_is_asked_about_free_speech_that_would_be_over(
     text: str, expect: Expect, asked: bool, smart_turn: SmartTurn
 ) -> None:
-    found = Advised(Says(text), smart_turn).recognise(HALF_SECOND, expect, lambda: False)
+    found = RecogniserWithSmartTurn(Says(text), smart_turn).recognise(HALF_SECOND, expect, lambda: False)
     assert found is not None
-    assert (found.over is not None) is asked
+    assert (found.end_probability is not None) is asked
 
 
 def test_who_sounds_unfinished_is_given_time() -> None:
     def needed(over: float | None) -> float:
-        return endpointing.silence_needed(Transcript("I want a lamp.", 0.9, over=over), Expect(), T)
+        return endpointing.silence_needed(Transcript("I want a lamp.", 0.9, end_probability=over), Expect(), T)
 
-    assert (needed(None), needed(0.9), needed(0.1)) == (T.free_s, T.free_s, T.perhaps_s)
+    assert (needed(None), needed(0.9), needed(0.1)) == (T.free_s, T.free_s, T.may_go_on_s)
 
 
 def test_a_model_that_fails_is_a_failure_of_the_engine() -> None:
     engine = Says("I want a lamp.")
-    advised = Advised(engine, Broken())
+    advised = RecogniserWithSmartTurn(engine, Broken())
     with pytest.raises(EngineFailed, match="out of memory"):
         advised.recognise(HALF_SECOND, Expect(), lambda: False)
     advised.close()
@@ -87,10 +86,10 @@ def test_a_model_that_fails_is_a_failure_of_the_engine() -> None:
 
 
 def test_nobody_is_asked_unless_the_configuration_says_so() -> None:
-    assert config.Ears().adviser == "none"
+    assert config.TurnSettings().end_of_turn_model == "none"
 
 
 @pytest.mark.speech
 def test_a_sentence_sounds_more_finished_at_its_end_than_in_its_middle(smart_turn: SmartTurn) -> None:
     said = audio.for_engine(load(speech_dir() / "requests/alex_b.flac"))
-    assert smart_turn.over(said[: 16000 * 3]) < 0.5 < smart_turn.over(said)
+    assert smart_turn.end_probability(said[: 16000 * 3]) < 0.5 < smart_turn.end_probability(said)

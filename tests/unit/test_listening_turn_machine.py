@@ -2,55 +2,55 @@
 
 import pytest
 
-from voicebot.listening.levels import Sound
+from voicebot.listening.levels import Voicing
 from voicebot.listening.timing import Timing
 from voicebot.listening.turn_machine import (
     _TABLE,
-    Began,
-    Decision,
-    Discard,
-    Ended,
-    Hurry,
-    Recognise,
-    Silent,
-    State,
+    DiscardRecognition,
+    NoInputTimeout,
+    PrioritiseRecognition,
+    StartRecognition,
+    TurnAction,
+    TurnBegan,
+    TurnEnded,
     TurnMachine,
+    TurnState,
 )
 from voicebot.listening.vad import WINDOW, WINDOW_S
 
 LOUD, FAINT, MUTE = 0.95, 0.45, 0.02
 
 
-def play(machine: TurnMachine, probability: float, seconds: float) -> list[Decision]:
+def play(machine: TurnMachine, probability: float, seconds: float) -> list[TurnAction]:
     return [d for _ in range(round(seconds / WINDOW_S)) for d in machine.window(probability)]
 
 
-def kinds(decisions: list[Decision]) -> list[type]:
+def kinds(decisions: list[TurnAction]) -> list[type]:
     return [type(d) for d in decisions]
 
 
 def speaking(machine: TurnMachine, seconds: float = 1.0) -> TurnMachine:
     play(machine, LOUD, seconds)
-    assert machine.state is State.SPEECH
+    assert machine.state is TurnState.SPEECH
     return machine
 
 
 def test_every_state_has_a_row_for_every_sound() -> None:
-    assert set(_TABLE) == {(state, sound) for state in State for sound in Sound}
+    assert set(_TABLE) == {(state, sound) for state in TurnState for sound in Voicing}
 
 
 def test_speech_is_confirmed_after_a_tenth_of_a_second() -> None:
     machine = TurnMachine()
     play(machine, MUTE, 1.024)
     assert machine.window(LOUD) == machine.window(LOUD) == []
-    assert machine.window(LOUD) == [Began(32 * WINDOW, over_prompt=False, interrupts=False)]
+    assert machine.window(LOUD) == [TurnBegan(32 * WINDOW, over_prompt=False, interrupts=False)]
 
 
 def test_a_click_is_no_speech_and_a_gap_inside_a_word_is_no_end() -> None:
     machine = TurnMachine()
     assert play(machine, LOUD, 0.064) + play(machine, MUTE, 0.16) == []
-    assert machine.state is State.QUIET
-    assert kinds([*play(machine, LOUD, 0.064), *machine.window(MUTE), *machine.window(LOUD)]) == [Began]
+    assert machine.state is TurnState.QUIET
+    assert kinds([*play(machine, LOUD, 0.064), *machine.window(MUTE), *machine.window(LOUD)]) == [TurnBegan]
 
 
 def test_recognition_is_asked_for_early_with_pre_roll() -> None:
@@ -58,7 +58,7 @@ def test_recognition_is_asked_for_early_with_pre_roll() -> None:
     play(machine, MUTE, 1.024)
     speaking(machine)
     asked = play(machine, MUTE, machine.timing.speculate_s)
-    assert asked == [Recognise(32 * WINDOW - round(machine.timing.pre_roll_s * 8000), machine.now)]
+    assert asked == [StartRecognition(32 * WINDOW - round(machine.timing.pre_roll_s * 8000), machine.now)]
 
 
 def test_turn_ends_when_the_silence_its_text_needs_is_over() -> None:
@@ -67,24 +67,24 @@ def test_turn_ends_when_the_silence_its_text_needs_is_over() -> None:
     assert machine.recognised(0.16) == []
     assert machine.window(MUTE) == []
     (ended,) = machine.window(MUTE)
-    assert isinstance(ended, Ended)
+    assert isinstance(ended, TurnEnded)
     assert (ended.voiced_end, ended.cut) == (31 * WINDOW, False)
-    assert machine.state is State.QUIET
+    assert machine.state is TurnState.QUIET
 
 
 def test_turn_does_not_end_before_it_was_recognised_but_hurries() -> None:
     machine = speaking(TurnMachine())
-    assert kinds(play(machine, MUTE, 3.0)) == [Recognise, Hurry]
-    assert kinds(machine.recognised(0.8)) == [Ended]
+    assert kinds(play(machine, MUTE, 3.0)) == [StartRecognition, PrioritiseRecognition]
+    assert kinds(machine.recognised(0.8)) == [TurnEnded]
 
 
 def test_speech_going_on_throws_the_recognition_away() -> None:
     machine = speaking(TurnMachine())
     play(machine, MUTE, 0.16)
     machine.recognised(0.8)
-    assert kinds(machine.window(LOUD)) == [Discard]
+    assert kinds(machine.window(LOUD)) == [DiscardRecognition]
     assert machine.recognised(0.0) == []
-    assert machine.state is State.SPEECH
+    assert machine.state is TurnState.SPEECH
 
 
 def test_the_longest_pause_of_a_turn_is_remembered_until_it_ends() -> None:
@@ -95,14 +95,14 @@ def test_the_longest_pause_of_a_turn_is_remembered_until_it_ends() -> None:
     assert machine.paused_s == pytest.approx(0.32)
     play(machine, MUTE, 0.064)
     machine.recognised(0.064)
-    assert (machine.state, machine.paused_s) == (State.QUIET, 0.0)
+    assert (machine.state, machine.paused_s) == (TurnState.QUIET, 0.0)
 
 
 def test_breath_between_loud_and_silent_keeps_a_pause_a_pause() -> None:
     machine = speaking(TurnMachine())
     play(machine, MUTE, 0.096)
     machine.recognised(0.16)
-    assert kinds(play(machine, FAINT, 0.064)) == [Ended]
+    assert kinds(play(machine, FAINT, 0.064)) == [TurnEnded]
 
 
 def test_half_a_number_is_not_recognised_at_every_breath() -> None:
@@ -110,31 +110,31 @@ def test_half_a_number_is_not_recognised_at_every_breath() -> None:
     machine.least_voiced_s = 1.5
     speaking(machine, 0.6)
     assert play(machine, MUTE, 0.32) == []
-    assert kinds(play(machine, MUTE, 0.096)) == [Recognise, Hurry]
+    assert kinds(play(machine, MUTE, 0.096)) == [StartRecognition, PrioritiseRecognition]
 
 
 def test_a_number_that_was_begun_is_not_recognised_at_each_pause_before_it_can_be_whole() -> None:
     machine = speaking(TurnMachine())
     machine.await_more(machine.voiced_s + 1.0)
-    assert Recognise not in kinds(play(machine, MUTE, machine.timing.speculate_late_s - 0.032))
-    assert Recognise in kinds(play(machine, MUTE, 0.064))
+    assert StartRecognition not in kinds(play(machine, MUTE, machine.timing.speculate_late_s - 0.032))
+    assert StartRecognition in kinds(play(machine, MUTE, 0.064))
     machine = speaking(TurnMachine())
     machine.await_more(1.0)
     play(machine, LOUD, 1.0)
-    assert Recognise in kinds(play(machine, MUTE, 0.096))
+    assert StartRecognition in kinds(play(machine, MUTE, 0.096))
 
 
 def test_what_is_known_of_a_number_in_outline_is_recognised_as_a_whole_before_the_turn_ends() -> None:
     machine = speaking(TurnMachine())
     timing = machine.timing
-    (asked,) = [d for d in play(machine, MUTE, 0.096) if isinstance(d, Recognise)]
+    (asked,) = [d for d in play(machine, MUTE, 0.096) if isinstance(d, StartRecognition)]
     assert not asked.whole
-    assert machine.recognised(timing.digits_missing_s, sketch=True) == []
+    assert machine.recognised(timing.digits_missing_s, begun_only=True) == []
     told = play(machine, MUTE, timing.digits_missing_s - 0.096)
-    (asked,) = [d for d in told if isinstance(d, Recognise)]
+    (asked,) = [d for d in told if isinstance(d, StartRecognition)]
     assert asked.whole
-    assert Ended not in kinds(told)
-    assert kinds(machine.recognised(timing.complete_s)) == [Ended]
+    assert TurnEnded not in kinds(told)
+    assert kinds(machine.recognised(timing.complete_s)) == [TurnEnded]
 
 
 @pytest.mark.parametrize("interruptible", [True, False])
@@ -142,7 +142,7 @@ def test_prompts_are_interrupted_only_where_they_may_be(interruptible: bool) -> 
     machine = TurnMachine()
     machine.prompt_started(interruptible)
     (began,) = play(machine, LOUD, 0.128)
-    assert isinstance(began, Began)
+    assert isinstance(began, TurnBegan)
     assert (began.over_prompt, began.interrupts) == (True, interruptible)
 
 
@@ -151,7 +151,7 @@ def test_over_a_prompt_speech_must_be_clearer() -> None:
     machine.prompt_started(True)
     assert play(machine, 0.6, 1.0) == []
     machine.prompt_ended()
-    assert kinds(play(machine, 0.6, 0.128)) == [Began]
+    assert kinds(play(machine, 0.6, 0.128)) == [TurnBegan]
 
 
 def test_no_input_comes_once_after_the_prompt() -> None:
@@ -161,7 +161,7 @@ def test_no_input_comes_once_after_the_prompt() -> None:
     assert play(machine, MUTE, 10) == []
     machine.prompt_ended()
     assert play(machine, MUTE, 1.9) == []
-    assert kinds(play(machine, MUTE, 10)) == [Silent]
+    assert kinds(play(machine, MUTE, 10)) == [NoInputTimeout]
 
 
 def test_speech_and_keys_stop_the_no_input_timer() -> None:
@@ -169,24 +169,24 @@ def test_speech_and_keys_stop_the_no_input_timer() -> None:
         machine = TurnMachine()
         machine.prompt_ended()
         stop(machine)
-        assert Silent() not in play(machine, MUTE, 20)
+        assert NoInputTimeout() not in play(machine, MUTE, 20)
 
 
 def test_a_key_drops_the_spoken_turn() -> None:
     machine = speaking(TurnMachine())
     play(machine, MUTE, 0.096)
-    assert machine.void() == [Discard()]
+    assert machine.void() == [DiscardRecognition()]
     assert play(machine, MUTE, 3) == []
 
 
 def test_endless_speech_is_cut_and_recognised_as_it_is() -> None:
     machine = TurnMachine(Timing(longest_s=5.0))
     decisions = play(machine, LOUD, 8.0)
-    assert kinds(decisions) == [Began, Recognise, Hurry]
+    assert kinds(decisions) == [TurnBegan, StartRecognition, PrioritiseRecognition]
     (ended,) = machine.recognised(0.8)
-    assert isinstance(ended, Ended)
+    assert isinstance(ended, TurnEnded)
     assert ended.cut
-    assert kinds(play(machine, LOUD, 0.5)) == [Began]
+    assert kinds(play(machine, LOUD, 0.5)) == [TurnBegan]
 
 
 def test_a_voice_that_falls_silent_is_silent_at_once_whatever_the_probability() -> None:
@@ -195,10 +195,10 @@ def test_a_voice_that_falls_silent_is_silent_at_once_whatever_the_probability() 
         machine.window(LOUD, -20.0)
     ended = machine.now
     asked = [d for _ in range(2) for d in machine.window(LOUD, -55.0)]
-    assert kinds(asked) == [Recognise]
+    assert kinds(asked) == [StartRecognition]
     machine.recognised(0.096)
     (done,) = machine.window(LOUD, -55.0)
-    assert isinstance(done, Ended)
+    assert isinstance(done, TurnEnded)
     assert done.voiced_end == ended
 
 
@@ -209,8 +209,8 @@ def test_a_word_to_which_silero_is_deaf_is_heard_by_its_level() -> None:
     for _ in range(12):
         machine.window(MUTE, -65.0)
     told = [machine.window(0.1, -30.0) for _ in range(3)]
-    assert machine.state is State.SPEECH
-    assert kinds(told[-1]) == [Discard]
+    assert machine.state is TurnState.SPEECH
+    assert kinds(told[-1]) == [DiscardRecognition]
 
 
 @pytest.mark.parametrize(
@@ -226,7 +226,7 @@ def test_clicks_hums_and_rooms_that_are_never_quiet_are_no_such_word(
         machine.window(MUTE, silence_db)
     for _ in range(windows):
         machine.window(0.1, sound_db)
-    assert machine.state is State.PAUSE
+    assert machine.state is TurnState.PAUSE
 
 
 def test_voices_in_the_background_do_not_keep_a_turn_going() -> None:
@@ -235,9 +235,9 @@ def test_voices_in_the_background_do_not_keep_a_turn_going() -> None:
         machine.window(LOUD, -25.0)
     said_s = machine.voiced_s
     told = [d for _ in range(25) for d in machine.window(LOUD, -43.0)]
-    assert kinds(told)[0] is Recognise
+    assert kinds(told)[0] is StartRecognition
     (ended,) = machine.recognised(machine.timing.free_s)
-    assert isinstance(ended, Ended)
+    assert isinstance(ended, TurnEnded)
     assert ended.voiced_end / 8000 == pytest.approx(said_s)
 
 
@@ -247,4 +247,4 @@ def test_a_soft_word_after_loud_ones_is_the_callers() -> None:
         machine.window(LOUD, -25.0)
     for _ in range(12):
         machine.window(LOUD, -43.0)
-    assert machine.state is State.SPEECH
+    assert machine.state is TurnState.SPEECH

@@ -73,7 +73,7 @@ async def test_a_closed_stream_reports_nothing_more(silero: Silero) -> None:
 
 
 def test_the_state_is_cleared_every_two_seconds_but_only_in_silence() -> None:
-    stream = vad.Stream(lambda p: None)
+    stream = vad.VadStream(lambda p: None)
     state = np.ones((2, 128), np.float32)
     for _ in range(100):
         stream.settle(0.9, state)

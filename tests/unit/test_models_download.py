@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from voicebot.models.download import Line, OutOfTime, Unreachable, fetch
-from voicebot.models.progress import Progress
+from voicebot.models.download import HttpAccess, OutOfTime, Unreachable, fetch
+from voicebot.models.progress import DownloadProgress
 
 DATA = bytes(range(256)) * 3000
 DIGEST = hashlib.sha256(DATA).hexdigest()
@@ -69,17 +69,17 @@ def hub() -> Iterator[Hub]:
 
 
 @pytest.fixture
-def line() -> Line:
-    return Line(Progress(io.StringIO()))
+def line() -> HttpAccess:
+    return HttpAccess(DownloadProgress(io.StringIO()))
 
 
-def test_a_file_comes_whole(hub: Hub, line: Line, tmp_path: Path) -> None:
+def test_a_file_comes_whole(hub: Hub, line: HttpAccess, tmp_path: Path) -> None:
     fetch(hub.url, tmp_path / "deep" / "part", len(DATA), DIGEST, line)
     assert (tmp_path / "deep" / "part").read_bytes() == DATA
     assert hub.asked == [None]
 
 
-def test_what_is_here_already_is_not_fetched_again(hub: Hub, line: Line, tmp_path: Path) -> None:
+def test_what_is_here_already_is_not_fetched_again(hub: Hub, line: HttpAccess, tmp_path: Path) -> None:
     part = tmp_path / "part"
     part.write_bytes(DATA[:1000])
     fetch(hub.url, part, len(DATA), DIGEST, line)
@@ -87,34 +87,34 @@ def test_what_is_here_already_is_not_fetched_again(hub: Hub, line: Line, tmp_pat
     assert hub.asked == ["bytes=1000-"]
 
 
-def test_a_transfer_that_breaks_goes_on_by_itself(hub: Hub, line: Line, tmp_path: Path) -> None:
+def test_a_transfer_that_breaks_goes_on_by_itself(hub: Hub, line: HttpAccess, tmp_path: Path) -> None:
     hub.break_after = 5000
     fetch(hub.url, tmp_path / "part", len(DATA), DIGEST, line)
     assert (tmp_path / "part").read_bytes() == DATA
     assert hub.asked == [None, "bytes=5000-"]
 
 
-def test_a_server_without_ranges_gives_the_whole_again(hub: Hub, line: Line, tmp_path: Path) -> None:
+def test_a_server_without_ranges_gives_the_whole_again(hub: Hub, line: HttpAccess, tmp_path: Path) -> None:
     hub.ranges = False
     (tmp_path / "part").write_bytes(b"x" * 1000)
     fetch(hub.url, tmp_path / "part", len(DATA), DIGEST, line)
     assert (tmp_path / "part").read_bytes() == DATA
 
 
-def test_another_file_than_the_manifests_is_thrown_away(hub: Hub, line: Line, tmp_path: Path) -> None:
+def test_another_file_than_the_manifests_is_thrown_away(hub: Hub, line: HttpAccess, tmp_path: Path) -> None:
     hub.data = DATA[:-1] + b"!"
     with pytest.raises(Unreachable, match="checksum"):
         fetch(hub.url, tmp_path / "part", len(DATA), DIGEST, line)
     assert not (tmp_path / "part").exists()
 
 
-def test_a_longer_file_is_not_read_to_its_end(hub: Hub, line: Line, tmp_path: Path) -> None:
+def test_a_longer_file_is_not_read_to_its_end(hub: Hub, line: HttpAccess, tmp_path: Path) -> None:
     hub.data = DATA * 20
     with pytest.raises(Unreachable, match="longer than the manifest says"):
         fetch(hub.url, tmp_path / "part", len(DATA), DIGEST, line)
 
 
-def test_a_host_out_of_reach_is_asked_once(line: Line, tmp_path: Path) -> None:
+def test_a_host_out_of_reach_is_asked_once(line: HttpAccess, tmp_path: Path) -> None:
     with Hub() as closed:
         url = closed.url
     with pytest.raises(Unreachable, match="refused"):
@@ -125,7 +125,7 @@ def test_a_host_out_of_reach_is_asked_once(line: Line, tmp_path: Path) -> None:
 
 def test_when_the_time_is_over_the_beginning_stays(hub: Hub, tmp_path: Path) -> None:
     (tmp_path / "part").write_bytes(DATA[:1000])
-    late = Line(Progress(io.StringIO()), deadline_s=time.monotonic() - 1)
+    late = HttpAccess(DownloadProgress(io.StringIO()), deadline_s=time.monotonic() - 1)
     with pytest.raises(OutOfTime):
         fetch(hub.url, tmp_path / "part", len(DATA), DIGEST, late)
     assert (tmp_path / "part").read_bytes() == DATA[:1000]
@@ -133,7 +133,7 @@ def test_when_the_time_is_over_the_beginning_stays(hub: Hub, tmp_path: Path) -> 
 
 def test_progress_says_each_quarter_where_there_is_no_terminal() -> None:
     out = io.StringIO()
-    progress = Progress(out)
+    progress = DownloadProgress(out)
     progress.start("model.bin", 1_000_000, 0)
     for done in range(0, 1_000_001, 50_000):
         progress.update(done)

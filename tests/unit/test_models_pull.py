@@ -14,13 +14,13 @@ import pytest
 
 from voicebot.errors import VoicebotError
 from voicebot.models import command, manifest
-from voicebot.models.manifest import File, Hub, Model, Wheel
-from voicebot.models.progress import Progress
+from voicebot.models.manifest import Hub, ModelEntry, ModelFile, Wheel
+from voicebot.models.progress import DownloadProgress
 from voicebot.models.pull import pull
 from voicebot.models.store import lock, state
 
 DATA = b"weights" * 1000
-FILE = File(name="a.bin", size=len(DATA), sha256=hashlib.sha256(DATA).hexdigest())
+FILE = ModelFile(name="a.bin", size=len(DATA), sha256=hashlib.sha256(DATA).hexdigest())
 NOWHERE = Hub(hub="http://127.0.0.1:9/none")
 
 
@@ -48,12 +48,12 @@ def wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Wheel:
     )
 
 
-def model(*sources: Wheel | Hub, files: tuple[File, ...] = (FILE,)) -> dict[str, Model]:
-    return {"tiny": Model(about="a test", licence="MIT", folder="tiny", files=list(files), sources=list(sources))}
+def model(*sources: Wheel | Hub, files: tuple[ModelFile, ...] = (FILE,)) -> dict[str, ModelEntry]:
+    return {"tiny": ModelEntry(about="a test", licence="MIT", folder="tiny", files=list(files), sources=list(sources))}
 
 
-def quiet() -> Progress:
-    return Progress(io.StringIO())
+def quiet() -> DownloadProgress:
+    return DownloadProgress(io.StringIO())
 
 
 def test_files_are_taken_out_of_a_wheel_after_a_source_that_fails(tmp_path: Path, wheel: Wheel) -> None:

@@ -12,10 +12,10 @@ from tests.unit.test_tts_synthesizer import ToneEngine
 from voicebot import config
 from voicebot.errors import EngineFailed
 from voicebot.messages import Say
-from voicebot.tts.engine import Emit
-from voicebot.tts.recordings import Recordings
-from voicebot.tts.synthesizer import Mouth
-from voicebot.tts.voices import Voice, watched
+from voicebot.tts.recorded_prompts import RecordedPrompts
+from voicebot.tts.synthesizer import Synthesizer
+from voicebot.tts.voice_engine import Emit
+from voicebot.tts.voices import Voice, supervised
 
 
 class Fickle(ToneEngine):
@@ -39,9 +39,9 @@ def engines() -> list[Fickle]:
 
 
 @pytest.fixture
-async def mouth(engines: list[Fickle]) -> AsyncIterator[Mouth]:
-    voices = [Voice(engine, 1.0, watched(engine, 0.5, first_rest_s=0.05)) for engine in engines]
-    made = Mouth(voices, Recordings(None), 10_000_000)
+async def synthesizer(engines: list[Fickle]) -> AsyncIterator[Synthesizer]:
+    voices = [Voice(engine, 1.0, supervised(engine, 0.5, first_rest_s=0.05)) for engine in engines]
+    made = Synthesizer(voices, RecordedPrompts(None), 10_000_000)
     made.start()
     yield made
     for engine in engines:
@@ -49,28 +49,30 @@ async def mouth(engines: list[Fickle]) -> AsyncIterator[Mouth]:
     made.stop()
 
 
-async def seconds(mouth: Mouth, text: str, name: str = "") -> float:
-    return sum([len(block) async for block in mouth.speak(text, 8000, name)]) / 8000
+async def seconds(synthesizer: Synthesizer, text: str, name: str = "") -> float:
+    return sum([len(block) async for block in synthesizer.speak(text, 8000, name)]) / 8000
 
 
-async def test_a_voice_that_hangs_is_replaced_within_the_phrase(mouth: Mouth, engines: list[Fickle]) -> None:
+async def test_a_voice_that_hangs_is_replaced_within_the_phrase(
+    synthesizer: Synthesizer, engines: list[Fickle]
+) -> None:
     engines[0].goes_on.clear()
-    assert await seconds(mouth, "Hello.") == pytest.approx(1.5, abs=0.02)
+    assert await seconds(synthesizer, "Hello.") == pytest.approx(1.5, abs=0.02)
     assert engines[1].spoken == ["Hello."]
 
 
 async def test_a_broken_voice_rests_after_two_phrases_and_comes_back_when_a_probe_works(
-    mouth: Mouth, engines: list[Fickle]
+    synthesizer: Synthesizer, engines: list[Fickle]
 ) -> None:
     first = engines[0]
     first.broken = True
     for text in ("One.", "Two."):
-        await seconds(mouth, text)
+        await seconds(synthesizer, text)
     asked = first.asked
-    watch = mouth._voices[0].watch
+    watch = synthesizer._voices[0].watch
     assert watch is not None
     assert not watch.usable
-    await seconds(mouth, "Three.")
+    await seconds(synthesizer, "Three.")
     assert engines[1].spoken == ["One.", "Two.", "Three."]
     assert first.asked - asked <= 1  # the probe
     first.broken = False
@@ -78,24 +80,24 @@ async def test_a_broken_voice_rests_after_two_phrases_and_comes_back_when_a_prob
         if watch.usable:
             break
         threading.Event().wait(0.01)
-    await seconds(mouth, "Four.")
+    await seconds(synthesizer, "Four.")
     assert first.spoken[-1] == "Four."
 
 
-async def test_what_was_kept_is_there_when_no_voice_can_speak(mouth: Mouth, engines: list[Fickle]) -> None:
+async def test_what_was_kept_is_there_when_no_voice_can_speak(synthesizer: Synthesizer, engines: list[Fickle]) -> None:
     sorry = Say("I am sorry.", name="sorry")
-    await mouth.keep([sorry])
+    await synthesizer.keep([sorry])
     for engine in engines:
         engine.broken = True
     for rate_hz in (8000, 16000):
-        blocks = [block async for block in mouth.speak(sorry.text, rate_hz, sorry.name)]
+        blocks = [block async for block in synthesizer.speak(sorry.text, rate_hz, sorry.name)]
         assert len(np.concatenate(blocks)) / rate_hz == pytest.approx(1.5, abs=0.02)
     with pytest.raises(EngineFailed):
-        await seconds(mouth, "Anything else.")
+        await seconds(synthesizer, "Anything else.")
 
 
 def test_espeak_is_the_last_of_every_list() -> None:
-    assert [voice.engine.name for voice in Mouth.load(config.Mouth(voice=["espeak"]))._voices] == [
-        voice.engine.name for voice in Mouth.load(config.Mouth(voice="espeak"))._voices
+    assert [voice.engine.name for voice in Synthesizer.load(config.TtsSettings(voice=["espeak"]))._voices] == [
+        voice.engine.name for voice in Synthesizer.load(config.TtsSettings(voice="espeak"))._voices
     ]
-    assert len(Mouth.load(config.Mouth(voice=["auto", "espeak"]))._voices) == 1
+    assert len(Synthesizer.load(config.TtsSettings(voice=["auto", "espeak"]))._voices) == 1

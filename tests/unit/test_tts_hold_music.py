@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from voicebot.tts.audio_source import AudioLoop
 from voicebot.tts.hold_music import hold_music
-from voicebot.tts.tape import Loop
 
 
 @pytest.mark.parametrize("rate_hz", [8000, 16000])
@@ -38,9 +38,9 @@ def test_most_of_it_is_inside_the_telephone_band() -> None:
 
 
 def test_a_loop_reads_across_its_end_as_often_as_needed() -> None:
-    loop = Loop(np.arange(5, dtype=np.int16))
+    loop = AudioLoop(np.arange(5, dtype=np.int16))
     assert loop.read(3, 9).tolist() == [3, 4, 0, 1, 2, 3, 4, 0, 1]
     assert loop.read(12, 2).tolist() == [2, 3]
     assert loop.read(0, 0).tolist() == []
     with pytest.raises(ValueError, match="needs audio"):
-        Loop(np.zeros(0, np.int16))
+        AudioLoop(np.zeros(0, np.int16))

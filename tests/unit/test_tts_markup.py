@@ -10,19 +10,20 @@ from voicebot.conversation.interpreter import Machine
 from voicebot.conversation.state import Memory
 from voicebot.flows.flow import Flow
 from voicebot.messages import Say
-from voicebot.tts.markup import MarkupError, Part, parse, plain
+from voicebot.tts.markup import MarkupError, MarkupPart, parse, plain
 
 
 def test_a_text_is_words_and_pauses() -> None:
     assert parse("Now [pause 1.5s] [slow]say [spell: a-1] [pause 200 ms]again[/slow], please") == [
-        Part("Now"), Part("", pause_ms=1500), Part("say A 1", slow=True), Part("", pause_ms=200),
-        Part("again", slow=True), Part(", please"),
+        MarkupPart("Now"), MarkupPart("", pause_ms=1500), MarkupPart("say A 1", slow=True),
+        MarkupPart("", pause_ms=200), MarkupPart("again", slow=True), MarkupPart(", please"),
     ]  # fmt: skip
 
 
 def test_a_passage_in_another_language_may_be_slow_too() -> None:
     assert parse("Hi [lang es-MX]hola [slow]buenos[/slow][/lang] bye") == [
-        Part("Hi"), Part("hola", language="es-MX"), Part("buenos", slow=True, language="es-MX"), Part("bye"),
+        MarkupPart("Hi"), MarkupPart("hola", language="es-MX"), MarkupPart("buenos", slow=True, language="es-MX"),
+        MarkupPart("bye"),
     ]  # fmt: skip
 
 
@@ -53,7 +54,7 @@ def test_a_flow_with_wrong_markup_is_refused_on_its_line() -> None:
     assert Flow.parse(SMALL.replace("There are {left:money}", marked)).languages_used() == {"es"}
 
 
-def test_only_the_mouth_gets_the_markup(flow: Flow) -> None:
+def test_only_synthesis_gets_the_markup(flow: Flow) -> None:
     machine = Machine(flow, Memory(flow, {"caller_name": "[pause 3s] Eve [slow]"}))
     machine.say("Hello [pause 200ms]{caller_name}, [slow]wait[/slow].", "hello")
     say = machine.out[0]

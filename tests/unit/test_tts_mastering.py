@@ -1,4 +1,4 @@
-"""What leaves the mouth is fit for the telephone."""
+"""What leaves the synthesizer is fit for the telephone."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from telephony.leg import Pcm
-from voicebot.tts.mastering import CEILING, Finisher, active_rms, finish, gain_for, limit, to_float
+from voicebot.tts.mastering import CEILING, PhraseMastering, active_rms, gain_for, limit, master_clip, to_float
 
 FROM_HZ = 22050
 
@@ -21,7 +21,7 @@ def silence(seconds: float) -> Pcm:
 
 
 def blockwise(pcm: Pcm, size: int, presence: float = 0.0) -> Pcm:
-    finisher = Finisher(FROM_HZ, 8000, 1.0, presence)
+    finisher = PhraseMastering(FROM_HZ, 8000, 1.0, presence)
     out = [finisher.push(pcm[i : i + size]) for i in range(0, len(pcm), size)]
     return np.concatenate([*out, finisher.push(pcm[:0], last=True)])
 
@@ -58,7 +58,7 @@ def test_nothing_clips_and_quiet_speech_is_not_bent() -> None:
 @pytest.mark.parametrize("level", [0.02, 0.1, 0.5])
 def test_every_voice_gets_the_same_loudness(level: float) -> None:
     speech = np.concatenate([tone(0.5, level), silence(1.0), tone(0.5, level)])
-    out = finish(speech, FROM_HZ, 8000, gain_for(to_float(speech), FROM_HZ))
+    out = master_clip(speech, FROM_HZ, 8000, gain_for(to_float(speech), FROM_HZ))
     assert 20 * np.log10(active_rms(to_float(out), 8000)) == pytest.approx(-20, abs=0.7)
 
 
@@ -68,7 +68,7 @@ def test_silence_is_not_amplified() -> None:
 
 
 def test_what_the_line_cannot_carry_is_gone_and_not_folded_back() -> None:
-    out = to_float(finish(tone(1.0, 0.3, 6000), FROM_HZ, 8000, 1.0))
+    out = to_float(master_clip(tone(1.0, 0.3, 6000), FROM_HZ, 8000, 1.0))
     assert len(out) == 0 or np.sqrt(np.mean(out[800:-800] ** 2)) < 0.003
 
 
@@ -76,7 +76,7 @@ def test_what_the_line_cannot_carry_is_gone_and_not_folded_back() -> None:
 def test_presence_lifts_consonants_over_the_low_end_at_either_rate(rate_hz: int) -> None:
     def gain(hz: float) -> float:
         sine = tone(1.0, 0.2, hz)
-        out = Finisher(FROM_HZ, rate_hz, 1.0, 0.6).push(sine, last=True)
+        out = PhraseMastering(FROM_HZ, rate_hz, 1.0, 0.6).push(sine, last=True)
         return active_rms(to_float(out), rate_hz) / active_rms(to_float(sine), FROM_HZ)
 
     assert 20 * np.log10(gain(3400) / gain(300)) == pytest.approx(11, abs=1)

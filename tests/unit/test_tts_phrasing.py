@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from voicebot.tts.engine import MAX_CHARS
 from voicebot.tts.phrasing import MAX_PHRASES, split
+from voicebot.tts.voice_engine import MAX_CHARS
 
 
 def texts(text: str) -> list[str]:

@@ -15,7 +15,7 @@ from tests.unit.test_tts_piper import RATE_HZ, folder
 from voicebot import config
 from voicebot.errors import EngineFailed
 from voicebot.tts.pipecat_tts import PipecatTts
-from voicebot.tts.synthesizer import Mouth
+from voicebot.tts.synthesizer import Synthesizer
 
 __all__ = ["folder"]
 PIPER = "pipecat.services.piper.tts:PiperTTSService"
@@ -25,7 +25,7 @@ WORD = 16000 // 5
 
 @contextmanager
 def running(service: str = TONES, limit_s: float = 5.0, **given: Any) -> Iterator[PipecatTts]:
-    engine = PipecatTts(config.Pipecat(pipecat=service, **given), limit_s)
+    engine = PipecatTts(config.PipecatSettings(pipecat=service, **given), limit_s)
     try:
         yield engine
     finally:
@@ -75,23 +75,23 @@ def test_trouble_is_told_and_the_next_phrase_is_spoken(text: str, words: str) ->
 
 
 async def test_espeak_speaks_for_a_service_that_does_not_answer() -> None:
-    service = config.Pipecat(pipecat=TONES, arguments={"dead": True})
-    mouth = Mouth.load(config.Mouth(voice=service, limit_s=0.5))
-    assert mouth.voice_name == "ToneTts"
-    mouth.start()
-    audio = np.concatenate([block async for block in mouth.speak("Hello there.", 8000)])
-    mouth.stop()
+    service = config.PipecatSettings(pipecat=TONES, arguments={"dead": True})
+    synthesizer = Synthesizer.load(config.TtsSettings(voice=service, limit_s=0.5))
+    assert synthesizer.voice_name == "ToneTts"
+    synthesizer.start()
+    audio = np.concatenate([block async for block in synthesizer.speak("Hello there.", 8000)])
+    synthesizer.stop()
     assert len(audio) > 2000
 
 
 async def test_a_service_is_levelled_like_any_voice() -> None:
-    mouth = Mouth.load(config.Mouth(voice=[config.Pipecat(pipecat=TONES), "espeak"]))
-    mouth.start()
-    audio = np.concatenate([block async for block in mouth.speak("one two three four", 8000)])
-    mouth.stop()
+    synthesizer = Synthesizer.load(config.TtsSettings(voice=[config.PipecatSettings(pipecat=TONES), "espeak"]))
+    synthesizer.start()
+    audio = np.concatenate([block async for block in synthesizer.speak("one two three four", 8000)])
+    synthesizer.stop()
     assert 20 * np.log10(np.sqrt(np.mean((audio / 32768.0) ** 2))) == pytest.approx(-20, abs=3)
 
 
 def test_a_class_that_is_not_there_is_found_at_start() -> None:
     with pytest.raises(EngineFailed, match="cannot be used"):
-        Mouth.load(config.Mouth(voice=config.Pipecat(pipecat="pipecat.services.nobody:Nobody")))
+        Synthesizer.load(config.TtsSettings(voice=config.PipecatSettings(pipecat="pipecat.services.nobody:Nobody")))

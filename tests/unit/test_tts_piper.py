@@ -14,7 +14,7 @@ from telephony.leg import Pcm
 from voicebot import config
 from voicebot.errors import EngineFailed
 from voicebot.tts.piper import Piper
-from voicebot.tts.synthesizer import Mouth
+from voicebot.tts.synthesizer import Synthesizer
 
 RATE_HZ = 16000
 SYMBOLS = 256
@@ -122,18 +122,20 @@ async def test_it_is_taken_before_espeak_and_brought_to_the_same_level(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("VOICEBOT_MODELS", str(folder))
-    mouth = Mouth.load(config.Mouth())
-    assert mouth.voice_name == "piper en_US-tiny-low 165"
-    assert mouth.advice == ""
-    mouth.start()
-    audio = np.concatenate([b async for b in mouth.speak("Hello there, how are you today?", 8000)])
-    mouth.stop()
+    synthesizer = Synthesizer.load(config.TtsSettings())
+    assert synthesizer.voice_name == "piper en_US-tiny-low 165"
+    assert synthesizer.advice == ""
+    synthesizer.start()
+    audio = np.concatenate([b async for b in synthesizer.speak("Hello there, how are you today?", 8000)])
+    synthesizer.stop()
     assert 20 * np.log10(np.sqrt(np.mean((audio / 32768.0) ** 2))) == pytest.approx(-20, abs=3)
 
 
 def test_by_name_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VOICEBOT_MODELS", str(folder))
-    assert Mouth.load(config.Mouth(voice="en_US-tiny-low", words_per_minute=200)).voice_name.endswith("low 200")
+    assert Synthesizer.load(config.TtsSettings(voice="en_US-tiny-low", words_per_minute=200)).voice_name.endswith(
+        "low 200"
+    )
 
 
 @pytest.mark.parametrize("broken", [b"", b"no model", onnx_voice()[:5000]])
@@ -143,8 +145,8 @@ def test_a_broken_voice_is_refused_by_name_and_passed_over_otherwise(
     monkeypatch.setenv("VOICEBOT_MODELS", str(folder))
     (folder / "piper" / "en_US-tiny-low.onnx").write_bytes(broken)
     with pytest.raises(EngineFailed, match="no Piper voice"):
-        Mouth.load(config.Mouth(voice="en_US-tiny-low"))
-    assert Mouth.load(config.Mouth()).voice_name.startswith("espeak-ng")
+        Synthesizer.load(config.TtsSettings(voice="en_US-tiny-low"))
+    assert Synthesizer.load(config.TtsSettings()).voice_name.startswith("espeak-ng")
 
 
 @pytest.mark.parametrize("settings", ["", "[]", "{}", '{"num_symbols": 3}', '{"audio": 7}'])

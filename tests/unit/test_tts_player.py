@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from telephony.leg import Pcm
-from tests.unit.player_support import RATE_HZ, FakeMouth, World, player_of, ramp, settle, words
+from tests.unit.player_support import RATE_HZ, FakeSynthesizer, World, player_of, ramp, settle, words
 from voicebot.errors import EngineFailed
 from voicebot.messages import Say
 from voicebot.tts.playback import AHEAD_S
-from voicebot.tts.player import Player, Spoken
-from voicebot.tts.synthesizer import Piece
+from voicebot.tts.player import PlayedPrompt, Player
+from voicebot.tts.synthesizer import PromptChunk
 
 
 @pytest.fixture
@@ -22,19 +22,19 @@ async def world() -> World:
 
 
 async def test_a_prompt_is_played_whole_and_in_order(world: World) -> None:
-    player = player_of(world, mouth := FakeMouth(words("Hello there.", "How are you?")))
+    player = player_of(world, synthesizer := FakeSynthesizer(words("Hello there.", "How are you?")))
     task = asyncio.create_task(player.say(Say("Hello there. How are you?", name="greet")))
     await world.advance(1.0)
     assert player.playing
     await world.advance(1.2)
-    assert task.result() == Spoken(True, "Hello there. How are you?", 0.0, 2.0)
+    assert task.result() == PlayedPrompt(True, "Hello there. How are you?", 0.0, 2.0)
     assert not player.playing
     assert np.array_equal(world.leg.heard[:16000], ramp(2.0))
-    assert mouth.asked == [("Hello there. How are you?", RATE_HZ, "greet", False)]
+    assert synthesizer.asked == [("Hello there. How are you?", RATE_HZ, "greet", False)]
 
 
 async def test_say_ends_with_the_last_sample_and_not_before(world: World) -> None:
-    player = player_of(world, FakeMouth(words("Hi.", seconds=0.5)))
+    player = player_of(world, FakeSynthesizer(words("Hi.", seconds=0.5)))
     task = asyncio.create_task(player.say(Say("Hi.")))
     await world.advance(0.48)
     assert not task.done()
@@ -44,7 +44,7 @@ async def test_say_ends_with_the_last_sample_and_not_before(world: World) -> Non
 
 
 async def test_the_leg_never_holds_much_more_than_a_stall_needs(world: World) -> None:
-    player = player_of(world, FakeMouth(words("Long.", seconds=4)))
+    player = player_of(world, FakeSynthesizer(words("Long.", seconds=4)))
     task = asyncio.create_task(player.say(Say("Long.")))
     await world.advance(4.2)
     assert task.result().complete
@@ -53,19 +53,19 @@ async def test_the_leg_never_holds_much_more_than_a_stall_needs(world: World) ->
 
 
 async def test_audio_leaves_before_the_rest_is_made(world: World) -> None:
-    mouth = FakeMouth(words("First.", "Second.", seconds=0.2), wait_after=1)
-    task = asyncio.create_task(player_of(world, mouth).say(Say("First. Second.")))
+    synthesizer = FakeSynthesizer(words("First.", "Second.", seconds=0.2), wait_after=1)
+    task = asyncio.create_task(player_of(world, synthesizer).say(Say("First. Second.")))
     await world.advance(0.3)
     assert np.array_equal(world.leg.heard[:1600], ramp(0.2))
     assert not task.done(), "the voice has stumbled, the prompt is not over"
-    mouth.more.set()
+    synthesizer.more.set()
     await world.advance(0.3)
     assert task.result().complete
     assert task.result().duration_s == pytest.approx(0.4)
 
 
 async def test_barge_in_silences_the_leg_at_once_and_tells_what_was_heard(world: World) -> None:
-    player = player_of(world, mouth := FakeMouth(words("One two three four.", "Five six.", seconds=2)))
+    player = player_of(world, synthesizer := FakeSynthesizer(words("One two three four.", "Five six.", seconds=2)))
     task = asyncio.create_task(player.say(Say("One two three four. Five six.")))
     await world.advance(1.1)
     player.stop()
@@ -79,13 +79,13 @@ async def test_barge_in_silences_the_leg_at_once_and_tells_what_was_heard(world:
     await world.advance(0.5)
     assert not world.leg.heard[round(1.1 * RATE_HZ) :].any(), "nothing comes after it"
     assert world.pending_timers == 0
-    assert mouth.closed
+    assert synthesizer.closed
 
 
 async def test_a_pause_is_silent_and_resume_repeats_from_a_gap_between_words(world: World) -> None:
     audio = np.full(16000, 5000, np.int16)
     audio[5600:5920] = 0  # the only gap, at 0.70 s
-    player = player_of(world, FakeMouth([Piece(audio, "Please hold on to something.")]))
+    player = player_of(world, FakeSynthesizer([PromptChunk(audio, "Please hold on to something.")]))
     task = asyncio.create_task(player.say(Say("Please hold on to something.")))
     await world.advance(1.0)
     player.pause()
@@ -103,7 +103,7 @@ async def test_a_pause_is_silent_and_resume_repeats_from_a_gap_between_words(wor
 
 
 async def test_a_pause_in_the_first_syllable_begins_again(world: World) -> None:
-    player = player_of(world, FakeMouth([Piece(np.full(8000, 900, np.int16), "Welcome.")]))
+    player = player_of(world, FakeSynthesizer([PromptChunk(np.full(8000, 900, np.int16), "Welcome.")]))
     task = asyncio.create_task(player.say(Say("Welcome.")))
     await world.advance(0.1)
     player.pause()
@@ -114,11 +114,11 @@ async def test_a_pause_in_the_first_syllable_begins_again(world: World) -> None:
     assert np.count_nonzero(world.leg.heard) == 800 + 8000
 
 
-async def test_the_ears_learn_what_went_out_and_what_did_not(world: World) -> None:
+async def test_the_listener_learns_what_went_out_and_what_did_not(world: World) -> None:
     told: list[Pcm] = []
     unsent: list[int] = []
     player = Player(
-        world.leg, FakeMouth(words("Welcome to you all.", seconds=2)), world.call_later, lambda: world.now,
+        world.leg, FakeSynthesizer(words("Welcome to you all.", seconds=2)), world.call_later, lambda: world.now,
         on_play=told.append, on_flush=unsent.append,
     )  # fmt: skip
     task = asyncio.create_task(player.say(Say("Welcome to you all.")))
@@ -135,7 +135,7 @@ async def test_the_ears_learn_what_went_out_and_what_did_not(world: World) -> No
 
 
 async def test_pausing_twice_and_resuming_twice_changes_nothing(world: World) -> None:
-    player = player_of(world, FakeMouth([Piece(np.full(8000, 900, np.int16), "Welcome.")]))
+    player = player_of(world, FakeSynthesizer([PromptChunk(np.full(8000, 900, np.int16), "Welcome.")]))
     task = asyncio.create_task(player.say(Say("Welcome.")))
     await world.advance(0.1)
     player.pause()
@@ -148,7 +148,7 @@ async def test_pausing_twice_and_resuming_twice_changes_nothing(world: World) ->
 
 
 async def test_false_alarms_one_after_the_other_do_not_keep_a_prompt_from_its_end(world: World) -> None:
-    player = player_of(world, FakeMouth([Piece(np.full(24000, 900, np.int16), "Welcome to the show.")]))
+    player = player_of(world, FakeSynthesizer([PromptChunk(np.full(24000, 900, np.int16), "Welcome to the show.")]))
     task = asyncio.create_task(player.say(Say("Welcome to the show.")))
     for _ in range(40):
         await world.advance(0.2)
@@ -161,7 +161,7 @@ async def test_false_alarms_one_after_the_other_do_not_keep_a_prompt_from_its_en
 
 
 async def test_stop_while_paused_ends_it(world: World) -> None:
-    player = player_of(world, FakeMouth(words("One two.", "Three.", seconds=1)))
+    player = player_of(world, FakeSynthesizer(words("One two.", "Three.", seconds=1)))
     task = asyncio.create_task(player.say(Say("One two. Three.")))
     await world.advance(1.2)
     player.pause()
@@ -173,12 +173,12 @@ async def test_stop_while_paused_ends_it(world: World) -> None:
 
 
 async def test_a_prompt_paused_before_its_first_sound_waits(world: World) -> None:
-    mouth = FakeMouth(words("Hello.", seconds=0.2), wait_after=0)
-    player = player_of(world, mouth)
+    synthesizer = FakeSynthesizer(words("Hello.", seconds=0.2), wait_after=0)
+    player = player_of(world, synthesizer)
     task = asyncio.create_task(player.say(Say("Hello.")))
     await settle()
     player.pause()
-    mouth.more.set()
+    synthesizer.more.set()
     await world.advance(0.5)
     assert not world.leg.heard.any()
     player.resume()
@@ -187,16 +187,16 @@ async def test_a_prompt_paused_before_its_first_sound_waits(world: World) -> Non
 
 
 async def test_first_audio_is_measured_from_say(world: World) -> None:
-    mouth = FakeMouth(words("Hello.", seconds=0.2), wait_after=0)
-    task = asyncio.create_task(player_of(world, mouth).say(Say("Hello.")))
+    synthesizer = FakeSynthesizer(words("Hello.", seconds=0.2), wait_after=0)
+    task = asyncio.create_task(player_of(world, synthesizer).say(Say("Hello.")))
     await world.advance(0.1)
-    mouth.more.set()
+    synthesizer.more.set()
     await world.advance(0.4)
     assert task.result().first_audio_ms == pytest.approx(100)
 
 
 async def test_hanging_up_in_the_middle_ends_say(world: World) -> None:
-    player = player_of(world, mouth := FakeMouth(words("One two three four.", seconds=4)))
+    player = player_of(world, synthesizer := FakeSynthesizer(words("One two three four.", seconds=4)))
     task = asyncio.create_task(player.say(Say("One two three four.")))
     await world.advance(1.0)
     await world.leg.hang_up()
@@ -204,18 +204,18 @@ async def test_hanging_up_in_the_middle_ends_say(world: World) -> None:
     assert not task.result().complete
     assert task.result().heard == "One"
     assert not player.playing
-    assert mouth.closed
+    assert synthesizer.closed
     assert world.pending_timers == 0
 
 
 async def test_a_leg_that_is_gone_already_is_not_played_on(world: World) -> None:
     await world.leg.hang_up()
-    spoken = await player_of(world, FakeMouth(words("Hello."))).say(Say("Hello."))
-    assert spoken == Spoken(False, "", 0.0, 0.0)
+    spoken = await player_of(world, FakeSynthesizer(words("Hello."))).say(Say("Hello."))
+    assert spoken == PlayedPrompt(False, "", 0.0, 0.0)
 
 
 async def test_cancelling_say_silences_the_leg_and_closes_the_synthesis(world: World) -> None:
-    player = player_of(world, mouth := FakeMouth(words("One two three four.", seconds=4)))
+    player = player_of(world, synthesizer := FakeSynthesizer(words("One two three four.", seconds=4)))
     task = asyncio.create_task(player.say(Say("One two three four.")))
     await world.advance(1.0)
     task.cancel()
@@ -223,12 +223,12 @@ async def test_cancelling_say_silences_the_leg_and_closes_the_synthesis(world: W
         await task
     assert world.leg.queued_samples == 0
     assert not player.playing
-    assert mouth.closed
+    assert synthesizer.closed
     assert world.pending_timers == 0
 
 
 async def test_a_failing_voice_is_told_after_what_there_was_is_played(world: World) -> None:
-    player = player_of(world, FakeMouth(words("Hello.", seconds=0.2), fail=True))
+    player = player_of(world, FakeSynthesizer(words("Hello.", seconds=0.2), fail=True))
     task = asyncio.create_task(player.say(Say("Hello. More.")))
     await world.advance(0.4)
     with pytest.raises(EngineFailed):
@@ -238,11 +238,11 @@ async def test_a_failing_voice_is_told_after_what_there_was_is_played(world: Wor
 
 
 async def test_a_prompt_with_nothing_to_say_is_over_at_once(world: World) -> None:
-    assert await player_of(world, FakeMouth([])).say(Say("…")) == Spoken(True, "…", 0.0, 0.0)
+    assert await player_of(world, FakeSynthesizer([])).say(Say("…")) == PlayedPrompt(True, "…", 0.0, 0.0)
 
 
 async def test_a_new_prompt_takes_the_place_of_the_old_one(world: World) -> None:
-    first = FakeMouth(words("One two three.", seconds=3))
+    first = FakeSynthesizer(words("One two three.", seconds=3))
     player = player_of(world, first)
     old = asyncio.create_task(player.say(Say("One two three.")))
     await world.advance(0.5)
@@ -254,7 +254,7 @@ async def test_a_new_prompt_takes_the_place_of_the_old_one(world: World) -> None
 
 
 async def test_hold_music_goes_on_until_it_is_cancelled(world: World) -> None:
-    player = player_of(world, FakeMouth([]))
+    player = player_of(world, FakeSynthesizer([]))
     task = asyncio.create_task(player.hold_music())
     while not world.leg.queued_samples:  # it is composed in a thread the first time
         await asyncio.wait({task}, timeout=0.001)

@@ -1,4 +1,4 @@
-"""The mouth of a process: remembered prompts, shared work, stand-in voices, recordings."""
+"""The synthesizer of a process: remembered prompts, shared work, stand-in voices, recordings."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from voicebot import config
 from voicebot.errors import EngineFailed, ModelMissing
 from voicebot.tts import phrase_job as job_module
 from voicebot.tts import synthesizer as module
-from voicebot.tts.engine import Emit
-from voicebot.tts.recordings import Recordings
-from voicebot.tts.synthesizer import Mouth
-from voicebot.tts.voices import Voice, choose, faults
+from voicebot.tts.recorded_prompts import RecordedPrompts
+from voicebot.tts.synthesizer import Synthesizer
+from voicebot.tts.voice_engine import Emit
+from voicebot.tts.voices import Voice, choose_voices, faults
 
 TONE = (6000 * np.sin(2 * np.pi * 440 * np.arange(8000) / 16000)).astype(np.int16)
 
@@ -61,55 +61,59 @@ def engine() -> ToneEngine:
 
 
 @pytest.fixture
-async def mouth(engine: ToneEngine) -> AsyncIterator[Mouth]:
-    made = Mouth([Voice(engine, 1.0)], Recordings(None), 10_000_000)
+async def synthesizer(engine: ToneEngine) -> AsyncIterator[Synthesizer]:
+    made = Synthesizer([Voice(engine, 1.0)], RecordedPrompts(None), 10_000_000)
     made.start()
     yield made
     engine.gate.set()
     made.stop()
 
 
-async def whole(mouth: Mouth, text: str, rate_hz: int = 8000, name: str = "", secret: bool = False) -> Pcm:
-    return np.concatenate([block async for block in mouth.speak(text, rate_hz, name, secret)])
+async def whole(synthesizer: Synthesizer, text: str, rate_hz: int = 8000, name: str = "", secret: bool = False) -> Pcm:
+    return np.concatenate([block async for block in synthesizer.speak(text, rate_hz, name, secret)])
 
 
-async def test_what_was_spoken_once_is_not_synthesised_again(mouth: Mouth, engine: ToneEngine) -> None:
-    first = await whole(mouth, "Hello.")
+async def test_what_was_spoken_once_is_not_synthesised_again(synthesizer: Synthesizer, engine: ToneEngine) -> None:
+    first = await whole(synthesizer, "Hello.")
     assert len(first) / 8000 == pytest.approx(1.5, abs=0.02)
-    assert np.array_equal(await whole(mouth, "Hello."), first)
+    assert np.array_equal(await whole(synthesizer, "Hello."), first)
     assert engine.spoken == ["Hello."]
 
 
-async def test_the_same_words_written_otherwise_are_the_same_audio(mouth: Mouth, engine: ToneEngine) -> None:
-    await whole(mouth, "It costs $5.")
-    await whole(mouth, "It costs five dollars.")
+async def test_the_same_words_written_otherwise_are_the_same_audio(
+    synthesizer: Synthesizer, engine: ToneEngine
+) -> None:
+    await whole(synthesizer, "It costs $5.")
+    await whole(synthesizer, "It costs five dollars.")
     assert engine.spoken == ["It costs five dollars."]
 
 
-async def test_a_sentence_is_remembered_inside_another_prompt(mouth: Mouth, engine: ToneEngine) -> None:
-    await whole(mouth, "Order 12 is late. Anything else?")
-    both = await whole(mouth, "Order 13 is late. Anything else?")
+async def test_a_sentence_is_remembered_inside_another_prompt(synthesizer: Synthesizer, engine: ToneEngine) -> None:
+    await whole(synthesizer, "Order 12 is late. Anything else?")
+    both = await whole(synthesizer, "Order 13 is late. Anything else?")
     assert engine.spoken == ["Order one two is late.", "Anything else?", "Order one three is late."]
     assert len(both) / 8000 == pytest.approx(1.5 + 0.32 + 1.5, abs=0.03), "two sentences and the pause between them"
 
 
-async def test_each_rate_is_its_own_audio(mouth: Mouth, engine: ToneEngine) -> None:
-    assert len(await whole(mouth, "Hello.", 16000)) == pytest.approx(
-        2 * len(await whole(mouth, "Hello.", 8000)), abs=50
+async def test_each_rate_is_its_own_audio(synthesizer: Synthesizer, engine: ToneEngine) -> None:
+    assert len(await whole(synthesizer, "Hello.", 16000)) == pytest.approx(
+        2 * len(await whole(synthesizer, "Hello.", 8000)), abs=50
     )
     assert len(engine.spoken) == 2
 
 
-async def test_secrets_are_not_remembered(mouth: Mouth, engine: ToneEngine) -> None:
-    await whole(mouth, "Your PIN is 4711.", secret=True)
-    await whole(mouth, "Your PIN is 4711.", secret=True)
+async def test_secrets_are_not_remembered(synthesizer: Synthesizer, engine: ToneEngine) -> None:
+    await whole(synthesizer, "Your PIN is 4711.", secret=True)
+    await whole(synthesizer, "Your PIN is 4711.", secret=True)
     assert len(engine.spoken) == 2
-    assert len(mouth._cache) == 0
+    assert len(synthesizer._cache) == 0
 
 
-async def test_the_first_audio_comes_while_the_sentence_is_being_made(mouth: Mouth, engine: ToneEngine) -> None:
+async def test_the_first_audio_comes_while_the_sentence_is_being_made(
+    synthesizer: Synthesizer, engine: ToneEngine
+) -> None:
     engine.gate.clear()
-    stream = mouth.speak("Hello.", 8000)
+    stream = synthesizer.speak("Hello.", 8000)
     first = await anext(stream)
     assert len(first)
     engine.gate.set()
@@ -117,9 +121,9 @@ async def test_the_first_audio_comes_while_the_sentence_is_being_made(mouth: Mou
     assert len(np.concatenate([first, *rest])) / 8000 == pytest.approx(1.5, abs=0.02)
 
 
-async def test_calls_that_want_the_same_sentence_share_the_work(mouth: Mouth, engine: ToneEngine) -> None:
+async def test_calls_that_want_the_same_sentence_share_the_work(synthesizer: Synthesizer, engine: ToneEngine) -> None:
     engine.gate.clear()
-    streams = [mouth.speak("Hello.", 8000) for _ in range(5)]
+    streams = [synthesizer.speak("Hello.", 8000) for _ in range(5)]
     firsts = [await anext(stream) for stream in streams]
     engine.gate.set()
     wholes = [np.concatenate([first, *[b async for b in s]]) for first, s in zip(firsts, streams, strict=True)]
@@ -128,23 +132,23 @@ async def test_calls_that_want_the_same_sentence_share_the_work(mouth: Mouth, en
 
 
 async def test_hanging_up_stops_the_engine_and_half_a_sentence_is_not_remembered(
-    mouth: Mouth, engine: ToneEngine
+    synthesizer: Synthesizer, engine: ToneEngine
 ) -> None:
     engine.gate.clear()
-    stream = mouth.speak("Hello.", 8000)
+    stream = synthesizer.speak("Hello.", 8000)
     await anext(stream)
     await stream.aclose()
     engine.gate.set()
-    again = await whole(mouth, "Hello.")
+    again = await whole(synthesizer, "Hello.")
     assert len(again) / 8000 == pytest.approx(1.5, abs=0.02)
     assert len(engine.spoken) == 2
-    mouth.stop()  # waits for both of its threads
+    synthesizer.stop()  # waits for both of its threads
     assert engine.stopped == 1
 
 
-async def test_one_listener_leaving_does_not_disturb_the_other(mouth: Mouth, engine: ToneEngine) -> None:
+async def test_one_listener_leaving_does_not_disturb_the_other(synthesizer: Synthesizer, engine: ToneEngine) -> None:
     engine.gate.clear()
-    leaving, staying = mouth.speak("Hello.", 8000), mouth.speak("Hello.", 8000)
+    leaving, staying = synthesizer.speak("Hello.", 8000), synthesizer.speak("Hello.", 8000)
     await anext(leaving)
     first = await anext(staying)
     await leaving.aclose()
@@ -155,31 +159,33 @@ async def test_one_listener_leaving_does_not_disturb_the_other(mouth: Mouth, eng
 
 async def test_a_stand_in_speaks_when_the_voice_is_broken_and_is_forgotten_when_it_is_well() -> None:
     good, bad = ToneEngine("good"), ToneEngine("bad", broken=True)
-    mouth = Mouth([Voice(bad, 1.0), Voice(good, 1.0)], Recordings(None), 10_000_000)
-    mouth.start()
-    assert mouth.voice_name == "bad"
-    assert len(await whole(mouth, "Hello."))
+    synthesizer = Synthesizer([Voice(bad, 1.0), Voice(good, 1.0)], RecordedPrompts(None), 10_000_000)
+    synthesizer.start()
+    assert synthesizer.voice_name == "bad"
+    assert len(await whole(synthesizer, "Hello."))
     bad.broken = False
-    await whole(mouth, "Hello.")
-    mouth.stop()
+    await whole(synthesizer, "Hello.")
+    synthesizer.stop()
     assert (good.spoken, bad.spoken) == (["Hello."], ["Hello."])
 
 
 async def test_without_any_voice_there_is_one_documented_error() -> None:
-    mouth = Mouth([Voice(ToneEngine(broken=True), 1.0)], Recordings(None), 10_000_000)
-    mouth.start()
+    synthesizer = Synthesizer([Voice(ToneEngine(broken=True), 1.0)], RecordedPrompts(None), 10_000_000)
+    synthesizer.start()
     with pytest.raises(EngineFailed):
-        await whole(mouth, "Hello.")
-    assert await mouth.warm([("a", "Hello.")], 8000) == 0, "and warming goes on without it"
-    mouth.stop()
+        await whole(synthesizer, "Hello.")
+    assert await synthesizer.warm([("a", "Hello.")], 8000) == 0, "and warming goes on without it"
+    synthesizer.stop()
     with pytest.raises(EngineFailed):
-        await whole(mouth, "Hello.")
+        await whole(synthesizer, "Hello.")
 
 
-async def test_a_flood_is_refused(mouth: Mouth, engine: ToneEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_flood_is_refused(
+    synthesizer: Synthesizer, engine: ToneEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "MAX_JOBS", 3)
     engine.gate.clear()
-    streams = [mouth.speak(f"Sentence {i}.", 8000) for i in range(4)]
+    streams = [synthesizer.speak(f"Sentence {i}.", 8000) for i in range(4)]
     waiting = [asyncio.ensure_future(anext(stream)) for stream in streams]
     done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_EXCEPTION)
     assert isinstance(waiting[3].exception(), EngineFailed)
@@ -191,14 +197,14 @@ async def test_a_flood_is_refused(mouth: Mouth, engine: ToneEngine, monkeypatch:
 
 
 async def test_stopping_in_the_middle_tells_who_still_listens(engine: ToneEngine) -> None:
-    mouth = Mouth([Voice(engine, 1.0)], Recordings(None), 10_000_000)
-    mouth.start()
+    synthesizer = Synthesizer([Voice(engine, 1.0)], RecordedPrompts(None), 10_000_000)
+    synthesizer.start()
     engine.gate.clear()
-    streams = [mouth.speak(f"Sentence {i}.", 8000) for i in range(3)]
+    streams = [synthesizer.speak(f"Sentence {i}.", 8000) for i in range(3)]
     waiting = [asyncio.ensure_future(whole_of(stream)) for stream in streams]
     await asyncio.sleep(0)
     engine.gate.set()
-    mouth.stop()
+    synthesizer.stop()
     done, pending = await asyncio.wait(waiting, timeout=10)
     assert not pending
     assert all(t.exception() is None or isinstance(t.exception(), EngineFailed) for t in done)
@@ -208,22 +214,24 @@ async def whole_of(stream: AsyncIterator[Pcm]) -> int:
     return sum([len(block) async for block in stream])
 
 
-async def test_warming_fills_the_cache(mouth: Mouth, engine: ToneEngine) -> None:
-    assert await mouth.warm([("a", "One."), ("b", "Two. One.")], 8000) == 2
-    await whole(mouth, "Two.")
+async def test_warming_fills_the_cache(synthesizer: Synthesizer, engine: ToneEngine) -> None:
+    assert await synthesizer.warm([("a", "One."), ("b", "Two. One.")], 8000) == 2
+    await whole(synthesizer, "Two.")
     assert engine.spoken == ["One.", "Two."]
 
 
 @pytest.fixture
-def recorded(tmp_path: Path, engine: ToneEngine) -> Mouth:
+def recorded(tmp_path: Path, engine: ToneEngine) -> Synthesizer:
     stereo = np.stack([np.pad(np.tile(TONE, 4), (8000, 8000))] * 2, axis=1)
     soundfile.write(tmp_path / "greet.wav", stereo, 44100)
     (tmp_path / "broken.wav").write_bytes(b"RIFF not at all")
     soundfile.write(tmp_path / "empty.wav", stereo[:0], 8000)
-    return Mouth([Voice(engine, 1.0)], Recordings(tmp_path), 10_000_000)
+    return Synthesizer([Voice(engine, 1.0)], RecordedPrompts(tmp_path), 10_000_000)
 
 
-async def test_a_recorded_prompt_wins_and_sounds_as_loud_as_the_voice(recorded: Mouth, engine: ToneEngine) -> None:
+async def test_a_recorded_prompt_wins_and_sounds_as_loud_as_the_voice(
+    recorded: Synthesizer, engine: ToneEngine
+) -> None:
     recorded.start()
     audio = await whole(recorded, "Welcome.", name="greet")
     again = await whole(recorded, "Welcome.", name="greet")
@@ -235,7 +243,9 @@ async def test_a_recorded_prompt_wins_and_sounds_as_loud_as_the_voice(recorded: 
 
 
 @pytest.mark.parametrize("name", ["broken", "empty", "missing", "../greet", "/etc/passwd", ""])
-async def test_without_a_usable_recording_the_voice_speaks(recorded: Mouth, engine: ToneEngine, name: str) -> None:
+async def test_without_a_usable_recording_the_voice_speaks(
+    recorded: Synthesizer, engine: ToneEngine, name: str
+) -> None:
     recorded.start()
     assert len(await whole(recorded, "Welcome.", name=name))
     recorded.stop()
@@ -243,7 +253,7 @@ async def test_without_a_usable_recording_the_voice_speaks(recorded: Mouth, engi
 
 
 async def test_a_recording_that_vanished_is_replaced_by_the_voice(
-    recorded: Mouth, engine: ToneEngine, tmp_path: Path
+    recorded: Synthesizer, engine: ToneEngine, tmp_path: Path
 ) -> None:
     (tmp_path / "greet.wav").unlink()
     recorded.start()
@@ -254,84 +264,86 @@ async def test_a_recording_that_vanished_is_replaced_by_the_voice(
 
 def test_espeak_speaks_where_no_piper_voice_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VOICEBOT_MODELS", str(tmp_path))
-    mouth = Mouth.load(config.Mouth())
-    assert mouth.voice_name.startswith("espeak-ng")
-    assert "voicebot models pull" in mouth.advice
-    assert Mouth.load(config.Mouth(voice="espeak")).advice == "", "who asked for it needs no advice"
+    synthesizer = Synthesizer.load(config.TtsSettings())
+    assert synthesizer.voice_name.startswith("espeak-ng")
+    assert "voicebot models pull" in synthesizer.advice
+    assert Synthesizer.load(config.TtsSettings(voice="espeak")).advice == "", "who asked for it needs no advice"
 
 
 def test_a_piper_voice_asked_for_by_name_must_be_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VOICEBOT_MODELS", str(tmp_path))
     for name in ("en_US-ljspeech-medium", "../secret", "a/b"):
         with pytest.raises(ModelMissing, match="voicebot models pull"):
-            Mouth.load(config.Mouth(voice=name))
+            Synthesizer.load(config.TtsSettings(voice=name))
 
 
-async def test_a_slow_passage_is_longer_and_remembered_apart(mouth: Mouth, engine: ToneEngine) -> None:
-    usual = await whole(mouth, "Hello.")
-    slow = await whole(mouth, "[slow]Hello.[/slow]")
+async def test_a_slow_passage_is_longer_and_remembered_apart(synthesizer: Synthesizer, engine: ToneEngine) -> None:
+    usual = await whole(synthesizer, "Hello.")
+    slow = await whole(synthesizer, "[slow]Hello.[/slow]")
     assert len(slow) == pytest.approx(len(usual) / 0.75, rel=0.03)
-    assert np.array_equal(await whole(mouth, "[slow]Hello.[/slow]"), slow)
-    assert np.array_equal(await whole(mouth, "Hello."), usual)
+    assert np.array_equal(await whole(synthesizer, "[slow]Hello.[/slow]"), slow)
+    assert np.array_equal(await whole(synthesizer, "Hello."), usual)
     assert engine.spoken == ["Hello.", "Hello."]
 
 
-async def test_a_pause_is_silence_of_its_length_and_is_not_spoken(mouth: Mouth, engine: ToneEngine) -> None:
-    parts = len(await whole(mouth, "one")), len(await whole(mouth, "two"))
-    audio = await whole(mouth, "[pause 500ms]one[pause 1s]two")
+async def test_a_pause_is_silence_of_its_length_and_is_not_spoken(synthesizer: Synthesizer, engine: ToneEngine) -> None:
+    parts = len(await whole(synthesizer, "one")), len(await whole(synthesizer, "two"))
+    audio = await whole(synthesizer, "[pause 500ms]one[pause 1s]two")
     assert len(audio) == 8000 * 3 // 2 + sum(parts)
     assert not audio[:4000].any()
     assert engine.spoken == ["one", "two"]
 
 
 async def test_a_slow_voice_that_gives_all_at_once_gets_few_words_first(
-    mouth: Mouth, engine: ToneEngine, monkeypatch: pytest.MonkeyPatch
+    synthesizer: Synthesizer, engine: ToneEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = "I can help you with an order, with an appointment, or with a password of yours."
     monkeypatch.setattr(engine, "clausewise", True)
     clock = iter(range(1000))
     monkeypatch.setattr(job_module, "monotonic", lambda: next(clock) * 0.2)
     for word in ("one", "two", "three", "four"):
-        await whole(mouth, word)
-    await whole(mouth, text)
+        await whole(synthesizer, word)
+    await whole(synthesizer, text)
     assert len(engine.spoken[4]) <= 20
     monkeypatch.setattr(job_module, "monotonic", lambda: next(clock) * 1e-6)
     for number in range(40):
-        await whole(mouth, f"word{number}")
-    await whole(mouth, text + " Really.")
+        await whole(synthesizer, f"word{number}")
+    await whole(synthesizer, text + " Really.")
     assert engine.spoken[-2] == text
 
 
 async def test_a_prompt_is_found_again_whatever_was_learnt_of_the_voices_pace_since(
-    mouth: Mouth, engine: ToneEngine, monkeypatch: pytest.MonkeyPatch
+    synthesizer: Synthesizer, engine: ToneEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = "I can help you with an order, with an appointment, or with a password of yours."
     monkeypatch.setattr(engine, "clausewise", True)
-    await whole(mouth, text)
+    await whole(synthesizer, text)
     before = list(engine.spoken)
     clock = iter(range(1000))
     monkeypatch.setattr(job_module, "monotonic", lambda: next(clock) * 0.2)
     for word in ("one", "two", "three", "four"):
-        await whole(mouth, word)
-    await whole(mouth, text)
+        await whole(synthesizer, word)
+    await whole(synthesizer, text)
     assert engine.spoken == [*before, "one", "two", "three", "four"]
 
 
 async def test_a_passage_in_another_language_has_its_own_voice() -> None:
     here, there = ToneEngine("here"), ToneEngine("there")
-    mouth = Mouth([Voice(here, 1.0)], Recordings(None), 10_000_000, languages={"es": [Voice(there, 1.0)]})
-    mouth.start()
-    await whole(mouth, "You have 2. [lang es]Tiene 2.[/lang] [lang fr]Bonjour.[/lang]")
-    await whole(mouth, "[lang es]Tiene 2.[/lang]")
-    mouth.stop()
+    synthesizer = Synthesizer(
+        [Voice(here, 1.0)], RecordedPrompts(None), 10_000_000, languages={"es": [Voice(there, 1.0)]}
+    )
+    synthesizer.start()
+    await whole(synthesizer, "You have 2. [lang es]Tiene 2.[/lang] [lang fr]Bonjour.[/lang]")
+    await whole(synthesizer, "[lang es]Tiene 2.[/lang]")
+    synthesizer.stop()
     assert here.spoken == ["You have two.", "Bonjour."]
     assert there.spoken == ["Tiene 2."], "no English words in it, and it is remembered"
 
 
 def test_espeak_speaks_the_languages_of_the_configuration() -> None:
-    settings = config.Mouth(voice="espeak", languages={"es": "espeak", "de-DE": "auto"})
-    names = [choose(settings, Path("nowhere"), language)[0][0].engine.name for language in settings.languages]
+    settings = config.TtsSettings(voice="espeak", languages={"es": "espeak", "de-DE": "auto"})
+    names = [choose_voices(settings, Path("nowhere"), language)[0][0].engine.name for language in settings.languages]
     assert [name.split()[1].partition("+")[0] for name in names] == ["es", "de"]
     assert not faults(settings, Path("nowhere"))
-    unknown = config.Mouth(languages={"qq": "espeak"})
+    unknown = config.TtsSettings(languages={"qq": "espeak"})
     assert ["'qq+adam'" in str(fault) for fault in faults(unknown, Path("nowhere"))] == [True]

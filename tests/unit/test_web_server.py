@@ -12,7 +12,7 @@ import pytest
 
 from telephony.leg import LegError
 from telephony.webrtc.leg import MAX_CANDIDATES, WebRtcLeg, _checked, accept
-from voicebot.config import Http
+from voicebot.config import HttpSettings
 from voicebot.journal import metrics
 from voicebot.web.server import Web
 
@@ -51,7 +51,7 @@ class Server:
         self.legs: list[WebRtcLeg] = []
         self.hints: list[Any] = ["Where is my order?"]
         self.web = Web(
-            Http(port=0),
+            HttpSettings(port=0),
             on_browser_call=self._call,
             ready=lambda: self.ready,
             status=lambda: {"hints": self.hints},

@@ -69,6 +69,17 @@ def test_configuration_paths_are_relative_to_its_file(tmp_path: Path) -> None:
     assert read.record.database == f"sqlite:///{tmp_path}/calls.db"
 
 
+@pytest.mark.parametrize("key", ["ears", "mouth"])
+def test_an_unknown_section_is_refused_with_its_line_and_the_sections_there_are(tmp_path: Path, key: str) -> None:
+    path = tmp_path / "voicebot.yaml"
+    path.write_text(f"sip: {{port: 5060}}\n{key}: {{threads: 2}}\n")
+    with pytest.raises(SourceError) as caught:
+        config.load(path)
+    (problem,) = caught.value.problems
+    assert (problem.file, problem.line, problem.message) == (str(path), 2, f"{key}: unknown key")
+    assert "asr, turns, tts" in problem.remedy
+
+
 def test_a_handover_target_that_is_no_sip_uri_is_refused_with_its_line(tmp_path: Path) -> None:
     path = tmp_path / "voicebot.yaml"
     path.write_text("sip:\n  port: 5060\nhandover:\n  targets:\n    desk: tel:+1555\n")

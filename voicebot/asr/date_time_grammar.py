@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from voicebot.asr.word_graph import Graph
+from voicebot.asr.word_graph import WordGraph
 from voicebot.languages.en import grammar_words as w
 
 
-def date_in(graph: Graph, begin: int) -> int:
+def date_in(graph: WordGraph, begin: int) -> int:
     """A day, from node `begin`. Returns the node after it."""
     end = graph.words(begin, w.RELATIVE_DAYS)
     named = graph.words(graph.maybe(begin, ("this", "next", "this coming", "coming")), w.WEEKDAYS)
@@ -33,7 +33,7 @@ def date_in(graph: Graph, begin: int) -> int:
     return end
 
 
-def _year_in(graph: Graph, begin: int, end: int) -> None:
+def _year_in(graph: WordGraph, begin: int, end: int) -> None:
     graph.words(begin, (str(year) for year in range(1900, 2100)), end)
     century = graph.words(begin, ("nineteen", "twenty"))
     graph.words(century, (*w.TO_99[9:], *(f"{z} {o}" for z in ("oh", "o") for o in w.ONES), "hundred"), end)
@@ -41,7 +41,7 @@ def _year_in(graph: Graph, begin: int, end: int) -> None:
     graph.words(graph.maybe(graph.words(begin, ("two thousand",)), ("and",)), w.TO_99, end)
 
 
-def time_in(graph: Graph, begin: int) -> int:
+def time_in(graph: WordGraph, begin: int) -> int:
     """A time of day, from node `begin`. Returns the node after it."""
     end = graph.words(begin, ("noon", "midnight", "midday", "morning", "afternoon", "evening", "in the morning",
                               "in the afternoon", "in the evening", "the morning", "the afternoon"))  # fmt: skip

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from voicebot.asr import spoken_form
 from voicebot.asr.date_time_grammar import date_in, time_in
-from voicebot.asr.word_graph import WRITTEN, Grammar, Graph, TokenTrie
+from voicebot.asr.word_graph import WRITTEN, Grammar, TokenTrie, WordGraph
 from voicebot.languages.en import grammar_words as w
 from voicebot.messages import Expect
 
@@ -37,7 +37,7 @@ def _any(phrases: Iterable[str]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Compiled:
+class CompiledGrammar:
     """A grammar and how to take the answer out of one of its sentences."""
 
     grammar: Grammar
@@ -49,15 +49,15 @@ class Compiled:
     """Sentence → its `max_gap`, where the grammar holds answers of several kinds."""
 
 
-class Cache:
+class GrammarCache:
     """Compiles the grammar of an `Expect` once. Used by several threads."""
 
     def __init__(self, trie: TokenTrie) -> None:
         self._trie = trie
-        self._kept: OrderedDict[tuple[object, ...], Compiled | None] = OrderedDict()
+        self._kept: OrderedDict[tuple[object, ...], CompiledGrammar | None] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, expect: Expect) -> Compiled | None:
+    def get(self, expect: Expect) -> CompiledGrammar | None:
         """The grammar for `expect`; None where anything may be said."""
         key = (expect.kind, expect.lengths, expect.patterns, expect.phrases, _also(expect))
         with self._lock:
@@ -68,22 +68,22 @@ class Cache:
             self._kept.move_to_end(key)
             return self._kept[key]
 
-    def _compile(self, expect: Expect) -> Compiled | None:
+    def _compile(self, expect: Expect) -> CompiledGrammar | None:
         built = _BUILD[expect.kind](expect) if expect.kind in _BUILD else None
         if built is None:
             return None
         graph, content = built
         if expect.also:
             return self._with_others(expect, graph, content)
-        return Compiled(Grammar(graph, self._trie), content, _gap(expect))
+        return CompiledGrammar(Grammar(graph, self._trie), content, _gap(expect))
 
-    def _with_others(self, expect: Expect, graph: Graph, content: Callable[[str], str]) -> Compiled:
+    def _with_others(self, expect: Expect, graph: WordGraph, content: Callable[[str], str]) -> CompiledGrammar:
         """A grammar that also takes what `Expect.also` names, after a "no" or alone.
 
         The answer is then "no" (where it was said) and the answer inside that other grammar.
         """
         plain, others = Grammar(graph, self._trie), []
-        whole = Graph()
+        whole = WordGraph()
         whole.add(graph, 0)
         begin = whole.maybe(whole.maybe(0, w.REFUSALS), w.INSTEAD)
         for other in expect.also:
@@ -100,12 +100,12 @@ class Cache:
             _, answer, gap = next((o for o in others if o[0].accepts(rest)), others[0])
             return f"no {answer(rest)}" if refused else answer(rest), gap
 
-        return Compiled(
+        return CompiledGrammar(
             Grammar(whole, self._trie), lambda text: read(text)[0], _gap(expect), lambda text: read(text)[1]
         )
 
 
-_Built = tuple[Graph, Callable[[str], str]]
+_Built = tuple[WordGraph, Callable[[str], str]]
 _REFUSAL = re.compile(
     rf"^\W*(?:(?:{_any(w.REFUSALS)})\b\W*)(?:(?:{_any(w.INSTEAD)})\b\W*)?(?=\w)|^\W*(?:{_any(w.INSTEAD)})\b\W*(?=\w)",
     re.IGNORECASE,
@@ -120,21 +120,21 @@ def _also(expect: Expect) -> tuple[object, ...]:
     return tuple((other.kind, other.lengths, other.patterns, other.phrases) for other in expect.also)
 
 
-def _open(graph: Graph, lead_ins: Iterable[str]) -> int:
+def _open(graph: WordGraph, lead_ins: Iterable[str]) -> int:
     """Fillers and a carrier phrase at the beginning; returns the node where the answer begins."""
     return graph.maybe(graph.maybe(0, w.FILLERS, FILLER_PRICE), lead_ins, LEAD_IN_PRICE)
 
 
-def _close(graph: Graph, end: int) -> None:
+def _close(graph: WordGraph, end: int) -> None:
     """The answer may end at `end`, with a courtesy after it or without."""
     graph.finals.add(graph.maybe(end, w.POLITE))
 
 
-def _number(expect: Expect, letters: Callable[[Graph, int, int], None] | None) -> Graph:
+def _number(expect: Expect, letters: Callable[[WordGraph, int, int], None] | None) -> WordGraph:
     """Nodes count the characters said so far; `letters` adds the ways to say one that is no digit."""
     allowed = sorted({n for n in expect.lengths if 0 < n <= MAX_CHARACTERS})
     top = allowed[-1] if allowed else MAX_CHARACTERS
-    graph = Graph()
+    graph = WordGraph()
     graph.figures = dict(zip(w.GLYPHS, w.DIGITS, strict=True))
     begin = _open(graph, w.NUMBER_LEAD_INS)
     graph.partials.add(begin)
@@ -157,7 +157,7 @@ def _number(expect: Expect, letters: Callable[[Graph, int, int], None] | None) -
     return graph
 
 
-def _shaped(graph: Graph, begin: int, pattern: str) -> None:
+def _shaped(graph: WordGraph, begin: int, pattern: str) -> None:
     """A number or code of the shape that `Expect.patterns` describes."""
     nodes = [begin, *(graph.node() for _ in pattern)]
     for at, shape in enumerate(pattern):
@@ -192,7 +192,7 @@ def _alnum(expect: Expect) -> _Built:
     return _number(expect, _letters), _spell_code
 
 
-def _letters(graph: Graph, begin: int, end: int, only: str = "") -> None:
+def _letters(graph: WordGraph, begin: int, end: int, only: str = "") -> None:
     """One letter (any, or `only` this one), plain or explained ("b as in boy")."""
     names = (*w.LETTERS, *_SOUNDS, "oh")
     said = graph.words(begin, (n for n in names if not only or _SOUNDS.get(n, n[0]) == only))
@@ -203,7 +203,7 @@ def _letters(graph: Graph, begin: int, end: int, only: str = "") -> None:
 
 
 def _yesno(expect: Expect) -> _Built:
-    graph = Graph()
+    graph = WordGraph()
     begin = graph.maybe(0, ("um", "uh", "er", "well", "oh", "hmm", "i think", "i guess", "i said"))
     for first, then in ((w.YES, w.AFTER_YES), ((*w.NO, *w.NOTHING_MORE), w.AFTER_NO)):
         end = graph.maybe(graph.words(begin, first), then)
@@ -212,19 +212,19 @@ def _yesno(expect: Expect) -> _Built:
 
 
 def _date(expect: Expect) -> _Built:
-    graph = Graph()
+    graph = WordGraph()
     _close(graph, date_in(graph, graph.maybe(_open(graph, w.WISH_LEAD_INS), ("on", "for", "by"))))
     return graph, _in_words(spoken_form.day_and_time, w.WISH_LEAD_INS, ("on", "for", "by"))
 
 
 def _time(expect: Expect) -> _Built:
-    graph = Graph()
+    graph = WordGraph()
     _close(graph, time_in(graph, graph.maybe(_open(graph, w.WISH_LEAD_INS), ("at", "around", "about"))))
     return graph, _in_words(spoken_form.day_and_time, w.WISH_LEAD_INS, ("at", "around", "about"))
 
 
 def _datetime(expect: Expect) -> _Built:
-    graph = Graph()
+    graph = WordGraph()
     begin = graph.maybe(_open(graph, w.WISH_LEAD_INS), ("on", "for", "at", "around"))
     day = date_in(graph, begin)
     _close(graph, day)
@@ -236,7 +236,7 @@ def _datetime(expect: Expect) -> _Built:
 
 
 def _amount(expect: Expect) -> _Built:
-    graph = Graph()
+    graph = WordGraph()
     begin = _open(graph, (*w.NUMBER_LEAD_INS, *w.WISH_LEAD_INS, "about", "around"))
     number, whole = graph.node(), graph.node()
     _hundreds_in(graph, begin, number)
@@ -262,7 +262,7 @@ def _amount(expect: Expect) -> _Built:
     return graph, _in_words(spoken_form.money, (*w.NUMBER_LEAD_INS, *w.WISH_LEAD_INS), ("about", "around"))
 
 
-def _hundreds_in(graph: Graph, begin: int, end: int) -> None:
+def _hundreds_in(graph: WordGraph, begin: int, end: int) -> None:
     """One to nine hundred ninety nine, and "fifteen hundred"."""
     graph.words(begin, ("zero", *w.TO_99), end)
     hundreds = graph.words(graph.words(begin, (*w.TO_99, "a")), ("hundred",))
@@ -277,7 +277,7 @@ def _phrases(expect: Expect) -> _Built | None:
     spoken_form = {p for p in (_writable(p) for p in expect.phrases[:MAX_PHRASES]) if p}
     if not spoken_form:
         return None
-    graph = Graph()
+    graph = WordGraph()
     begin = graph.maybe(_open(graph, w.WISH_LEAD_INS), _BEFORE_PHRASES)
     _close(graph, graph.words(begin, sorted(spoken_form)))
     head = _without(w.WISH_LEAD_INS)
@@ -355,4 +355,4 @@ def _spell_code(text: str) -> str:
     return " ".join(_EXAMPLE.sub(r"\1", letters).split())
 
 
-__all__ = ["MAX_CHARACTERS", "Cache", "Compiled"]
+__all__ = ["MAX_CHARACTERS", "CompiledGrammar", "GrammarCache"]

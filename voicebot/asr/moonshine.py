@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voicebot.asr import grammars, rejection
-from voicebot.asr.bias import Boost
+from voicebot.asr.beam_search import Hypothesis, decode_biased, decode_freely, decode_in_grammar
 from voicebot.asr.confidence import REJECTED, confidence, logit
-from voicebot.asr.decode import Hypothesis, biased, free, inside
-from voicebot.asr.dictation import too_few, weighed
-from voicebot.asr.digits import DigitLayer
-from voicebot.asr.engine import NOTHING, RATE_HZ, Audio, Cancelled, Transcript
-from voicebot.asr.session import FILES, FRAME, Decoding, Session
-from voicebot.asr.tokens import Vocabulary
+from voicebot.asr.digit_fusion import fuse_digits, too_few_digits
+from voicebot.asr.digit_layer import DigitLayer
+from voicebot.asr.moonshine_session import FILES, FRAME, MoonshineSession, UtteranceDecoder
+from voicebot.asr.moonshine_vocabulary import Vocabulary
+from voicebot.asr.recogniser import NOTHING, RATE_HZ, Audio, Cancelled, Transcript
+from voicebot.asr.word_bias import WordBias
 from voicebot.asr.word_graph import Grammar
 from voicebot.errors import EngineFailed, ModelMissing
 from voicebot.messages import Expect
@@ -33,10 +33,10 @@ PARTIAL_LEAD = 1.0
 GAP_TOKENS, GAP_PER_TOKEN = 8, 0.5
 """Readings of more tokens may be so much (nats) further from the free one: each word adds to both."""
 UNLIKELY = -2.0
-"""Of `gates.WORDS`, an answer whose tokens are less likely than this (mean log-probability: one in seven) is none: a
-long murmur costs any reading much, and the shortest the least. Of 164 right answers, a third each on a clean line, at
-10 and at 5 dB, it costs 1; of 64 that noise and many voices gave at more than 0.5 it leaves 7, and `gates.unvoiced`
-finds most of those."""
+"""Of `rejection.WORDS`, an answer whose tokens are less likely than this (mean log-probability: one in seven) is none:
+a long murmur costs any reading much, and the shortest the least. Of 164 right answers, a third each on a clean line, at
+10 and at 5 dB, it costs 1; of 64 that noise and many voices gave at more than 0.5 it leaves 7, and
+`rejection.is_unvoiced` finds most of those."""
 _FAR = 99.0
 """A gap as large as any, where nothing was read inside the grammar."""
 _LEVEL = 0.06
@@ -62,21 +62,21 @@ class Moonshine:
             if not (folder / name).is_file():
                 raise ModelMissing(f"no recognition model: {folder / name} is not there", "run: voicebot models pull")
         try:
-            self._session = Session(folder)
+            self._session = MoonshineSession(folder)
         except (RuntimeError, ValueError) as error:
             raise ModelMissing(f"{folder} is damaged: {error}", "fetch it again: voicebot models pull") from error
         self.vocabulary = Vocabulary(folder / "tokenizer.bin")
-        self._grammars = grammars.Cache(self.vocabulary.trie)
+        self._grammars = grammars.GrammarCache(self.vocabulary.trie)
         self.digits = DigitLayer.find(folder.parent)
         """Exchanged by `voicebot bench asr` for one that has not heard the speaker; None where none was learnt."""
-        self._boost = lru_cache(_BOOSTS)(lambda words: Boost(words, self.vocabulary.texts))
+        self._boost = lru_cache(_BOOSTS)(lambda words: WordBias(words, self.vocabulary.texts))
 
     def close(self) -> None:
         """See `Engine.close`; the sessions hold nothing but memory."""
 
     def recognise(self, audio: Audio, expect: Expect, cancelled: Cancelled) -> Transcript | None:
         """See `Engine.recognise`. Tones and silence come back as an empty transcript."""
-        if rejection.no_speech(audio, RATE_HZ):
+        if rejection.is_silence_or_tone(audio, RATE_HZ):
             return NOTHING
         try:
             found = self._recognise(prepare(audio), expect, cancelled)
@@ -84,7 +84,7 @@ class Moonshine:
             raise EngineFailed(f"recognition failed: {error}") from error
         if found is None or not found.text or found.expected or found.begun:
             return found
-        room = rejection.murmur(found.confidence, audio, RATE_HZ)
+        room = rejection.is_murmur(found.confidence, audio, RATE_HZ)
         return replace(found, text="", confidence=0.0, words=()) if room else found
 
     def frames(self, audio: Audio) -> NDArray[np.float32]:
@@ -103,11 +103,11 @@ class Moonshine:
             return replace(self._written(said, decoding), timings_ms={"asr": asr_ms, "grammar": 0.0})
         asr_ms = (time.perf_counter() - began) * 1000
         if expect.brief and expect.kind == "digits" and self.digits is not None:
-            begun = too_few(self.digits, decoding.frames, expect.lengths)
+            begun = too_few_digits(self.digits, decoding.frames, expect.lengths)
             if begun:
-                return Transcript("", 0.0, partial=True, begun=begun, sketch=True, timings_ms={"asr": asr_ms})
-        found = inside(decoding, compiled.grammar, cancelled)
-        said = _first_choice(found) or free(decoding, cancelled)
+                return Transcript("", 0.0, partial=True, begun=begun, begun_only=True, timings_ms={"asr": asr_ms})
+        found = decode_in_grammar(decoding, compiled.grammar, cancelled)
+        said = _first_choice(found) or decode_freely(decoding, cancelled)
         if found is None or said is None:
             return None
         judged = self._judge(said, self._written(said, decoding), found, compiled, expect, decoding.frames)
@@ -120,14 +120,16 @@ class Moonshine:
         timings = {"asr": asr_ms, "grammar": (time.perf_counter() - began) * 1000 - asr_ms}
         return replace(judged, timings_ms=timings)
 
-    def _freely(self, decoding: Decoding, expect: Expect, cancelled: Cancelled) -> Hypothesis | None:
+    def _freely(self, decoding: UtteranceDecoder, expect: Expect, cancelled: Cancelled) -> Hypothesis | None:
         if not expect.boost:
-            return free(decoding, cancelled)
-        return biased(decoding, self._boost(expect.boost), cancelled)
+            return decode_freely(decoding, cancelled)
+        return decode_biased(decoding, self._boost(expect.boost), cancelled)
 
-    def _written(self, said: Hypothesis, decoding: Decoding) -> Transcript:
+    def _written(self, said: Hypothesis, decoding: UtteranceDecoder) -> Transcript:
         """The free text, if it can have been said."""
-        text = rejection.believable(self.vocabulary.text(said.tokens), len(said.tokens), decoding.seconds - 2 * PAD_S)
+        text = rejection.without_hallucination(
+            self.vocabulary.text(said.tokens), len(said.tokens), decoding.seconds - 2 * PAD_S
+        )
         return Transcript(text, said.confidence, self.vocabulary.words(said.tokens, said.logs)) if text else NOTHING
 
     def _judge(
@@ -135,7 +137,7 @@ class Moonshine:
         said: Hypothesis,
         freely: Transcript,
         found: list[Hypothesis],
-        compiled: grammars.Compiled,
+        compiled: grammars.CompiledGrammar,
         expect: Expect,
         frames: NDArray[np.float32],
     ) -> Transcript:
@@ -163,7 +165,7 @@ class Moonshine:
         if kind == "digits" and (self.digits is None or expect.also):
             kind = "alnum"  # one judge only: his confidences are those of codes
         elif self.digits is not None and kind == "digits":
-            both = weighed(self.digits, frames, read, expect.lengths, gap, compiled.grammar.accepts)
+            both = fuse_digits(self.digits, frames, read, expect.lengths, gap, compiled.grammar.accepts)
             if both is not None and not (partial and both.shorter):
                 shares, evidence = both.shares, evidence | both.evidence
                 accepted = accepted or confidence("digits", evidence) >= REJECTED
@@ -191,7 +193,7 @@ def _shares(read: Mapping[str, float]) -> dict[str, float]:
     return {content: weights[content] / total for content in sorted(weights, key=lambda c: -weights[c]) if content}
 
 
-def _allowed(compiled: grammars.Compiled, reading: Hypothesis, write: Callable[[tuple[int, ...]], str]) -> float:
+def _allowed(compiled: grammars.CompiledGrammar, reading: Hypothesis, write: Callable[[tuple[int, ...]], str]) -> float:
     """How far below the free reading this one may be."""
     limit = compiled.max_gap if compiled.gap_of is None else compiled.gap_of(write(reading.tokens))
     return limit + GAP_PER_TOKEN * max(0, len(reading.tokens) - GAP_TOKENS)
@@ -208,7 +210,7 @@ def _sayable(reading: Hypothesis, expect: Expect) -> bool:
 
 
 def _first_choice(found: list[Hypothesis] | None) -> Hypothesis | None:
-    """What `free` would find, where the search inside the grammar has come by it."""
+    """What `decode_freely` would find, where the search inside the grammar has come by it."""
     return next((Hypothesis(h.log, h.tokens, logs=h.logs) for h in found or () if h.greedy), None)
 
 

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from voicebot import config
 from voicebot.asr import rejection
-from voicebot.asr.engine import RATE_HZ, Audio, Cancelled, Transcript
-from voicebot.asr.reading import Readings
+from voicebot.asr.grammar_match import GrammarMatcher
+from voicebot.asr.recogniser import RATE_HZ, Audio, Cancelled, Transcript
 from voicebot.engines import pipecat  # the first: it keeps what callers say out of the log
 from voicebot.errors import EngineFailed
 from voicebot.messages import Expect
@@ -49,12 +49,12 @@ class PipecatStt:
         limit_s: for one utterance; a service that is late is built anew.
     """
 
-    def __init__(self, made_of: config.Pipecat, limit_s: float) -> None:
+    def __init__(self, made_of: config.PipecatSettings, limit_s: float) -> None:
         self.name = made_of.name
         self._limit_s = limit_s
         self._service = pipecat.PipecatService(made_of, self._on_frame)
         self._turn = asyncio.Lock()
-        self._readings = Readings()
+        self._readings = GrammarMatcher()
         self._texts: list[str] = []
         self._error = ""
         self._news = asyncio.Event()
@@ -71,7 +71,7 @@ class PipecatStt:
 
     def recognise(self, audio: Audio, expect: Expect, cancelled: Cancelled) -> Transcript | None:
         """See `Engine.recognise`. A cancelled utterance is still finished by the service, before the next."""
-        if rejection.no_speech(audio, RATE_HZ):
+        if rejection.is_silence_or_tone(audio, RATE_HZ):
             return Transcript("", 0.0)
         began = time.perf_counter()
         pcm = (np.clip(audio, -1, 1) * 32767).astype(np.int16)
@@ -157,7 +157,7 @@ class PipecatStt:
 
     def _on_frame(self, frame: Frame) -> None:
         if isinstance(frame, ErrorFrame):
-            self._error = pipecat.words_of(frame)
+            self._error = pipecat.error_text(frame)
             self._finish()
         elif isinstance(frame, TranscriptionFrame) and not isinstance(self._service.service, SegmentedSTTService):
             self._texts.append(frame.text)

@@ -7,7 +7,7 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
-from voicebot.asr.engine import Transcript
+from voicebot.asr.recogniser import Transcript
 from voicebot.languages.en import grammar_words
 from voicebot.messages import Expect
 
@@ -44,7 +44,7 @@ _TONE_SHARE = 0.97
 _TONE_FRAMES = 0.75
 
 
-def believable(text: str, tokens: int, seconds: float) -> str:
+def without_hallucination(text: str, tokens: int, seconds: float) -> str:
     """`text`, or nothing where it cannot have been said in `seconds` of audio."""
     said = re.findall(r"[\w']+", text.lower())
     if not said or " ".join(said) in SAID_TO_SILENCE:
@@ -68,7 +68,7 @@ def _circling(said: list[str]) -> bool:
     return False
 
 
-def murmur(confidence: float, audio: NDArray[np.float32], rate_hz: int) -> bool:
+def is_murmur(confidence: float, audio: NDArray[np.float32], rate_hz: int) -> bool:
     """Whether free text of this confidence is what a room murmurs rather than what a caller says to us.
 
     Callers stand out of their line: between words it is quieter by far.
@@ -82,20 +82,20 @@ def murmur(confidence: float, audio: NDArray[np.float32], rate_hz: int) -> bool:
     return bool(high - low < FLAT_DB and confidence < FLAT_CONFIDENCE)
 
 
-def unvoiced(surest: float, said: Transcript, expect: Expect) -> bool:
+def is_unvoiced(peak_probability: float, said: Transcript, expect: Expect) -> bool:
     """Whether a turn is something else than a voice, and what was recognised nothing that only a voice gives.
 
     Rain on a roof becomes "okay", at 0.99 where yes or no is awaited: the words are sure there, the voice is not.
 
     Args:
-        surest: mean probability of the surest fifth of a second (`Ended.surest`).
+        peak_probability: mean over the surest fifth of a second (`TurnEnded.peak_probability`).
     """
     if said.expected and expect.kind not in WORDS and said.expected_confidence >= LEAST_CONFIDENCE_SPELT:
         return False
-    return surest < SURE_VOICE and said.confidence < FLAT_CONFIDENCE
+    return peak_probability < SURE_VOICE and said.confidence < FLAT_CONFIDENCE
 
 
-def no_speech(audio: NDArray[np.float32], rate_hz: int) -> bool:
+def is_silence_or_tone(audio: NDArray[np.float32], rate_hz: int) -> bool:
     """Whether `audio` is silence or a tone of the telephone network (dial, busy, ringing, DTMF, fax).
 
     Such tones are one or two steady frequencies (ITU-T E.180, Q.23, T.30); speech has harmonics that move. A frame

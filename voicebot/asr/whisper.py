@@ -23,8 +23,8 @@ from rapidfuzz import fuzz
 from voicebot import config
 from voicebot.asr import rejection
 from voicebot.asr.confidence import confidence, logit
-from voicebot.asr.engine import NOTHING, RATE_HZ, Audio, Cancelled, Transcript
-from voicebot.asr.reading import Readings
+from voicebot.asr.grammar_match import GrammarMatcher
+from voicebot.asr.recogniser import NOTHING, RATE_HZ, Audio, Cancelled, Transcript
 from voicebot.asr.word_graph import WRITTEN
 from voicebot.errors import EngineFailed, ModelMissing
 from voicebot.messages import Expect, Word
@@ -105,10 +105,10 @@ class Whisper:
             -1,
             *range(tokenizer.eot + 1, tokenizer.tokenizer.get_vocab_size()),
         ]  # -1: the model's own list
-        self._readings = Readings()
+        self._readings = GrammarMatcher()
 
     @classmethod
-    def load(cls, settings: config.Whisper, models: Path, threads: int) -> Whisper:
+    def load(cls, settings: config.WhisperSettings, models: Path, threads: int) -> Whisper:
         """Load from models/faster-whisper-<name>, or a folder. Nothing is downloaded.
 
         Args:
@@ -138,7 +138,7 @@ class Whisper:
 
     def recognise(self, audio: Audio, expect: Expect, cancelled: Cancelled) -> Transcript | None:
         """See `Engine.recognise`. Tones and silence come back as an empty transcript."""
-        if rejection.no_speech(audio, RATE_HZ):
+        if rejection.is_silence_or_tone(audio, RATE_HZ):
             return NOTHING
         try:
             parts = [self._window(part, expect, cancelled) for part in windows(audio)]
@@ -167,7 +167,7 @@ class Whisper:
         if cancelled():
             return None
         (said,), silent = self._texts(encoded, prompt, limit, self._special, 1)
-        text = rejection.believable(said.text, len(said.tokens), audio.size / RATE_HZ)
+        text = rejection.without_hallucination(said.text, len(said.tokens), audio.size / RATE_HZ)
         if silent > NO_SPEECH and said.score / (len(said.tokens) + 1) < NO_SPEECH_LOG:
             text = ""
         asr_ms = (time.perf_counter() - began) * 1000
@@ -311,7 +311,7 @@ class Whisper:
         return best - said.score <= self._readings.max_gap(said.text, expect)
 
 
-def find(settings: config.Whisper, models: Path) -> Path:
+def find(settings: config.WhisperSettings, models: Path) -> Path:
     """The folder with the model. Raises ModelMissing."""
     own = Path(settings.whisper)
     folder = own if own.is_absolute() else models / f"faster-whisper-{settings.whisper}"

@@ -1,8 +1,8 @@
 """Word graphs, and the automaton that says which tokens of a model may follow inside one.
 
-A `Graph` is built of words (or phrases) between numbered nodes. `Grammar` reads it character by character, so that any
-tokenisation of "forty two" or "4711" fits, and determinises it lazily: each state's token mask is computed once, when
-decoding first reaches it, and kept. A compiled grammar is shared by all calls and threads.
+A `WordGraph` is built of words (or phrases) between numbered nodes. `Grammar` reads it character by character, so that
+any tokenisation of "forty two" or "4711" fits, and determinises it lazily: each state's token mask is computed once,
+when decoding first reaches it, and kept. A compiled grammar is shared by all calls and threads.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _GLYPHS = frozenset("0123456789$:")
 """After one of these the next word may follow without a space ("4711", "$50", "10:30")."""
 
 
-class Graph:
+class WordGraph:
     """A word graph under construction. Node 0 is the start."""
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ class Graph:
         self.edges.append([])
         return len(self.edges) - 1
 
-    def add(self, other: Graph, start: int) -> None:
+    def add(self, other: WordGraph, start: int) -> None:
         """All of another graph, its beginning at `start`; what may end or pause there may do so here."""
         moved = [start, *(self.node() for _ in other.edges[1:])]
         for node, edges in enumerate(other.edges):
@@ -115,7 +115,7 @@ _State = frozenset[tuple[_Place, float]]
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class AllowedTokens:
     """What may follow in one state."""
 
     tokens: NDArray[np.int64]
@@ -140,7 +140,7 @@ class Grammar:
         trie: the model's vocabulary.
     """
 
-    def __init__(self, graph: Graph, trie: TokenTrie) -> None:
+    def __init__(self, graph: WordGraph, trie: TokenTrie) -> None:
         self._trie = trie
         self._starts = graph.starts()
         self._written = {
@@ -154,10 +154,10 @@ class Grammar:
         self._states: list[_State] = [start]
         self._ids: dict[_State, int] = {start: 0}
         self._next: dict[tuple[int, str], tuple[int, float]] = {}
-        self._steps: dict[int, Step] = {}
+        self._steps: dict[int, AllowedTokens] = {}
         self._lock = threading.Lock()
 
-    def step(self, state: int) -> Step:
+    def step(self, state: int) -> AllowedTokens:
         """Tokens that may follow in `state`, and where they lead."""
         step = self._steps.get(state)
         if step is None:
@@ -182,7 +182,7 @@ class Grammar:
                     return False
             return self._ends(state, ends) < math.inf
 
-    def _compute(self, state: int) -> Step:
+    def _compute(self, state: int) -> AllowedTokens:
         reached: dict[int, tuple[int, float, str]] = {}
         todo = [(self._trie, state, 0.0, "")]
         while todo:
@@ -198,7 +198,7 @@ class Grammar:
         prices = np.array([reached[t][1] for t in tokens], np.float32)
         final, partial = self._ends(state, self._final), self._ends(state, self._partial)
         texts = tuple(reached[t][2] for t in tokens)
-        return Step(np.array(tokens, np.int64), states, prices, texts, final, partial)
+        return AllowedTokens(np.array(tokens, np.int64), states, prices, texts, final, partial)
 
     def _ends(self, state: int, nodes: list[bool]) -> float:
         return min(

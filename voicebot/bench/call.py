@@ -43,6 +43,6 @@ def _named(name: str, value: str) -> tuple[str, str]:
 
 def main(args: argparse.Namespace) -> int:
     """Call once. Returns 0 when every turn was answered, otherwise 1."""
-    from voicebot.bench.calling import run  # engines take a second to import: not for `--help`
+    from voicebot.bench.call_run import run  # engines take a second to import: not for `--help`
 
     return run(args)

@@ -8,16 +8,16 @@ from typing import Literal, Protocol
 
 from telephony.media.codecs import Pcm
 
-Kind = Literal["free", "digits", "yesno", "after-action", "keys"]
-KINDS: tuple[Kind, ...] = ("free", "digits", "yesno", "after-action", "keys")
-Status = Literal["answered", "unanswered", "cut-off", "call-over"]
+TurnKind = Literal["free", "digits", "yesno", "after-action", "keys"]
+KINDS: tuple[TurnKind, ...] = ("free", "digits", "yesno", "after-action", "keys")
+TurnStatus = Literal["answered", "unanswered", "cut-off", "call-over"]
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class CallerStep:
     """One turn of the caller."""
 
-    kind: Kind
+    kind: TurnKind
     """What the answer has to wait for: free speech, dictated digits, yes or no, a backend, keys."""
     label: str
     """What is said, for people."""
@@ -30,12 +30,12 @@ class Step:
 
 
 @dataclass(slots=True)
-class Turn:
+class MeasuredTurn:
     """One turn as it went."""
 
-    kind: Kind
+    kind: TurnKind
     label: str
-    status: Status
+    status: TurnStatus
     voice_to_voice_ms: float | None = None
     """Sent packet with the last voiced sample (or key) to received packet with the first voiced one of the answer."""
     stopped_ms: float | None = None
@@ -61,29 +61,29 @@ class CallReport:
     seconds: float = 0.0
     """200 OK to the end."""
     ended_by: str = ""
-    turns: list[Turn] = field(default_factory=list)
+    turns: list[MeasuredTurn] = field(default_factory=list)
 
 
-Listen = Callable[[], Awaitable[Pcm | None]]
+HearBot = Callable[[], Awaitable[Pcm | None]]
 """Waits until the other side has finished; what it said since our last turn, or None when the call is over."""
 
 
-class Plan(Protocol):
+class CallerPlan(Protocol):
     """Decides what a caller does next."""
 
-    async def next(self, listen: Listen) -> Step | None:
+    async def next(self, listen: HearBot) -> CallerStep | None:
         """The next turn, to be taken at once; None when there is nothing more to say."""
         ...
 
 
-class Fixed:
+class FixedPlan:
     """One step after another, whatever is heard."""
 
-    def __init__(self, steps: list[Step]) -> None:
+    def __init__(self, steps: list[CallerStep]) -> None:
         self._steps = iter([*steps, None])
 
-    async def next(self, listen: Listen) -> Step | None:
-        """See `Plan`. A step that barges in does not listen to the end."""
+    async def next(self, listen: HearBot) -> CallerStep | None:
+        """See `CallerPlan`. A step that barges in does not listen to the end."""
         step = next(self._steps, None)
         if step is not None and step.barge_in:
             return step

@@ -26,6 +26,6 @@ def register(sub: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Run the suite. Returns 0 when every turn was answered within the budget, otherwise 1."""
-    from voicebot.bench.load import run  # engines take a second to import: not for `--help`
+    from voicebot.bench.latency_run import run  # engines take a second to import: not for `--help`
 
     return run(args)

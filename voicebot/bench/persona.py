@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from rapidfuzz import fuzz
 
 from telephony.media.codecs import RATE_HZ, Pcm
-from voicebot.bench.call_plan import Listen, Step
+from voicebot.bench.call_plan import CallerStep, HearBot
 
 MAX_TURNS = 14
 TAIL_S = 6.0
@@ -18,12 +18,12 @@ ALIKE = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class ReplyRule:
     """What to say when a question sounds like one of these."""
 
     questions: tuple[str, ...]
     """In small letters, without punctuation."""
-    says: tuple[Step, ...] = ()
+    says: tuple[CallerStep, ...] = ()
     """The first time, the second time …; the last one again after that. Empty: nothing more, hang up."""
     after_action: bool = False
     """Who asks this has just had to wait for a backend."""
@@ -31,19 +31,19 @@ class Rule:
 
 @dataclass(slots=True)
 class Persona:
-    """A `Plan`: answers the question that comes closest to what was heard; says the last thing again when none does."""
+    """A `CallerPlan`: answers the question that comes closest to what was heard, or says the last thing again."""
 
-    rules: list[Rule]
+    rules: list[ReplyRule]
     recognise: Callable[[Pcm], Awaitable[str]]
     heard: list[str] = field(default_factory=list)
     """The end of each thing the other side said, the greeting first."""
     waited: list[bool] = field(default_factory=list)
     """For each of `heard`, whether it had to wait for a backend."""
-    _last: Step | None = None
+    _last: CallerStep | None = None
     _used: dict[int, int] = field(default_factory=dict)
 
-    async def next(self, listen: Listen) -> Step | None:
-        """See `Plan`."""
+    async def next(self, listen: HearBot) -> CallerStep | None:
+        """See `CallerPlan`."""
         pcm = await listen()
         if pcm is None:
             return None

@@ -14,10 +14,10 @@ from concurrent.futures import Executor
 from voicebot.conversation.engine import Conversation
 from voicebot.errors import EngineFailed
 from voicebot.messages import Heard, Say
-from voicebot.tts.synthesizer import Mouth
+from voicebot.tts.synthesizer import Synthesizer
 
 
-class Foresight:
+class PreemptiveSynthesis:
     """Of one call; use it on the event loop only.
 
     Args:
@@ -25,7 +25,7 @@ class Foresight:
         rate_hz: of the leg.
     """
 
-    def __init__(self, mouth: Mouth, thinkers: Executor, rate_hz: int) -> None:
+    def __init__(self, mouth: Synthesizer, thinkers: Executor, rate_hz: int) -> None:
         self._mouth, self._thinkers, self._rate_hz = mouth, thinkers, rate_hz
         self._work: asyncio.Task[None] | None = None
 

@@ -13,7 +13,7 @@ from voicebot.errors import EngineFailed
 from voicebot.journal import events
 from voicebot.journal.journal import CallJournal
 from voicebot.messages import Do, Expect, Handover, Heard, Result, Say, Snapshot
-from voicebot.tts.player import Spoken
+from voicebot.tts.player import PlayedPrompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +145,7 @@ class CallReporter:
         waited_ms = stages.get("endpoint", 0.0) + (self._clock() - heard_s) * 1000
         self._journal.write(events.ResponseStarted(source, waited_ms, stages))
 
-    def said(self, say: Say, spoken: Spoken) -> None:
+    def said(self, say: Say, spoken: PlayedPrompt) -> None:
         """A prompt was played, or stopped."""
         heard = say.text if spoken.complete else spoken.heard
         self._journal.write(

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from voicebot.actions.runner import Actions
 from voicebot.flows.flow import Flow
 from voicebot.handoff.switchboard import Switchboard
-from voicebot.listening.listening import Ears
+from voicebot.listening.speech_input import SpeechInput
 from voicebot.nlu.intents import Understanding
-from voicebot.tts.synthesizer import Mouth
+from voicebot.tts.synthesizer import Synthesizer
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +34,8 @@ class RoutedTarget:
 class Services:
     """What all calls share."""
 
-    ears: Ears
-    mouth: Mouth
+    speech_input: SpeechInput
+    synthesizer: Synthesizer
     switchboard: Switchboard
     thinkers: Executor
     """Runs the dialog's work, which is short but not short enough for the event loop."""

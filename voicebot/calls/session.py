@@ -15,7 +15,7 @@ from typing import Any
 
 from telephony.leg import Leg
 from voicebot.calls.act_runner import ActRunner
-from voicebot.calls.preemptive import Foresight
+from voicebot.calls.preemptive import PreemptiveSynthesis
 from voicebot.calls.reporter import CallReporter
 from voicebot.calls.services import LoadedFlow, RoutedTarget, Services
 from voicebot.calls.voice_channel import VoiceChannel, end
@@ -52,8 +52,8 @@ class Call:
         self._conversation = Conversation(
             flow.flow, flow.understanding, now=lambda: datetime.now().astimezone(), caller=caller, mask=redactor.secret
         )
-        self._preemptive = Foresight(services.mouth, services.thinkers, leg.rate_hz)
-        self._channel = VoiceChannel(leg, services.ears, services.mouth, report, self._on_perhaps)
+        self._preemptive = PreemptiveSynthesis(services.synthesizer, services.thinkers, leg.rate_hz)
+        self._channel = VoiceChannel(leg, services.speech_input, services.synthesizer, report, self._on_hypothesis)
         transfer = WarmTransfer(leg, self._channel, services, report)
         self._runner = ActRunner(
             self._conversation, self._channel, flow.actions.run, transfer.hand_over, report, services.thinkers
@@ -78,7 +78,7 @@ class Call:
             media = dataclasses.asdict(stats()) if stats is not None else {}
             self._report.ended(talk.snapshot, talk.summary, closed, media)
 
-    def _on_perhaps(self, heard: Heard | None) -> None:
+    def _on_hypothesis(self, heard: Heard | None) -> None:
         if heard is None:
             self._preemptive.forget()
         elif not self._runner.thinking:

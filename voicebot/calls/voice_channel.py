@@ -12,11 +12,11 @@ from voicebot.calls.dtmf_entry import KeyPad
 from voicebot.calls.input_queue import CallerTurn, Input, InputQueue, NothingSaid, Unrecognised
 from voicebot.calls.reporter import CallReporter
 from voicebot.errors import EngineFailed
-from voicebot.listening.events import EarEvent, EarsFailed, FalseAlarm, Interrupt, NoInput, TurnHeard
-from voicebot.listening.listening import Ears
+from voicebot.listening.events import FalseAlarm, Interrupt, ListeningEvent, NoInput, RecognitionFailed, TurnHeard
+from voicebot.listening.speech_input import SpeechInput
 from voicebot.messages import Expect, Heard, Say
-from voicebot.tts.player import Player, Spoken
-from voicebot.tts.synthesizer import Mouth
+from voicebot.tts.player import PlayedPrompt, Player
+from voicebot.tts.synthesizer import Synthesizer
 
 LAST_PACKETS_S = 0.2
 """Time for the caller's jitter buffer to play our last words before the leg is hung up."""
@@ -29,20 +29,20 @@ class VoiceChannel:
         leg: the caller's answered leg.
         ears, mouth: the engines that all calls share.
         report: is told what is said, and what is overheard.
-        on_perhaps: is told what the turn is if it is over now; None when the caller goes on.
+        on_hypothesis: is told what the turn is if it is over now; None when the caller goes on.
     """
 
     def __init__(
         self,
         leg: Leg,
-        ears: Ears,
-        mouth: Mouth,
+        ears: SpeechInput,
+        mouth: Synthesizer,
         report: CallReporter,
-        on_perhaps: Callable[[Heard | None], None] = lambda _: None,
+        on_hypothesis: Callable[[Heard | None], None] = lambda _: None,
     ) -> None:
         self._leg, self._report = leg, report
-        self._listener = ears.listen(leg.rate_hz, self._on_ear)
-        self._listener.on_perhaps = on_perhaps
+        self._listener = ears.listen(leg.rate_hz, self._on_listening)
+        self._listener.on_hypothesis = on_hypothesis
         self._player = Player(leg, mouth, on_play=self._listener.played, on_flush=self._listener.unplayed)
         self._queue = InputQueue(self._overheard)
         self._keypad = KeyPad()
@@ -55,14 +55,14 @@ class VoiceChannel:
 
     # ── what comes in ────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _on_ear(self, event: EarEvent) -> None:
+    def _on_listening(self, event: ListeningEvent) -> None:
         now_s = asyncio.get_running_loop().time()
         match event:
             case TurnHeard(heard, age_s):
                 self._queue.put(CallerTurn(heard), now_s - age_s)
             case NoInput():
                 self._queue.put(NothingSaid(), now_s)
-            case EarsFailed(error, age_s):
+            case RecognitionFailed(error, age_s):
                 self._report.engine_broke("recognition", error)
                 self._queue.put(Unrecognised(error), now_s - age_s)
             case Interrupt() if self._interruptible:
@@ -161,7 +161,7 @@ class VoiceChannel:
         """Play music until cancelled."""
         await self._player.hold_music()
 
-    async def _say(self, say: Say) -> Spoken:
+    async def _say(self, say: Say) -> PlayedPrompt:
         self._report.saying(say)
         spoken = await self._player.say(say, self._report.first_audio)
         self._report.said(say, spoken)

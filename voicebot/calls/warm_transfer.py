@@ -37,7 +37,7 @@ class WarmTransfer:
                 return error.why
             try:
                 with contextlib.suppress(EngineFailed):  # better a human without a summary than none
-                    await Player(human, self._services.mouth).say(Say(act.summary, barge_in=False))
+                    await Player(human, self._services.synthesizer).say(Say(act.summary, barge_in=False))
                 if human.closed.done():
                     return "no-answer"
                 await end(music)

@@ -19,7 +19,7 @@ from voicebot.config import Config
 from voicebot.errors import Problem, SourceError
 from voicebot.flows.flow import Flow
 from voicebot.gateway.sip_gateway import routing_problems
-from voicebot.listening import listening
+from voicebot.listening import speech_input
 from voicebot.paths import ROOT, models_dir
 from voicebot.tts import voices
 
@@ -56,7 +56,7 @@ def look(path: Path) -> tuple[list[Problem], str]:
     flows = [_look_at(found, config, path, *files) for files in config.flow_files.values()]
     found += _telephone(config, path)
     found += [Problem(str(path), 0, message, "run: voicebot models pull") for message in models.missing()]
-    lacks = [*listening.faults(config.ears), *voices.faults(config.mouth, models_dir() / "piper")]
+    lacks = [*speech_input.faults(config.asr, config.turns), *voices.faults(config.tts, models_dir() / "piper")]
     found += [Problem(str(path), 0, error.message, error.remedy) for error in lacks]
     words = [
         f"{name}: {len(flow.programs)} tasks, {len(flow.intents)} intents, {len(flow.actions_used())} actions"
@@ -116,10 +116,10 @@ def _fit(
             found.append(
                 Problem(str(flow_file), 0, f"action {name!r} is called with other arguments than it takes: {differ}")
             )
-    for language in sorted(flow.languages_used() - set(config.mouth.languages)):
+    for language in sorted(flow.languages_used() - set(config.tts.languages)):
         found.append(
             Problem(str(path), 0, f"{flow_file} speaks {language!r}, for which there is no voice",
-                    f"add `{language}: espeak` under mouth.languages")
+                    f"add `{language}: espeak` under tts.languages")
         )  # fmt: skip
     target = flow.model.handover.target
     if target not in config.handover.targets:

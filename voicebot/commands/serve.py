@@ -89,10 +89,10 @@ def banner(app: App, seconds: float) -> str:
         f"voicebot is ready after {seconds:.1f} s: flow {app.flow.flow.name!r} from {config.flow.name}",
         f"  phone    {phones}, audio from port {config.rtp.first_port}",
         f"  browser  http://{config.http.listen}:{app.web.port}/",
-        f"  engines  hears with {services.ears.engine_name}, speaks with {services.mouth.voice_name}",
+        f"  engines  hears with {services.speech_input.engine_name}, speaks with {services.synthesizer.voice_name}",
     ]
-    if services.mouth.advice:
-        lines.append(f"           {services.mouth.advice}")
+    if services.synthesizer.advice:
+        lines.append(f"           {services.synthesizer.advice}")
     trunks = [trunk.name for trunk in app.edge.trunks.all()]
     if trunks:
         others = "others may call too" if config.sip.takes_strangers else "nobody else may call"

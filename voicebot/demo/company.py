@@ -22,7 +22,7 @@ from typing import Any
 from aiohttp import web
 
 from voicebot.demo.seed import examples
-from voicebot.demo.store import Answer, Store
+from voicebot.demo.store import CompanyDatabase, ServiceAnswer
 
 __all__ = ["examples", "main", "make_app"]
 
@@ -38,17 +38,17 @@ class BadRequest(Exception):
     """A request that makes no sense, with words for the 400 answer."""
 
 
-class Company:
+class CompanyService:
     """The handlers. The database has one thread; the event loop never waits for it."""
 
-    def __init__(self, store: Store, thread: ThreadPoolExecutor) -> None:
+    def __init__(self, store: CompanyDatabase, thread: ThreadPoolExecutor) -> None:
         self._store = store
         self._thread = thread
 
     async def _ask(self, question: Callable[[], Any]) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._thread, question)
 
-    async def _write(self, request: web.Request, said: dict[str, Any], do: Callable[[], Answer]) -> web.Response:
+    async def _write(self, request: web.Request, said: dict[str, Any], do: Callable[[], ServiceAnswer]) -> web.Response:
         key = request.headers.get("Idempotency-Key", "")
         if key and not _KEY.match(key):
             raise BadRequest("Idempotency-Key must be up to 200 printable characters")
@@ -106,9 +106,9 @@ class Company:
         return web.json_response(data)
 
 
-def make_app(store: Store, thread: ThreadPoolExecutor) -> web.Application:
+def make_app(store: CompanyDatabase, thread: ThreadPoolExecutor) -> web.Application:
     """The service on an open database; all of the store's work is done in `thread` (one worker)."""
-    company = Company(store, thread)
+    company = CompanyService(store, thread)
     app = web.Application(middlewares=[_refuse_nonsense], client_max_size=MAX_BODY_BYTES)
     app.router.add_get("/", company.overview)
     app.router.add_get("/orders", company.known_orders)
@@ -127,10 +127,10 @@ async def _refuse_nonsense(
     try:
         return await handler(request)
     except BadRequest as error:
-        return _json(Answer(400, {"error": str(error)}))
+        return _json(ServiceAnswer(400, {"error": str(error)}))
 
 
-def _json(answer: Answer) -> web.Response:
+def _json(answer: ServiceAnswer) -> web.Response:
     return web.json_response(answer.body, status=answer.status)
 
 
@@ -186,7 +186,7 @@ async def serve(database: Path, port: int, over: asyncio.Event) -> None:
     """Answer on 127.0.0.1 until `over` is set. Raises OSError when the port is taken."""
     loop = asyncio.get_running_loop()
     with ThreadPoolExecutor(1, thread_name_prefix="store") as thread:
-        store = await loop.run_in_executor(thread, Store, database)
+        store = await loop.run_in_executor(thread, CompanyDatabase, database)
         runner = web.AppRunner(make_app(store, thread), access_log=None, shutdown_timeout=1.0)
         try:
             await runner.setup()

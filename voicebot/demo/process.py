@@ -14,7 +14,7 @@ START_S = 20.0
 STOP_S = 5.0
 
 
-class Company:
+class CompanyProcess:
     """The running company.
 
     Attributes:
@@ -34,7 +34,7 @@ class Company:
         await asyncio.to_thread(_end, self._process)
 
 
-async def start_company(database: Path) -> Company:
+async def start_company(database: Path) -> CompanyProcess:
     """Start the company on a free port; returns when it answers.
 
     It ends with this process, however that ends: it watches its standard input.
@@ -48,7 +48,7 @@ async def start_company(database: Path) -> Company:
     return await asyncio.to_thread(_start, database)
 
 
-def _start(database: Path) -> Company:
+def _start(database: Path) -> CompanyProcess:
     database.parent.mkdir(parents=True, exist_ok=True)
     process = subprocess.Popen(
         [sys.executable, "-m", "voicebot.demo.company", "--port", "0", "--database", str(database), "--until-eof"],
@@ -67,7 +67,7 @@ def _start(database: Path) -> Company:
     if word != "READY" or not port.isdecimal():
         _end(process)
         raise VoicebotError(f"the demo company did not start on {database}", "its own message is above")
-    return Company(process, int(port))
+    return CompanyProcess(process, int(port))
 
 
 def _end(process: subprocess.Popen[str]) -> None:

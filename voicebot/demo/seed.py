@@ -25,7 +25,7 @@ _NAMES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class SeedOrder:
     number: str
     """Six digits; the last is a Luhn check digit over the others."""
     state: str
@@ -35,7 +35,7 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
-class Employee:
+class SeedEmployee:
     number: str
     """Five digits."""
     name: str
@@ -53,7 +53,7 @@ def check_digit(digits: str) -> str:
     return str(-total % 10)
 
 
-def orders() -> list[Order]:
+def orders() -> list[SeedOrder]:
     """All orders; the states take turns, so each occurs eight times."""
     rng = random.Random(_SEED)
     bodies = rng.sample(range(10000, 100000), ORDERS)
@@ -66,17 +66,17 @@ def orders() -> list[Order]:
             "delivered": -rng.randint(1, 6),
             "delayed": rng.randint(6, 14),
         }.get(state)
-        made.append(Order(f"{body}{check_digit(str(body))}", state, rng.choice(_ITEMS), eta))
+        made.append(SeedOrder(f"{body}{check_digit(str(body))}", state, rng.choice(_ITEMS), eta))
     return made
 
 
-def employees() -> list[Employee]:
+def employees() -> list[SeedEmployee]:
     """All employees, with PINs in the clear: for the first day and for `examples` only."""
     rng = random.Random(_SEED + 1)
     numbers = rng.sample(range(10000, 100000), len(_NAMES))
     pins = rng.sample(range(1000, 10000), len(_NAMES))
     return [
-        Employee(str(number), name, str(pin), f"+1555{rng.randint(100, 999)}{rng.randint(1000, 9999)}")
+        SeedEmployee(str(number), name, str(pin), f"+1555{rng.randint(100, 999)}{rng.randint(1000, 9999)}")
         for number, name, pin in zip(numbers, _NAMES, pins, strict=True)
     ]
 

@@ -40,14 +40,14 @@ Now = Callable[[], datetime]
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ServiceAnswer:
     """An HTTP status and what goes with it."""
 
     status: int
     body: dict[str, Any]
 
 
-class Store:
+class CompanyDatabase:
     """The database.
 
     Args:
@@ -111,7 +111,7 @@ class Store:
     def _set_meta(self, name: str, value: str) -> None:
         self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
 
-    def once(self, key: str, request: str, do: Callable[[], Answer]) -> Answer:
+    def once(self, key: str, request: str, do: Callable[[], ServiceAnswer]) -> ServiceAnswer:
         """Do something in one transaction, and at most once for one idempotency key.
 
         Args:
@@ -124,8 +124,8 @@ class Store:
             known = self._row("SELECT request, status, body FROM answers WHERE key = ?", key) if key else None
             if known is not None:
                 if known["request"] != request:
-                    return Answer(422, {"error": "this Idempotency-Key was used for something else"})
-                return Answer(known["status"], json.loads(known["body"]))
+                    return ServiceAnswer(422, {"error": "this Idempotency-Key was used for something else"})
+                return ServiceAnswer(known["status"], json.loads(known["body"]))
             answer = do()
             if key and answer.status < 400:
                 row = (key, request, answer.status, json.dumps(answer.body))
@@ -134,14 +134,16 @@ class Store:
 
     # ── orders ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def order(self, number: str) -> Answer:
+    def order(self, number: str) -> ServiceAnswer:
         """One order, or 404."""
         row = self._row("SELECT number, state, item, eta FROM orders WHERE number = ?", number)
-        return Answer(200, dict(row)) if row else Answer(404, {"error": "no such order"})
+        return ServiceAnswer(200, dict(row)) if row else ServiceAnswer(404, {"error": "no such order"})
 
-    def known_orders(self, numbers: list[str]) -> Answer:
+    def known_orders(self, numbers: list[str]) -> ServiceAnswer:
         """Those of the numbers that there are orders for."""
-        return Answer(200, {"numbers": [n for n in numbers if self._row("SELECT 1 FROM orders WHERE number = ?", n)]})
+        return ServiceAnswer(
+            200, {"numbers": [n for n in numbers if self._row("SELECT 1 FROM orders WHERE number = ?", n)]}
+        )
 
     def overview(self) -> dict[str, Any]:
         """What a person who tries the demo needs to know; no PINs."""
@@ -168,11 +170,11 @@ class Store:
                 return other, min(free, key=lambda one: abs(_minutes(one) - _minutes(slot)))
         return None
 
-    def slot(self, day: date, slot: time) -> Answer:
+    def slot(self, day: date, slot: time) -> ServiceAnswer:
         """Whether a time is free, and otherwise the nearest that is."""
         free = self._is_free(day, slot)
         other = None if free else self._nearest(day, slot)
-        return Answer(
+        return ServiceAnswer(
             200,
             {
                 "free": free,
@@ -181,10 +183,10 @@ class Store:
             },
         )
 
-    def book(self, day: date, slot: time, service: str, phone: str) -> Answer:
+    def book(self, day: date, slot: time, service: str, phone: str) -> ServiceAnswer:
         """Take a slot: 201 with a five-digit reference, or 409 with the nearest free one."""
         if not self._is_free(day, slot):
-            return Answer(409, {"error": "this time is not free", **self.slot(day, slot).body})
+            return ServiceAnswer(409, {"error": "this time is not free", **self.slot(day, slot).body})
         row = self._row("SELECT coalesce(max(id), 0) + 1 AS next FROM appointments")
         number = row["next"] if row else 1
         reference = str(10000 + number * 7919 % 90000)  # 7919 is prime to 90000: no two of 90,000 are the same
@@ -192,23 +194,25 @@ class Store:
             "INSERT INTO appointments VALUES (?, ?, ?, ?, ?, ?, ?)",
             (number, day.isoformat(), _clock(slot), service, phone, reference, _stamp(self._now())),
         )
-        return Answer(201, {"reference": reference, "date": day.isoformat(), "time": _clock(slot)})
+        return ServiceAnswer(201, {"reference": reference, "date": day.isoformat(), "time": _clock(slot)})
 
     # ── passwords ────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def check_identity(self, employee: str, pin: str) -> Answer:
+    def check_identity(self, employee: str, pin: str) -> ServiceAnswer:
         """Whether a PIN is right. Unknown numbers get the same answers as wrong PINs, and the same lock."""
         now = self._now()
         if self._wrong_in_a_row(employee, now) >= WRONG_PINS:
-            return Answer(200, {"ok": False, "locked": True, "name": None, "phone_end": None})
+            return ServiceAnswer(200, {"ok": False, "locked": True, "name": None, "phone_end": None})
         row = self._row("SELECT name, phone, salt, pin_hash FROM employees WHERE number = ?", employee)
         salt, expected = (row["salt"], row["pin_hash"]) if row else (b"nobody", b"")
         ok = hmac.compare_digest(seed.hashed(pin, salt), expected)
         self._db.execute("INSERT INTO identity_checks (employee, ok, at) VALUES (?, ?, ?)", (employee, ok, _stamp(now)))
         if row and ok:
-            return Answer(200, {"ok": True, "locked": False, "name": row["name"], "phone_end": row["phone"][-4:]})
+            return ServiceAnswer(
+                200, {"ok": True, "locked": False, "name": row["name"], "phone_end": row["phone"][-4:]}
+            )
         locked = self._wrong_in_a_row(employee, now) >= WRONG_PINS
-        return Answer(200, {"ok": False, "locked": locked, "name": None, "phone_end": None})
+        return ServiceAnswer(200, {"ok": False, "locked": locked, "name": None, "phone_end": None})
 
     def _wrong_in_a_row(self, employee: str, now: datetime) -> int:
         row = self._row(
@@ -219,7 +223,7 @@ class Store:
         )
         return int(row["wrong"]) if row else 0
 
-    def reset_password(self, employee: str) -> Answer:
+    def reset_password(self, employee: str) -> ServiceAnswer:
         """Note a password reset: 201, or 403 unless an identity check has just been passed and not been used yet."""
         now = self._now()
         check = self._row(
@@ -228,13 +232,13 @@ class Store:
             _stamp(now - CHECK_LASTS),
         )
         if check is None:
-            return Answer(403, {"error": "identity not checked"})
+            return ServiceAnswer(403, {"error": "identity not checked"})
         self._db.execute("UPDATE identity_checks SET used = 1 WHERE id = ?", (check["id"],))
         reset_id = f"R{secrets.randbelow(900000) + 100000}"
         self._db.execute(
             "INSERT INTO password_resets (employee, reset_id, at) VALUES (?, ?, ?)", (employee, reset_id, _stamp(now))
         )
-        return Answer(201, {"reset_id": reset_id})
+        return ServiceAnswer(201, {"reset_id": reset_id})
 
 
 def _clock(slot: time) -> str:

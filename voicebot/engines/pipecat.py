@@ -1,6 +1,6 @@
 """A service of Pipecat's catalogue, alone in a pipeline, on an event loop in a thread of its own.
 
-Both rooms use it: `ears/asr/pipecat_stt.py` and `mouth/pipecat_tts.py`. After `reset` the pipeline is built anew, so
+Both rooms use it: `asr/pipecat_stt.py` and `tts/pipecat_tts.py`. After `reset` the pipeline is built anew, so
 that a service that has lost its way costs one job.
 """
 
@@ -50,7 +50,7 @@ class PipecatService:
         EngineFailed: there is no such class, or what it needs is not installed.
     """
 
-    def __init__(self, made_of: config.Pipecat, on_frame: OnFrame) -> None:
+    def __init__(self, made_of: config.PipecatSettings, on_frame: OnFrame) -> None:
         find(made_of)
         self._made_of = made_of
         self._on_frame = on_frame
@@ -98,7 +98,9 @@ class PipecatService:
             self._on_frame(frame)
 
         self._worker = PipelineWorker(
-            Pipeline([_Ear(see, FrameDirection.UPSTREAM), self.service, _Ear(see, FrameDirection.DOWNSTREAM)]),
+            Pipeline(
+                [_FrameTap(see, FrameDirection.UPSTREAM), self.service, _FrameTap(see, FrameDirection.DOWNSTREAM)]
+            ),
             params=PipelineParams(audio_in_sample_rate=16000, audio_out_sample_rate=self._made_of.rate_hz),
             cancel_on_idle_timeout=False,
             enable_rtvi=False,
@@ -154,7 +156,7 @@ async def _cancel_all() -> None:
     await asyncio.gather(*left, return_exceptions=True)
 
 
-class _Ear(FrameProcessor):
+class _FrameTap(FrameProcessor):
     """Stands at one end of the pipeline and tells what comes there."""
 
     def __init__(self, on_frame: OnFrame, direction: FrameDirection) -> None:
@@ -169,7 +171,7 @@ class _Ear(FrameProcessor):
         await self.push_frame(frame, direction)
 
 
-def find(made_of: config.Pipecat) -> Any:
+def find(made_of: config.PipecatSettings) -> Any:
     """The class that is named. Raises EngineFailed when it is not there, or what it needs is not installed."""
     module, _, name = made_of.pipecat.partition(":")
     try:
@@ -178,12 +180,14 @@ def find(made_of: config.Pipecat) -> Any:
         raise EngineFailed(f"{made_of.pipecat} cannot be used: {error}", f"install what {module} needs") from error
 
 
-def check(made_of: config.Pipecat) -> None:
+def check(made_of: config.PipecatSettings) -> None:
     """See that the class is there and its secrets are set, without making it. Raises EngineFailed."""
     arguments_for(find(made_of), made_of)
 
 
-def arguments_for(kind: Any, made_of: config.Pipecat, environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
+def arguments_for(
+    kind: Any, made_of: config.PipecatSettings, environment: Mapping[str, str] = os.environ
+) -> dict[str, Any]:
     """What the class is made with. Raises EngineFailed for a secret that is not set."""
     takes = inspect.signature(kind).parameters
     arguments: dict[str, Any] = {}
@@ -210,6 +214,6 @@ def _filled(value: Any, environment: Mapping[str, str]) -> Any:
     return _SECRET.sub(look_up, value)
 
 
-def words_of(frame: ErrorFrame) -> str:
+def error_text(frame: ErrorFrame) -> str:
     """What went wrong, in one line."""
     return " ".join(str(frame.error).split())[:200]

@@ -8,7 +8,7 @@ from typing import Literal
 
 from telephony.leg import Leg, LegError
 from voicebot import log
-from voicebot.config import Handover
+from voicebot.config import HandoverSettings
 from voicebot.errors import VoicebotError
 
 Why = Literal["busy", "no-answer", "unreachable"]
@@ -47,7 +47,7 @@ class Switchboard:
         dial: places the outbound call.
     """
 
-    def __init__(self, config: Handover, dial: Dial) -> None:
+    def __init__(self, config: HandoverSettings, dial: Dial) -> None:
         self._config = config
         self._dial = dial
 
@@ -60,13 +60,13 @@ class Switchboard:
 
         Args:
             target: a name from the configuration. A name that is not there is never dialled.
-            queue: call again while it is busy or does not answer, for `Handover.queue_s` in all.
+            queue: call again while it is busy or does not answer, for `HandoverSettings.queue_s` in all.
 
         Returns:
             The answered leg.
 
         Raises:
-            NotReached: busy, no answer within `Handover.ring_s`, or no way to get there.
+            NotReached: busy, no answer within `HandoverSettings.ring_s`, or no way to get there.
         """
         uri = self._config.targets.get(target)
         if uri is None:

@@ -12,7 +12,7 @@ import math
 from collections import deque
 from collections.abc import Collection
 
-from voicebot.asr.engine import Transcript
+from voicebot.asr.recogniser import Transcript
 from voicebot.listening.sentence_end import words
 from voicebot.listening.timing import Timing
 from voicebot.listening.vad import RATE_HZ, WINDOW, WINDOW_S
@@ -62,15 +62,15 @@ SILENT_DB = -120.0
 _REMEMBERED = 32
 
 
-class Verdict(enum.Enum):
-    NOTHING_NEW = "nothing new"
-    DOUBT = "doubt"
+class BargeInVerdict(enum.Enum):
+    UNCHANGED = "unchanged"
+    NOT_SPEECH = "not speech"
     """What stopped the prompt is hardly speech: the prompt may go on."""
     SPEECH = "speech"
     """What was doubted is speech after all: the prompt is stopped again."""
 
 
-class Interruption:
+class BargeInDetector:
     """Whether the turn under way may stop the prompt. One a call."""
 
     def __init__(self, timing: Timing) -> None:
@@ -79,7 +79,7 @@ class Interruption:
         """A prompt plays."""
         self.interruptible = True
         """It is one that may be interrupted."""
-        self.alarms = 0
+        self.false_alarms = 0
         """False alarms over prompts since the caller's last turn."""
         self.caller_db: float | None = None
         """Level of the caller's earlier turns, in dB below full scale; None before the first."""
@@ -131,8 +131,11 @@ class Interruption:
         if not self.prompt:
             return True
         last = self._last(timing.start_over_prompt_s)
-        sure = _mean([p for p, _ in last]) >= timing.sure_start + min(self.alarms, timing.alarms) * timing.wary
-        return sure and not self._aside([db for _, db in last])
+        sure = (
+            _mean([p for p, _ in last])
+            >= timing.sure_start + min(self.false_alarms, timing.max_false_alarms) * timing.alarm_step
+        )
+        return sure and not self._is_bystander([db for _, db in last])
 
     def begin(self) -> None:
         """A turn begins; over a prompt it stops that where it may be interrupted."""
@@ -144,38 +147,44 @@ class Interruption:
     def least_s(self) -> float:
         """Speech that makes a turn, in seconds; each false alarm over a prompt asks for more."""
         timing = self.timing
-        return timing.start_over_prompt_s * (1 + min(self.alarms, timing.alarms)) if self.prompt else timing.start_s
+        return (
+            timing.start_over_prompt_s * (1 + min(self.false_alarms, timing.max_false_alarms))
+            if self.prompt
+            else timing.start_s
+        )
 
     @property
     def stops(self) -> bool:
         """Speech now stops what plays."""
         return self.prompt and self.interruptible
 
-    def judge(self) -> Verdict:
+    def judge(self) -> BargeInVerdict:
         """Over a prompt, once a voiced window: whether somebody speaks at all."""
         if not self.interrupted:
-            return Verdict.NOTHING_NEW
+            return BargeInVerdict.UNCHANGED
         if self._doubted:
             return self._judge_again()
-        if self._counted < _samples(self.timing.doubt_s + self._judged * self.timing.doubt_every_s):
-            return Verdict.NOTHING_NEW
+        if self._counted < _samples(self.timing.judge_after_s + self._judged * self.timing.judge_every_s):
+            return BargeInVerdict.UNCHANGED
         self._judged += 1
-        self._doubted = self._sureness < self.timing.doubt_below or self._aside([self.level_db])
-        self.alarms += self._doubted
-        return Verdict.DOUBT if self._doubted else Verdict.NOTHING_NEW
+        self._doubted = self._sureness < self.timing.speech_from or self._is_bystander([self.level_db])
+        self.false_alarms += self._doubted
+        return BargeInVerdict.NOT_SPEECH if self._doubted else BargeInVerdict.UNCHANGED
 
-    def _judge_again(self) -> Verdict:
-        last = self._last(self.timing.surely_s)
-        if _mean([p for p, _ in last]) < self.timing.surely or self._aside([_mean([db for _, db in last])]):
-            return Verdict.NOTHING_NEW
+    def _judge_again(self) -> BargeInVerdict:
+        last = self._last(self.timing.speech_again_s)
+        if _mean([p for p, _ in last]) < self.timing.speech_again or self._is_bystander(
+            [_mean([db for _, db in last])]
+        ):
+            return BargeInVerdict.UNCHANGED
         self._doubted = False
         self._count_from(last)
-        return Verdict.SPEECH
+        return BargeInVerdict.SPEECH
 
     @property
     def doubted(self) -> bool:
         """What began over the prompt hardly seems to be speech."""
-        return self._doubted or (self.interrupted and self._sureness < self.timing.doubt_below)
+        return self._doubted or (self.interrupted and self._sureness < self.timing.speech_from)
 
     @property
     def level_db(self) -> float:
@@ -183,13 +192,13 @@ class Interruption:
         return 10 * math.log10(self._power * WINDOW / max(WINDOW, self._counted) + 1e-12)
 
     @property
-    def surest(self) -> float:
+    def peak_probability(self) -> float:
         """Mean probability of the surest `Timing.peak_s` in a row of the turn."""
         return self._peak or self._sure * WINDOW / max(WINDOW, self._counted)
 
     def learn_level(self, level_db: float) -> None:
         """The caller's turn was heard at this level: what was a false alarm before counts no more."""
-        self.alarms = 0
+        self.false_alarms = 0
         self.caller_db = level_db if self.caller_db is None else (self.caller_db + level_db) / 2
 
     @property
@@ -209,8 +218,8 @@ class Interruption:
     def _last(self, seconds: float) -> list[tuple[float, float]]:
         return list(self._heard)[-round(seconds / WINDOW_S) :]
 
-    def _aside(self, levels_db: Collection[float]) -> bool:
-        return self.caller_db is not None and max(levels_db) < self.caller_db - self.timing.aside_db
+    def _is_bystander(self, levels_db: Collection[float]) -> bool:
+        return self.caller_db is not None and max(levels_db) < self.caller_db - self.timing.bystander_db
 
 
 def _samples(seconds: float) -> int:
@@ -221,14 +230,14 @@ def _mean(values: Collection[float]) -> float:
     return sum(values) / len(values) if values else 0.0
 
 
-def meant_for_us(said: Transcript, expect: Expect, voiced_s: float, *, doubted: bool) -> bool:
+def is_callers_turn(said: Transcript, expect: Expect, voiced_s: float, *, doubted: bool) -> bool:
     """Whether these words over a prompt are a turn of the caller; where not, the prompt goes on.
 
     Args:
         voiced_s: how long was spoken, in seconds.
         doubted: it hardly seemed to be speech.
     """
-    listens = only_listens(said.text)
+    listens = is_backchannel(said.text)
     answers = bool(said.expected) and (not listens or expect.kind == "yesno" or said.gap <= CLOSE)
     if not answers and (listens or not said.text):
         return False
@@ -239,7 +248,7 @@ def meant_for_us(said: Transcript, expect: Expect, voiced_s: float, *, doubted: 
     return (answers and said.expected_confidence >= ANSWER_BELIEVED) or _listened_for(said.text, expect.boost)
 
 
-def only_listens(text: str) -> bool:
+def is_backchannel(text: str) -> bool:
     """Whether these words show that somebody listens, and nothing else."""
     said = words(text)
     return bool(said) and (LISTENING.issuperset(said) or " ".join(said) in LISTENING_ALONE)

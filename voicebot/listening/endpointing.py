@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
-from voicebot.asr.engine import Transcript
 from voicebot.asr.grammars import MAX_CHARACTERS
+from voicebot.asr.recogniser import Transcript
 from voicebot.languages.en.grammar_words import DIGITS, MONTHS, ONES, ORDINALS, TENS, TO_31, TO_99, YES
 from voicebot.listening import sentence_end
-from voicebot.listening.sentence_end import Ending, words
+from voicebot.listening.sentence_end import SentenceEnd, words
 from voicebot.listening.timing import Timing
 from voicebot.messages import Expect
 
@@ -68,8 +68,12 @@ def silence_needed(
         paused_s: the longest pause after which the caller went on in it, in seconds.
     """
     needed_s = _judged(transcript, expect, timing, voiced_s, paused_s)
-    if expect.kind == "free" and transcript.over is not None and transcript.over < timing.sounds_over:
-        needed_s = max(needed_s, timing.perhaps_s)
+    if (
+        expect.kind == "free"
+        and transcript.end_probability is not None
+        and transcript.end_probability < timing.sounds_over
+    ):
+        needed_s = max(needed_s, timing.may_go_on_s)
     if expect.kind == "free" and voiced_s >= timing.story_from_s:
         needed_s = max(needed_s, timing.story_s)
     if expect.kind == "free" and paused_s >= timing.pause_from_s:
@@ -90,11 +94,11 @@ def _judged(transcript: Transcript, expect: Expect, timing: Timing, voiced_s: fl
         if transcript.partial or _goes_on(transcript.expected, expect):
             return timing.unfinished_s
         if _may_go_on(transcript.expected, expect):
-            return timing.perhaps_s
+            return timing.may_go_on_s
         return timing.free_s
     said = words(transcript.text)
     if not said:
-        return timing.nothing_s if voiced_s < timing.noise_s else timing.perhaps_s
+        return timing.no_words_s if voiced_s < timing.noise_s else timing.may_go_on_s
     if expect.kind == "date" and (said[-1] in _DAYS or said[-1] in _MORE_FOLLOWS):
         return timing.digits_missing_s if expect.year else timing.unfinished_s
     if expect.kind in _COUNTED and said[-1] in _MORE_FOLLOWS:
@@ -112,11 +116,11 @@ def _of_yesno(transcript: Transcript, expect: Expect, timing: Timing) -> float:
 
 def _of_sentence(transcript: Transcript, timing: Timing) -> float:
     return {
-        Ending.OVER: timing.free_s,
-        Ending.DOUBTFUL: timing.doubtful_s,
-        Ending.MAY_GO_ON: timing.perhaps_s,
-        Ending.OPEN: timing.unfinished_s,
-    }[sentence_end.ending(transcript)]
+        SentenceEnd.OVER: timing.free_s,
+        SentenceEnd.DOUBTFUL: timing.doubtful_s,
+        SentenceEnd.MAY_GO_ON: timing.may_go_on_s,
+        SentenceEnd.OPEN: timing.unfinished_s,
+    }[sentence_end.judge(transcript)]
 
 
 def _of_date(transcript: Transcript, expect: Expect, timing: Timing) -> float:
@@ -163,7 +167,7 @@ def _of_number(transcript: Transcript, expect: Expect, timing: Timing, voiced_s:
     if expect.lengths and count_characters(transcript.expected) >= longest:
         if not _length_in_doubt(transcript):
             return timing.complete_s
-        return min(max(timing.perhaps_s, timing.paused * paused_s), timing.digits_missing_s)
+        return min(max(timing.may_go_on_s, timing.paused * paused_s), timing.digits_missing_s)
     return timing.digits_may_follow_s
 
 
@@ -177,7 +181,7 @@ def _of_no_number(transcript: Transcript, timing: Timing, voiced_s: float) -> fl
     """Something else than a number was said, or it was misheard."""
     said = words(transcript.text)
     if not said:
-        return timing.nothing_s if voiced_s < timing.noise_s else timing.digits_missing_s
+        return timing.no_words_s if voiced_s < timing.noise_s else timing.digits_missing_s
     sentence_end = len(said) >= _SENTENCE and _NUMERIC.isdisjoint(said) and not any(map(str.isdigit, said))
     if sentence_end and transcript.confidence >= CERTAIN:
         return _of_sentence(transcript, timing)

@@ -1,4 +1,4 @@
-"""What the ears tell a call about its caller. All of them arrive on the event loop, in the order they happened.
+"""What listening tells a call about its caller. All of them arrive on the event loop, in the order they happened.
 
 During a prompt that may be interrupted::
 
@@ -57,7 +57,7 @@ class NoInput:
 
 
 @dataclass(frozen=True, slots=True)
-class EarsFailed:
+class RecognitionFailed:
     """Recognition broke on this turn; the turn is lost. Other calls are not concerned."""
 
     error: EngineFailed
@@ -65,4 +65,4 @@ class EarsFailed:
     """Seconds since its first sound."""
 
 
-EarEvent = SpeechStarted | Interrupt | FalseAlarm | TurnHeard | NoInput | EarsFailed
+ListeningEvent = SpeechStarted | Interrupt | FalseAlarm | TurnHeard | NoInput | RecognitionFailed

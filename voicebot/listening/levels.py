@@ -13,13 +13,13 @@ from voicebot.listening.timing import Timing
 from voicebot.listening.vad import RATE_HZ, WINDOW, WINDOW_S
 
 
-class Sound(enum.Enum):
+class Voicing(enum.Enum):
     VOICED = "voiced"
     UNSURE = "unsure"
     SILENT = "silent"
 
 
-class Loudness:
+class TurnLevels:
     """The levels of the turn under way (RMS of windows, in dB below full scale). One a call."""
 
     def __init__(self, timing: Timing) -> None:
@@ -38,7 +38,7 @@ class Loudness:
         """What has sounded like a voice for `Timing.background_s` is none of the caller's."""
         return self._faint >= self._timing.background_s * RATE_HZ
 
-    def sound(self, probability: float, level_db: float, now: int, *, paused: bool, alone: bool) -> Sound | None:
+    def sound(self, probability: float, level_db: float, now: int, *, paused: bool, alone: bool) -> Voicing | None:
         """What one more window of the turn is; None leaves it to its probability.
 
         Args:
@@ -51,13 +51,13 @@ class Loudness:
         self._faintest_db = min(level_db, self._faintest_db)
         if level_db < self._loudest_db - timing.quiet_db:
             self._loud = 0
-            return Sound.SILENT
+            return Voicing.SILENT
         loud = level_db >= max(self._loudest_db - timing.word_db, self._faintest_db + timing.word_over_db)
         self._loud = self._loud + WINDOW if loud and paused and alone else 0
         if self._loud >= round(timing.start_s * RATE_HZ):
-            return Sound.VOICED
+            return Voicing.VOICED
         if not alone or level_db >= self._loudest_db - timing.background_db:
             self._faint, self.strong_end = 0, now
         elif probability >= timing.silent:
             self._faint += WINDOW
-        return Sound.SILENT if self.background else None
+        return Voicing.SILENT if self.background else None

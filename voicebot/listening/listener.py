@@ -1,4 +1,4 @@
-"""The ears of one call: audio into windows, decisions of the turn machine into recognitions and events."""
+"""One call's speech input: audio into windows, decisions of the turn machine into recognitions and events."""
 
 from __future__ import annotations
 
@@ -11,23 +11,31 @@ import numpy as np
 from telephony.leg import Pcm
 from telephony.media.resample import Halver
 from voicebot.asr import rejection
-from voicebot.asr.engine import Transcript
-from voicebot.asr.pool import Job, Pool
+from voicebot.asr.recogniser import Transcript
+from voicebot.asr.recognition_pool import RecognitionJob, RecognitionPool
 from voicebot.journal import metrics
 from voicebot.listening import audio, endpointing
-from voicebot.listening.barge_in import meant_for_us, only_listens
+from voicebot.listening.barge_in import is_backchannel, is_callers_turn
 from voicebot.listening.echo import WINDOWS, EchoReference
-from voicebot.listening.events import EarEvent, EarsFailed, FalseAlarm, Interrupt, NoInput, SpeechStarted, TurnHeard
+from voicebot.listening.events import (
+    FalseAlarm,
+    Interrupt,
+    ListeningEvent,
+    NoInput,
+    RecognitionFailed,
+    SpeechStarted,
+    TurnHeard,
+)
 from voicebot.listening.timing import Timing
 from voicebot.listening.turn_machine import (
-    Began,
-    Decision,
-    Discard,
-    Doubt,
-    Ended,
-    Hurry,
-    Recognise,
-    Silent,
+    DiscardRecognition,
+    NoInputTimeout,
+    PrioritiseRecognition,
+    ResumePrompt,
+    StartRecognition,
+    TurnAction,
+    TurnBegan,
+    TurnEnded,
     TurnMachine,
 )
 from voicebot.listening.vad import RATE_HZ, WINDOW, BatchedVad
@@ -37,11 +45,11 @@ NOISE_VOICED_S = 0.7
 """Speech without words that is shorter than this is taken for noise; longer, the caller is asked again."""
 STARVED_S = 0.25
 """A peer that sends nothing (silence suppression) for so long is heard as silent."""
-OnEvent = Callable[[EarEvent], None]
+OnEvent = Callable[[ListeningEvent], None]
 
 
 class Listener:
-    """The ears of one call. Made by `Ears.listen`; use it on the event loop only.
+    """One call's speech input. Made by `SpeechInput.listen`; use it on the event loop only.
 
     Speech over a prompt that may not be interrupted, or while no prompt plays (an action runs), is a turn like any
     other: what it answers is for the call to say, which knows from `TurnHeard.age_s` when it began.
@@ -50,7 +58,7 @@ class Listener:
     def __init__(
         self,
         vad: BatchedVad,
-        pool: Pool,
+        pool: RecognitionPool,
         rate_hz: int,
         on_event: OnEvent,
         timing: Timing | None = None,
@@ -62,7 +70,7 @@ class Listener:
         self._vad = vad
         self._pool = pool
         self._on_event = on_event
-        self.on_perhaps: Callable[[Heard | None], None] = lambda _: None
+        self.on_hypothesis: Callable[[Heard | None], None] = lambda _: None
         """Told what the turn is if it is over now, in its pauses; None when the caller goes on."""
         self._on_close = on_close
         self._clock = clock
@@ -78,11 +86,11 @@ class Listener:
         self._cut_to = 0
         self._arrivals: dict[int, float] = {}
         self._fed_at = clock()
-        self._job: Job | None = None
+        self._job: RecognitionJob | None = None
         self._closed = False
 
     def feed(self, pcm: Pcm) -> None:
-        """Hear a block of any length at the rate given to `Ears.listen`."""
+        """Hear a block of any length at the rate given to `SpeechInput.listen`."""
         if self._closed:
             return
         self._fed_at = self._clock()
@@ -155,7 +163,7 @@ class Listener:
 
     def _level_db(self, end: int) -> float:
         window = self._kept[max(0, end - WINDOW - self._kept_from) : end - self._kept_from]
-        return audio.level_db(self._echo.cancelled(window, end) if self._machine.interruption.prompt else window)
+        return audio.level_db(self._echo.cancelled(window, end) if self._machine.barge_in.prompt else window)
 
     def _is_known_echo(self, end: int) -> bool:
         """Whether the audio that ends at sample `end` is what was played, by the path that is known."""
@@ -170,27 +178,27 @@ class Listener:
             self._kept_from = keep
             self._arrivals = {at: when for at, when in self._arrivals.items() if at > keep}
 
-    def _follow(self, decisions: list[Decision]) -> None:
+    def _follow(self, decisions: list[TurnAction]) -> None:
         for decision in decisions:
             match decision:
-                case Began():
+                case TurnBegan():
                     self._began(decision)
-                case Recognise():
+                case StartRecognition():
                     self._recognise(decision)
-                case Discard():
+                case DiscardRecognition():
                     self._discard()
-                    self.on_perhaps(None)
-                case Hurry():
+                    self.on_hypothesis(None)
+                case PrioritiseRecognition():
                     if self._job is not None:
                         self._pool.promote(self._job)
-                case Ended():
+                case TurnEnded():
                     self._ended(decision)
-                case Silent():
+                case NoInputTimeout():
                     self._on_event(NoInput())
-                case Doubt():
+                case ResumePrompt():
                     self._on_event(FalseAlarm(interrupted=True))
 
-    def _began(self, began: Began) -> None:
+    def _began(self, began: TurnBegan) -> None:
         if self._echo.is_echo(self._kept[: self._machine.now - self._kept_from], self._machine.now):
             self._machine.ignore()
             return
@@ -207,7 +215,7 @@ class Listener:
             self._job.cancel()
             self._job = None
 
-    def _recognise(self, wanted: Recognise) -> None:
+    def _recognise(self, wanted: StartRecognition) -> None:
         self._discard()
         begin, end = max(0, wanted.start - self._kept_from), wanted.end - self._kept_from
         pcm = self._kept[begin:end].copy()
@@ -215,57 +223,57 @@ class Listener:
             pcm = self._echo.cancelled(pcm, self._kept_from + end)
         self._voice_end = wanted.end - audio.trailing_silence(pcm)
         brief = not wanted.whole and not self._machine.over_prompt
-        self._job = Job(lambda: audio.for_engine(pcm), replace(self._expect, brief=brief), self._on_done)
+        self._job = RecognitionJob(lambda: audio.for_engine(pcm), replace(self._expect, brief=brief), self._on_done)
         if not self._pool.submit(self._job, urgent=False):
             self._job.result = Transcript("", 0.0)
             self._follow(self._machine.recognised(self._machine.timing.unfinished_s))
 
-    def _on_done(self, job: Job) -> None:
+    def _on_done(self, job: RecognitionJob) -> None:
         if self._closed or job is not self._job:
             return
         machine, timing, voiced_s = self._machine, self._machine.timing, self._machine.voiced_s
         needed = timing.complete_s
         if job.result is not None:
             needed = endpointing.silence_needed(job.result, self._expect, timing, voiced_s, machine.paused_s)
-            doubted = machine.interruption.doubted
-            if machine.over_prompt and not meant_for_us(job.result, self._expect, voiced_s, doubted=doubted):
-                needed = timing.complete_s if only_listens(job.result.text) else timing.resume_s
+            doubted = machine.barge_in.doubted
+            if machine.over_prompt and not is_callers_turn(job.result, self._expect, voiced_s, doubted=doubted):
+                needed = timing.complete_s if is_backchannel(job.result.text) else timing.resume_s
             more_s = endpointing.least_more_s(job.result, self._expect, voiced_s)
             if more_s:
                 machine.await_more(voiced_s + more_s)
         found = job.result
-        self._follow(self._machine.recognised(needed, found is not None and found.sketch))
+        self._follow(self._machine.recognised(needed, found is not None and found.begun_only))
         if job is self._job and found is not None and (found.text or found.expected) and not machine.over_prompt:
-            self.on_perhaps(heard(found, voiced_s, {}))
+            self.on_hypothesis(heard(found, voiced_s, {}))
 
-    def _ended(self, turn: Ended) -> None:
+    def _ended(self, turn: TurnEnded) -> None:
         job, self._job = self._job, None
         if job is None:
             return
         age_s = (self._machine.now - turn.onset) / RATE_HZ
         if job.error is not None:
-            self._on_event(EarsFailed(job.error, age_s))
+            self._on_event(RecognitionFailed(job.error, age_s))
             return
         said = job.result or Transcript("", 0.0)
         if self._came_to_nothing(said, turn, job):
-            self._machine.interruption.alarms += turn.over_prompt
+            self._machine.barge_in.false_alarms += turn.over_prompt
             if not turn.over_prompt or turn.interrupted:
                 self._on_event(FalseAlarm(turn.interrupted))
             self._machine.rearm()
             return
-        self._machine.interruption.learn_level(turn.level_db)
+        self._machine.barge_in.learn_level(turn.level_db)
         self._on_event(TurnHeard(self._heard(said, turn, job), age_s))
 
-    def _came_to_nothing(self, said: Transcript, turn: Ended, job: Job) -> bool:
+    def _came_to_nothing(self, said: Transcript, turn: TurnEnded, job: RecognitionJob) -> bool:
         if endpointing.is_filler(said) and (said.text or said.expected):
             return True
-        if rejection.unvoiced(turn.surest, said, self._expect) and not job.refused:
+        if rejection.is_unvoiced(turn.peak_probability, said, self._expect) and not job.refused:
             return True
         if turn.over_prompt:
-            return not meant_for_us(said, self._expect, turn.voiced_s, doubted=turn.doubted)
+            return not is_callers_turn(said, self._expect, turn.voiced_s, doubted=turn.doubted)
         return not (said.text or said.expected) and turn.voiced_s < NOISE_VOICED_S and not job.refused
 
-    def _heard(self, said: Transcript, turn: Ended, job: Job) -> Heard:
+    def _heard(self, said: Transcript, turn: TurnEnded, job: RecognitionJob) -> Heard:
         now = self._clock()
         # The VAD's probability falls some 100 ms after the voice did; the caller has waited since the voice.
         trailed_s = max(0, turn.voiced_end - self._voice_end) / RATE_HZ

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import re
 
-from voicebot.asr.engine import Transcript
+from voicebot.asr.recogniser import Transcript
 from voicebot.languages.en.grammar_words import DIGITS, TO_99
 
 SURE = 0.6
@@ -47,7 +47,7 @@ _NUMBERS = frozenset(["oh", "hundred", "thousand", "double", "triple", *DIGITS, 
 _LAST_ITEM = ("and", "or", "please", "thanks", "thank")
 
 
-class Ending(enum.Enum):
+class SentenceEnd(enum.Enum):
     """How much like an end it reads."""
 
     OVER = "over"
@@ -64,20 +64,20 @@ def words(text: str) -> list[str]:
     return re.findall(r"[a-z0-9']+", text.lower().replace("-", " "))
 
 
-def ending(transcript: Transcript) -> Ending:
+def judge(transcript: Transcript) -> SentenceEnd:
     """How the free recognition of a turn so far ends."""
     text = transcript.text.rstrip()
     said = words(text)
     sure = text.endswith((".", "?", "!")) and transcript.confidence >= SURE
     if not said or said[-1] in _HANGING or text.endswith(_OPEN_END):
         weak = sure and len(said) > 2 and said[-1] in _SELDOM_HANGING
-        return Ending.MAY_GO_ON if weak else Ending.OPEN
+        return SentenceEnd.MAY_GO_ON if weak else SentenceEnd.OPEN
     sentence = _last_sentence(text)
     if _only_a_condition(sentence):
-        return Ending.OPEN
+        return SentenceEnd.OPEN
     if " ".join(said) in _ALONE or _counts(said) or _lists(sentence):
-        return Ending.MAY_GO_ON
-    return Ending.OVER if sure else Ending.DOUBTFUL
+        return SentenceEnd.MAY_GO_ON
+    return SentenceEnd.OVER if sure else SentenceEnd.DOUBTFUL
 
 
 def _last_sentence(text: str) -> str:

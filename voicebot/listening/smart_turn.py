@@ -1,9 +1,9 @@
-"""Smart Turn as adviser: whether speech sounds finished, asked where words and punctuation say that it is.
+"""Smart Turn, an end-of-turn model: whether speech sounds finished, asked where words and punctuation say that it is.
 
 The model (pipecat-ai carries version 3.2: an encoder of Whisper's kind over the last 8 s of a turn) knows nothing of
 what the dialog waits for and costs more processor time than the recognition. So it is asked about free speech only,
-and only where the turn would be over soon; where it disagrees the caller is given `Timing.perhaps_s`. ``voicebot bench
-turns --adviser`` measures what that is worth; see docs/turn-taking.md.
+and only where the turn would be over soon; where it disagrees the caller is given `Timing.may_go_on_s`.
+``voicebot bench turns --smart-turn`` measures what that is worth; see docs/turn-taking.md.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from voicebot.asr.engine import RATE_HZ, Audio, Cancelled, Engine, Transcript
+from voicebot.asr.recogniser import RATE_HZ, Audio, Cancelled, Recogniser, Transcript
 from voicebot.errors import EngineFailed, ModelMissing
 from voicebot.listening import endpointing
 from voicebot.listening.timing import Timing
@@ -39,7 +39,9 @@ def find_model() -> Path:
         path = Path(place) / "audio" / "turn" / "smart_turn" / "data" / "smart-turn-v3.2-cpu.onnx"
         if path.is_file():
             return path
-    raise ModelMissing("the Smart Turn model is not there", "install pipecat-ai again, or leave ears.adviser out")
+    raise ModelMissing(
+        "the Smart Turn model is not there", "install pipecat-ai again, or leave turns.end_of_turn_model out"
+    )
 
 
 class SmartTurn:
@@ -54,7 +56,7 @@ class SmartTurn:
         except (RuntimeError, ValueError) as error:
             raise ModelMissing(f"{path} is damaged: {error}", "install pipecat-ai again") from error
 
-    def over(self, audio: Audio) -> float:
+    def end_probability(self, audio: Audio) -> float:
         """Probability that a turn is over, from its audio (16 000 Hz, the pause after it included).
 
         Raises:
@@ -87,25 +89,25 @@ def _filters() -> NDArray[np.float64]:
     return np.asarray(np.maximum(0, np.minimum(rising, falling)) * 2 / (hz[2:] - hz[:-2]))
 
 
-class Advised:
+class RecogniserWithSmartTurn:
     """An engine whose free transcripts say how finished they sound, where that may matter. Threads share it."""
 
-    def __init__(self, engine: Engine, adviser: SmartTurn, timing: Timing | None = None) -> None:
-        self._engine, self._adviser, self._timing = engine, adviser, timing or Timing()
+    def __init__(self, engine: Recogniser, model: SmartTurn, timing: Timing | None = None) -> None:
+        self._engine, self._model, self._timing = engine, model, timing or Timing()
         self.name = engine.name
 
     def recognise(self, audio: Audio, expect: Expect, cancelled: Cancelled) -> Transcript | None:
-        """See `Engine.recognise`."""
+        """See `Recogniser.recognise`."""
         found = self._engine.recognise(audio, expect, cancelled)
         if found is None or not found.text or expect.kind != "free" or cancelled():
             return found
-        if endpointing.silence_needed(found, expect, self._timing) >= self._timing.perhaps_s:
+        if endpointing.silence_needed(found, expect, self._timing) >= self._timing.may_go_on_s:
             return found
         try:
-            return replace(found, over=self._adviser.over(audio))
+            return replace(found, end_probability=self._model.end_probability(audio))
         except RuntimeError as error:
             raise EngineFailed(f"Smart Turn failed: {error}") from error
 
     def close(self) -> None:
-        """See `Engine.close`."""
+        """See `Recogniser.close`."""
         self._engine.close()

@@ -38,25 +38,25 @@ class Timing:
     as long as it lasts. Over 217 beginnings p95 is 40 ms sooner, and 3 in 100 noises more are heard."""
     sure_start: float = 0.95
     """Mean probability that these must have; 95 of 100 callers begin above 0.97."""
-    doubt_s: float = 0.608
-    """Voiced time in a turn over a prompt after which it is judged: whether it is surer than `doubt_below`."""
-    doubt_every_s: float = 0.256
+    judge_after_s: float = 0.608
+    """Voiced time in a turn over a prompt after which it is judged: whether it is surer than `speech_from`."""
+    judge_every_s: float = 0.256
     """It is judged again each time so much more was voiced."""
-    doubt_below: float = 0.97
+    speech_from: float = 0.97
     """Sureness under which it is hardly speech: of the surest `peak_s` in a row and of all voiced windows,
     `peak_weight` to the rest. A voice is sure in its vowels whatever lies between; noise seldom is for so long. Of 199
     callers 2 in 100 are under it at each of these times, of 45 noises, coughs and pieces of music 85 in 100."""
     peak_s: float = 0.224
     peak_weight: float = 0.8
-    alarms: int = 3
-    """Each false alarm adds another `start_over_prompt_s` and `wary` to what the next sound over a prompt must bring,
-    up to so many; a turn of the caller takes them back."""
-    wary: float = 0.01
+    max_false_alarms: int = 3
+    """Each false alarm adds another `start_over_prompt_s` and `alarm_step` to what the next sound over a prompt must
+    bring, up to so many; a turn of the caller takes them back."""
+    alarm_step: float = 0.01
     """In probability."""
-    surely: float = 0.96
-    """Mean probability over `surely_s` from which a turn that was doubted interrupts after all."""
-    surely_s: float = 0.288
-    aside_db: float = 12.0
+    speech_again: float = 0.96
+    """Mean probability over `speech_again_s` from which a turn that was doubted interrupts after all."""
+    speech_again_s: float = 0.288
+    bystander_db: float = 12.0
     """Speech over a prompt so far under the level of the caller's earlier turns is somebody else's in the room: its
     loudest window before it stops the prompt, all of it after."""
     start_s: float = 0.096
@@ -73,7 +73,7 @@ class Timing:
     """The same once the beginning of a number was recognised, and too little was said since for the rest of it."""
     whole_s: float = 0.144
     """So long before its end a turn is recognised of which no more is known than that too few digits were said."""
-    hurry_s: float = 0.192
+    prioritise_s: float = 0.192
     """Silence after which a recognition that still waits goes before speculative ones."""
     complete_s: float = 0.16
     """Silence that ends an answer that cannot go on: the awaited number of characters, yes or no."""
@@ -83,7 +83,7 @@ class Timing:
     """Silence that ends free speech of which that is not sure."""
     year_may_follow_s: float = 0.416
     """Silence that ends a date without a year, where nobody knows whether one belongs to it (`Expect.year`)."""
-    perhaps_s: float = 0.608
+    may_go_on_s: float = 0.608
     """Silence that ends what might go on but seldom does ("yes", "… than he was.", "three thirty"), and a number of the
     right length that may also be a longer one begun, or of which nothing could be made."""
     unfinished_s: float = 0.896
@@ -102,15 +102,15 @@ class Timing:
     pause_from_s: float = 0.25
     """Shorter pauses tell nothing: consonants are closed so long, and breaths are short."""
     sounds_over: float = 0.5
-    """Probability of Smart Turn, where it is asked (``ears.adviser``), under which free speech that reads as finished
-    ends after `perhaps_s` all the same."""
+    """Probability of Smart Turn, where it is asked (``turns.end_of_turn_model``), under which free speech that reads as
+    finished ends after `may_go_on_s` all the same."""
     resume_s: float = 0.352
     """Silence after a sound over a prompt that was no turn (a cough): the prompt goes on. Shorter than a listener finds
     long, longer than most pauses between two words of a caller who is hard to understand. After "okay" it goes on after
     `complete_s`."""
-    nothing_s: float = 0.5
+    no_words_s: float = 0.5
     """Silence after speech in which nothing was recognised."""
     noise_s: float = 1.0
-    """Speech from which that is a sentence not understood yet, and ends after `perhaps_s`."""
+    """Speech from which that is a sentence not understood yet, and ends after `may_go_on_s`."""
     longest_s: float = 25.0
     """Turns longer than this are cut and recognised as they are."""

@@ -79,7 +79,7 @@ class Silero:
 
 
 @dataclass(slots=True, eq=False)
-class Stream:
+class VadStream:
     """One call's place in the batches. Only the worker thread touches what is private."""
 
     on_probability: OnProbability
@@ -120,7 +120,7 @@ class BatchedVad:
     def __init__(self, model: Silero, gather_s: float = GATHER_S) -> None:
         self._model = model
         self._gather_s = gather_s
-        self._waiting: list[tuple[Stream, Pcm]] = []
+        self._waiting: list[tuple[VadStream, Pcm]] = []
         self._streams = 0
         self._wake = threading.Condition()
         self._running = False
@@ -142,18 +142,18 @@ class BatchedVad:
             self._thread.join()
             self._thread = None
 
-    def open(self, on_probability: OnProbability) -> Stream:
+    def open(self, on_probability: OnProbability) -> VadStream:
         """A place for one call; `on_probability` is called on the loop once a window, in order."""
         self._streams += 1
-        return Stream(on_probability)
+        return VadStream(on_probability)
 
-    def close(self, stream: Stream) -> None:
+    def close(self, stream: VadStream) -> None:
         """No result of `stream` is reported after this."""
         if not stream.closed:
             stream.closed = True
             self._streams -= 1
 
-    def submit(self, stream: Stream, window: Pcm) -> None:
+    def submit(self, stream: VadStream, window: Pcm) -> None:
         """Queue a window of 256 samples. When the machine cannot keep up, it counts as silence at once."""
         with self._wake:
             if len(self._waiting) < MAX_WAITING:
@@ -175,10 +175,10 @@ class BatchedVad:
             if batch:
                 self._report(*self._run(batch))
 
-    def _take(self) -> list[tuple[Stream, Pcm]]:
+    def _take(self) -> list[tuple[VadStream, Pcm]]:
         """At most one window a stream; later ones stay, in order."""
         with self._wake:
-            taken: dict[int, tuple[Stream, Pcm]] = {}
+            taken: dict[int, tuple[VadStream, Pcm]] = {}
             left = []
             for stream, window in self._waiting:
                 if stream.closed:
@@ -190,7 +190,7 @@ class BatchedVad:
             self._waiting = left
         return list(taken.values())
 
-    def _run(self, batch: list[tuple[Stream, Pcm]]) -> tuple[list[Stream], list[float]]:
+    def _run(self, batch: list[tuple[VadStream, Pcm]]) -> tuple[list[VadStream], list[float]]:
         streams = [stream for stream, _ in batch]
         windows = np.stack([stream.load(window) for stream, window in batch])
         try:
@@ -202,7 +202,7 @@ class BatchedVad:
             stream.settle(float(found[i]), np.ascontiguousarray(states[:, i]))
         return streams, [float(p) for p in found]
 
-    def _report(self, streams: list[Stream], probabilities: list[float]) -> None:
+    def _report(self, streams: list[VadStream], probabilities: list[float]) -> None:
         def deliver() -> None:
             for stream, probability in zip(streams, probabilities, strict=True):
                 if not stream.closed:

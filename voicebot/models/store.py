@@ -12,10 +12,10 @@ from typing import Literal
 
 from voicebot.errors import VoicebotError
 from voicebot.models import manifest
-from voicebot.models.manifest import File, Model
+from voicebot.models.manifest import ModelEntry, ModelFile
 from voicebot.paths import models_dir
 
-State = Literal["here", "partly", "missing"]
+ModelState = Literal["here", "partly", "missing"]
 CHUNK_BYTES = 1 << 20
 LOCK_POLL_S = 0.2
 PARTS = ".parts"
@@ -28,18 +28,18 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def has(folder: Path, file: File) -> bool:
+def has(folder: Path, file: ModelFile) -> bool:
     """Is the file there, as long as it must be? (Its bytes are `whole`'s business: that takes seconds.)"""
     path = folder / file.name
     return path.is_file() and path.stat().st_size == file.size
 
 
-def whole(folder: Path, file: File) -> bool:
+def whole(folder: Path, file: ModelFile) -> bool:
     """Is the file there, each byte as it must be?"""
     return has(folder, file) and sha256(folder / file.name) == file.sha256
 
 
-def state(model: Model, root: Path) -> State:
+def state(model: ModelEntry, root: Path) -> ModelState:
     """How much of a model is here, by the length of its files."""
     found = [has(root / model.folder, file) for file in model.files]
     return "here" if all(found) else "partly" if any(found) else "missing"

@@ -15,7 +15,7 @@ import numpy as np
 
 from telephony.leg import Pcm
 from voicebot.errors import EngineFailed
-from voicebot.tts.engine import Emit
+from voicebot.tts.voice_engine import Emit
 
 VOICE = "en-us+adam"
 """Of some 30 voices and variants the one that a recogniser behind a µ-law line hears best: 12 % of words wrong where

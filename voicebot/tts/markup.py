@@ -1,6 +1,6 @@
 """The small markup of prompts: pauses, spelling, slow and foreign passages.
 
-The mind checks and removes it, the mouth speaks it.
+Flows and conversation check and remove it, synthesis speaks it.
 
 ============================  =================================================
 ``[pause 400ms]``             silence, 50 ms to 3 s (``[pause 1.5s]``)
@@ -28,7 +28,7 @@ class MarkupError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class MarkupPart:
     """Words, or a pause."""
 
     text: str
@@ -39,19 +39,19 @@ class Part:
     """BCP 47 tag; empty for that of the dialog."""
 
 
-def parse(text: str) -> list[Part]:
+def parse(text: str) -> list[MarkupPart]:
     """Words and pauses of a text in order.
 
     Raises:
         MarkupError: a bracket that holds none of the tags, or a tag that is not closed.
     """
-    parts: list[Part] = []
+    parts: list[MarkupPart] = []
     slow, language, words, at = False, "", "", 0
 
     def flush() -> None:
         nonlocal words
         if words.strip():
-            parts.append(Part(re.sub(r"[^\S\n]+", " ", words).strip(), slow, language=language))
+            parts.append(MarkupPart(re.sub(r"[^\S\n]+", " ", words).strip(), slow, language=language))
         words = ""
 
     for match in _TAG.finditer(text):
@@ -73,7 +73,7 @@ def parse(text: str) -> list[Part]:
                 raise MarkupError(f"[{match[1]}] inside [lang]" if language else "[/lang] without [lang]")
             language = "" if language else match[1].removeprefix("lang ")
         else:
-            parts.append(Part("", pause_ms=_pause_ms(match[1])))
+            parts.append(MarkupPart("", pause_ms=_pause_ms(match[1])))
     if slow or language:
         raise MarkupError("[slow] without [/slow]" if slow else "[lang] without [/lang]")
     words += text[at:]

@@ -36,7 +36,7 @@ def limit(audio: Samples) -> Samples:
     return np.where(size > KNEE, np.copysign(bent, audio), audio).astype(np.float32)
 
 
-class Finisher:
+class PhraseMastering:
     """One phrase on its way from an engine to the leg.
 
     Args:
@@ -95,6 +95,6 @@ class Finisher:
 _EMPTY: Pcm = np.zeros(0, np.int16)
 
 
-def finish(pcm: Pcm, from_hz: int, to_hz: int, gain: float) -> Pcm:
-    """A whole clip through `Finisher` at once."""
-    return Finisher(from_hz, to_hz, gain).push(pcm, last=True)
+def master_clip(pcm: Pcm, from_hz: int, to_hz: int, gain: float) -> Pcm:
+    """A whole clip through `PhraseMastering` at once."""
+    return PhraseMastering(from_hz, to_hz, gain).push(pcm, last=True)

@@ -14,21 +14,21 @@ import numpy as np
 from telephony.leg import Pcm
 from voicebot import log
 from voicebot.errors import EngineFailed
-from voicebot.tts.engine import Emit
-from voicebot.tts.stretch import Stretcher
+from voicebot.tts.time_stretch import TimeStretcher
+from voicebot.tts.voice_engine import Emit
 from voicebot.tts.voices import Voice
 
 _T = TypeVar("_T")
 _log = log.get(__name__)
 
 
-class Job:
+class PhraseJob:
     """Lives on the event loop that made it; only `_make` runs in a worker thread.
 
     Args:
         voices: tried in order; the next one takes over when one fails before its first sound.
         words: what is spoken.
-        speed: of it, 1 as the voice speaks; see `Stretcher`.
+        speed: of it, 1 as the voice speaks; see `TimeStretcher`.
         on_end: called when nothing more comes, with True when `audio` is the whole phrase.
     """
 
@@ -38,7 +38,7 @@ class Job:
         words: str,
         rate_hz: int,
         executor: Executor,
-        on_end: Callable[[Job, bool], None],
+        on_end: Callable[[PhraseJob, bool], None],
         speed: float = 1.0,
     ) -> None:
         self._voices = voices
@@ -116,7 +116,7 @@ class Job:
             if self._abandoned:
                 break
             self.voice_name = voice.engine.name
-            stretcher = None if self._speed == 1.0 else Stretcher(self._rate_hz, self._speed)
+            stretcher = None if self._speed == 1.0 else TimeStretcher(self._rate_hz, self._speed)
             slowly = emit if stretcher is None else _through(stretcher, emit)
             try:
                 voice.speak(self._words, self._rate_hz, slowly)
@@ -149,5 +149,5 @@ class Job:
             listener.put_nowait(None)
 
 
-def _through(stretcher: Stretcher, emit: Emit) -> Emit:
+def _through(stretcher: TimeStretcher, emit: Emit) -> Emit:
     return lambda block: emit(stretcher.push(block))

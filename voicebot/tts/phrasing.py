@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-from voicebot.tts.engine import MAX_CHARS
-from voicebot.tts.markup import MarkupError, Part, parse
+from voicebot.tts.markup import MarkupError, MarkupPart, parse
+from voicebot.tts.voice_engine import MAX_CHARS
 
 MAX_TEXT = 8000
 MAX_PHRASES = 64
@@ -75,11 +75,11 @@ def _joined(phrase: Phrase) -> Phrase:
     return replace(phrase, pause_ms=JOINED_MS) if phrase.pause_ms == PAUSE_MS else phrase
 
 
-def _parts(text: str) -> list[Part]:
+def _parts(text: str) -> list[MarkupPart]:
     try:
         return parse(text)
     except MarkupError:
-        return [Part(text)]
+        return [MarkupPart(text)]
 
 
 def _cut(text: str) -> list[str]:

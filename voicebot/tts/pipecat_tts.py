@@ -12,7 +12,7 @@ from telephony.leg import Pcm
 from voicebot import config
 from voicebot.engines import pipecat  # the first: it keeps what is said out of the log
 from voicebot.errors import EngineFailed
-from voicebot.tts.engine import Emit
+from voicebot.tts.voice_engine import Emit
 
 # isort: split
 from pipecat.frames.frames import ErrorFrame, Frame, InterruptionFrame, TTSAudioRawFrame, TTSSpeakFrame, TTSStoppedFrame
@@ -35,7 +35,7 @@ class PipecatTts:
     quick = False
     presence = 0.0
 
-    def __init__(self, made_of: config.Pipecat, limit_s: float) -> None:
+    def __init__(self, made_of: config.PipecatSettings, limit_s: float) -> None:
         self.name = made_of.name
         self.rate_hz = made_of.rate_hz
         self._limit_s = limit_s
@@ -97,7 +97,7 @@ class PipecatTts:
 
     def _on_frame(self, frame: Frame) -> None:
         if isinstance(frame, ErrorFrame):
-            self._heard.put_nowait(EngineFailed(f"{self.name} failed: {pipecat.words_of(frame)}"))
+            self._heard.put_nowait(EngineFailed(f"{self.name} failed: {pipecat.error_text(frame)}"))
         elif isinstance(frame, TTSAudioRawFrame | TTSStoppedFrame) and frame.context_id not in self._over:
             if isinstance(frame, TTSStoppedFrame):
                 self._heard.put_nowait(None)

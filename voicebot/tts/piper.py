@@ -12,7 +12,7 @@ from piper import PiperVoice, SynthesisConfig
 from piper.config import PiperConfig
 
 from voicebot.errors import EngineFailed, ModelMissing
-from voicebot.tts.engine import Emit
+from voicebot.tts.voice_engine import Emit
 
 NATURAL_WPM = 165
 """Speed of a voice at length scale 1, about; words_per_minute is relative to it."""
@@ -41,7 +41,7 @@ class Piper:
         if not _NAME.fullmatch(name) or not model.is_file() or not settings.is_file():
             raise ModelMissing(
                 f"the Piper voice {name!r} is not in {folder}",
-                "`voicebot models pull`, or `mouth: voice: auto` to speak with what is there",
+                "`voicebot models pull`, or `tts: voice: auto` to speak with what is there",
             )
         return model, settings
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from telephony.leg import Leg, Pcm
-from voicebot.tts.tape import Source, Tape
+from voicebot.tts.audio_source import AudioSource, PromptBuffer
 
 AHEAD_S = 0.3
 """Audio given to the leg in advance: more than any stall of the event loop that we accept (0.1 s)."""
@@ -18,13 +18,13 @@ STEP_BACK_S = 0.8
 """Most that is said again after a pause. Nothing is said a third time, or a noisy line would hear no end of it."""
 
 
-class Timer(Protocol):
+class TimerHandle(Protocol):
     """What `asyncio.TimerHandle` has."""
 
     def cancel(self) -> None: ...
 
 
-CallLater = Callable[[float, Callable[[], None]], Timer]
+CallLater = Callable[[float, Callable[[], None]], TimerHandle]
 """``loop.call_later``, or a virtual clock in tests."""
 
 
@@ -37,7 +37,7 @@ class Playback:
     def __init__(
         self,
         leg: Leg,
-        source: Source,
+        source: AudioSource,
         call_later: CallLater,
         on_first: Callable[[], None],
         on_play: Callable[[Pcm], None],
@@ -86,7 +86,7 @@ class Playback:
         """Go on, from a gap between words a little before."""
         if self._paused and not self._stopped:
             new_s = (self._given - self._resumed_at) / self._leg.rate_hz
-            if isinstance(self._source, Tape) and (new_s >= STEP_BACK_S or self._resumed_at == 0):
+            if isinstance(self._source, PromptBuffer) and (new_s >= STEP_BACK_S or self._resumed_at == 0):
                 self._given = self._source.quiet_spot(self._given, self._leg.rate_hz, STEP_BACK_S)
             self._resumed_at = max(1, self._given)
             self._paused = False

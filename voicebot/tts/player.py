@@ -11,15 +11,15 @@ from typing import Protocol
 
 from telephony.leg import Leg, Pcm
 from voicebot import messages
+from voicebot.tts.audio_source import AudioLoop, PromptBuffer
 from voicebot.tts.hold_music import hold_music
 from voicebot.tts.playback import CallLater, Playback
-from voicebot.tts.spoken_words import Script
-from voicebot.tts.synthesizer import Piece
-from voicebot.tts.tape import Loop, Tape
+from voicebot.tts.synthesizer import PromptChunk
+from voicebot.tts.word_timeline import WordTimeline
 
 
 @dataclass(frozen=True, slots=True)
-class Spoken:
+class PlayedPrompt:
     """What became of a prompt."""
 
     complete: bool
@@ -32,20 +32,22 @@ class Spoken:
     """Audio of the prompt that was played, in seconds; what was repeated after a pause counts once."""
 
 
-class Speaker(Protocol):
-    """What a player needs of `Mouth`."""
+class PromptSource(Protocol):
+    """What a player needs of `Synthesizer`."""
 
-    def pieces(self, text: str, rate_hz: int, name: str = "", secret: bool = False) -> AsyncGenerator[Piece, None]: ...
+    def pieces(
+        self, text: str, rate_hz: int, name: str = "", secret: bool = False
+    ) -> AsyncGenerator[PromptChunk, None]: ...
 
 
 class Player:
-    """The mouth of one call. Use it on the event loop only; starting something stops what was playing.
+    """Plays prompts on one call's leg. Use it on the event loop only; starting something stops what was playing.
 
     Args:
         leg: where to play; nobody else plays on it meanwhile.
-        mouth: makes the audio.
+        synthesizer: makes the audio.
         call_later: how to be woken in so many seconds; the event loop's by default.
-        clock: seconds, for `Spoken.first_audio_ms`.
+        clock: seconds, for `PlayedPrompt.first_audio_ms`.
         on_play: gets every block that the leg is given: the reference against its own echo.
         on_flush: told how many samples, the last of those, never went out because the prompt was stopped.
     """
@@ -53,7 +55,7 @@ class Player:
     def __init__(
         self,
         leg: Leg,
-        mouth: Speaker,
+        synthesizer: PromptSource,
         call_later: CallLater | None = None,
         clock: Callable[[], float] = time.perf_counter,
         on_play: Callable[[Pcm], None] = lambda _: None,
@@ -62,7 +64,7 @@ class Player:
         self._on_play = on_play
         self._on_flush = on_flush
         self._leg = leg
-        self._mouth = mouth
+        self._synthesizer = synthesizer
         self._call_later = call_later
         self._clock = clock
         self._now: Playback | None = None
@@ -72,11 +74,11 @@ class Player:
         """A prompt or music is under way, paused or not."""
         return self._now is not None
 
-    async def say(self, say: messages.Say, on_first: Callable[[float], None] = lambda _: None) -> Spoken:
+    async def say(self, say: messages.Say, on_first: Callable[[float], None] = lambda _: None) -> PlayedPrompt:
         """Speak; returns when it was played to the end, stopped, or the leg closed.
 
         Args:
-            on_first: told `Spoken.first_audio_ms` as soon as the first sample is given to the leg.
+            on_first: told `PlayedPrompt.first_audio_ms` as soon as the first sample is given to the leg.
 
         Raises:
             EngineFailed: nothing could speak it; what was spoken before has been played.
@@ -88,7 +90,7 @@ class Player:
             first_ms.append((self._clock() - begun) * 1000)
             on_first(first_ms[0])
 
-        tape, script = Tape(), Script()
+        tape, script = PromptBuffer(), WordTimeline()
         playback = self._start(tape, first)
         recorder = asyncio.create_task(self._record(say, tape, script, playback))
         try:
@@ -98,7 +100,7 @@ class Player:
             await _end(recorder)
         if recorder.done() and not recorder.cancelled() and not playback.stopped:
             recorder.result()
-        return Spoken(
+        return PlayedPrompt(
             complete=playback.complete,
             heard=say.text if playback.complete else script.until(playback.position, tape),
             first_audio_ms=first_ms[0] if first_ms else 0.0,
@@ -109,7 +111,7 @@ class Player:
         """Play music until cancelled, stopped, or the leg closes."""
         loop = asyncio.get_running_loop()
         music = await loop.run_in_executor(None, hold_music, self._leg.rate_hz)
-        playback = self._start(Loop(music), lambda: None)
+        playback = self._start(AudioLoop(music), lambda: None)
         try:
             await playback.run()
         finally:
@@ -130,7 +132,7 @@ class Player:
         if self._now is not None:
             self._now.stop()
 
-    def _start(self, source: Tape | Loop, on_first: Callable[[], None]) -> Playback:
+    def _start(self, source: PromptBuffer | AudioLoop, on_first: Callable[[], None]) -> Playback:
         self.stop()
         call_later = self._call_later or asyncio.get_running_loop().call_later
         self._now = Playback(self._leg, source, call_later, on_first, self._on_play, self._on_flush)
@@ -140,10 +142,10 @@ class Player:
         if self._now is playback:
             self._now = None
 
-    async def _record(self, say: messages.Say, tape: Tape, script: Script, playback: Playback) -> None:
+    async def _record(self, say: messages.Say, tape: PromptBuffer, script: WordTimeline, playback: Playback) -> None:
         """Take the audio as it is made; it may run far ahead of what is played."""
         try:
-            pieces = self._mouth.pieces(say.marked or say.text, self._leg.rate_hz, say.name, say.secret)
+            pieces = self._synthesizer.pieces(say.marked or say.text, self._leg.rate_hz, say.name, say.secret)
             async with contextlib.aclosing(pieces):
                 async for piece in pieces:
                     if piece.text:

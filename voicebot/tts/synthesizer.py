@@ -1,4 +1,4 @@
-"""The mouth of one process: text in, audio out; voices loaded once, prompts remembered."""
+"""Speech synthesis of one process: text in, audio out; voices loaded once, prompts remembered."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from voicebot import config, log
 from voicebot.errors import EngineFailed
 from voicebot.messages import Say
 from voicebot.paths import models_dir
-from voicebot.tts.cache import Cache, Key
+from voicebot.tts.audio_cache import AudioCache, AudioKey
 from voicebot.tts.markup import SLOW
-from voicebot.tts.phrase_job import Job
+from voicebot.tts.phrase_job import PhraseJob
 from voicebot.tts.phrasing import Phrase, split
-from voicebot.tts.recordings import Recordings
+from voicebot.tts.recorded_prompts import RecordedPrompts
 from voicebot.tts.text_normalisation import LANGUAGE, speakable
-from voicebot.tts.voices import Voice, choose
+from voicebot.tts.voices import Voice, choose_voices
 
 WORKERS = 2
 FIRST_S = 0.04
@@ -43,7 +43,7 @@ _log = log.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class PromptChunk:
     """Audio of a prompt, in order."""
 
     pcm: Pcm
@@ -51,7 +51,7 @@ class Piece:
     """Written words that begin with this audio and last until the next piece that has some; usually empty."""
 
 
-class Mouth:
+class Synthesizer:
     """Speech for all calls of a process. Use it on one event loop only; synthesis runs in threads.
 
     Args:
@@ -65,7 +65,7 @@ class Mouth:
     def __init__(
         self,
         voices: list[Voice],
-        recordings: Recordings,
+        recordings: RecordedPrompts,
         cache_bytes: int,
         advice: str = "",
         languages: Mapping[str, list[Voice]] | None = None,
@@ -73,20 +73,20 @@ class Mouth:
         self._voices = voices
         self._languages = dict(languages or {})
         self._recordings = recordings
-        self._cache = Cache(cache_bytes)
+        self._cache = AudioCache(cache_bytes)
         self._char_s = FIRST_S / FIRST_CHARS
         """Seconds for a character that the voice takes to its first sound, if it gives all at once."""
         self._cuts: OrderedDict[str, list[Phrase]] = OrderedDict()
         """How texts were cut, so that their phrases are found again although the voice's pace is known better now."""
         self._kept: dict[tuple[str, int], Pcm] = {}
-        self._jobs: dict[Key, Job] = {}
-        self._secret_jobs: set[Job] = set()
+        self._jobs: dict[AudioKey, PhraseJob] = {}
+        self._secret_jobs: set[PhraseJob] = set()
         self._executor: ThreadPoolExecutor | None = None
         self.advice = advice
         """How to get a better voice; empty when the best one speaks."""
 
     @classmethod
-    def load(cls, settings: config.Mouth) -> Mouth:
+    def load(cls, settings: config.TtsSettings) -> Synthesizer:
         """Load the voice and look through the recorded prompts; blocks for up to a few seconds.
 
         Raises:
@@ -94,9 +94,9 @@ class Mouth:
             EngineFailed: the configured voice is broken.
         """
         folder = models_dir() / "piper"
-        voices, advice = choose(settings, folder)
-        languages = {language: choose(settings, folder, language)[0] for language in settings.languages}
-        return cls(voices, Recordings(settings.recordings), settings.cache_mb * 1_000_000, advice, languages)
+        voices, advice = choose_voices(settings, folder)
+        languages = {language: choose_voices(settings, folder, language)[0] for language in settings.languages}
+        return cls(voices, RecordedPrompts(settings.recordings), settings.cache_mb * 1_000_000, advice, languages)
 
     @property
     def voice_name(self) -> str:
@@ -105,7 +105,7 @@ class Mouth:
 
     def start(self) -> None:
         """Start the worker threads."""
-        self._executor = ThreadPoolExecutor(WORKERS, thread_name_prefix="mouth")
+        self._executor = ThreadPoolExecutor(WORKERS, thread_name_prefix="tts")
 
     def stop(self) -> None:
         """Stop the worker threads; what is being synthesised is cut off."""
@@ -159,25 +159,25 @@ class Mouth:
 
     async def pieces(
         self, text: str, rate_hz: int, name: str = "", secret: bool = False
-    ) -> AsyncGenerator[Piece, None]:
+    ) -> AsyncGenerator[PromptChunk, None]:
         """As `speak`, with the words that belong to the audio."""
         recorded = self._kept.get((name, rate_hz))
         if recorded is None:
             recorded = await self._recorded(name, rate_hz)
         if recorded is not None:
-            yield Piece(recorded, text)
+            yield PromptChunk(recorded, text)
             return
         pause_ms = 0
         for phrase in self._cut(text, secret):
             if pause_ms:
-                yield Piece(np.zeros(rate_hz * pause_ms // 1000, np.int16), "")
+                yield PromptChunk(np.zeros(rate_hz * pause_ms // 1000, np.int16), "")
             pause_ms = phrase.pause_ms
             if not phrase.text:
                 continue
             words = phrase.text
             async with contextlib.aclosing(self._phrase(phrase, rate_hz, secret)) as blocks:
                 async for block in blocks:
-                    yield Piece(block, words)
+                    yield PromptChunk(block, words)
                     words = ""
 
     async def ahead(self, says: Iterable[Say], rate_hz: int) -> None:
@@ -239,12 +239,12 @@ class Mouth:
             async for block in blocks:
                 yield block
 
-    def _key(self, phrase: Phrase, rate_hz: int) -> tuple[Key, list[Voice]]:
+    def _key(self, phrase: Phrase, rate_hz: int) -> tuple[AudioKey, list[Voice]]:
         voices = self._languages.get(phrase.language, self._voices)
         words = speakable(phrase.text, date.today(), phrase.language or LANGUAGE)
         return (f"{voices[0].engine.name}{_SLOW if phrase.slow else ''}", words, rate_hz), voices
 
-    def _job(self, key: Key, voices: list[Voice], secret: bool) -> Job:
+    def _job(self, key: AudioKey, voices: list[Voice], secret: bool) -> PhraseJob:
         """The synthesis of this phrase: the one under way for another call, or a new one."""
         job = self._jobs.get(key)
         if job is not None and not job.abandoned and not secret:
@@ -254,12 +254,12 @@ class Mouth:
         voice, words, rate_hz = key
         speed = SLOW if voice.endswith(_SLOW) else 1.0
 
-        def ended(job: Job, whole: bool) -> None:
+        def ended(job: PhraseJob, whole: bool) -> None:
             self._secret_jobs.discard(job)
             if not secret:
                 self._made(key, job, whole, voices)
 
-        job = Job(voices, words, rate_hz, self._workers, ended, speed)
+        job = PhraseJob(voices, words, rate_hz, self._workers, ended, speed)
         if secret:
             self._secret_jobs.add(job)
         else:
@@ -273,7 +273,7 @@ class Mouth:
             return None
         return max(LEAST_FIRST_CHARS, int(FIRST_S / self._char_s))
 
-    def _made(self, key: Key, job: Job, whole: bool, voices: list[Voice]) -> None:
+    def _made(self, key: AudioKey, job: PhraseJob, whole: bool, voices: list[Voice]) -> None:
         if self._jobs.get(key) is job:
             del self._jobs[key]
         if whole and job.first_s and voices is self._voices:
@@ -284,5 +284,5 @@ class Mouth:
     @property
     def _workers(self) -> ThreadPoolExecutor:
         if self._executor is None:
-            raise EngineFailed("the mouth is not started")
+            raise EngineFailed("the synthesizer is not started")
         return self._executor

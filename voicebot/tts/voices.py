@@ -10,13 +10,13 @@ import numpy as np
 
 from telephony.leg import Pcm
 from voicebot import config, log
-from voicebot.engines.supervised import Member, Ticket
+from voicebot.engines.supervision import SupervisedEngine, SupervisedJob
 from voicebot.errors import EngineFailed, ModelMissing, VoicebotError
-from voicebot.tts.engine import Emit, Engine
 from voicebot.tts.espeak import VOICE, Espeak
 from voicebot.tts.leveller import Leveller
-from voicebot.tts.mastering import Finisher, gain_for, to_float
+from voicebot.tts.mastering import PhraseMastering, gain_for, to_float
 from voicebot.tts.piper import Piper
+from voicebot.tts.voice_engine import Emit, VoiceEngine
 
 MEASURED = "Thank you for calling. How can I help you today?"
 BETTER = "for a more natural voice: `voicebot models pull piper-ljspeech` (63 MB from the hub)"
@@ -28,13 +28,13 @@ _log = log.get(__name__)
 class Voice:
     """An engine and the gain that brings it to the level of the telephone."""
 
-    engine: Engine
+    engine: VoiceEngine
     gain: float
-    watch: Member[Engine] | None = None
+    watch: SupervisedEngine[VoiceEngine] | None = None
     """Runs the engine: gives it up when it is silent for too long, and rests it after faults."""
 
     @classmethod
-    def measured(cls, engine: Engine, limit_s: float | None = None) -> Voice:
+    def measured(cls, engine: VoiceEngine, limit_s: float | None = None) -> Voice:
         """Let the engine speak one sentence to learn how loud it is; with `limit_s` it is watched from then on.
 
         Raises:
@@ -47,20 +47,22 @@ class Voice:
             return True
 
         low = 0.25  # so that the limiter does not work yet
-        finisher = Finisher(engine.rate_hz, 8000, low, engine.presence)
+        finisher = PhraseMastering(engine.rate_hz, 8000, low, engine.presence)
         engine.synthesize(MEASURED, lambda block: keep(finisher.push(block)))
         keep(finisher.push(np.zeros(0, np.int16), last=True))
         audio = np.concatenate(blocks)
         if not len(audio):
             raise EngineFailed(f"{engine.name} gives no sound")
-        return cls(engine, low * gain_for(to_float(audio), 8000), None if limit_s is None else watched(engine, limit_s))
+        return cls(
+            engine, low * gain_for(to_float(audio), 8000), None if limit_s is None else supervised(engine, limit_s)
+        )
 
     def speak(self, text: str, rate_hz: int, emit: Emit) -> None:
         """Give blocks at `rate_hz` (some empty), levelled and without silence at the ends. Raises EngineFailed."""
         if self.watch is None:
             self._speak(text, rate_hz, emit)
         else:
-            self.watch.run(lambda ticket: self._speak(text, rate_hz, _until_expired(emit, ticket)))
+            self.watch.run(lambda job: self._speak(text, rate_hz, _until_expired(emit, job)))
 
     def close(self) -> None:
         """Let go of threads and connections; nothing is spoken after this."""
@@ -70,17 +72,17 @@ class Voice:
 
     def _speak(self, text: str, rate_hz: int, emit: Emit) -> None:
         leveller = Leveller(rate_hz, self.engine.quick)
-        finisher = Finisher(self.engine.rate_hz, rate_hz, self.gain, self.engine.presence, leveller)
+        finisher = PhraseMastering(self.engine.rate_hz, rate_hz, self.gain, self.engine.presence, leveller)
         self.engine.synthesize(text, lambda block: emit(finisher.push(block)))
         emit(finisher.push(np.zeros(0, np.int16), last=True))
 
 
-def watched(engine: Engine, limit_s: float, **rest: Any) -> Member[Engine]:
-    """The engine with a time limit for each block, and rest after faults. `rest`: more arguments of `Member`."""
-    return Member("mouth", engine.name, engine, _probe, limit_s, **rest)
+def supervised(engine: VoiceEngine, limit_s: float, **rest: Any) -> SupervisedEngine[VoiceEngine]:
+    """The engine with a time limit for each block, and rest after faults. `rest`: more for `SupervisedEngine`."""
+    return SupervisedEngine("tts", engine.name, engine, _probe, limit_s, **rest)
 
 
-def _probe(engine: Engine) -> None:
+def _probe(engine: VoiceEngine) -> None:
     heard: list[int] = []
 
     def first(block: Pcm) -> bool:
@@ -92,21 +94,21 @@ def _probe(engine: Engine) -> None:
         raise EngineFailed(f"{engine.name} gives no sound")
 
 
-def _until_expired(emit: Emit, ticket: Ticket) -> Emit:
+def _until_expired(emit: Emit, job: SupervisedJob) -> Emit:
     def pass_on(block: Pcm) -> bool:
-        ticket.beat()
-        return not ticket.expired and emit(block)
+        job.beat()
+        return not job.expired and emit(block)
 
     return pass_on
 
 
-def choose(settings: config.Mouth, folder: Path, language: str = "") -> tuple[list[Voice], str]:
+def choose_voices(settings: config.TtsSettings, folder: Path, language: str = "") -> tuple[list[Voice], str]:
     """The voices to try in order, best first, and advice how to get a better one (or empty).
 
     Args:
         settings: which are wanted; espeak-ng comes after them.
         folder: holds ``<voice>.onnx`` and ``<voice>.onnx.json`` of Piper voices.
-        language: of `config.Mouth.languages`; empty for that of the dialog.
+        language: of `config.TtsSettings.languages`; empty for that of the dialog.
 
     Raises:
         ModelMissing: a Piper voice asked for by name is not there.
@@ -114,10 +116,10 @@ def choose(settings: config.Mouth, folder: Path, language: str = "") -> tuple[li
     """
     voices: list[Voice] = []
     advice = ""
-    listed = settings.voices if not language else config.Mouth(voice=settings.languages[language]).voices
+    listed = settings.voices if not language else config.TtsSettings(voice=settings.languages[language]).voices
     last = ("espeak",) if listed[-1] != "espeak" else ()
     for wanted in (*listed, *last):
-        if isinstance(wanted, config.Pipecat):
+        if isinstance(wanted, config.PipecatSettings):
             voices.append(_pipecat(wanted, settings.limit_s))
         elif wanted == "auto":
             found = _installed(settings, folder, language)
@@ -130,7 +132,7 @@ def choose(settings: config.Mouth, folder: Path, language: str = "") -> tuple[li
     return voices, advice
 
 
-def _espeak(settings: config.Mouth, language: str) -> Espeak:
+def _espeak(settings: config.TtsSettings, language: str) -> Espeak:
     """espeak-ng in a language: that of the region (``en-GB``) if it has one. Raises EngineFailed when it has none."""
     if not language:
         return Espeak(settings.words_per_minute)
@@ -141,7 +143,7 @@ def _espeak(settings: config.Mouth, language: str) -> Espeak:
         return Espeak(settings.words_per_minute, f"{language[:2]}+{variant}")
 
 
-def _installed(settings: config.Mouth, folder: Path, language: str) -> list[Voice]:
+def _installed(settings: config.TtsSettings, folder: Path, language: str) -> list[Voice]:
     """The first Piper voice in the folder that works, of this language if there is one."""
     for name in sorted(path.stem for path in folder.glob(f"{language.replace('-', '_')}*.onnx")):
         try:
@@ -151,7 +153,7 @@ def _installed(settings: config.Mouth, folder: Path, language: str) -> list[Voic
     return []
 
 
-def _pipecat(service: config.Pipecat, limit_s: float) -> Voice:
+def _pipecat(service: config.PipecatSettings, limit_s: float) -> Voice:
     """A service that does not answer now may do so later: it stays in the list, at its own loudness."""
     from voicebot.tts.pipecat_tts import PipecatTts  # costs tens of megabytes
 
@@ -160,10 +162,10 @@ def _pipecat(service: config.Pipecat, limit_s: float) -> Voice:
         return Voice.measured(engine, limit_s)
     except EngineFailed as error:
         _log.warning("voice does not answer", extra={"voice": engine.name, "error": str(error)})
-        return Voice(engine, 1.0, watched(engine, limit_s))
+        return Voice(engine, 1.0, supervised(engine, limit_s))
 
 
-def faults(settings: config.Mouth, folder: Path) -> list[VoicebotError]:
+def faults(settings: config.TtsSettings, folder: Path) -> list[VoicebotError]:
     """What the voices that are named lack, found without loading them."""
     found: list[VoicebotError] = []
     for language in settings.languages:
@@ -171,10 +173,10 @@ def faults(settings: config.Mouth, folder: Path) -> list[VoicebotError]:
             _espeak(settings, language)
         except EngineFailed as error:
             found.append(error)
-    others = [voice for wanted in settings.languages.values() for voice in config.Mouth(voice=wanted).voices]
+    others = [voice for wanted in settings.languages.values() for voice in config.TtsSettings(voice=wanted).voices]
     for wanted in (*settings.voices, *others):
         try:
-            if isinstance(wanted, config.Pipecat):
+            if isinstance(wanted, config.PipecatSettings):
                 from voicebot.engines import pipecat
 
                 pipecat.check(wanted)

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from telephony.webrtc.leg import MAX_OFFER, WebRtcLeg
 from voicebot import log
-from voicebot.config import Http
+from voicebot.config import HttpSettings
 from voicebot.web.doctor import Doctor
 from voicebot.web.phone import MAX_CALLS, Phone
 from voicebot.web.security import secured
@@ -38,7 +38,7 @@ class Web:
 
     def __init__(
         self,
-        config: Http,
+        config: HttpSettings,
         *,
         on_browser_call: Callable[[WebRtcLeg], Awaitable[None]],
         ready: Callable[[], bool],

@@ -8,9 +8,9 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 from voicebot.asr.confidence import FEATURES, LIMITS
-from voicebot.bench.asr.cases import Case
-from voicebot.bench.asr.line import Recording
-from voicebot.bench.asr.tasks import Task
+from voicebot.bench.asr.cases import AsrCase
+from voicebot.bench.asr.line_conditions import Recording
+from voicebot.bench.asr.tasks import RecordingTask
 
 _USED = {"digits": FEATURES, "alnum": FEATURES[:3], "other": FEATURES[:3]}
 _STRENGTH = 1.0
@@ -18,9 +18,9 @@ _STRENGTH = 1.0
 
 
 def table(
-    cases: Sequence[Case],
+    cases: Sequence[AsrCase],
     noticed: Sequence[tuple[str, Mapping[str, float]]],
-    tasks: Mapping[str, Task],
+    tasks: Mapping[str, RecordingTask],
     recordings: Sequence[Recording],
 ) -> str:
     """The lines to put into `confidence.py`.

@@ -1,4 +1,4 @@
-"""One recording, one answer: runs the ears over recordings, in processes of their own."""
+"""One recording, one answer: recognises recordings, in processes of their own."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ import numpy as np
 from telephony.media.codecs import RATE_HZ, Pcm
 from voicebot import config
 from voicebot.asr import rejection
-from voicebot.asr.engine import NOTHING, Engine, Transcript
 from voicebot.asr.failover import Failover
-from voicebot.bench.asr.line import Detector, Line, Recording, load, received
-from voicebot.bench.asr.tasks import Task, plain, tasks, truth
-from voicebot.bench.asr.words import errors
+from voicebot.asr.recogniser import NOTHING, Recogniser, Transcript
+from voicebot.bench.asr.error_rates import errors
+from voicebot.bench.asr.line_conditions import LineConditions, Recording, RecordingTurns, load, received
+from voicebot.bench.asr.tasks import RecordingTask, plain, tasks, truth
 from voicebot.errors import VoicebotError
 from voicebot.listening.audio import for_engine
-from voicebot.listening.listening import load_engine
+from voicebot.listening.speech_input import load_engine
 from voicebot.messages import Expect, Word
 
 _PROGRESS_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class AsrCase:
     """What was made of one recording."""
 
     path: str
@@ -65,7 +65,7 @@ class Case:
         return self.value == self.truth
 
 
-def settings(name: str) -> config.Ears:
+def settings_by_name(name: str) -> config.AsrSettings:
     """What a name on the command line stands for.
 
     Args:
@@ -77,37 +77,37 @@ def settings(name: str) -> config.Ears:
     """
     kind, _, model = name.partition(":")
     if name.endswith((".yaml", ".yml")):
-        return config.load(Path(name)).ears
+        return config.load(Path(name)).asr
     if kind == "whisper":
-        return config.Ears(engine=config.Whisper(whisper=model or "base.en"))
+        return config.AsrSettings(engine=config.WhisperSettings(whisper=model or "base.en"))
     if name != "moonshine":
         raise VoicebotError(
             f"no engine is called {name!r}", "choose moonshine, whisper, whisper:MODEL or a configuration file"
         )
-    return config.Ears()
+    return config.AsrSettings()
 
 
-def engine(name: str) -> Engine:
-    """Load what `settings` says. Raises VoicebotError, ModelMissing, EngineFailed."""
-    ears = settings(name)
-    engines = [load_engine(one, ears) for one in ears.engines]
-    return engines[0] if len(engines) == 1 else Failover(engines, ears.limit_s)
+def load_by_name(name: str) -> Recogniser:
+    """Load what `settings_by_name` says. Raises VoicebotError, ModelMissing, EngineFailed."""
+    chosen = settings_by_name(name)
+    engines = [load_engine(one, chosen) for one in chosen.engines]
+    return engines[0] if len(engines) == 1 else Failover(engines, chosen.limit_s)
 
 
-class Ears:
+class RecordingRecogniser:
     """Voice activity detection and an engine, for whole recordings."""
 
-    def __init__(self, recogniser: Engine) -> None:
+    def __init__(self, recogniser: Recogniser) -> None:
         self._engine = recogniser
-        self._detector = Detector()
+        self._detector = RecordingTurns()
 
     def hear(self, pcm: Pcm, expect: Expect) -> tuple[list[Transcript], float, float]:
         """What each turn in 8000 Hz audio becomes; CPU milliseconds of recognition; seconds of audio recognised."""
         spans = self._detector.sure_turns(pcm)
         began = time.process_time()
-        said = [(self.recognise(pcm[start:end], expect), surest) for start, end, surest in spans]
+        said = [(self.recognise(pcm[start:end], expect), peak) for start, end, peak in spans]
         cpu_ms = (time.process_time() - began) * 1000
-        found = [NOTHING if rejection.unvoiced(surest, one, expect) else one for one, surest in said]
+        found = [NOTHING if rejection.is_unvoiced(peak, one, expect) else one for one, peak in said]
         return found, cpu_ms, sum(end - start for start, end, _ in spans) / RATE_HZ
 
     def spans(self, pcm: Pcm) -> list[tuple[int, int]]:
@@ -123,9 +123,9 @@ def _wanted() -> bool:
     return False
 
 
-def case(recording: Recording, task: Task, pcm: Pcm, ears: Ears) -> Case:
+def case(recording: Recording, task: RecordingTask, pcm: Pcm, recogniser: RecordingRecogniser) -> AsrCase:
     """Hear one recording as it came over the line."""
-    found, cpu_ms, seconds = ears.hear(pcm, task.expect(recording))
+    found, cpu_ms, seconds = recogniser.hear(pcm, task.expect(recording))
     text = " ".join(t.text for t in found)
     if task.free:
         readings = [text]
@@ -137,7 +137,7 @@ def case(recording: Recording, task: Task, pcm: Pcm, ears: Ears) -> Case:
     said, heard = plain(recording.transcript), plain(text if task.free else " ".join(readings[:1]) or text)
     if recording.task in ("letter", "nato", "code"):  # "alpha" is the word for a
         said, heard = " ".join(right), " ".join(value)
-    return Case(
+    return AsrCase(
         recording.path, recording.task, recording.speaker, right, value=value, values=tuple(values), text=text,
         confidence=min((t.confidence if task.free else t.expected_confidence for t in found), default=0.0),
         free=task.free, turns=len(found), cpu_ms=cpu_ms, seconds=seconds,
@@ -167,39 +167,39 @@ def seed(path: str) -> int:
 class _Worker:
     """What a process keeps between recordings."""
 
-    def __init__(self, engine_name: str, folder: Path, everything: Sequence[Recording], line: Line) -> None:
-        self.ears = Ears(engine(engine_name))
+    def __init__(self, engine_name: str, folder: Path, everything: Sequence[Recording], line: LineConditions) -> None:
+        self.recogniser = RecordingRecogniser(load_by_name(engine_name))
         self.folder = folder
         self.tasks = tasks(everything)
         self.line = line
 
-    def __call__(self, recording: Recording) -> Case:
+    def __call__(self, recording: Recording) -> AsrCase:
         pcm = received(load(self.folder / recording.path), self.line, seed(recording.path))
-        return case(recording, self.tasks[recording.task], pcm, self.ears)
+        return case(recording, self.tasks[recording.task], pcm, self.recogniser)
 
 
 _worker: _Worker | None = None
 
 
-def _start(engine_name: str, folder: Path, everything: Sequence[Recording], line: Line) -> None:
+def _start(engine_name: str, folder: Path, everything: Sequence[Recording], line: LineConditions) -> None:
     global _worker
     _worker = _Worker(engine_name, folder, everything, line)
 
 
-def _work(recording: Recording) -> Case:
+def _work(recording: Recording) -> AsrCase:
     if _worker is None:
         raise RuntimeError("the process was not set up")
     return _worker(recording)
 
 
-def run(
+def recognise_all(
     engine_name: str,
     folder: Path,
     everything: Sequence[Recording],
     chosen: Sequence[Recording],
-    line: Line,
+    line: LineConditions,
     jobs: int,
-) -> list[Case]:
+) -> list[AsrCase]:
     """Hear `chosen`, in `jobs` processes; progress goes to standard error.
 
     Args:
@@ -216,7 +216,7 @@ def run(
         return list(_counted(pool.imap(_work, chosen, chunksize=4), len(chosen)))
 
 
-def _counted(cases: Iterator[Case], total: int) -> Iterator[Case]:
+def _counted(cases: Iterator[AsrCase], total: int) -> Iterator[AsrCase]:
     shown = time.monotonic()
     for done, one in enumerate(cases, 1):
         yield one

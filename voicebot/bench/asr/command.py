@@ -1,4 +1,4 @@
-"""``voicebot bench asr``: what the ears make of a folder of recordings, through a telephone line."""
+"""``voicebot bench asr``: what recognition makes of a folder of recordings, through a telephone line."""
 
 from __future__ import annotations
 

@@ -14,11 +14,11 @@ import numpy as np
 
 from telephony.media.codecs import RATE_HZ, Pcm
 from voicebot import config
-from voicebot.asr.engine import Engine
 from voicebot.asr.failover import Failover
-from voicebot.asr.pool import Job, Pool
-from voicebot.bench.asr.cases import Ears, seed
-from voicebot.bench.asr.line import Line, Recording, load, received
+from voicebot.asr.recogniser import Recogniser
+from voicebot.asr.recognition_pool import RecognitionJob, RecognitionPool
+from voicebot.bench.asr.cases import RecordingRecogniser, seed
+from voicebot.bench.asr.line_conditions import LineConditions, Recording, load, received
 from voicebot.bench.asr.tasks import tasks
 from voicebot.listening.audio import for_engine
 from voicebot.messages import Expect
@@ -39,7 +39,9 @@ class Utterance:
     expect: Expect
 
 
-def utterances(recordings: Sequence[Recording], folder: Path, line: Line, ears: Ears, count: int) -> list[Utterance]:
+def utterances(
+    recordings: Sequence[Recording], folder: Path, line: LineConditions, recogniser: RecordingRecogniser, count: int
+) -> list[Utterance]:
     """`count` turns with what a dialog would expect there: the task is drawn first, then the recording.
 
     Args:
@@ -57,20 +59,24 @@ def utterances(recordings: Sequence[Recording], folder: Path, line: Line, ears: 
             if len(spoken) >= _DISTINCT:
                 continue
             pcm = received(load(folder / recording.path), line, seed(recording.path))
-            spoken[recording.path] = [pcm[start:end] for start, end in ears.spans(pcm)]
+            spoken[recording.path] = [pcm[start:end] for start, end in recogniser.spans(pcm)]
         expect = known[recording.task].expect(recording)
         found += [Utterance(pcm, expect) for pcm in spoken[recording.path]]
     return found[:count]
 
 
-def run(engine: Engine, said: Sequence[Utterance], per_s: float, settings: config.Ears) -> dict[str, Any]:
+def run_at_rate(
+    engine: Recogniser, said: Sequence[Utterance], per_s: float, settings: config.AsrSettings
+) -> dict[str, Any]:
     """Let them arrive at `per_s` a second on average (a Poisson process), and wait for all answers."""
     return asyncio.run(_run(engine, said, per_s, settings))
 
 
-async def _run(engine: Engine, said: Sequence[Utterance], per_s: float, settings: config.Ears) -> dict[str, Any]:
+async def _run(
+    engine: Recogniser, said: Sequence[Utterance], per_s: float, settings: config.AsrSettings
+) -> dict[str, Any]:
     members = Failover([engine], settings.limit_s)
-    pool = Pool(members, settings.threads, settings.queue)
+    pool = RecognitionPool(members, settings.threads, settings.queue)
     pool.start()
     try:
         for utterance in {u.expect: u for u in said}.values():  # grammars are compiled once in a server's life
@@ -81,7 +87,9 @@ async def _run(engine: Engine, said: Sequence[Utterance], per_s: float, settings
         members.close()
 
 
-async def _measure(pool: Pool, said: Sequence[Utterance], per_s: float, settings: config.Ears) -> dict[str, Any]:
+async def _measure(
+    pool: RecognitionPool, said: Sequence[Utterance], per_s: float, settings: config.AsrSettings
+) -> dict[str, Any]:
     due_s = np.cumsum(np.random.default_rng(_SEED).exponential(1 / per_s, len(said)))
     began, cpu_s = time.perf_counter(), time.process_time()
     waiting = []
@@ -108,10 +116,10 @@ async def _measure(pool: Pool, said: Sequence[Utterance], per_s: float, settings
     }
 
 
-async def _hear(pool: Pool, utterance: Utterance, due: float) -> tuple[Job, float]:
+async def _hear(pool: RecognitionPool, utterance: Utterance, due: float) -> tuple[RecognitionJob, float]:
     """The finished job, and milliseconds since it was due."""
-    done: asyncio.Future[Job] = asyncio.get_running_loop().create_future()
-    job = Job(lambda: for_engine(utterance.pcm), utterance.expect, done.set_result)
+    done: asyncio.Future[RecognitionJob] = asyncio.get_running_loop().create_future()
+    job = RecognitionJob(lambda: for_engine(utterance.pcm), utterance.expect, done.set_result)
     if pool.submit(job):
         await done
     return job, (time.perf_counter() - due) * 1000

@@ -8,15 +8,15 @@ from typing import Any
 
 import matplotlib as mpl
 
-from voicebot.bench.asr.score import THRESHOLD, Figures
-from voicebot.bench.asr.words import wilson
+from voicebot.bench.asr.error_rates import wilson
+from voicebot.bench.asr.score import THRESHOLD, AsrFigures
 
 COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#bbbbbb")
 """Told apart by the colour-blind (Paul Tol, "Colour schemes", 2021: bright)."""
 _COLUMNS = 4
 
 
-def draw(folder: Path, figures: Figures, runs: Mapping[str, Figures]) -> list[tuple[str, str]]:
+def draw(folder: Path, figures: AsrFigures, runs: Mapping[str, AsrFigures]) -> list[tuple[str, str]]:
     """Every picture that there are figures for: file names below `folder` and their titles. Raises OSError.
 
     Args:
@@ -39,7 +39,7 @@ def draw(folder: Path, figures: Figures, runs: Mapping[str, Figures]) -> list[tu
     return made
 
 
-def _tasks(path: Path, tasks: Mapping[str, Figures]) -> None:
+def _tasks(path: Path, tasks: Mapping[str, AsrFigures]) -> None:
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(figsize=(11, 4.5), layout="constrained")
@@ -58,7 +58,7 @@ def _tasks(path: Path, tasks: Mapping[str, Figures]) -> None:
     pyplot.close(figure)
 
 
-def _runs(path: Path, runs: Mapping[str, Mapping[str, Figures]]) -> None:
+def _runs(path: Path, runs: Mapping[str, Mapping[str, AsrFigures]]) -> None:
     from matplotlib import pyplot
 
     names = list(next(iter(runs.values())))
@@ -79,7 +79,7 @@ def _runs(path: Path, runs: Mapping[str, Mapping[str, Figures]]) -> None:
     pyplot.close(figure)
 
 
-def _reliability(path: Path, curves: Mapping[str, Figures], words: Figures) -> None:
+def _reliability(path: Path, curves: Mapping[str, AsrFigures], words: AsrFigures) -> None:
     from matplotlib import pyplot
 
     shown: list[tuple[str, Sequence[Mapping[str, Any]], str]] = [

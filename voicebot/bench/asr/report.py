@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from voicebot.bench.asr import plots
-from voicebot.bench.asr.cases import Case
-from voicebot.bench.asr.score import Figures, table
+from voicebot.bench.asr.cases import AsrCase
+from voicebot.bench.asr.score import AsrFigures, table
 
 _STYLE = (
     "body{font:15px sans-serif;max-width:75em;margin:2em auto;padding:0 1em}td,th{padding:2px 10px;text-align:left}"
@@ -16,7 +16,7 @@ _STYLE = (
 )
 
 
-def write(out: Path, figures: Figures, runs: Mapping[str, tuple[Figures, Sequence[Case]]]) -> None:
+def write(out: Path, figures: AsrFigures, runs: Mapping[str, tuple[AsrFigures, Sequence[AsrCase]]]) -> None:
     """``report.html`` and its pictures. Raises OSError.
 
     Args:
@@ -41,10 +41,10 @@ def write(out: Path, figures: Figures, runs: Mapping[str, tuple[Figures, Sequenc
     )
 
 
-def _compared(runs: Mapping[str, Figures]) -> tuple[Sequence[str], list[Sequence[str]]]:
+def _compared(runs: Mapping[str, AsrFigures]) -> tuple[Sequence[str], list[Sequence[str]]]:
     """Tasks in rows, runs in columns; the last row is the cost."""
 
-    def cell(task: Figures) -> str:
+    def cell(task: AsrFigures) -> str:
         low, high = task["exact"]["wilson95"]
         return f"{task['exact']['percent']:.1f} ({low:.0f}–{high:.0f})"
 
@@ -59,12 +59,12 @@ def _compared(runs: Mapping[str, Figures]) -> tuple[Sequence[str], list[Sequence
     return ("task", *runs), rows
 
 
-def _speakers(tasks: Mapping[str, Figures]) -> tuple[Sequence[str], list[Sequence[str]]]:
+def _speakers(tasks: Mapping[str, AsrFigures]) -> tuple[Sequence[str], list[Sequence[str]]]:
     """Speakers in rows, tasks in columns; tasks with a speaker for nearly each recording are left out."""
     shown = {name: task["by_speaker"] for name, task in tasks.items() if task["by_speaker"]}
     speakers = sorted({speaker for each in shown.values() for speaker in each})
 
-    def cell(found: Figures | None) -> str:
+    def cell(found: AsrFigures | None) -> str:
         return f"{found['percent']:.0f} ({found['n']})" if found else ""
 
     rows: list[Sequence[str]] = [
@@ -73,7 +73,7 @@ def _speakers(tasks: Mapping[str, Figures]) -> tuple[Sequence[str], list[Sequenc
     return ("speaker", *shown), rows
 
 
-def _wrong(name: str, cases: Sequence[Case]) -> list[str]:
+def _wrong(name: str, cases: Sequence[AsrCase]) -> list[str]:
     rows = [
         (c.task, c.speaker, c.path, c.truth, c.value or "-", f"{c.confidence:.2f}", c.text)
         for c in sorted(cases, key=lambda c: (c.task, -c.confidence))

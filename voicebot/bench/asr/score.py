@@ -7,20 +7,20 @@ from typing import Any
 
 import numpy as np
 
-from voicebot.bench.asr.cases import Case
+from voicebot.bench.asr.cases import AsrCase
+from voicebot.bench.asr.error_rates import checked, looked_up, over_speakers, wilson
 from voicebot.bench.asr.tasks import STRINGS
-from voicebot.bench.asr.words import checked, looked_up, over_speakers, wilson
 
 THRESHOLD = 0.9
 """Confidence from which an answer counts as accepted: by calibration, right nine times in ten at the least."""
 BINS = 10
-Figures = dict[str, Any]
+AsrFigures = dict[str, Any]
 
 
-def rate(hits: Sequence[bool], speakers: Sequence[str] | None = None) -> Figures:
+def rate(hits: Sequence[bool], speakers: Sequence[str] | None = None) -> AsrFigures:
     """A share in per cent, with its Wilson interval, and one over speakers when there are several."""
     n, right = len(hits), sum(hits)
-    found: Figures = {"n": n, "percent": _percent(right / n) if n else None}
+    found: AsrFigures = {"n": n, "percent": _percent(right / n) if n else None}
     found["wilson95"] = [_percent(x) for x in wilson(right, n)]
     over = over_speakers(hits, speakers) if speakers is not None else None
     if over is not None:
@@ -28,10 +28,10 @@ def rate(hits: Sequence[bool], speakers: Sequence[str] | None = None) -> Figures
     return found
 
 
-def of_task(cases: Sequence[Case]) -> Figures:
+def of_task(cases: Sequence[AsrCase]) -> AsrFigures:
     """Everything about the recordings of one task."""
     speakers = [c.speaker for c in cases]
-    found: Figures = {
+    found: AsrFigures = {
         "n": len(cases),
         "exact": rate([c.right for c in cases], speakers),
         "wer": _percent(sum(c.word_errors for c in cases) / max(1, sum(c.words for c in cases))),
@@ -59,12 +59,12 @@ def _few(speakers: Sequence[str]) -> list[str]:
     return names if len(names) <= max(1, len(speakers) // 3) else []
 
 
-def _slots(cases: Sequence[Case]) -> Figures:
+def _slots(cases: Sequence[AsrCase]) -> AsrFigures:
     right = [part in c.value.split("; ") for c in cases for part in c.truth.split("; ")]
     return {"slots": rate(right)}
 
 
-def calibration(cases: Sequence[Case]) -> Figures:
+def calibration(cases: Sequence[AsrCase]) -> AsrFigures:
     """How often answers of each confidence are right, and the expected error of confidences (Guo et al. 2017, eq. 3).
 
     Answers inside a grammar only; what was not answered has no confidence.
@@ -92,10 +92,10 @@ def calibration(cases: Sequence[Case]) -> Figures:
     }
 
 
-def of_tasks(cases: Sequence[Case]) -> Figures:
+def of_tasks(cases: Sequence[AsrCase]) -> AsrFigures:
     """Figures of every task, and over digit strings together."""
     names = list(dict.fromkeys(c.task for c in cases))
-    found: Figures = {"tasks": {name: of_task([c for c in cases if c.task == name]) for name in names}}
+    found: AsrFigures = {"tasks": {name: of_task([c for c in cases if c.task == name]) for name in names}}
     strings = [c for c in cases if c.task in STRINGS]
     if strings:
         sure = [c.confidence >= THRESHOLD and bool(c.value) for c in strings]
@@ -107,7 +107,7 @@ def of_tasks(cases: Sequence[Case]) -> Figures:
     return found
 
 
-def table(figures: Figures) -> str:
+def table(figures: AsrFigures) -> str:
     """The figures for people."""
     lines = [f"{'task':12}{'n':>5}{'exact %':>9}  {'95 %':14}{'WER %':>6}{'n-best':>8}{'check':>7}{'lookup':>7}"
              f"{'accepted':>9}{'wrong':>7}{'ms/2 s':>8}"]  # fmt: skip
@@ -122,7 +122,7 @@ def table(figures: Figures) -> str:
             lines.append(
                 "    " + ", ".join(f"{n} {r['percent']:.0f} ({r['n']})" for n, r in task["by_speaker"].items())
             )
-    show: dict[str, Callable[[Figures], str]] = {
+    show: dict[str, Callable[[AsrFigures], str]] = {
         "digit_strings": lambda f: (
             f"wrong strings accepted {f['wrong_accepted']['percent']} % of {f['accepted']['n']}"
             f", accepted {f['accepted']['percent']} %"
@@ -139,7 +139,7 @@ def table(figures: Figures) -> str:
             f" (any answer {f['answered']['percent']} %, a value for the dialog {f['in_dialog']['percent']} %)"
         ),
         "noise_text": lambda f: (
-            f"noise gives text: {f['through_ears']['percent']} % of {f['through_ears']['n']} pieces"
+            f"noise gives text: {f['through_vad']['percent']} % of {f['through_vad']['n']} pieces"
             f" ({f['without_vad']['percent']} % past the voice activity detection)"
         ),
         "cost": lambda f: f"CPU of {f['seconds']} s: free {f['free_ms']} ms, in grammar {f['grammar_ms']} ms",
@@ -147,7 +147,7 @@ def table(figures: Figures) -> str:
     return "\n".join(filter(None, lines + [say(figures[name]) for name, say in show.items() if name in figures]))
 
 
-def _share(task: Figures, name: str) -> str:
+def _share(task: AsrFigures, name: str) -> str:
     return f"{task[name]['percent']:7.1f}" if name in task else " " * 7
 
 

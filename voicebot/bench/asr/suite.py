@@ -11,11 +11,16 @@ from dataclasses import asdict
 from pathlib import Path
 
 from telephony.media.codecs import Pcm
-from voicebot.bench.asr import calibrate, reject, report, score, sure
-from voicebot.bench.asr import cases as asr_cases
-from voicebot.bench.asr import load as asr_load
-from voicebot.bench.asr.cases import Case
-from voicebot.bench.asr.line import Line, Recording, read_manifest, read_noises
+from voicebot.bench.asr import calibrate, confidence, load, rejection, report, score
+from voicebot.bench.asr.cases import (
+    AsrCase,
+    RecordingRecogniser,
+    load_by_name,
+    recognise_all,
+    settings_by_name,
+    spread_over,
+)
+from voicebot.bench.asr.line_conditions import LineConditions, Recording, read_manifest, read_noises
 from voicebot.bench.asr.tasks import NAMES, tasks
 from voicebot.errors import VoicebotError
 from voicebot.paths import speech_dir
@@ -24,7 +29,7 @@ CONDITIONS: tuple[tuple[str, float | None, float], ...] = (
     ("clean", None, 0.0), ("20 dB", 20.0, 0.0), ("10 dB", 10.0, 0.0), ("5 dB", 5.0, 0.0), ("2 % lost", None, 0.02),
 )  # fmt: skip
 """Lines of ``--conditions``: name, signal-to-noise ratio, share of packets lost."""
-Runs = dict[str, tuple[score.Figures, list[Case]]]
+Runs = dict[str, tuple[score.AsrFigures, list[AsrCase]]]
 """Engine and line → figures and answers."""
 
 
@@ -48,9 +53,9 @@ def run(args: argparse.Namespace) -> int:
         for engine in engines:
             for name, line in lines.items():
                 jobs = args.jobs or os.cpu_count() or 1
-                cases = asr_cases.run(engine, folder, recordings, chosen, line, jobs)
-                runs[f"{engine}, {name}"] = score.of_tasks(cases) | sure.of_cases(cases), cases
-    figures: score.Figures = {
+                cases = recognise_all(engine, folder, recordings, chosen, line, jobs)
+                runs[f"{engine}, {name}"] = score.of_tasks(cases) | confidence.of_cases(cases), cases
+    figures: score.AsrFigures = {
         "bench": "asr",
         "engine": engines[0],
         "speech": str(folder),
@@ -77,11 +82,11 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _lines(args: argparse.Namespace, noises: Mapping[str, Pcm]) -> dict[str, Line]:
+def _lines(args: argparse.Namespace, noises: Mapping[str, Pcm]) -> dict[str, LineConditions]:
     """Name → what happens to every recording."""
     if args.conditions:
-        return {name: Line(db, loss, noises if db is not None else {}) for name, db, loss in CONDITIONS}
-    line = Line(args.noise, args.loss / 100, noises if args.noise is not None else {})
+        return {name: LineConditions(db, loss, noises if db is not None else {}) for name, db, loss in CONDITIONS}
+    line = LineConditions(args.noise, args.loss / 100, noises if args.noise is not None else {})
     noisy = "" if args.noise is None else f"{args.noise:g} dB"
     return {" ".join(filter(None, [noisy, f"{args.loss:g} % lost" if args.loss else ""])) or "clean": line}
 
@@ -91,39 +96,39 @@ def _rest(
     engine: str,
     recordings: list[Recording],
     folder: Path,
-    line: Line,
+    line: LineConditions,
     noises: Mapping[str, Pcm],
-) -> tuple[score.Figures, list[tuple[str, dict[str, float]]]]:
+) -> tuple[score.AsrFigures, list[tuple[str, dict[str, float]]]]:
     """What must not be taken for an answer, and cost, where they are asked for; what was noticed of other speech."""
-    found: score.Figures = {}
+    found: score.AsrFigures = {}
     noticed: list[tuple[str, dict[str, float]]] = []
     if args.only == "tasks" or (args.only is None and (args.task or args.speaker)):
         return found, noticed
     if args.only != "cost":
-        ears = asr_cases.Ears(asr_cases.engine(engine))
-        others = asr_cases.spread_over(recordings, args.limit)
-        found["out_of_grammar"], noticed = reject.out_of_grammar(others, folder, line, ears)
-        found["noise_text"] = reject.noise(noises, ears)
+        recogniser = RecordingRecogniser(load_by_name(engine))
+        others = spread_over(recordings, args.limit)
+        found["out_of_grammar"], noticed = rejection.out_of_grammar(others, folder, line, recogniser)
+        found["noise_text"] = rejection.noise(noises, recogniser)
     if args.only != "rejection":
         found["cost"] = _cost(engine, recordings, folder)
     return found, noticed
 
 
-def _cost(engine: str, recordings: list[Recording], folder: Path) -> score.Figures:
-    return reject.cost(recordings, folder, asr_cases.Ears(asr_cases.engine(engine)))
+def _cost(engine: str, recordings: list[Recording], folder: Path) -> score.AsrFigures:
+    return rejection.cost(recordings, folder, RecordingRecogniser(load_by_name(engine)))
 
 
 def _under_load(args: argparse.Namespace, name: str, chosen: list[Recording], folder: Path) -> int:
     if not (0 < args.load <= 1000 and 0 < args.seconds <= 3600):
         raise VoicebotError("--load must be above 0 and at most 1000, --seconds at most 3600")
-    engine = asr_cases.engine(name)
+    engine = load_by_name(name)
     count = max(1, round(args.load * args.seconds))
-    said = asr_load.utterances(chosen, folder, Line(), asr_cases.Ears(engine), count)
-    load = asr_load.run(engine, said, args.load, asr_cases.settings(name))
+    said = load.utterances(chosen, folder, LineConditions(), RecordingRecogniser(engine), count)
+    figures = load.run_at_rate(engine, said, args.load, settings_by_name(name))
     if not args.json:
-        print(asr_load.as_text(load))
-    print(json.dumps({"bench": "asr", "engine": name, "speech": str(folder), "load": load}, ensure_ascii=False))
-    return 0 if asr_load.kept(load) else 1
+        print(load.as_text(figures))
+    print(json.dumps({"bench": "asr", "engine": name, "speech": str(folder), "load": figures}, ensure_ascii=False))
+    return 0 if load.kept(figures) else 1
 
 
 def _chosen(recordings: list[Recording], args: argparse.Namespace) -> list[Recording]:
@@ -135,7 +140,7 @@ def _chosen(recordings: list[Recording], args: argparse.Namespace) -> list[Recor
     unknown = sorted({r.task for r in recordings} - known.keys())
     if unknown:
         print(f"left out, as no dialog would know what to expect: {', '.join(unknown)}", file=sys.stderr)
-    return asr_cases.spread_over(
+    return spread_over(
         [
             r
             for r in recordings
@@ -145,7 +150,7 @@ def _chosen(recordings: list[Recording], args: argparse.Namespace) -> list[Recor
     )
 
 
-def _write(out: Path, figures: score.Figures, runs: Runs) -> None:
+def _write(out: Path, figures: score.AsrFigures, runs: Runs) -> None:
     out.mkdir(parents=True, exist_ok=True)
     (out / "asr.json").write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     with (out / "cases.jsonl").open("w", encoding="utf-8") as file:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from voicebot.bench.asr.line import Recording
+from voicebot.bench.asr.line_conditions import Recording
 from voicebot.messages import Expect
 from voicebot.nlu.slots.dates import find_dates
 from voicebot.nlu.slots.digits import find_digits
@@ -31,7 +31,7 @@ _TAKEN = "|"
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class RecordingTask:
     """A kind of recording.
 
     Args:
@@ -45,26 +45,26 @@ class Task:
     """Scored by words; values are texts."""
 
 
-def tasks(recordings: Sequence[Recording]) -> dict[str, Task]:
+def tasks(recordings: Sequence[Recording]) -> dict[str, RecordingTask]:
     """The tasks of a manifest by name; a list of phrases is what its recordings say. Unknown ones are left out."""
-    found = {name: Task(_const(Expect("digits", (n,))), _digits) for name, n in _DIGITS.items()}
-    found["digits_real"] = Task(lambda r: Expect("digits", (_count(r),)), _digits)
-    found |= {name: Task(_const(Expect("alnum", (1,))), _code) for name in ("letter", "nato")}
-    found["code"] = Task(lambda r: Expect("alnum", (_count(r),)), _code)
-    found["date"] = Task(_const(Expect("date")), _date)
-    found["amount"] = Task(_const(Expect("amount")), _amount)
-    found["yesno"] = Task(_const(Expect("yesno")), _yesno)
+    found = {name: RecordingTask(_const(Expect("digits", (n,))), _digits) for name, n in _DIGITS.items()}
+    found["digits_real"] = RecordingTask(lambda r: Expect("digits", (_count(r),)), _digits)
+    found |= {name: RecordingTask(_const(Expect("alnum", (1,))), _code) for name in ("letter", "nato")}
+    found["code"] = RecordingTask(lambda r: Expect("alnum", (_count(r),)), _code)
+    found["date"] = RecordingTask(_const(Expect("date")), _date)
+    found["amount"] = RecordingTask(_const(Expect("amount")), _amount)
+    found["yesno"] = RecordingTask(_const(Expect("yesno")), _yesno)
     for name in _LISTED:
         listed = tuple(sorted({r.transcript for r in recordings if r.task == name}))
-        found[name] = Task(_const(Expect("phrases", phrases=listed)), _words)
-    found |= {name: Task(_const(Expect()), _words, free=True) for name in _FREE}
-    menu = Menu(recordings)
-    found["coffee"] = Task(_const(Expect(boost=menu.boost)), menu.order, free=True)
+        found[name] = RecordingTask(_const(Expect("phrases", phrases=listed)), _words)
+    found |= {name: RecordingTask(_const(Expect()), _words, free=True) for name in _FREE}
+    menu = OrderMenu(recordings)
+    found["coffee"] = RecordingTask(_const(Expect(boost=menu.boost)), menu.order, free=True)
     present = {r.task for r in recordings}
     return {name: task for name, task in found.items() if name in present}
 
 
-def truth(recording: Recording, task: Task) -> str:
+def truth(recording: Recording, task: RecordingTask) -> str:
     """The right value."""
     return task.value(recording.slots if recording.task == "coffee" else recording.transcript, recording)
 
@@ -78,7 +78,7 @@ def plain(text: str) -> str:
 _DIGIT_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
 
-class Menu:
+class OrderMenu:
     """The slots of orders: what may fill each, taken from the manifest, as a flow's author would list it.
 
     A filling may have a measure before it ("a bit of soy milk"); both are needed.

@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 
 from telephony.media.codecs import RATE_HZ, Pcm
 from voicebot.bench.asr.cases import spread_over
-from voicebot.bench.asr.line import Recording, load, read_noises
+from voicebot.bench.asr.line_conditions import Recording, load, read_noises
 from voicebot.bench.asr.tasks import tasks
-from voicebot.bench.sound import levels_dbfs, synthesised
-from voicebot.bench.turns.truth import voice_ends
+from voicebot.bench.caller_audio import levels_dbfs, synthesised
+from voicebot.bench.turns.ground_truth import voice_ends
 from voicebot.messages import Expect
-from voicebot.tts.synthesizer import Mouth
+from voicebot.tts.synthesizer import Synthesizer
 
 CALLERS = ("yesno", "digits4", "request", "sentence", "coffee")
 """Tasks of the manifest whose recordings interrupt."""
@@ -58,7 +58,7 @@ _NONE: Pcm = np.zeros(0, np.int16)
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class BargeInCase:
     """One prompt and what comes in while it plays."""
 
     name: str
@@ -78,32 +78,32 @@ class Case:
     """The caller's turn before the prompt: the same recording where it is a caller who interrupts."""
 
 
-def case(name: str, kind: str, speaker: str, expect: Expect, sound: Pcm) -> Case:
+def case(name: str, kind: str, speaker: str, expect: Expect, sound: Pcm) -> BargeInCase:
     """A sound at a moment and over an echo that its name chooses."""
     chance = np.random.default_rng(zlib.crc32(name.encode()))
     voice_s = voice_ends(sound)[0] if kind in SPOKEN else 0.0
-    return Case(
+    return BargeInCase(
         name, kind, speaker, expect, sound, float(chance.uniform(*BEGIN_S)), voice_s,
         float(chance.choice(ECHO_DB)), float(chance.choice(ECHO_DELAY_S)), sound,
     )  # fmt: skip
 
 
-async def cases(
+async def all_cases(
     folder: Path, everything: Sequence[Recording], kinds: Sequence[str], speakers: Sequence[str], limit: int | None,
-    mouth: Mouth,
-) -> list[Case]:  # fmt: skip
+    synthesizer: Synthesizer,
+) -> list[BargeInCase]:  # fmt: skip
     """All cases of `kinds`, at most `limit` recordings of each. Raises VoicebotError: one cannot be read."""
     own = [r for r in everything if not speakers or r.speaker in speakers]
     found = _people(folder, everything, own, limit)
     found += _short(folder, everything, own, limit)
     found += [
-        Case(f"echo {db} {delay_s}", "echo", "", Expect(), _NONE, 0.0, 0.0, db, delay_s, _NONE)
+        BargeInCase(f"echo {db} {delay_s}", "echo", "", Expect(), _NONE, 0.0, 0.0, db, delay_s, _NONE)
         for db in ECHO_DB
         for delay_s in ECHO_DELAY_S
     ]
     found += _noises(folder)
     if "backchannel" in kinds:
-        found += [over for c in await _backchannels(mouth) for over in _over_prompts(c, everything)]
+        found += [over for c in await _backchannels(synthesizer) for over in _over_prompts(c, everything)]
     found += [case(f"cough {i}", "cough", "made", Expect(), cough(i)) for i in range(12)]
     found += [
         case(f"line {name} {db}", "line", "made", Expect(), _at(sound, db))
@@ -114,7 +114,9 @@ async def cases(
     return [c if c.kind in SPOKEN else replace(c, earlier=earlier) for c in found if c.kind in kinds]
 
 
-def _people(folder: Path, everything: Sequence[Recording], own: list[Recording], limit: int | None) -> list[Case]:
+def _people(
+    folder: Path, everything: Sequence[Recording], own: list[Recording], limit: int | None
+) -> list[BargeInCase]:
     known = tasks(everything)
     found = []
     for r in spread_over([r for r in own if r.task in CALLERS], limit):
@@ -130,7 +132,7 @@ def _people(folder: Path, everything: Sequence[Recording], own: list[Recording],
     return found
 
 
-def _short(folder: Path, everything: Sequence[Recording], own: list[Recording], limit: int | None) -> list[Case]:
+def _short(folder: Path, everything: Sequence[Recording], own: list[Recording], limit: int | None) -> list[BargeInCase]:
     known = tasks(everything)
     chosen = [
         r for task in SHORT for r in spread_over([r for r in own if r.task == task], min(limit or 99, SHORT_OF_EACH))
@@ -146,7 +148,7 @@ def _short(folder: Path, everything: Sequence[Recording], own: list[Recording], 
     return found
 
 
-def _over_prompts(listening: Case, everything: Sequence[Recording]) -> list[Case]:
+def _over_prompts(listening: BargeInCase, everything: Sequence[Recording]) -> list[BargeInCase]:
     """The same sound over prompts that ask for nothing, a number, and one of some phrases."""
     listed = tuple({r.transcript for r in everything if r.task == "dateword"})
     asked = {"": Expect(), " (a number)": Expect("digits", (4,)), " (a word)": Expect("phrases", phrases=listed)}
@@ -157,7 +159,7 @@ def _over_prompts(listening: Case, everything: Sequence[Recording]) -> list[Case
     ]
 
 
-def _noises(folder: Path) -> list[Case]:
+def _noises(folder: Path) -> list[BargeInCase]:
     found = []
     for name, pcm in read_noises(folder).items():
         kind = "music" if _any(name, _HOLD_MUSIC) else "side-talk" if _any(name, _PEOPLE) else "noise"
@@ -170,10 +172,10 @@ def _any(name: str, parts: Sequence[str]) -> bool:
     return any(part in Path(name).stem for part in parts)
 
 
-async def _backchannels(mouth: Mouth) -> list[Case]:
+async def _backchannels(synthesizer: Synthesizer) -> list[BargeInCase]:
     found = []
     for said in SAID:
-        spoken = (await synthesised(mouth, said)).astype(np.float32)
+        spoken = (await synthesised(synthesizer, said)).astype(np.float32)
         for pitch in _PITCHES:
             pcm = np.asarray(soxr.resample(spoken, RATE_HZ * pitch, RATE_HZ)).astype(np.int16)
             found.append(case(f"{said} at pitch {pitch}", "backchannel", "espeak", Expect(), _at(pcm, -25.0)))

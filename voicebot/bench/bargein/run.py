@@ -1,4 +1,4 @@
-"""Plays prompts to an ear that hears their echo and what comes in, on a clock of samples; see `turns_clock`."""
+"""Plays prompts to a listener that hears their echo and what comes in, on a clock of samples; see `simulated_call`."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from telephony.media.codecs import RATE_HZ, Pcm
-from voicebot.asr.engine import Engine
-from voicebot.bench.bargein.cases import SPOKEN, Case
-from voicebot.bench.sound import through_line
-from voicebot.bench.turns.clock import PACKET, InstantVad, Line
-from voicebot.bench.turns.stats import delays, share
-from voicebot.listening.events import EarEvent, FalseAlarm, Interrupt, TurnHeard
+from voicebot.asr.recogniser import Recogniser
+from voicebot.bench.bargein.cases import SPOKEN, BargeInCase
+from voicebot.bench.caller_audio import through_line
+from voicebot.bench.turns.intervals import delays, share
+from voicebot.bench.turns.simulated_call import PACKET, InstantVad, SimulatedCall
+from voicebot.listening.events import FalseAlarm, Interrupt, ListeningEvent, TurnHeard
 from voicebot.listening.timing import Timing
 
 AHEAD_S = 0.3
-"""A player gives a leg that much in advance, and tells the ears of it then."""
+"""A player gives a leg that much in advance, and tells the listener of it then."""
 AFTER_S = 2.5
 """Prompt that is left after the sound."""
 RESUME_S = 1.2
@@ -44,7 +44,7 @@ def _room(chance: np.random.Generator) -> NDArray[np.float32]:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class BargeInOutcome:
     """What became of one prompt."""
 
     name: str
@@ -71,11 +71,13 @@ class Outcome:
         return self.turn_taken or any(s > RESUME_S for s in self.pauses_s)
 
 
-class Room:
+class PromptUnderTest:
     """A prompt that plays, and an ear on the same line."""
 
-    def __init__(self, case: Case, prompt: Pcm, vad: InstantVad, engine: Engine, timing: Timing | None) -> None:
-        self.line = Line(vad, engine, case.expect, timing, self._on_ear)
+    def __init__(
+        self, case: BargeInCase, prompt: Pcm, vad: InstantVad, engine: Recogniser, timing: Timing | None
+    ) -> None:
+        self.line = SimulatedCall(vad, engine, case.expect, timing, self._on_ear)
         self.stopped_at: list[float] = []
         self.resumed_at: list[float] = []
         self._case, self._prompt = case, prompt
@@ -89,18 +91,18 @@ class Room:
 
     def run(self) -> None:
         """The whole case."""
-        case, ears = self._case, self.line.ears
+        case, listener = self._case, self.line.listener
         length_s = case.begin_s + len(case.sound) / RATE_HZ + AFTER_S if len(case.sound) else ECHO_ONLY_S
         incoming = np.zeros(int(length_s * RATE_HZ), np.float32)
         begin = int(case.begin_s * RATE_HZ)
         incoming[begin : begin + len(case.sound)] = case.sound
         incoming += self._chance.normal(0, _HISS_RMS, len(incoming)).astype(np.float32)
         self._earlier_turn()
-        ears.prompt_started(True)
+        listener.prompt_started(True)
         for at in range(0, len(incoming) - PACKET + 1, PACKET):
             heard = incoming[at : at + PACKET] + self._echo_now()
             self.line.hear(through_line(np.clip(heard, -32768, 32767).astype(np.int16)))
-        ears.close()
+        listener.close()
 
     def _earlier_turn(self) -> None:
         """The caller said something before, so that his level is known; events of that are not counted."""
@@ -117,7 +119,7 @@ class Room:
             out = np.zeros(PACKET, np.float32)
         else:
             ahead = self._at + PACKET + int(AHEAD_S * RATE_HZ)
-            self.line.ears.played(self._part(self._told, ahead))
+            self.line.listener.played(self._part(self._told, ahead))
             self._told = ahead
             out = self._part(self._at, self._at + PACKET).astype(np.float32)
             self._at += PACKET
@@ -127,10 +129,10 @@ class Room:
     def _part(self, begin: int, end: int) -> Pcm:
         return np.take(self._prompt, np.arange(begin, end), mode="wrap")
 
-    def _on_ear(self, event: EarEvent) -> None:
+    def _on_ear(self, event: ListeningEvent) -> None:
         if isinstance(event, Interrupt) and not self._paused:
             self._paused = True
-            self.line.ears.unplayed(self._told - self._at)
+            self.line.listener.unplayed(self._told - self._at)
             self._told = self._at
             self.stopped_at.append(self.line.pool.now)
         elif isinstance(event, FalseAlarm) and self._paused:
@@ -138,16 +140,18 @@ class Room:
             self.resumed_at.append(self.line.pool.now)
 
 
-def play(case: Case, prompt: Pcm, vad: InstantVad, engine: Engine, timing: Timing | None = None) -> Outcome:
+def play(
+    case: BargeInCase, prompt: Pcm, vad: InstantVad, engine: Recogniser, timing: Timing | None = None
+) -> BargeInOutcome:
     """One case."""
-    room = Room(case, prompt, vad, engine, timing)
+    room = PromptUnderTest(case, prompt, vad, engine, timing)
     room.run()
     onset_s = room.begin_s + case.begin_s + case.voice_s
     ends = [*room.resumed_at, room.line.now_s][: len(room.stopped_at)]
     own_s = room.begin_s + case.begin_s  # a breath before the first word may have stopped it already
     after = [max(at, onset_s) for at, end in zip(room.stopped_at, ends, strict=True) if at >= own_s and end > onset_s]
     turns = [event.heard for _, event in room.line.events if isinstance(event, TurnHeard)]
-    return Outcome(
+    return BargeInOutcome(
         case.name, case.kind, case.speaker,
         stop_ms=round((after[0] - onset_s) * 1000, 1) if after else None,
         early=any(at < own_s for at in room.stopped_at),
@@ -158,10 +162,10 @@ def play(case: Case, prompt: Pcm, vad: InstantVad, engine: Engine, timing: Timin
 
 
 def play_all(
-    cases: Sequence[Case], prompt: Pcm, vad: InstantVad, engine: Engine, timing: Timing | None = None
-) -> list[Outcome]:
+    cases: Sequence[BargeInCase], prompt: Pcm, vad: InstantVad, engine: Recogniser, timing: Timing | None = None
+) -> list[BargeInOutcome]:
     """All cases, one after the other; progress goes to standard error."""
-    found: list[Outcome] = []
+    found: list[BargeInOutcome] = []
     shown = time.monotonic()
     for case in cases:
         found.append(play(case, prompt, vad, engine, timing))
@@ -171,7 +175,7 @@ def play_all(
     return found
 
 
-def figures(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+def figures(outcomes: Sequence[BargeInOutcome]) -> dict[str, Any]:
     """As JSON data: callers, and by kind what stopped a prompt that should have gone on."""
     callers = [o for o in outcomes if o.kind == "caller"]
     others = [o for o in outcomes if o.kind not in SPOKEN]
@@ -184,7 +188,7 @@ def figures(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     }
 
 
-def _callers(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+def _callers(outcomes: Sequence[BargeInOutcome]) -> dict[str, Any]:
     waits = {s: [o.stop_ms for o in of if o.stop_ms is not None] for s, of in _by_speaker(outcomes).items()}
     return {
         "stop_ms": delays(waits),
@@ -195,7 +199,7 @@ def _callers(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     }
 
 
-def _false(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+def _false(outcomes: Sequence[BargeInOutcome]) -> dict[str, Any]:
     paused = [o for o in outcomes if o.paused]
     return {
         "paused": share(len(paused), len(outcomes)),
@@ -205,8 +209,8 @@ def _false(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     }
 
 
-def _by_speaker(outcomes: Sequence[Outcome]) -> dict[str, list[Outcome]]:
-    found: dict[str, list[Outcome]] = {}
+def _by_speaker(outcomes: Sequence[BargeInOutcome]) -> dict[str, list[BargeInOutcome]]:
+    found: dict[str, list[BargeInOutcome]] = {}
     for outcome in outcomes:
         found.setdefault(outcome.speaker, []).append(outcome)
     return found
@@ -236,6 +240,6 @@ def _share(share_of: dict[str, Any]) -> str:
     return f"{share_of['percent']:.1f} % of {share_of['of']} ({share_of['low']:.0f}–{share_of['high']:.0f})"
 
 
-def rows(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
+def rows(outcomes: Sequence[BargeInOutcome]) -> list[dict[str, Any]]:
     """Every prompt as JSON data."""
     return [asdict(outcome) for outcome in outcomes]

@@ -12,17 +12,16 @@ from typing import Any
 from telephony.media.codecs import Pcm
 from voicebot import config
 from voicebot.asr.moonshine import Moonshine
-from voicebot.bench.asr.line import Recording, read_manifest
-from voicebot.bench.bargein import cases as bargein_cases
+from voicebot.bench.asr.line_conditions import Recording, read_manifest
 from voicebot.bench.bargein import wire
-from voicebot.bench.bargein.cases import KINDS, Case
-from voicebot.bench.bargein.run import Outcome, as_text, figures, play_all, rows
-from voicebot.bench.sound import synthesised
-from voicebot.bench.turns.clock import InstantVad
-from voicebot.bench.turns.report import Plot, Table, write
+from voicebot.bench.bargein.cases import KINDS, BargeInCase, all_cases
+from voicebot.bench.bargein.run import BargeInOutcome, as_text, figures, play_all, rows
+from voicebot.bench.caller_audio import synthesised
+from voicebot.bench.turns.report import ReportPlot, ReportTable, write
+from voicebot.bench.turns.simulated_call import InstantVad
 from voicebot.errors import VoicebotError
 from voicebot.paths import models_dir, speech_dir
-from voicebot.tts.synthesizer import Mouth
+from voicebot.tts.synthesizer import Synthesizer
 
 PROMPT = (
     "Your order was shipped on Tuesday the third of March, and it should be with you by the end of this week. If you"
@@ -32,7 +31,7 @@ PROMPT = (
 
 
 def run(args: argparse.Namespace) -> int:
-    """See `bargein_cli.main`. Raises VoicebotError: recordings cannot be read, or there is no such task."""
+    """See `command.main`. Raises VoicebotError: recordings cannot be read, or there is no such task."""
     unknown = set(args.task) - set(KINDS)
     if unknown:
         raise VoicebotError(f"no task is called {', '.join(sorted(unknown))}", "choose of: " + ", ".join(KINDS))
@@ -52,15 +51,17 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-async def _prepare(args: argparse.Namespace, folder: Path, everything: list[Recording]) -> tuple[Pcm, list[Case]]:
-    mouth = Mouth.load(config.Mouth(voice="espeak"))
-    mouth.start()
+async def _prepare(
+    args: argparse.Namespace, folder: Path, everything: list[Recording]
+) -> tuple[Pcm, list[BargeInCase]]:
+    synthesizer = Synthesizer.load(config.TtsSettings(voice="espeak"))
+    synthesizer.start()
     try:
         kinds, speakers = args.task or KINDS, args.speaker
-        cases = await bargein_cases.cases(folder, everything, kinds, speakers, args.limit, mouth)
-        return await synthesised(mouth, PROMPT), cases
+        cases = await all_cases(folder, everything, kinds, speakers, args.limit, synthesizer)
+        return await synthesised(synthesizer, PROMPT), cases
     finally:
-        mouth.stop()
+        synthesizer.stop()
 
 
 def _wire(args: argparse.Namespace, folder: Path, everything: list[Recording]) -> int:
@@ -79,7 +80,7 @@ def _tell(args: argparse.Namespace, text: str, found: dict[str, Any]) -> None:
     print(json.dumps(found), flush=True)
 
 
-def _report(folder: Path, found: dict[str, Any], outcomes: list[Outcome]) -> None:
+def _report(folder: Path, found: dict[str, Any], outcomes: list[BargeInOutcome]) -> None:
     """Write ``report.html``, ``bargein.json`` and ``bargein.jsonl``. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "bargein.json").write_text(json.dumps(found, indent=1) + "\n")
@@ -90,10 +91,10 @@ def _report(folder: Path, found: dict[str, Any], outcomes: list[Outcome]) -> Non
         if outcome.kind != "caller":
             pauses.setdefault(outcome.kind, []).append(max(outcome.pauses_s, default=0.0))
     plots = [
-        Plot(
+        ReportPlot(
             "The prompt stops after a caller's first voiced sample", "milliseconds", "callers (%)", {"callers": stops}
         ),
-        Plot("Longest pause of a prompt without a caller", "seconds", "prompts (%)", pauses),
+        ReportPlot("Longest pause of a prompt without a caller", "seconds", "prompts (%)", pauses),
     ]
     lines = [
         (kind, *(_share(row[key]) for key in ("paused", "false_stops")), f"{row['pause_s_max']:.2f}")
@@ -111,8 +112,8 @@ def _report(folder: Path, found: dict[str, Any], outcomes: list[Outcome]) -> Non
     ]
     heads = ("speaker", "p50 ms", "p95 ms", "missed", "talked over again", "talked over in between")
     tables = [
-        Table("Callers", heads, speakers),
-        Table("No caller", ("kind", "paused at all", "false stops", "longest pause s"), lines),
+        ReportTable("Callers", heads, speakers),
+        ReportTable("No caller", ("kind", "paused at all", "false stops", "longest pause s"), lines),
     ]
     write(folder / "report.html", "voicebot bench bargein", plots, tables)
 

@@ -1,7 +1,7 @@
 """Barge-in over the wire: real SIP calls to a server of our own; the stop is read from packets.
 
 From the packet with the caller's first voiced sample leaving to the last voiced packet of the prompt arriving, so the
-network both ways, jitter buffer, ears, player and the leg's queue are all in it.
+network both ways, jitter buffer, listener, player and the leg's queue are all in it.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from typing import Any
 from telephony.media.codecs import RATE_HZ
 from voicebot import config
 from voicebot.bench.asr.cases import spread_over
-from voicebot.bench.asr.line import Recording
+from voicebot.bench.asr.line_conditions import Recording
 from voicebot.bench.bargein.cases import CALLERS
-from voicebot.bench.call_plan import Fixed, Step
-from voicebot.bench.caller import Caller
-from voicebot.bench.phone import phone
-from voicebot.bench.server import demo_server
-from voicebot.bench.sound import load_wav, synthesised
-from voicebot.bench.turns.stats import delays, share
-from voicebot.bench.turns.truth import voice_ends
+from voicebot.bench.call_plan import CallerStep, FixedPlan
+from voicebot.bench.caller_audio import load_wav, synthesised
+from voicebot.bench.demo_server import demo_server
+from voicebot.bench.softphone import phone
+from voicebot.bench.test_caller import TestCaller
+from voicebot.bench.turns.ground_truth import voice_ends
+from voicebot.bench.turns.intervals import delays, share
 from voicebot.errors import VoicebotError
-from voicebot.tts.synthesizer import Mouth
+from voicebot.tts.synthesizer import Synthesizer
 
 SPEAKING = tuple(task for task in CALLERS if task != "yesno")
 """A yes to a prompt that asks for none is a listener's, and the prompt goes on after it."""
@@ -43,12 +43,12 @@ async def run(folder: Path, recordings: Sequence[Recording], calls: int) -> dict
     said = spread_over([r for r in recordings if r.task in SPEAKING], max(1, calls * TURNS // len(SPEAKING) + 1))
     if not said:
         raise VoicebotError("there is no recording to interrupt with", "give a folder like ../shared/speech")
-    mouth = Mouth.load(config.Mouth(voice="espeak"))
-    mouth.start()
+    synthesizer = Synthesizer.load(config.TtsSettings(voice="espeak"))
+    synthesizer.start()
     try:
-        question = Step("free", ASKED, await synthesised(mouth, ASKED))
+        question = CallerStep("free", ASKED, await synthesised(synthesizer, ASKED))
     finally:
-        mouth.stop()
+        synthesizer.stop()
     waits: dict[str, list[float]] = {}
     slowest: list[tuple[float, str]] = []
     missed = 0
@@ -61,7 +61,7 @@ async def run(folder: Path, recordings: Sequence[Recording], calls: int) -> dict
             chosen = [said[(number * TURNS + i) % len(said)] for i in range(TURNS)]
             async with limit:
                 steps = [step for r in chosen for step in (question, _step(folder, r))]
-                report = await Caller(agent, server.uri).run("bargein", Fixed(steps))
+                report = await TestCaller(agent, server.uri).run("bargein", FixedPlan(steps))
             failures.extend([report.failure] if report.failure else [])
             for recording, turn in zip(chosen, report.turns[1::2], strict=False):
                 if turn.stopped_ms is None:
@@ -82,10 +82,10 @@ async def run(folder: Path, recordings: Sequence[Recording], calls: int) -> dict
     }
 
 
-def _step(folder: Path, recording: Recording) -> Step:
+def _step(folder: Path, recording: Recording) -> CallerStep:
     pcm = load_wav(folder / recording.path)
     begin, end = voice_ends(pcm)
-    return Step("free", recording.transcript, pcm[int(begin * RATE_HZ) : int(end * RATE_HZ)], barge_in=True)
+    return CallerStep("free", recording.transcript, pcm[int(begin * RATE_HZ) : int(end * RATE_HZ)], barge_in=True)
 
 
 def as_text(found: dict[str, Any]) -> str:

@@ -24,9 +24,9 @@ from telephony.media.codecs import FORMATS, Codec, encode
 from telephony.media.encoders import make_encoder
 from telephony.media.rtp import pack
 from telephony.media.srtp import Protector, new_key
-from voicebot.bench.edge.sip import SUITE, Message, confirm, offer, read, request
+from voicebot.bench.edge.sip import SUITE, ParsedMessage, confirm, offer, read, request
 
-Address = tuple[str, int]
+SocketAddress = tuple[str, int]
 
 TICK_S = 0.005
 PACKET_S = 0.02
@@ -47,10 +47,10 @@ _READS = 500
 
 
 @dataclass(frozen=True)
-class Plan:
+class LoadPlan:
     """What the callers are to do."""
 
-    target: Address
+    target: SocketAddress
     calls: int
     """In all; 0: new ones until the word comes to stop."""
     per_s: float
@@ -70,7 +70,7 @@ class Plan:
 
 
 @dataclass
-class Progress:
+class LoadProgress:
     """How far they are."""
 
     placed: int = 0
@@ -81,7 +81,7 @@ class Progress:
 
 
 @dataclass
-class Seen:
+class LoadResult:
     """What came of it."""
 
     placed: int = 0
@@ -122,14 +122,14 @@ class _Call:
         self.seal: Callable[[bytes], bytes | None] = bytes
 
 
-class Callers:
+class LoadCallers:
     """All callers of one process."""
 
-    def __init__(self, plan: Plan, host: str = "127.0.0.1") -> None:
-        self.seen = Seen()
+    def __init__(self, plan: LoadPlan, host: str = "127.0.0.1") -> None:
+        self.seen = LoadResult()
         self._plan = plan
         self._sip, self._rtp = stamped(host), stamped(host)
-        self._local: Address = self._sip.getsockname()
+        self._local: SocketAddress = self._sip.getsockname()
         self._calls: dict[str, _Call] = {}
         self._by_port: dict[int, _Call] = {}
         self._quarters: list[dict[_Call, None]] = [{} for _ in range(_QUARTERS)]
@@ -145,11 +145,11 @@ class Callers:
         self._at(now_s, self._place)
 
     @property
-    def progress(self) -> Progress:
+    def progress(self) -> LoadProgress:
         """Of now."""
         up = sum(call.state == "talking" for call in self._calls.values())
         seen = self.seen
-        return Progress(seen.placed, up, seen.confirmed + seen.ended_by_server, sum(seen.failures.values()))
+        return LoadProgress(seen.placed, up, seen.confirmed + seen.ended_by_server, sum(seen.failures.values()))
 
     @property
     def idle(self) -> bool:
@@ -263,7 +263,7 @@ class Callers:
             if message is not None:
                 self._on_message(message, stamp_ns(ancillary))
 
-    def _on_message(self, message: Message, at_ns: int) -> None:
+    def _on_message(self, message: ParsedMessage, at_ns: int) -> None:
         call = self._calls.get(message.call)
         if message.status == 0:
             if message.method == "BYE":
@@ -296,7 +296,7 @@ class Callers:
             if call.state == "inviting":
                 self._answered(call, message, at_ns)
 
-    def _answered(self, call: _Call, message: Message, at_ns: int) -> None:
+    def _answered(self, call: _Call, message: ParsedMessage, at_ns: int) -> None:
         self.seen.answered += 1
         self.seen.setup_ms.append((at_ns - call.sent_ns) / 1e6)
         call.state, call.tag, call.port = "talking", message.tag, message.media_port
@@ -346,9 +346,9 @@ class Callers:
         self._rtp.close()
 
 
-def run_callers(connection: Connection, plan: Plan) -> None:
+def run_callers(connection: Connection, plan: LoadPlan) -> None:
     """Process: tell the progress until the word comes to stop, then hang up and tell what was seen."""
-    callers = Callers(plan)
+    callers = LoadCallers(plan)
     told_s, end_s = 0.0, float("inf")
     while time.monotonic() < end_s:
         callers.turn()

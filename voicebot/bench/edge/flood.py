@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Any
 
-from voicebot.bench.edge.callers import Plan, stamp_ns, stamped
+from voicebot.bench.edge.callers import LoadPlan, stamp_ns, stamped
 from voicebot.bench.edge.figures import gaps_ms, percentiles
 from voicebot.bench.edge.run import callers, process, received, say, server
-from voicebot.bench.edge.server import Setting
+from voicebot.bench.edge.server import ServerSetup
 from voicebot.bench.edge.sip import offer, read, request
 
 NAMES = {
@@ -33,7 +33,7 @@ _SETTLE_S = 1.0
 
 
 @dataclass
-class Answers:
+class FloodAnswers:
     """What a flood was told."""
 
     sent: int = 0
@@ -71,14 +71,14 @@ def measure(
 
 
 def _flooded(flood: Flood, calls: int, first_port: int) -> dict[str, Any]:
-    setting = Setting(calls + SPARE_CALLS, NEW_PER_S, first_port, trusted=())
-    with server(setting) as one, callers(Plan(one.target, calls, NEW_PER_S / 4, stamps=True)) as calling:
+    setting = ServerSetup(calls + SPARE_CALLS, NEW_PER_S, first_port, trusted=())
+    with server(setting) as one, callers(LoadPlan(one.target, calls, NEW_PER_S / 4, stamps=True)) as calling:
         calling.watch(lambda p: p.up + p.failed >= calls, 60)
         time.sleep(_SETTLE_S)
         say(f"{calling.progress.up} calls are up; {flood.per_s:g} INVITEs per second for {flood.seconds:g} s")
         before, began_ns = one.figures(), time.time_ns()
         with process(run_flood, Flood(one.target, flood.sources, flood.per_s, flood.seconds)) as connection:
-            answers: Answers = received(connection, flood.seconds + 60)
+            answers: FloodAnswers = received(connection, flood.seconds + 60)
         ended_ns = time.time_ns()
         after = one.figures()
         seen = calling.stop()
@@ -105,11 +105,14 @@ def _flooded(flood: Flood, calls: int, first_port: int) -> dict[str, Any]:
 
 def _over_the_limit(calls: int, seconds: float, first_port: int) -> dict[str, Any]:
     """All the calls that the server takes are up; every further one is to be refused, at once, with Retry-After."""
-    with server(Setting(calls, 1000, first_port)) as one, callers(Plan(one.target, calls, NEW_PER_S)) as calling:
+    with (
+        server(ServerSetup(calls, 1000, first_port)) as one,
+        callers(LoadPlan(one.target, calls, NEW_PER_S)) as calling,
+    ):
         calling.watch(lambda p: p.up + p.failed >= calls, 60)
         say(f"{calling.progress.up} of {calls} calls are up; {_PROBES_PER_S:g} more per second for {seconds:g} s")
         with process(run_flood, Flood(one.target, ("127.0.0.1",), _PROBES_PER_S, seconds)) as connection:
-            answers: Answers = received(connection, seconds + 60)
+            answers: FloodAnswers = received(connection, seconds + 60)
         seen = calling.stop()
     return {
         "tried": answers.sent,
@@ -145,7 +148,7 @@ def addresses(first: str, count: int) -> tuple[str, ...]:
 
 def run_flood(connection: Connection, flood: Flood) -> None:
     """Process: send INVITEs at a steady rate, from one address after the other, and tell the answers."""
-    answers, sent_ns = Answers(), dict[str, int]()
+    answers, sent_ns = FloodAnswers(), dict[str, int]()
     socks = [stamped(host) for host in flood.sources]
     began_s = time.monotonic()
     total = int(flood.per_s * flood.seconds)
@@ -165,7 +168,7 @@ def run_flood(connection: Connection, flood: Flood) -> None:
     connection.send(answers)
 
 
-def _listen(socks: list[socket.socket], until_s: float, answers: Answers, sent_ns: dict[str, int]) -> None:
+def _listen(socks: list[socket.socket], until_s: float, answers: FloodAnswers, sent_ns: dict[str, int]) -> None:
     """Count the first final answer to each call; it is sent again as nobody ACKs it."""
     while ready := select.select(socks, [], [], max(0.0, until_s - time.monotonic()))[0]:
         for sock in ready:

@@ -6,10 +6,10 @@ import time
 from typing import Any
 
 from telephony.media.codecs import Codec
-from voicebot.bench.edge.callers import Plan
+from voicebot.bench.edge.callers import LoadPlan
 from voicebot.bench.edge.figures import gaps_ms, percentiles
 from voicebot.bench.edge.run import callers, say, server
-from voicebot.bench.edge.server import Setting
+from voicebot.bench.edge.server import ServerSetup
 
 NAMES = {
     "gap_p50": "gap_ms/p50",
@@ -32,9 +32,9 @@ def measure(
     first_port: int = 30000,
 ) -> dict[str, Any]:
     """One run. Raises VoicebotError when a process dies."""
-    setting = Setting(calls + 10, 4 * _PLACED_PER_S, first_port, hold_ms)
+    setting = ServerSetup(calls + 10, 4 * _PLACED_PER_S, first_port, hold_ms)
     with server(setting) as one:
-        plan = Plan(one.target, calls, _PLACED_PER_S, codec=codec, srtp=srtp, stamps=True)
+        plan = LoadPlan(one.target, calls, _PLACED_PER_S, codec=codec, srtp=srtp, stamps=True)
         with callers(plan) as calling:
             say(f"placing {calls} calls")
             calling.watch(lambda p: p.up + p.failed >= calls, 30 + 2 * calls / _PLACED_PER_S)

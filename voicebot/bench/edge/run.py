@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from typing import Any
 
-from voicebot.bench.edge.callers import Plan, Progress, Seen, run_callers
-from voicebot.bench.edge.server import Figures, Setting, resident_mb, run_server
+from voicebot.bench.edge.callers import LoadPlan, LoadProgress, LoadResult, run_callers
+from voicebot.bench.edge.server import ProcessFigures, ServerSetup, resident_mb, run_server
 from voicebot.errors import VoicebotError
 
 START_S = 30.0
@@ -21,7 +21,7 @@ REMEMBERED_S = 34.0
 """Transactions are for 32 s (RFC 3261: 64 T1)."""
 
 
-class Server:
+class ServerProcess:
     """The server's process."""
 
     def __init__(self, connection: Connection, pid: int) -> None:
@@ -29,17 +29,17 @@ class Server:
         self._pid = pid
         self.target: tuple[str, int] = ("127.0.0.1", int(received(connection, START_S)))
 
-    def figures(self) -> Figures:
+    def figures(self) -> ProcessFigures:
         """Of now."""
         self._connection.send("figures")
-        found: Figures = received(self._connection, START_S)
+        found: ProcessFigures = received(self._connection, START_S)
         return found
 
     def memory_mb(self) -> float:
         """Resident now; read from outside, so that it costs the server nothing."""
         return resident_mb(self._pid)
 
-    def settle(self, before: Figures, patience_s: float) -> Figures:
+    def settle(self, before: ProcessFigures, patience_s: float) -> ProcessFigures:
         """The figures once sockets, tasks and calls are back where they began, or when patience ends.
 
         With more of it than transactions are remembered for, they are waited for, too.
@@ -52,15 +52,18 @@ class Server:
         return now
 
 
-class Calling:
+class CallersProcess:
     """The callers' process."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self.progress = Progress()
+        self.progress = LoadProgress()
 
     def watch(
-        self, until: Callable[[Progress], bool], patience_s: float, each: Callable[[Progress], None] = lambda _: None
+        self,
+        until: Callable[[LoadProgress], bool],
+        patience_s: float,
+        each: Callable[[LoadProgress], None] = lambda _: None,
     ) -> bool:
         """Follow them until the condition holds (True) or patience ends (False)."""
         end_s, told_s = time.monotonic() + patience_s, time.monotonic()
@@ -76,22 +79,22 @@ class Calling:
                 say(f"{one.placed} calls placed, {one.up} up, {one.over} over, {one.failed} failed")
         return until(self.progress)
 
-    def stop(self) -> Seen:
+    def stop(self) -> LoadResult:
         """Have them hang up, and what they saw. Raises VoicebotError when they are gone."""
         self._connection.send("stop")
         end_s = time.monotonic() + FAREWELL_S
         while time.monotonic() < end_s:
             found = received(self._connection, FAREWELL_S)
-            if isinstance(found, Seen):
+            if isinstance(found, LoadResult):
                 return found
         raise VoicebotError("the callers did not come to an end")
 
 
 @contextlib.contextmanager
-def server(setting: Setting) -> Iterator[Server]:
+def server(setting: ServerSetup) -> Iterator[ServerProcess]:
     """A server that is up. Raises VoicebotError when it does not start."""
     with started(run_server, setting) as (connection, pid):
-        one = Server(connection, pid)
+        one = ServerProcess(connection, pid)
         try:
             yield one
         finally:
@@ -100,10 +103,10 @@ def server(setting: Setting) -> Iterator[Server]:
 
 
 @contextlib.contextmanager
-def callers(plan: Plan) -> Iterator[Calling]:
+def callers(plan: LoadPlan) -> Iterator[CallersProcess]:
     """Callers at work."""
     with process(run_callers, plan) as connection:
-        yield Calling(connection)
+        yield CallersProcess(connection)
 
 
 def say(line: str) -> None:

@@ -28,7 +28,7 @@ _TRACE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
-class Setting:
+class ServerSetup:
     """How the server is set up."""
 
     max_calls: int
@@ -41,7 +41,7 @@ class Setting:
 
 
 @dataclass
-class Figures:
+class ProcessFigures:
     """Of the process, since it began."""
 
     memory_mb: float
@@ -67,14 +67,14 @@ class Figures:
         return self.sockets, self.tasks, self.calls
 
 
-def run_server(connection: Connection, setting: Setting) -> None:
+def run_server(connection: Connection, setting: ServerSetup) -> None:
     """Process: tell the port; then each word but ``stop`` is answered with figures."""
     _allow_files(4 * setting.max_calls + 512)
     asyncio.run(_Server(setting).serve(connection))
 
 
 class _Server:
-    def __init__(self, setting: Setting) -> None:
+    def __init__(self, setting: ServerSetup) -> None:
         self._setting = setting
         self._heard = 0.0
         self._held_s = 0.0
@@ -120,11 +120,11 @@ class _Server:
                 pass
             self._held_s += time.thread_time() - began_s
 
-    def _figures(self) -> Figures:
+    def _figures(self) -> ProcessFigures:
         gc.collect()
         thread = next(one.ident for one in threading.enumerate() if one.name == "media")
         assert thread is not None
-        return Figures(
+        return ProcessFigures(
             memory_mb=resident_mb(os.getpid()),
             blocks=sys.getallocatedblocks(),
             cpu_s=time.process_time() - self._held_s,

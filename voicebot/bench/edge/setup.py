@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from voicebot.bench.edge.callers import Plan, Progress
+from voicebot.bench.edge.callers import LoadPlan, LoadProgress
 from voicebot.bench.edge.figures import percentiles, slope
 from voicebot.bench.edge.run import REMEMBERED_S, callers, say, server
-from voicebot.bench.edge.server import Figures, Setting
+from voicebot.bench.edge.server import ProcessFigures, ServerSetup
 
 NAMES = {
     "setup_p50": "setup_ms/p50",
@@ -37,13 +37,13 @@ def measure(
     """One run. Raises VoicebotError when a process dies."""
     at_once = round(per_s * (talk_s + 10)) + 20
     samples: list[tuple[float, float]] = []
-    with server(Setting(at_once, _RATE_MARGIN * per_s, first_port)) as one:
+    with server(ServerSetup(at_once, _RATE_MARGIN * per_s, first_port)) as one:
         before = one.figures()
-        plan = Plan(one.target, calls, per_s, talk_s=(talk_s, talk_s))
+        plan = LoadPlan(one.target, calls, per_s, talk_s=(talk_s, talk_s))
         with callers(plan) as calling:
             say(f"{calls} calls at {per_s:g} per second")
 
-            def sample(progress: Progress) -> None:
+            def sample(progress: LoadProgress) -> None:
                 done = progress.over + progress.failed
                 if done >= len(samples) * calls / _SAMPLES:
                     samples.append((done, one.memory_mb()))
@@ -77,7 +77,7 @@ def measure(
     return found
 
 
-def left(before: Figures, after: Figures) -> dict[str, int]:
+def left(before: ProcessFigures, after: ProcessFigures) -> dict[str, int]:
     """What is held now and was not when all began."""
     return {
         "sockets": after.sockets - before.sockets,
@@ -86,7 +86,7 @@ def left(before: Figures, after: Figures) -> dict[str, int]:
     }
 
 
-def memory(before: Figures, warm_mb: float, after: Figures) -> dict[str, float]:
+def memory(before: ProcessFigures, warm_mb: float, after: ProcessFigures) -> dict[str, float]:
     """Resident memory, and objects that are there now and were not when all began."""
     return {
         "began_mb": round(before.memory_mb, 1),

@@ -19,7 +19,7 @@ _RETRY_AFTER = re.compile(r"^Retry-After: *\d+", re.MULTILINE | re.IGNORECASE)
 _ECHOED = re.compile(r"^(?:Via|From|To|Call-ID|CSeq):.*\r\n", re.MULTILINE | re.IGNORECASE)
 
 
-class Message(NamedTuple):
+class ParsedMessage(NamedTuple):
     """What a caller wants to know of a message."""
 
     status: int
@@ -35,7 +35,7 @@ class Message(NamedTuple):
     text: str
 
 
-def read(datagram: bytes) -> Message | None:
+def read(datagram: bytes) -> ParsedMessage | None:
     """None for what is no SIP message."""
     text = datagram.decode("utf-8", "replace")
     call, cseq = _CALL_ID.search(text), _CSEQ.search(text)
@@ -44,7 +44,9 @@ def read(datagram: bytes) -> Message | None:
     status = int(text[8:11]) if text.startswith("SIP/2.0 ") and text[8:11].isdecimal() else 0
     tag, audio = _TAG.search(text), _AUDIO.search(text)
     port = int(audio[1]) if audio else 0
-    return Message(status, cseq[1], call[1], tag[1] if tag else "", port, _RETRY_AFTER.search(text) is not None, text)
+    return ParsedMessage(
+        status, cseq[1], call[1], tag[1] if tag else "", port, _RETRY_AFTER.search(text) is not None, text
+    )
 
 
 def request(
@@ -76,7 +78,7 @@ def request(
     return ("\r\n".join(lines) + "\r\n\r\n" + body).encode()
 
 
-def confirm(message: Message) -> bytes:
+def confirm(message: ParsedMessage) -> bytes:
     """200 to a request of the server."""
     echoed = "".join(_ECHOED.findall(message.text))
     return f"SIP/2.0 200 OK\r\n{echoed}Content-Length: 0\r\n\r\n".encode()

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from voicebot.bench.edge.callers import Plan, Progress
+from voicebot.bench.edge.callers import LoadPlan, LoadProgress
 from voicebot.bench.edge.figures import percentiles, slope
 from voicebot.bench.edge.run import callers, say, server
-from voicebot.bench.edge.server import Setting
+from voicebot.bench.edge.server import ServerSetup
 from voicebot.bench.edge.setup import left, memory
 
 NAMES = {"slope": "memory/mb_per_hour_of_real_calls", "setup_p95": "setup_ms/p95"}
@@ -29,13 +29,13 @@ def measure(
     mean_s = sum(TALK_S) / 2
     per_s = 1.3 * at_once / mean_s
     samples: list[tuple[float, float, float]] = []
-    with server(Setting(limit, 4 * per_s, first_port)) as one:
+    with server(ServerSetup(limit, 4 * per_s, first_port)) as one:
         before = one.figures()
-        with callers(Plan(one.target, 0, per_s, at_once, TALK_S)) as calling:
+        with callers(LoadPlan(one.target, 0, per_s, at_once, TALK_S)) as calling:
             say(f"{at_once} calls at a time for {minutes:g} minutes, {mean_s:g} s each")
             began_s = time.monotonic()
 
-            def sample(progress: Progress) -> None:
+            def sample(progress: LoadProgress) -> None:
                 now_s = time.monotonic() - began_s
                 if now_s >= len(samples) * max(1.0, 60 * minutes / 120):
                     samples.append((now_s, progress.over, one.memory_mb()))

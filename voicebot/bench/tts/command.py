@@ -1,4 +1,4 @@
-"""``voicebot bench tts``: how soon, how loud and how clearly the mouth speaks."""
+"""``voicebot bench tts``: how soon, how loud and how clearly the voice speaks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def register(sub: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     cmd = sub.add_parser("tts", help="how soon, how loud, how clearly prompts are spoken", description=_DESCRIPTION)
     add = cmd.add_argument
     add("--text-file", type=Path, metavar="FILE", help="prompts to speak, one a line (default: a set of our own)")
-    add("--voice", default="auto", metavar="NAME", help="as in `mouth: voice:`: auto, espeak, or a Piper voice (auto)")
+    add("--voice", default="auto", metavar="NAME", help="as in `tts: voice:`: auto, espeak, or a Piper voice (auto)")
     add("--repeat", type=int, default=5, metavar="N", help="speak each prompt N times fresh and N times again (5)")
     add("--speech", type=Path, metavar="DIR", help="a folder with recordings and noises (default: VOICEBOT_SPEECH)")
     add("--task", action="append", default=[], metavar="NAME",

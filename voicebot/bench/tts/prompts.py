@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from voicebot.bench.asr.line import read_manifest
+from voicebot.bench.asr.line_conditions import read_manifest
 from voicebot.errors import VoicebotError
 
 MAX_PROMPTS = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Prompt:
+class BenchPrompt:
     kind: str
     """``short``, ``long``, ``numbers``, ``names``, ``file``, or a task of recordings."""
     text: str
@@ -47,36 +47,36 @@ _NAMES = (
     "The meeting with Katherine Anderson is in Boston.",
 )  # fmt: skip
 PROMPTS = tuple(
-    Prompt(kind, text)
+    BenchPrompt(kind, text)
     for kind, texts in (("short", _SHORT), ("long", _LONG), ("numbers", _NUMBERS), ("names", _NAMES))
     for text in texts
 )
 
 
-def read(file: Path) -> tuple[Prompt, ...]:
+def read(file: Path) -> tuple[BenchPrompt, ...]:
     """Prompts of a file, one a line. Raises VoicebotError: unreadable, or there are none or too many."""
     try:
         lines = [line.strip() for line in file.read_text(encoding="utf-8").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
         raise VoicebotError(f"{file} cannot be read: {error}", "give a text file in UTF-8") from None
-    found = tuple(Prompt("file", line) for line in lines if any(c.isalnum() for c in line))
+    found = tuple(BenchPrompt("file", line) for line in lines if any(c.isalnum() for c in line))
     if not 0 < len(found) <= MAX_PROMPTS:
         raise VoicebotError(f"{file} has {len(found)} prompts", f"write 1 to {MAX_PROMPTS}, one a line")
     return found
 
 
-def of_tasks(names: Sequence[str], speech: Path) -> tuple[Prompt, ...]:
+def of_tasks(names: Sequence[str], speech: Path) -> tuple[BenchPrompt, ...]:
     """Our prompts of these kinds, and what is said in recordings of these tasks, each text once.
 
     Raises:
         VoicebotError: there is no such kind or task.
     """
-    found: list[Prompt] = []
+    found: list[BenchPrompt] = []
     for name in names:
         ours = [prompt for prompt in PROMPTS if prompt.kind == name]
         said = [] if ours else sorted({r.transcript for r in read_manifest(speech) if r.task == name})
         if not ours and not said:
             kinds = ", ".join(dict.fromkeys(p.kind for p in PROMPTS))
             raise VoicebotError(f"{name!r} is no kind of prompt and no task in {speech}", f"choose one of: {kinds}")
-        found += ours or [Prompt(name, text) for text in said]
+        found += ours or [BenchPrompt(name, text) for text in said]
     return tuple(found[:MAX_PROMPTS])

@@ -14,24 +14,24 @@ from datetime import date
 import numpy as np
 
 from telephony.media.codecs import RATE_HZ, Pcm
-from voicebot.asr.engine import Engine
-from voicebot.bench.asr.line import Line, received
-from voicebot.bench.asr.words import errors
-from voicebot.bench.sound import segments, through_line
-from voicebot.bench.tts.prompts import Prompt
+from voicebot.asr.recogniser import Recogniser
+from voicebot.bench.asr.error_rates import errors
+from voicebot.bench.asr.line_conditions import LineConditions, received
+from voicebot.bench.caller_audio import segments, through_line
+from voicebot.bench.tts.prompts import BenchPrompt
 from voicebot.listening.audio import for_engine
 from voicebot.messages import Expect
 from voicebot.tts.leveller import active_rms
 from voicebot.tts.markup import MarkupError, plain
 from voicebot.tts.mastering import to_float
-from voicebot.tts.synthesizer import Mouth
+from voicebot.tts.synthesizer import Synthesizer
 from voicebot.tts.text_normalisation import speakable
 
 NOISE_DB = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class SynthesisRun:
     """One time that a prompt was spoken. Milliseconds from the moment when its text is known."""
 
     first_ms: float
@@ -43,14 +43,14 @@ class Run:
 
 
 @dataclass(slots=True)
-class Spoken:
+class MeasuredPrompt:
     """What came of one prompt."""
 
-    prompt: Prompt
+    prompt: BenchPrompt
     pcm: Pcm
     """8000 Hz, not yet through a line."""
-    fresh: list[Run] = field(default_factory=list)
-    again: list[Run] = field(default_factory=list)
+    fresh: list[SynthesisRun] = field(default_factory=list)
+    again: list[SynthesisRun] = field(default_factory=list)
     heard: str = ""
     heard_in_noise: str = ""
 
@@ -77,34 +77,34 @@ def _db(amplitude: float) -> float:
     return 20 * math.log10(max(amplitude, 1e-6))
 
 
-async def speak_all(mouth: Mouth, prompts: Sequence[Prompt], repeat: int) -> list[Spoken]:
+async def speak_all(synthesizer: Synthesizer, prompts: Sequence[BenchPrompt], repeat: int) -> list[MeasuredPrompt]:
     """Speak each prompt `repeat` times fresh, then `repeat` times from memory. Raises EngineFailed."""
     done = []
     for prompt in prompts:
-        runs = [await _speak(mouth, prompt.text, remember=False) for _ in range(repeat)]
-        done.append(Spoken(prompt, runs[0][1], [run for run, _ in runs]))
+        runs = [await _speak(synthesizer, prompt.text, remember=False) for _ in range(repeat)]
+        done.append(MeasuredPrompt(prompt, runs[0][1], [run for run, _ in runs]))
     for spoken in done:
-        await _speak(mouth, spoken.prompt.text, remember=True)
-        spoken.again = [(await _speak(mouth, spoken.prompt.text, remember=True))[0] for _ in range(repeat)]
+        await _speak(synthesizer, spoken.prompt.text, remember=True)
+        spoken.again = [(await _speak(synthesizer, spoken.prompt.text, remember=True))[0] for _ in range(repeat)]
     return done
 
 
-async def _speak(mouth: Mouth, text: str, *, remember: bool) -> tuple[Run, Pcm]:
+async def _speak(synthesizer: Synthesizer, text: str, *, remember: bool) -> tuple[SynthesisRun, Pcm]:
     began_s, cpu_s = time.perf_counter(), time.process_time()
     first: tuple[float, float] | None = None
     blocks = []
-    async for block in mouth.speak(text, RATE_HZ, secret=not remember):
+    async for block in synthesizer.speak(text, RATE_HZ, secret=not remember):
         if first is None and len(block):
             first = time.perf_counter() - began_s, time.process_time() - cpu_s
         blocks.append(block)
     whole = time.perf_counter() - began_s, time.process_time() - cpu_s
-    run = Run(*(1000 * s for s in (*(first or whole), *whole)))
+    run = SynthesisRun(*(1000 * s for s in (*(first or whole), *whole)))
     return run, np.concatenate(blocks) if blocks else np.zeros(0, np.int16)
 
 
-def understand(done: Sequence[Spoken], engine: Engine, noises: Mapping[str, Pcm]) -> None:
+def understand(done: Sequence[MeasuredPrompt], engine: Recogniser, noises: Mapping[str, Pcm]) -> None:
     """Recognise each prompt, clean over a µ-law line and with noise where there is any. Raises EngineFailed."""
-    noisy = Line(NOISE_DB, 0.0, noises)
+    noisy = LineConditions(NOISE_DB, 0.0, noises)
     for spoken in done:
         parts = segments(through_line(spoken.pcm)) if len(spoken.pcm) else []
         spoken.heard = _heard(parts, engine)
@@ -113,7 +113,7 @@ def understand(done: Sequence[Spoken], engine: Engine, noises: Mapping[str, Pcm]
             spoken.heard_in_noise = _heard([received(part, noisy, chance) for part in parts], engine)
 
 
-def _heard(parts: Sequence[Pcm], engine: Engine) -> str:
+def _heard(parts: Sequence[Pcm], engine: Recogniser) -> str:
     found = (engine.recognise(for_engine(part), Expect(), lambda: False) for part in parts)
     return " ".join(t.text for t in found if t is not None and t.text)
 
@@ -126,7 +126,7 @@ def words(text: str) -> list[str]:
     return ["zero" if word in ("oh", "o") else word for word in re.findall(r"[a-z']+", said)]
 
 
-def wrong(said: Sequence[Spoken], noise: bool) -> float:
+def wrong(said: Sequence[MeasuredPrompt], noise: bool) -> float:
     """Share of wrong words over prompts, 0..1 (more with many insertions)."""
     missed = sum(errors(s.words, words(s.heard_in_noise if noise else s.heard)) for s in said)
     return missed / max(1, sum(len(s.words) for s in said))

@@ -17,13 +17,13 @@ from telephony.media.codecs import RATE_HZ
 from telephony.media.engine import SWITCH_INTERVAL_S
 from voicebot import config
 from voicebot.asr.moonshine import Moonshine
-from voicebot.bench.asr.line import read_noises
-from voicebot.bench.tts.prompts import PROMPTS, Prompt, of_tasks, read
-from voicebot.bench.tts.run import NOISE_DB, Run, Spoken, speak_all, understand, words, wrong
-from voicebot.bench.turns.report import Plot, Table, write
+from voicebot.bench.asr.line_conditions import read_noises
+from voicebot.bench.tts.prompts import PROMPTS, BenchPrompt, of_tasks, read
+from voicebot.bench.tts.run import NOISE_DB, MeasuredPrompt, SynthesisRun, speak_all, understand, words, wrong
+from voicebot.bench.turns.report import ReportPlot, ReportTable, write
 from voicebot.errors import VoicebotError
 from voicebot.paths import models_dir, speech_dir
-from voicebot.tts.synthesizer import Mouth
+from voicebot.tts.synthesizer import Synthesizer
 
 FIRST_MS, AGAIN_MS = 60.0, 10.0
 """In which the first sample of 95 of 100 prompts must come: fresh, and remembered."""
@@ -54,19 +54,21 @@ def run(args: argparse.Namespace) -> int:
     return 0 if found["ok"] else 1
 
 
-async def _speak(voice: str, prompts: Sequence[Prompt], repeat: int) -> tuple[str, list[Spoken]]:
+async def _speak(voice: str, prompts: Sequence[BenchPrompt], repeat: int) -> tuple[str, list[MeasuredPrompt]]:
     sys.setswitchinterval(SWITCH_INTERVAL_S)  # as in a server: with Python's 5 ms a block waits for that more
-    mouth = Mouth.load(config.Mouth(voice=voice))
-    mouth.start()
+    synthesizer = Synthesizer.load(config.TtsSettings(voice=voice))
+    synthesizer.start()
     try:
-        async for _ in mouth.speak("Hello.", RATE_HZ, secret=True):  # threads and tables: a server has them long before
+        async for _ in synthesizer.speak(
+            "Hello.", RATE_HZ, secret=True
+        ):  # threads and tables: a server has them long before
             pass
-        return mouth.voice_name, await speak_all(mouth, prompts, repeat)
+        return synthesizer.voice_name, await speak_all(synthesizer, prompts, repeat)
     finally:
-        mouth.stop()
+        synthesizer.stop()
 
 
-def figures(voice: str, done: Sequence[Spoken]) -> dict[str, Any]:
+def figures(voice: str, done: Sequence[MeasuredPrompt]) -> dict[str, Any]:
     """Figures over all prompts and by kind; times in milliseconds."""
     kinds = list(dict.fromkeys(s.prompt.kind for s in done))
     found: dict[str, Any] = {"bench": "tts", "voice": voice, "prompts": len(done)}
@@ -85,7 +87,7 @@ def figures(voice: str, done: Sequence[Spoken]) -> dict[str, Any]:
     return found
 
 
-def _of(done: Sequence[Spoken]) -> dict[str, Any]:
+def _of(done: Sequence[MeasuredPrompt]) -> dict[str, Any]:
     fresh, again = [r for s in done for r in s.fresh], [r for s in done for r in s.again]
     found: dict[str, Any] = {
         "n": len(done),
@@ -104,7 +106,7 @@ def _of(done: Sequence[Spoken]) -> dict[str, Any]:
     return found
 
 
-def _cpu_s(spoken: Spoken) -> float:
+def _cpu_s(spoken: MeasuredPrompt) -> float:
     """Processor seconds of one fresh synthesis, as a rule."""
     return float(np.median([r.cpu_ms for r in spoken.fresh])) / 1000
 
@@ -133,15 +135,15 @@ def as_text(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def report(folder: Path, found: dict[str, Any], done: Sequence[Spoken]) -> None:
+def report(folder: Path, found: dict[str, Any], done: Sequence[MeasuredPrompt]) -> None:
     """``report.html``, ``tts.json`` and the prompts as WAV. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "tts.json").write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     for number, spoken in enumerate(done):
         soundfile.write(folder / f"{number:03d}.wav", spoken.pcm, RATE_HZ, "PCM_16")
 
-    def plot(title: str, x: str, value: str, runs: str) -> Plot:
-        return Plot(title, x, "prompts (%)", {
+    def plot(title: str, x: str, value: str, runs: str) -> ReportPlot:
+        return ReportPlot(title, x, "prompts (%)", {
             kind: [getattr(r, value) for s in done if s.prompt.kind == kind for r in _runs(s, runs)]
             for kind in found["kinds"]
         })  # fmt: skip
@@ -150,7 +152,7 @@ def report(folder: Path, found: dict[str, Any], done: Sequence[Spoken]) -> None:
         plot(f"First sample, fresh (at most {FIRST_MS:.0f} ms)", "ms", "first_ms", "fresh"),
         plot(f"First sample, remembered (at most {AGAIN_MS:.0f} ms)", "ms", "first_ms", "again"),
         plot("Processor time to the last sample", "ms", "cpu_ms", "fresh"),
-        Plot("Loudness", "RMS of speech (dBFS)", "prompts (%)", {
+        ReportPlot("Loudness", "RMS of speech (dBFS)", "prompts (%)", {
             kind: [s.level_dbfs for s in done if s.prompt.kind == kind] for kind in found["kinds"]
         }),
     ]  # fmt: skip
@@ -163,17 +165,17 @@ def report(folder: Path, found: dict[str, Any], done: Sequence[Spoken]) -> None:
         f"Synthesis: {found['voice']}",
         plots,
         [
-            Table("Figures", kinds[0], kinds[1:]),
-            Table("Prompts", head, [_line(i, s) for i, s in enumerate(done)]),
+            ReportTable("Figures", kinds[0], kinds[1:]),
+            ReportTable("Prompts", head, [_line(i, s) for i, s in enumerate(done)]),
         ],
     )
 
 
-def _runs(spoken: Spoken, which: str) -> list[Run]:
+def _runs(spoken: MeasuredPrompt, which: str) -> list[SynthesisRun]:
     return spoken.fresh if which == "fresh" else spoken.again
 
 
-def _line(number: int, spoken: Spoken) -> tuple[str, ...]:
+def _line(number: int, spoken: MeasuredPrompt) -> tuple[str, ...]:
     right = spoken.words == words(spoken.heard)
     return (
         f"{number:03d}", spoken.prompt.kind, spoken.prompt.text,

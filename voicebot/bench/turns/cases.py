@@ -21,9 +21,9 @@ from pathlib import Path
 import numpy as np
 
 from telephony.media.codecs import RATE_HZ, Pcm
-from voicebot.bench.asr.line import LEAD_S, Line, Recording, load, received
+from voicebot.bench.asr.line_conditions import LEAD_S, LineConditions, Recording, load, received
 from voicebot.bench.asr.tasks import tasks
-from voicebot.bench.turns.truth import TWO_TURNS_S, Spurt, spoken, turns_of
+from voicebot.bench.turns.ground_truth import TWO_TURNS_S, Spurt, spoken, turns_of
 from voicebot.messages import Expect
 
 PATIENCE_S = 3.0
@@ -51,7 +51,7 @@ _TOLD = ("sentence", "long", "request", "coffee")
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class TurnCase:
     """One turn of a caller."""
 
     name: str
@@ -74,15 +74,17 @@ class Case:
         return self.turns[-1][1]
 
 
-def case(name: str, task: str, speaker: str, expect: Expect, said: Pcm, line: Line) -> Case:
+def case(name: str, task: str, speaker: str, expect: Expect, said: Pcm, line: LineConditions) -> TurnCase:
     """`said` over a line, and `PATIENCE_S` more of that. Raises ValueError: there is no voice in it."""
     turns = turns_of(spoken(said), TWO_TURNS_S if expect.kind == "free" else math.inf)
     waited = np.concatenate([said, np.zeros(round(PATIENCE_S * RATE_HZ), np.int16)])
     heard = received(waited, line, zlib.crc32(name.encode()))
-    return Case(name, task, speaker, expect, heard, tuple((LEAD_S + a, LEAD_S + b) for a, b in turns))
+    return TurnCase(name, task, speaker, expect, heard, tuple((LEAD_S + a, LEAD_S + b) for a, b in turns))
 
 
-def recorded(folder: Path, everything: Sequence[Recording], chosen: Sequence[Recording], line: Line) -> list[Case]:
+def recorded(
+    folder: Path, everything: Sequence[Recording], chosen: Sequence[Recording], line: LineConditions
+) -> list[TurnCase]:
     """Recordings as they are, over `line`. Raises VoicebotError: one cannot be read."""
     known = tasks(everything)
     found = []
@@ -99,8 +101,8 @@ def recorded(folder: Path, everything: Sequence[Recording], chosen: Sequence[Rec
 
 
 def built(
-    folder: Path, everything: Sequence[Recording], speakers: Sequence[str], line: Line, numbers: int = NUMBERS
-) -> list[Case]:
+    folder: Path, everything: Sequence[Recording], speakers: Sequence[str], line: LineConditions, numbers: int = NUMBERS
+) -> list[TurnCase]:
     """Dictated numbers and stories, of `speakers` or of all, over `line`.
 
     Raises:
@@ -122,7 +124,7 @@ def built(
     return found
 
 
-def _dictated(speaker: str, digits: list[Pcm], numbers: int, line: Line) -> list[Case]:
+def _dictated(speaker: str, digits: list[Pcm], numbers: int, line: LineConditions) -> list[TurnCase]:
     found = []
     for i in range(numbers):
         groups, pause_s = _GROUPS[i % len(_GROUPS)], PAUSES_S[(i + i // len(_GROUPS)) % len(PAUSES_S)]

@@ -1,4 +1,4 @@
-"""``voicebot bench turns``: when the ears take a caller's turn to be over."""
+"""``voicebot bench turns``: when a caller's turn is taken to be over."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 _DESCRIPTION = """Recordings with their own pauses, and numbers dictated in groups with pauses of up to 1.2 s, go
-through an 8 kHz µ-law line into the ears of a call, on a clock that counts samples: turns that were over before the
+through an 8 kHz µ-law line into the listener of a call, on a clock that counts samples: turns that were over before the
 speaker's last word, turns that were missed, and how long after the last voiced sample (by the recording's energy) the
 others were over. A recognition arrives after the processor time that it took here. The last line is JSON."""
 
@@ -20,7 +20,7 @@ def register(sub: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     add("--speaker", action="append", default=[], metavar="NAME", help="only this speaker (repeatable)")
     add("--noise", type=float, metavar="DB", help="mix in the folder's noises at this signal-to-noise ratio")
     add("--loss", type=float, default=0.0, metavar="PERCENT", help="lose packets of 20 ms, concealed as in a call")
-    add("--adviser", action="store_true", help="ask Smart Turn whether free speech sounds over (ears.adviser)")
+    add("--smart-turn", action="store_true", help="ask Smart Turn whether free speech sounds over")
     add("--limit", type=int, metavar="N", help="at most N recordings of each task, spread over it")
     add("--json", action="store_true", help="print no table, only the last line")
     add("--out", type=Path, metavar="DIR", help="write report.html, turns.json and every turn (turns.jsonl) here")

@@ -18,7 +18,7 @@ img{max-width:100%}"""
 
 
 @dataclass(frozen=True, slots=True)
-class Plot:
+class ReportPlot:
     """Cumulative distributions."""
 
     title: str
@@ -29,13 +29,13 @@ class Plot:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class ReportTable:
     title: str
     head: Sequence[str]
     lines: Sequence[Sequence[str]]
 
 
-def write(path: Path, title: str, plots: Sequence[Plot], tables: Sequence[Table]) -> None:
+def write(path: Path, title: str, plots: Sequence[ReportPlot], tables: Sequence[ReportTable]) -> None:
     """One file that needs no other. Raises OSError."""
     parts = [f"<!doctype html><html lang=en><meta charset=utf-8><title>{escape(title)}</title><style>{_STYLE}</style>"]
     parts.append(f"<h1>{escape(title)}</h1>")
@@ -51,7 +51,7 @@ def write(path: Path, title: str, plots: Sequence[Plot], tables: Sequence[Table]
     path.write_text("\n".join(parts) + "</html>\n", encoding="utf-8")
 
 
-def _png(plot: Plot) -> bytes:
+def _png(plot: ReportPlot) -> bytes:
     mpl.use("Agg")
     from matplotlib import pyplot
 

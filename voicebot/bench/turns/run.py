@@ -1,4 +1,4 @@
-"""Plays every case of ``voicebot bench turns`` to the ears and notes when they took the turn to be over."""
+"""Plays every case of ``voicebot bench turns`` to a listener and notes when it took the turn to be over."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from voicebot.asr.engine import Engine
-from voicebot.bench.turns.cases import Case
-from voicebot.bench.turns.clock import InstantVad, Line
-from voicebot.bench.turns.stats import delays, share
+from voicebot.asr.recogniser import Recogniser
+from voicebot.bench.turns.cases import TurnCase
+from voicebot.bench.turns.intervals import delays, share
+from voicebot.bench.turns.simulated_call import InstantVad, SimulatedCall
 from voicebot.listening.events import TurnHeard
 from voicebot.listening.timing import Timing
 
@@ -21,16 +21,16 @@ _PROGRESS_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class TurnOutcome:
     """What became of one turn."""
 
     name: str
     task: str
     speaker: str
     turns: int
-    """Turns that the ears made of it."""
+    """Turns that the listener made of it."""
     cut_off: bool
-    """One of them was over before the last word of what was said without a long pause (`turns_truth`)."""
+    """One of them was over before the last word of what was said without a long pause (`ground_truth`)."""
     delay_ms: float | None
     """Last voiced sample to the end of the turn; None when no turn ended after it."""
     heard: str
@@ -38,21 +38,21 @@ class Outcome:
     recognitions: int
     recognition_cpu_ms: float
     ahead_ms: float | None = None
-    """From when the ears knew what the turn would be to its end: a voice may begin so much ahead (`foresight.py`)."""
+    """From when the listener knew what the turn would be to its end: so far ahead a voice may begin."""
 
 
-def play(case: Case, vad: InstantVad, engine: Engine, timing: Timing | None = None) -> Outcome:
+def play(case: TurnCase, vad: InstantVad, engine: Recogniser, timing: Timing | None = None) -> TurnOutcome:
     """One case on a clock of its own."""
-    line = Line(vad, engine, case.expect, timing)
+    line = SimulatedCall(vad, engine, case.expect, timing)
     known: list[float] = []
-    line.ears.on_perhaps = lambda heard: known.append(line.pool.now) if heard is not None else known.clear()
-    line.ears.prompt_ended()
+    line.listener.on_hypothesis = lambda heard: known.append(line.pool.now) if heard is not None else known.clear()
+    line.listener.prompt_ended()
     line.hear_all(case.pcm)
-    line.ears.close()
+    line.listener.close()
     turns = [(at, event.heard) for at, event in line.events if isinstance(event, TurnHeard)]
     after = [at for at, _ in turns if at >= case.last_s]
     cut_off = any(begin < at < end for at, _ in turns for begin, end in case.turns)
-    return Outcome(
+    return TurnOutcome(
         case.name, case.task, case.speaker,
         turns=len(turns),
         cut_off=cut_off,
@@ -65,9 +65,11 @@ def play(case: Case, vad: InstantVad, engine: Engine, timing: Timing | None = No
     )  # fmt: skip
 
 
-def play_all(cases: Iterable[Case], vad: InstantVad, engine: Engine, timing: Timing | None = None) -> list[Outcome]:
+def play_all(
+    cases: Iterable[TurnCase], vad: InstantVad, engine: Recogniser, timing: Timing | None = None
+) -> list[TurnOutcome]:
     """All cases, one after the other; progress goes to standard error."""
-    found: list[Outcome] = []
+    found: list[TurnOutcome] = []
     shown = time.monotonic()
     for case in cases:
         found.append(play(case, vad, engine, timing))
@@ -77,7 +79,7 @@ def play_all(cases: Iterable[Case], vad: InstantVad, engine: Engine, timing: Tim
     return found
 
 
-def figures(outcomes: list[Outcome]) -> dict[str, Any]:
+def figures(outcomes: list[TurnOutcome]) -> dict[str, Any]:
     """As JSON data: by task, each with its speakers."""
     return {
         "turns": len(outcomes),
@@ -87,7 +89,7 @@ def figures(outcomes: list[Outcome]) -> dict[str, Any]:
     }
 
 
-def _figures(outcomes: list[Outcome]) -> dict[str, Any]:
+def _figures(outcomes: list[TurnOutcome]) -> dict[str, Any]:
     by_speaker = _by(outcomes, lambda o: o.speaker)
     return {
         "cut_off": share(sum(o.cut_off for o in outcomes), len(outcomes)),
@@ -99,16 +101,16 @@ def _figures(outcomes: list[Outcome]) -> dict[str, Any]:
     }
 
 
-def _speakers(outcomes: list[Outcome]) -> dict[str, Any]:
+def _speakers(outcomes: list[TurnOutcome]) -> dict[str, Any]:
     return {name: _figures(of) for name, of in _by(outcomes, lambda o: o.speaker).items()}
 
 
-def _task(outcome: Outcome) -> str:
+def _task(outcome: TurnOutcome) -> str:
     return outcome.task
 
 
-def _by(outcomes: list[Outcome], key: Callable[[Outcome], str]) -> dict[str, list[Outcome]]:
-    found: dict[str, list[Outcome]] = {}
+def _by(outcomes: list[TurnOutcome], key: Callable[[TurnOutcome], str]) -> dict[str, list[TurnOutcome]]:
+    found: dict[str, list[TurnOutcome]] = {}
     for outcome in outcomes:
         found.setdefault(key(outcome), []).append(outcome)
     return found
@@ -133,6 +135,6 @@ def as_text(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def rows(outcomes: list[Outcome]) -> list[dict[str, Any]]:
+def rows(outcomes: list[TurnOutcome]) -> list[dict[str, Any]]:
     """Every turn as JSON data."""
     return [asdict(outcome) for outcome in outcomes]

@@ -7,17 +7,16 @@ import json
 import sys
 from pathlib import Path
 
-from voicebot.asr.engine import Engine
 from voicebot.asr.moonshine import Moonshine
+from voicebot.asr.recogniser import Recogniser
 from voicebot.bench.asr.cases import spread_over
-from voicebot.bench.asr.line import Line, Recording, read_manifest, read_noises
-from voicebot.bench.turns import cases as turns_cases
-from voicebot.bench.turns.cases import Case
-from voicebot.bench.turns.clock import InstantVad
-from voicebot.bench.turns.report import Plot, Table, write
-from voicebot.bench.turns.run import Outcome, as_text, figures, play_all, rows
+from voicebot.bench.asr.line_conditions import LineConditions, Recording, read_manifest, read_noises
+from voicebot.bench.turns.cases import BUILT, NUMBERS, TurnCase, built, recorded
+from voicebot.bench.turns.report import ReportPlot, ReportTable, write
+from voicebot.bench.turns.run import TurnOutcome, as_text, figures, play_all, rows
+from voicebot.bench.turns.simulated_call import InstantVad
 from voicebot.errors import VoicebotError
-from voicebot.listening.smart_turn import Advised, SmartTurn, find_model
+from voicebot.listening.smart_turn import RecogniserWithSmartTurn, SmartTurn, find_model
 from voicebot.paths import models_dir, speech_dir
 
 TASKS = (
@@ -28,21 +27,21 @@ TASKS = (
 
 
 def run(args: argparse.Namespace) -> int:
-    """See `turns_cli.main`. Raises VoicebotError: recordings cannot be read; ModelMissing."""
+    """See `command.main`. Raises VoicebotError: recordings cannot be read; ModelMissing."""
     folder = args.speech or speech_dir()
     noises = {} if args.noise is None else read_noises(folder)
     if args.noise is not None and not noises:
         raise VoicebotError(f"{folder} has no noise_manifest.csv", "leave --noise out, or give another folder")
-    line = Line(args.noise, args.loss / 100, noises)
+    line = LineConditions(args.noise, args.loss / 100, noises)
     cases = choose(folder, read_manifest(folder), tuple(args.task), tuple(args.speaker), args.limit, line)
     if not cases:
         print("no recording of what was asked for", file=sys.stderr)
         return 1
-    engine: Engine = Moonshine(models_dir() / "moonshine-tiny-en")
-    if args.adviser:
-        engine = Advised(engine, SmartTurn(find_model()))
+    engine: Recogniser = Moonshine(models_dir() / "moonshine-tiny-en")
+    if args.smart_turn:
+        engine = RecogniserWithSmartTurn(engine, SmartTurn(find_model()))
     outcomes = play_all(cases, InstantVad(), engine)
-    found = {"noise_db": args.noise, "loss_percent": args.loss, "adviser": args.adviser, **figures(outcomes)}
+    found = {"noise_db": args.noise, "loss_percent": args.loss, "smart_turn": args.smart_turn, **figures(outcomes)}
     if args.out is not None:
         report(args.out, found, outcomes)
     if not args.json:
@@ -57,19 +56,19 @@ def choose(
     tasks: tuple[str, ...],
     speakers: tuple[str, ...],
     limit: int | None,
-    line: Line,
-) -> list[Case]:
+    line: LineConditions,
+) -> list[TurnCase]:
     """The turns to play: recordings, then what is built from them. Raises VoicebotError: one cannot be read."""
     wanted = [r for r in everything if r.task in (tasks or TASKS) and (not speakers or r.speaker in speakers)]
-    cases = turns_cases.recorded(folder, everything, spread_over(wanted, limit), line)
-    if not tasks or set(tasks) & set(turns_cases.BUILT):
-        numbers = turns_cases.NUMBERS if limit is None else min(limit, turns_cases.NUMBERS)
-        built = turns_cases.built(folder, everything, speakers, line, numbers)
-        cases += [case for case in built if not tasks or case.task in tasks]
+    cases = recorded(folder, everything, spread_over(wanted, limit), line)
+    if not tasks or set(tasks) & set(BUILT):
+        numbers = NUMBERS if limit is None else min(limit, NUMBERS)
+        from_parts = built(folder, everything, speakers, line, numbers)
+        cases += [case for case in from_parts if not tasks or case.task in tasks]
     return cases
 
 
-def report(folder: Path, found: dict[str, object], outcomes: list[Outcome]) -> None:
+def report(folder: Path, found: dict[str, object], outcomes: list[TurnOutcome]) -> None:
     """Write ``report.html``, ``turns.json`` and ``turns.jsonl``. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "turns.json").write_text(json.dumps(found, indent=1) + "\n")
@@ -78,9 +77,14 @@ def report(folder: Path, found: dict[str, object], outcomes: list[Outcome]) -> N
     for outcome in outcomes:
         if outcome.delay_ms is not None:
             by_task.setdefault(outcome.task, []).append(outcome.delay_ms)
-    plot = Plot("End of turn after the last voiced sample", "milliseconds", "turns over (%)", by_task)
+    plot = ReportPlot("End of turn after the last voiced sample", "milliseconds", "turns over (%)", by_task)
     head = ("task", "speaker", "turns", "cut off", "missed", "p50 ms", "p90 ms", "p95 ms", "max ms")
-    write(folder / "report.html", "voicebot bench turns", [plot], [Table("By task and speaker", head, _lines(found))])
+    write(
+        folder / "report.html",
+        "voicebot bench turns",
+        [plot],
+        [ReportTable("By task and speaker", head, _lines(found))],
+    )
 
 
 def _lines(found: dict[str, object]) -> list[tuple[str, ...]]:

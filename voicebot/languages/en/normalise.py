@@ -32,7 +32,7 @@ _Rule = tuple[re.Pattern[str], Callable[[_Match], str]]
 
 
 def english(text: str, today: date, month_first: bool) -> str:
-    """Apply all rules. `today` and `month_first`: see `english_numbers.day`."""
+    """Apply all rules. `today` and `month_first`: see `numbers.day`."""
     for pattern, replace in (*_ADDRESSES, *_dates(today, month_first), *_AMOUNTS, *_CODES, *_NUMBERS):
         text = pattern.sub(replace, text)
     return abbreviations(text)

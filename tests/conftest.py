@@ -7,6 +7,7 @@ import shutil
 
 import pytest
 
+from tests.real.programs import free_port
 from voicebot.paths import models_dir, speech_dir
 
 IN_CI = os.environ.get("CI", "").lower() in {"1", "true", "yes"}
@@ -34,3 +35,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests talk to this machine only, whatever proxy the user has set."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost,::1")
+
+
+@pytest.fixture
+def unused_udp_port() -> int:
+    """Of the same name in pytest-asyncio, whose port any program may be given before the test ends."""
+    return free_port()

@@ -7,7 +7,6 @@ import contextlib
 import json
 import re
 import shutil
-import socket
 import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -16,6 +15,8 @@ import numpy as np
 import soundfile
 import soxr
 from numpy.typing import NDArray
+
+from .programs import PATIENCE_S, free_port, free_ports
 
 Wave = NDArray[np.int16]
 RATE_HZ = 8000
@@ -46,21 +47,9 @@ ctrl_tcp_listen 127.0.0.1:{ctrl}
 """
 
 
-def free_ports() -> tuple[int, int]:
-    """A SIP port and a control port that nobody uses now: baresip cannot choose its own.
-
-    It also takes the port after SIP's, for TLS.
-    """
-    while True:
-        with socket.socket() as sip, socket.socket() as tls, socket.socket() as ctrl:
-            sip.bind(("127.0.0.1", 0))
-            port = int(sip.getsockname()[1])
-            try:
-                tls.bind(("127.0.0.1", port + 1))
-            except (OSError, OverflowError):
-                continue
-            ctrl.bind(("127.0.0.1", 0))
-            return port, int(ctrl.getsockname()[1])
+def sip_and_control_ports() -> tuple[int, int]:
+    """A SIP port, after which there is one for TLS, and a control port."""
+    return free_ports(2)[0], free_port()
 
 
 def flite(text: str, folder: Path, voice: str = "slt") -> Wave:
@@ -86,7 +75,7 @@ class Baresip:
         self.folder = folder
         self.config = config
         self.user = user
-        self.sip_port, self._ctrl = free_ports()
+        self.sip_port, self._ctrl = sip_and_control_ports()
         self.events: list[dict[str, str]] = []
         self._changed = asyncio.Condition()
         self._said = 0
@@ -99,9 +88,9 @@ class Baresip:
         `account` are more parameters of its account, such as ``;mediaenc=srtp-mand`` or ``;answermode=early``.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        rtp = 40000 + (self.sip_port % 9000) * 2
+        rtp = free_ports(20)
         (self.folder / "config").write_text(
-            CONFIG.format(sip=self.sip_port, ctrl=self._ctrl, folder=self.folder, rtp=rtp, rtp_last=rtp + 40)
+            CONFIG.format(sip=self.sip_port, ctrl=self._ctrl, folder=self.folder, rtp=rtp.start, rtp_last=rtp.stop)
             + self.config
         )
         mode = "auto" if answers else "manual"
@@ -114,7 +103,7 @@ class Baresip:
         program = shutil.which("baresip") or "baresip"
         process = await asyncio.create_subprocess_exec(program, "-f", str(self.folder), stdout=log, stderr=log)
         try:
-            reader, self._writer = await _connect(self._ctrl)
+            reader, self._writer = await _connect(self._ctrl, process)
             listening = asyncio.create_task(self._listen(reader))
             try:
                 yield self
@@ -147,7 +136,7 @@ class Baresip:
         self._writer.write(f"{len(text)}:{text},".encode())
         await self._writer.drain()
 
-    async def until(self, kind: str, limit_s: float = 10.0) -> dict[str, str]:
+    async def until(self, kind: str, limit_s: float = PATIENCE_S) -> dict[str, str]:
         """Wait for an event such as CALL_ESTABLISHED."""
 
         def found() -> dict[str, str] | None:
@@ -221,12 +210,14 @@ class Baresip:
                     return new
 
 
-async def _connect(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    for _ in range(150):
-        with contextlib.suppress(ConnectionError):
-            return await asyncio.open_connection("127.0.0.1", port)
-        await asyncio.sleep(0.1)
-    raise TimeoutError("baresip does not answer on its control port")
+async def _connect(port: int, process: asyncio.subprocess.Process) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """It opens this port last, when it is ready for calls."""
+    async with asyncio.timeout(PATIENCE_S):
+        while process.returncode is None:
+            with contextlib.suppress(ConnectionError):
+                return await asyncio.open_connection("127.0.0.1", port)
+            await asyncio.sleep(0.05)
+    raise AssertionError(f"baresip has ended with status {process.returncode}, see its log.txt")
 
 
 def digits_of(text: str) -> str:

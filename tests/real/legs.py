@@ -21,12 +21,13 @@ from telephony.sip.listen_sockets import ListenConfig
 from telephony.sip.message import Request, Response, new_branch, new_tag, parse_uri, read_head, respond
 from telephony.sip.transaction import Transaction
 
+from .programs import PATIENCE_S
 from .siprun import Sipp
 
 FIRST_RTP, LAST_RTP = 22000, 22199
 
 
-async def until(condition: Callable[[], bool], patience_s: float = 10) -> None:
+async def until(condition: Callable[[], bool], patience_s: float = PATIENCE_S) -> None:
     """Look every few milliseconds."""
     end_s = asyncio.get_running_loop().time() + patience_s
     while not condition():
@@ -52,7 +53,7 @@ class Legs:
     async def next(self, caller: Sipp) -> SipLeg:
         """The leg of the next call; when none comes, the caller may say why."""
         try:
-            return await asyncio.wait_for(self.new.get(), 5)
+            return await asyncio.wait_for(self.new.get(), PATIENCE_S)
         except TimeoutError:
             await caller.ended(1)
             raise
@@ -148,7 +149,7 @@ class Legs:
                 done.set_result(leg)
 
         self.endpoint.request(invite, hop, on_event)
-        return await asyncio.wait_for(done, 10)
+        return await asyncio.wait_for(done, PATIENCE_S)
 
 
 @contextlib.asynccontextmanager

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
-import os
 import re
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -18,13 +15,10 @@ from telephony.media.engine import MediaEngine
 from telephony.sip.flood_guard import FloodGuard
 from telephony.trunk.registry import Trunks
 
+from .programs import PATIENCE_S, free_port, free_ports
+
 SCENARIOS = Path(__file__).parent / "sipp"
 FIRST_RTP, LAST_RTP = 21000, 21499
-_RTP_PORTS = range(21500, 21996, 8)
-_rtp_ports = itertools.cycle(
-    [*_RTP_PORTS[os.getpid() % len(_RTP_PORTS) :], *_RTP_PORTS[: os.getpid() % len(_RTP_PORTS)]]
-)
-"""Each sipp takes some, also when it sends nothing; two test runs at once begin at different ones."""
 OnCall = Callable[[IncomingCall], Awaitable[None]]
 
 
@@ -58,7 +52,7 @@ class Sipp:
         self._process = process
         self.port = port
 
-    async def ended(self, timeout_s: float = 30) -> None:
+    async def ended(self, timeout_s: float = 2 * PATIENCE_S) -> None:
         """Wait until it is through; fail with its own words when it is not content."""
         try:
             async with asyncio.timeout(timeout_s):
@@ -66,8 +60,7 @@ class Sipp:
         except TimeoutError:
             self._process.kill()
             output, _ = await self._process.communicate()
-        text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", output.decode("latin-1"))
-        assert self._process.returncode == 0, text[-4000:]
+        assert self._process.returncode == 0, words(output)[-4000:]
 
 
 @contextlib.asynccontextmanager
@@ -85,19 +78,19 @@ async def sipp(
     Names in upper case are built in, others are ours, or a path without ``.xml`` (see `sippscript`).
     `options` are more words of the command line, such as ``-s USER``.
     """
-    port = _free_port()
+    port = free_port()
+    rtp = free_ports(4)[0]  # for sound and pictures, also when it sends nothing; it ends when they are taken
     what = ["-sn", scenario.lower()] if scenario.isupper() else ["-sf", str(SCENARIOS / f"{scenario}.xml")]
     process = await asyncio.create_subprocess_exec(
         *["sipp", *what, "-m", str(calls), "-r", str(rate), "-t", "t1" if transport == "tcp" else "u1", "-nostdin"],
-        *["-i", "127.0.0.1", "-p", str(port), "-mp", str(next(_rtp_ports)), "-recv_timeout", "8000", "-d", "300"],
-        *options,
-        *([] if to is None else [f"127.0.0.1:{to}"]),
+        *["-i", "127.0.0.1", "-p", str(port), "-mp", str(rtp), "-recv_timeout", f"{PATIENCE_S * 1000:.0f}"],
+        *["-d", "300", *options, *([] if to is None else [f"127.0.0.1:{to}"])],
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
     try:
         if to is None:
-            await listening(port, transport)
+            await listening(port, transport, process)
         yield Sipp(process, port)
     finally:
         if process.returncode is None:
@@ -105,30 +98,30 @@ async def sipp(
             await process.communicate()
 
 
-def _free_port() -> int:
-    """A port that neither UDP nor TCP uses now."""
-    while True:
-        with (
-            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
-            socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp,
-        ):
-            udp.bind(("127.0.0.1", 0))
-            port = int(udp.getsockname()[1])
-            try:
-                tcp.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
+def words(output: bytes) -> str:
+    """What a program printed, without colours and cursor movements."""
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", output.decode("latin-1"))
 
 
-async def listening(port: int, transport: str) -> None:
-    """Wait until the kernel has that port open."""
-    table = Path(f"/proc/net/{transport}")
-    for _ in range(200):
-        if f":{port:04X} " in await asyncio.to_thread(table.read_text):
-            return
+async def listening(
+    port: int, transport: str, process: asyncio.subprocess.Process | None = None, patience_s: float = PATIENCE_S
+) -> None:
+    """Wait until the kernel has that port open. Fails when it does not, and at once when the `process` has ended."""
+    loop = asyncio.get_running_loop()
+    end_s = loop.time() + patience_s
+    while not is_open(port, transport):
+        if process is not None and process.returncode is not None:
+            output = b"" if process.stdout is None else await process.stdout.read()
+            raise AssertionError(f"it has ended, with status {process.returncode}: {words(output)[-4000:]}")
+        assert loop.time() < end_s, f"nobody listens on port {port} ({transport})"
         await asyncio.sleep(0.02)
-    raise AssertionError(f"nobody listens on port {port} ({transport})")
+
+
+def is_open(port: int, transport: str) -> bool:
+    """Whether somebody on this machine has bound it (UDP), or listens on it (TCP), by IPv4."""
+    state = "0A" if transport == "tcp" else "07"
+    rows = [line.split() for line in Path(f"/proc/net/{transport}").read_text().splitlines()[1:]]
+    return any(row[1].endswith(f":{port:04X}") and row[3] == state for row in rows)
 
 
 class Wire(asyncio.DatagramProtocol):
@@ -149,7 +142,7 @@ class Wire(asyncio.DatagramProtocol):
         """One datagram; line ends become CRLF when it is text."""
         self.transport.sendto(data if isinstance(data, bytes) else data.replace("\n", "\r\n").encode())
 
-    async def receive(self, start: str, timeout_s: float = 5) -> str:
+    async def receive(self, start: str, timeout_s: float = PATIENCE_S) -> str:
         """The next message that begins so; others are dropped."""
         async with asyncio.timeout(timeout_s):
             while True:

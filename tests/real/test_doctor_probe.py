@@ -17,19 +17,13 @@ from telephony.trunk.load import load_one
 from telephony.trunk.model import Trunk
 from tests.certificates import Authority
 
+from .programs import free_port
 from .siprun import listening, sipp
 from .test_sip_dns import dnsmasq
 from .test_sip_tls_calls import tls_phone
 from .trunkrun import provider
 
 LOCAL = ListenConfig(("127.0.0.1",))
-
-
-def free_port() -> int:
-    """Free for UDP and TCP a moment ago."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp:
-        tcp.bind(("127.0.0.1", 0))
-        return int(tcp.getsockname()[1])
 
 
 def trunk(folder: Path, text: str) -> Trunk:
@@ -147,7 +141,7 @@ async def tls_server(cert: Path, key: Path, *more: str) -> AsyncIterator[int]:
     null = asyncio.subprocess.DEVNULL
     process = await asyncio.create_subprocess_exec(*words, stdin=asyncio.subprocess.PIPE, stdout=null, stderr=null)
     try:
-        await listening(port, "tcp")
+        await listening(port, "tcp", process)
         yield port
     finally:
         process.kill()

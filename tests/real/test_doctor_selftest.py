@@ -20,21 +20,21 @@ from telephony.sip.listen_sockets import ListenConfig
 from telephony.trunk.load import load_one
 
 from .baresip import Baresip
+from .programs import free_port, free_ports
 from .siprun import sipp
-from .test_doctor_probe import free_port, registering
+from .test_doctor_probe import registering
 from .trunkrun import provider
 
-FIRST_RTP = 25000
-RTP_PORTS = 100
+RTP_PORTS = 20
 
 
-def selftest(folder: Path, text: str, number: str, *, place: int = 0) -> Selftest:
-    """A test over a trunk file of this content; `place` keeps the RTP ports of tests at one time apart."""
+def selftest(folder: Path, text: str, number: str, rtp: range | None = None) -> Selftest:
+    """A test over a trunk file of this content."""
     path = folder / "acme.yaml"
     path.write_text(text)
-    first = FIRST_RTP + place * RTP_PORTS
+    rtp = rtp or free_ports(RTP_PORTS)
     listening = ListenConfig(("127.0.0.1",), free_port())
-    return Selftest(ExaminedServer(listening=listening, rtp=(first, first + RTP_PORTS - 1)), load_one(path), number)
+    return Selftest(ExaminedServer(listening=listening, rtp=(rtp[0], rtp[-1])), load_one(path), number)
 
 
 def peer(port: int, more: str = "") -> str:
@@ -133,13 +133,13 @@ async def echo(folder: Path) -> list[Finding]:
     """At a baresip that returns what it hears."""
     bridged = ";audio_source=aubridge,echo;audio_player=aubridge,echo"
     async with Baresip(folder).running(answers=True, account=bridged) as phone:
-        return await selftest(folder, peer(phone.sip_port, "codecs: [PCMU]\n"), phone.user, place=1).run()
+        return await selftest(folder, peer(phone.sip_port, "codecs: [PCMU]\n"), phone.user).run()
 
 
 async def quiet(folder: Path) -> list[Finding]:
     """At a baresip that says nothing."""
     async with Baresip(folder).running(answers=True) as phone:
-        return await selftest(folder, peer(phone.sip_port, "codecs: [PCMU]\n"), phone.user, place=2).run()
+        return await selftest(folder, peer(phone.sip_port, "codecs: [PCMU]\n"), phone.user).run()
 
 
 async def no_audio(folder: Path) -> list[Finding]:
@@ -147,18 +147,19 @@ async def no_audio(folder: Path) -> list[Finding]:
     scenario = folder / "answers.xml"
     scenario.write_text(ANSWER.replace("RTP_PORT", "9"))
     async with sipp(str(scenario.with_suffix(""))) as other:
-        found = await selftest(folder, peer(other.port), "echo", place=3).run()
+        found = await selftest(folder, peer(other.port), "echo").run()
         await other.ended()
         return found
 
 
-async def talking(folder: Path, payload_type: int, place: int) -> list[Finding]:
+async def talking(folder: Path, payload_type: int) -> list[Finding]:
     """At a sipp beside which somebody sends RTP, but hears nothing."""
-    async with talker(payload_type, FIRST_RTP + place * RTP_PORTS) as port:
+    rtp = free_ports(RTP_PORTS)
+    async with talker(payload_type, rtp[0]) as port:
         scenario = folder / "talks.xml"
         scenario.write_text(ANSWER.replace("RTP_PORT", str(port)))
         async with sipp(str(scenario.with_suffix(""))) as other:
-            found = await selftest(folder, peer(other.port, "codecs: [PCMU]\n"), "echo", place=place).run()
+            found = await selftest(folder, peer(other.port, "codecs: [PCMU]\n"), "echo", rtp).run()
             await other.ended()
             return found
 
@@ -170,7 +171,7 @@ async def test_each_trouble_has_its_own_verdict(tmp_path: Path) -> None:
     for folder in folders:
         folder.mkdir()
     good, still, none, one_way, codec = await asyncio.gather(
-        echo(folders[0]), quiet(folders[1]), no_audio(folders[2]), talking(folders[3], 0, 4), talking(folders[4], 18, 5)
+        echo(folders[0]), quiet(folders[1]), no_audio(folders[2]), talking(folders[3], 0), talking(folders[4], 18)
     )
     assert levels(good)["audio"] == "ok" and levels(good)["keys"] != "problem", words(good)
     assert "taken for an echo" in words(good)

@@ -15,15 +15,15 @@ import pytest
 from numpy.typing import NDArray
 from scipy.signal import correlate
 
-from telephony.agent import AgentConfig, IncomingCall, UserAgent
+from telephony.agent import AgentConfig, IncomingCall, SipLeg, UserAgent
 from telephony.call_policy import Terms
 from telephony.media.dtmf import tones
 from telephony.media.engine import MediaEngine
 from telephony.media.session import MediaStats
 
-from .baresip import free_ports as sip_and_control_ports
+from .baresip import sip_and_control_ports
 from .legs import legs, until
-from .programs import free_ports, until_it_says
+from .programs import PATIENCE_S, free_ports, until_it_says
 
 CONFIG = """
 sip_listen 127.0.0.1:{sip}
@@ -55,9 +55,11 @@ class Echo:
         self.keys: list[str] = []
         self.over = asyncio.Event()
         self.stats = MediaStats()
+        self.legs: list[SipLeg] = []
 
     async def on_call(self, call: IncomingCall) -> None:
         leg = await call.answer()
+        self.legs.append(leg)
         leg.on_audio, leg.on_dtmf = leg.play, self.keys.append
         await leg.closed
         self.stats = leg.stats()
@@ -131,7 +133,7 @@ async def baresip(folder: Path, control_port: int) -> AsyncIterator[asyncio.Stre
         _, control = await asyncio.open_connection("127.0.0.1", control_port)
         yield control
         command(control, "quit")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             await drain
             await process.wait()
         control.close()
@@ -161,13 +163,13 @@ async def test_baresip_hears_its_own_words_and_its_keys_arrive(codec: str, tmp_p
     try:
         async with baresip(tmp_path, control_port) as control:
             command(control, "dial", f"sip:echo@127.0.0.1:{agent.port}")
-            await asyncio.sleep(3)
+            await until(lambda: any(leg.stats().packets_received > 3 * 50 for leg in echo.legs))
             for key in "47#":
                 command(control, "sndcode", key)
                 await asyncio.sleep(0.2)
                 command(control, "sndcode", "\x04")  # the key is released
                 await asyncio.sleep(0.2)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             await echo.over.wait()
     finally:
         await agent.stop()
@@ -194,7 +196,7 @@ async def test_keys_that_a_caller_plays_as_tones_are_heard_in_every_codec(codec:
     heard: list[str] = []
     async with legs(Terms(keys="inband")) as ours, baresip(tmp_path, control_port) as control:
         command(control, "dial", f"sip:bot@127.0.0.1:{ours.port}")
-        leg = await asyncio.wait_for(ours.new.get(), 10)
+        leg = await asyncio.wait_for(ours.new.get(), PATIENCE_S)
         leg.on_dtmf = heard.append
         await until(lambda: len(heard) >= len(keys))
         await asyncio.sleep(0.5)

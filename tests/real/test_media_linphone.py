@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,7 @@ from telephony.media.codecs import Codec
 
 from .legs import legs, until
 from .linphone import linphone
-from .programs import free_ports
+from .programs import free_port, free_ports
 
 RATES = {"PCMA": (8000, 1), "G722": (8000, 1), "opus": (48000, 2)}
 
@@ -52,9 +51,7 @@ def alike(heard: NDArray[np.float64], part: NDArray[np.float64]) -> float:
 @pytest.mark.peer("linphonec")
 @pytest.mark.parametrize("codec", ["PCMA", "opus", "G722"])
 async def test_linphone_hears_its_own_words(codec: Codec, tmp_path: Path) -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-        udp.bind(("127.0.0.1", 0))
-        port = int(udp.getsockname()[1])
+    port = free_port()
     settings: dict[str, dict[str, object]] = {
         "sip": {"sip_port": port, "sip_tcp_port": 0, "sip_tls_port": 0, "contact": "sip:p@127.0.0.1"},
         "rtp": {"audio_rtp_port": free_ports(4)[0]},

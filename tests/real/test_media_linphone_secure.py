@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from pathlib import Path
 
 import numpy as np
@@ -12,16 +11,14 @@ import soundfile
 
 from .legs import legs, until
 from .linphone import linphone
-from .programs import free_ports
+from .programs import free_port, free_ports
 from .test_media_linphone import alike, codec_settings, sweep
 
 
 @pytest.mark.peer("linphonec")
 @pytest.mark.parametrize("encryption", ["srtp", "dtls"])
 async def test_linphone_hears_its_own_words_through_srtp(encryption: str, tmp_path: Path) -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-        udp.bind(("127.0.0.1", 0))
-        port = int(udp.getsockname()[1])
+    port = free_port()
     settings: dict[str, dict[str, object]] = {
         "sip": {
             "sip_port": port,

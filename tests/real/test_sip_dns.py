@@ -19,7 +19,7 @@ from telephony.sip.endpoint import Endpoint, ListenConfig
 from telephony.sip.message import parse_uri
 
 from .answering import answering, ask
-from .siprun import _free_port
+from .programs import free_port
 
 pytestmark = pytest.mark.peer("dnsmasq")
 
@@ -38,7 +38,7 @@ RECORDS = [
 @contextlib.asynccontextmanager
 async def dnsmasq(*records: str, ttl_s: int = 60) -> AsyncIterator[str]:
     """A name server for the zone ``test``. Yields ``host:port``."""
-    port = _free_port()
+    port = free_port()
     process = await asyncio.create_subprocess_exec(
         "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--pid-file=",
         f"--port={port}", "--listen-address=127.0.0.1", "--bind-interfaces", "--local=/test/", "--user=root",
@@ -94,7 +94,7 @@ async def test_ipv6_comes_first_where_we_listen_on_it_first_and_not_at_all_where
 
 async def test_the_second_server_of_srv_is_asked_when_the_first_is_dead_and_first_from_then_on() -> None:
     async with answering(ListenConfig(("127.0.0.1",), 0)) as (alive, _):
-        dead = _free_port()
+        dead = free_port()
         records = [
             f"--srv-host=_sip._udp.pair.test,a.pair.test,{dead},10,10",
             f"--srv-host=_sip._udp.pair.test,a.pair.test,{alive.port},20,10",
@@ -132,7 +132,7 @@ async def test_a_dead_nameserver_is_passed_over_and_a_silent_one_ends_in_words(m
         silent.bind(("127.0.0.1", 0))
         mute = f"127.0.0.1:{silent.getsockname()[1]}"
         async with dnsmasq(*RECORDS) as server:
-            async with answering(listening(f"127.0.0.1:{_free_port()}", server)) as (endpoint, _):
+            async with answering(listening(f"127.0.0.1:{free_port()}", server)) as (endpoint, _):
                 assert await hops(endpoint, "sip:plain.test:5070") == ["udp:127.0.0.3:5070"]
             async with answering(listening(mute, server)) as (endpoint, _):
                 assert await hops(endpoint, "sip:plain.test:5070") == ["udp:127.0.0.3:5070"]

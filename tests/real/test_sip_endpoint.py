@@ -15,6 +15,7 @@ from telephony.sip.endpoint import Endpoint, ListenConfig
 from telephony.sip.hop import Hop
 
 from .answering import Polite, answering, ask, assert_answers, options
+from .programs import free_port
 from .siprun import wire
 from .test_sip_wire import assert_alive, until
 
@@ -119,9 +120,7 @@ async def test_we_are_known_by_the_address_that_is_advertised_in_its_family_and_
 async def test_a_closed_udp_port_is_known_at_once_and_takes_no_other_request_with_it() -> None:
     """ICMP on the SIP socket (RFC 3261 section 18.4) fails the request that it quotes, and no other is lost by it."""
     async with answering(DUAL) as (server, _), answering(DUAL) as (endpoint, _):
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
-            one.bind(("127.0.0.1", 0))
-            closed = one.getsockname()[1]
+        closed = free_port()
         for host in ("127.0.0.1", "::1"):
             dead, alive = Hop("udp", host, closed), Hop("udp", host, server.port)
             started_s = time.monotonic()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from telephony.media.engine import MediaEngine
 from .baresip import Baresip
 from .legs import legs, until
 from .linphone import Linphone, linphone
+from .programs import free_port, free_ports
 
 ADDRESS = "127.0.0.77"
 """For an agent on port 5060: linphone forgets the port when it sends somebody to a call of its own."""
@@ -29,12 +29,10 @@ ADDRESS = "127.0.0.77"
 @contextlib.asynccontextmanager
 async def phone(folder: Path, *options: str, **sip: object) -> AsyncIterator[tuple[Linphone, int]]:
     """linphone and its port; `sip` are settings of that section."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-        udp.bind(("127.0.0.1", 0))
-        port = int(udp.getsockname()[1])
+    port = free_port()
     settings: dict[str, dict[str, object]] = {
         "sip": {"sip_port": port, "sip_tcp_port": 0, "sip_tls_port": 0, "contact": "sip:p@127.0.0.1", **sip},
-        "rtp": {"audio_rtp_port": 20000 + port % 1000 * 2},
+        "rtp": {"audio_rtp_port": free_ports(4)[0]},
         "video": {"enabled": 0},
     }
     await asyncio.to_thread(folder.mkdir)

@@ -20,7 +20,7 @@ from telephony.sip.message import parse_uri
 from tests.certificates import Authority
 
 from .answering import answering, ask
-from .siprun import _free_port
+from .programs import free_port
 from .test_sip_dns import dnsmasq, listening
 from .test_sip_wire import until
 
@@ -35,7 +35,7 @@ def modules() -> Path:
 @contextlib.asynccontextmanager
 async def kamailio(folder: Path) -> AsyncIterator[tuple[int, asyncio.subprocess.Process]]:
     """Kamailio as `tls_server.cfg` says, with the certificates in `folder`. Yields its port and process group."""
-    port = _free_port()
+    port = free_port()
     text = Template((Path(__file__).parent / "tls_server.cfg").read_text())
     config = folder / "kamailio.cfg"
     config.write_text(text.substitute(HERE=folder, PORT=port, MODULES=modules()))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from telephony.events import CallSetUp
 from telephony.leg import LegError
 
 from .linphone import linphone
+from .programs import free_port, free_ports
 from .trunkrun import Site, example, site
 
 pytestmark = pytest.mark.peer("linphonec")
@@ -30,16 +30,11 @@ def trunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-        udp.bind(("127.0.0.1", 0))
-        return int(udp.getsockname()[1])
-
-
 def settings(transport: str) -> dict[str, dict[str, object]]:
     ports = {"sip_port": 0, "sip_tcp_port": 0, "sip_tls_port": 0}
     ports["sip_port" if transport == "udp" else "sip_tcp_port"] = free_port()
-    return {"sip": {**ports, "guess_hostname": 0, "contact": "sip:200@127.0.0.1"}, "rtp": {"audio_rtp_port": 23700}}
+    sip = {**ports, "guess_hostname": 0, "contact": "sip:200@127.0.0.1"}
+    return {"sip": sip, "rtp": {"audio_rtp_port": free_ports(4)[0]}}
 
 
 async def devices(place: Site, wanted: int) -> None:

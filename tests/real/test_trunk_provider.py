@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 from pathlib import Path
 
 import pytest
@@ -16,27 +15,12 @@ from telephony.sip.tls import TlsServer
 from telephony.trunk.registry import CallingParty
 from tests.certificates import Authority
 
+from .programs import free_port
 from .siprun import sipp
 from .test_sip_dns import dnsmasq
 from .trunkrun import crash, edit, example, provider, site
 
 pytestmark = pytest.mark.peer("kamailio", "sipp")
-
-
-def free_port() -> int:
-    """For UDP and TCP."""
-    while True:
-        with (
-            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
-            socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp,
-        ):
-            udp.bind(("127.0.0.1", 0))
-            number = int(udp.getsockname()[1])
-            try:
-                tcp.bind(("127.0.0.1", number))
-            except OSError:
-                continue
-            return number
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from telephony.media.engine import MediaEngine
 from telephony.trunk import load as loading
 from telephony.trunk.registry import TrunkRegistry
 
+from .programs import PATIENCE_S
 from .siprun import OnCall, listening
 
 EXAMPLES = Path(loading.__file__).parent.parent / "trunks"
@@ -46,11 +47,11 @@ class Site:
         """Why callers were turned away."""
         return [one.why for one in self.events if isinstance(one, SourceRefused)]
 
-    async def until(self, *states: str, patience_s: float = 10.0) -> None:
+    async def until(self, *states: str, patience_s: float = PATIENCE_S) -> None:
         """Wait until the trunk's states were these and no others."""
         await self.wait(lambda: self.states == list(states), patience_s)
 
-    async def wait(self, condition: Callable[[], bool], patience_s: float = 10.0) -> None:
+    async def wait(self, condition: Callable[[], bool], patience_s: float = PATIENCE_S) -> None:
         """Wait until what was told makes it true."""
         try:
             async with asyncio.timeout(patience_s):
@@ -128,7 +129,7 @@ async def provider(
     )
     try:
         for transport in ("udp", "tcp"):
-            await listening(port, transport)
+            await listening(port, transport, process)
         yield process
     finally:
         await crash(process)

@@ -18,13 +18,8 @@ from telephony.sip.listen_sockets import ListenConfig
 from telephony.sip.tls import TlsServer
 from telephony.trunk.load import load_one
 from tests.certificates import Authority
+from tests.real.programs import free_port
 from voicebot import cli
-
-
-def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 def write(folder: Path, name: str, text: str) -> Path:
@@ -70,14 +65,11 @@ def test_addresses_that_fit_are_fine(tmp_path: Path, trunk: str, hosts: tuple[st
 
 
 async def test_a_port_that_another_program_has_is_found() -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
-        other.bind(("127.0.0.1", 0))
-        listening = ListenConfig(("127.0.0.1",), other.getsockname()[1])
-        other.close()
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as taken:
-            taken.bind(("127.0.0.1", listening.port))
-            taken.listen()
-            found = await sip_ports(listening)
+    listening = ListenConfig(("127.0.0.1",), free_port())
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as taken:
+        taken.bind(("127.0.0.1", listening.port))
+        taken.listen()
+        found = await sip_ports(listening)
     assert [finding.level for finding in found] == ["ok", "warning"]
     assert f"grep :{listening.port}" in found[1].remedy
     foreign = await sip_ports(ListenConfig(("192.0.2.77",), 5060))

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
-from tests.real.programs import free_ports, until_it_says
+from tests.real.programs import PORTS, free_ports, until_it_says
+
+ROOT = Path(__file__).parents[2]
 
 
 async def started(script: str) -> asyncio.subprocess.Process:
@@ -40,5 +45,20 @@ def test_free_ports_can_be_bound() -> None:
     ports = free_ports(10)
     assert len(ports) == 10 and ports[0] % 2 == 0
     for port in ports:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
-            one.bind(("127.0.0.1", port))
+        for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+            with socket.socket(socket.AF_INET, kind) as one:
+                one.bind(("127.0.0.1", port))
+
+
+def test_a_port_is_given_once_and_to_one_test_run_only() -> None:
+    ours = {port for _ in range(50) for port in free_ports(8)}
+    code = "from tests.real.programs import free_ports; print(*(port for _ in range(700) for port in free_ports(1)))"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=ROOT)
+    theirs = {int(port) for port in done.stdout.split()}
+    assert len(ours) == 400 and len(theirs) == 700
+    assert not ours & theirs
+
+
+def test_no_port_is_one_that_the_system_gives_to_whoever_asks_for_any() -> None:
+    first, _ = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()
+    assert PORTS.stop <= int(first)

@@ -11,7 +11,7 @@ import pytest
 from tests.unit.conversation_support import Caller
 from tests.unit.test_listening_listener import SILENCE, SPEECH, Call
 from tests.unit.test_tts_synthesizer import ToneEngine
-from voicebot.calls.preemptive import Foresight
+from voicebot.calls.preemptive import PreemptiveSynthesis
 from voicebot.flows.flow import Flow
 from voicebot.messages import Heard, Say
 from voicebot.nlu.intents import Understanding
@@ -23,14 +23,14 @@ TUESDAY = Heard("Next Tuesday.", 0.9, "next tuesday", 0.7, ("next tuesday",))
 READ_BACK = "That's Tuesday the 24th of November, is that right?"
 
 
-class House:
+class Speaker:
     """A synthesizer with a scripted voice, and threads for the conversation."""
 
     def __init__(self) -> None:
         self.engine = ToneEngine()
-        self.mouth = Synthesizer([Voice(self.engine, 1.0)], RecordedPrompts(None), 10_000_000)
+        self.synthesizer = Synthesizer([Voice(self.engine, 1.0)], RecordedPrompts(None), 10_000_000)
         self.thinkers = ThreadPoolExecutor(1)
-        self.foresight = Foresight(self.mouth, self.thinkers, 8000)
+        self.preemptive = PreemptiveSynthesis(self.synthesizer, self.thinkers, 8000)
 
     async def until(self, condition: Callable[[], object]) -> None:
         async with asyncio.timeout(10):
@@ -39,13 +39,13 @@ class House:
 
 
 @pytest.fixture
-async def house() -> AsyncIterator[House]:
-    made = House()
-    made.mouth.start()
+async def speaker() -> AsyncIterator[Speaker]:
+    made = Speaker()
+    made.synthesizer.start()
     yield made
     made.engine.gate.set()
-    made.foresight.forget()
-    made.mouth.stop()
+    made.preemptive.discard()
+    made.synthesizer.stop()
     made.thinkers.shutdown()
 
 
@@ -66,61 +66,61 @@ def test_an_imagined_turn_changes_nothing(asked: Caller, flow: Flow, understandi
     assert imagined.snapshot == asked.talk.snapshot
 
 
-async def test_the_answer_is_there_before_it_is_said(asked: Caller, house: House) -> None:
-    house.foresight.perhaps(asked.talk, TUESDAY)
-    await house.until(lambda: house.engine.spoken and not house.mouth._jobs)
-    words = list(house.engine.spoken)
+async def test_the_answer_is_there_before_it_is_said(asked: Caller, speaker: Speaker) -> None:
+    speaker.preemptive.hypothesis(asked.talk, TUESDAY)
+    await speaker.until(lambda: speaker.engine.spoken and not speaker.synthesizer._jobs)
+    words = list(speaker.engine.spoken)
     said = asked.hears(TUESDAY)
-    async for _ in house.mouth.speak(said, 8000):
+    async for _ in speaker.synthesizer.speak(said, 8000):
         pass
-    assert house.engine.spoken == words
+    assert speaker.engine.spoken == words
     assert asked.step == "book_appointment.appointment_date.confirm"
 
 
-async def test_what_is_being_spoken_is_given_up_when_the_caller_goes_on(asked: Caller, house: House) -> None:
-    house.engine.gate.clear()
-    house.foresight.perhaps(asked.talk, TUESDAY)
-    await house.until(lambda: house.engine.spoken)
-    house.foresight.forget()
+async def test_what_is_being_spoken_is_given_up_when_the_caller_goes_on(asked: Caller, speaker: Speaker) -> None:
+    speaker.engine.gate.clear()
+    speaker.preemptive.hypothesis(asked.talk, TUESDAY)
+    await speaker.until(lambda: speaker.engine.spoken)
+    speaker.preemptive.discard()
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    house.engine.gate.set()
-    await house.until(lambda: house.engine.stopped)
+    speaker.engine.gate.set()
+    await speaker.until(lambda: speaker.engine.stopped)
 
 
-async def test_whoever_says_it_meanwhile_gets_what_is_being_spoken(asked: Caller, house: House) -> None:
-    house.engine.gate.clear()
-    house.foresight.perhaps(asked.talk, TUESDAY)
-    await house.until(lambda: house.engine.spoken)
-    blocks = house.mouth.speak(READ_BACK, 8000)
+async def test_whoever_says_it_meanwhile_gets_what_is_being_spoken(asked: Caller, speaker: Speaker) -> None:
+    speaker.engine.gate.clear()
+    speaker.preemptive.hypothesis(asked.talk, TUESDAY)
+    await speaker.until(lambda: speaker.engine.spoken)
+    blocks = speaker.synthesizer.speak(READ_BACK, 8000)
     await anext(blocks)
-    house.foresight.forget()
-    house.engine.gate.set()
+    speaker.preemptive.discard()
+    speaker.engine.gate.set()
     async for _ in blocks:
         pass
-    assert len(house.engine.spoken) == 1
-    assert not house.engine.stopped
+    assert len(speaker.engine.spoken) == 1
+    assert not speaker.engine.stopped
 
 
-async def test_a_voice_that_begins_at_once_is_not_troubled(asked: Caller, house: House) -> None:
-    house.engine.quick = True
-    house.foresight.perhaps(asked.talk, TUESDAY)
-    assert house.foresight._work is None
-    house.engine.clausewise = True  # quick, but only when all is done
-    house.foresight.perhaps(asked.talk, TUESDAY)
-    assert house.foresight._work is not None
+async def test_a_voice_that_begins_at_once_is_not_troubled(asked: Caller, speaker: Speaker) -> None:
+    speaker.engine.quick = True
+    speaker.preemptive.hypothesis(asked.talk, TUESDAY)
+    assert speaker.preemptive._work is None
+    speaker.engine.clausewise = True  # quick, but only when all is done
+    speaker.preemptive.hypothesis(asked.talk, TUESDAY)
+    assert speaker.preemptive._work is not None
 
 
-async def test_no_secret_is_spoken_ahead(house: House) -> None:
-    await house.mouth.ahead([Say("Your PIN is 8265.", secret=True), Say("Is that right?")], 8000)
-    assert house.engine.spoken == []
+async def test_no_secret_is_spoken_ahead(speaker: Speaker) -> None:
+    await speaker.synthesizer.ahead([Say("Your PIN is 8265.", secret=True), Say("Is that right?")], 8000)
+    assert speaker.engine.spoken == []
 
 
-async def test_what_is_remembered_is_passed_over(house: House) -> None:
-    async for _ in house.mouth.speak("Thank you.", 8000):
+async def test_what_is_remembered_is_passed_over(speaker: Speaker) -> None:
+    async for _ in speaker.synthesizer.speak("Thank you.", 8000):
         pass
-    await house.mouth.ahead([Say("Thank you. And your PIN?"), Say("Later.")], 8000)
-    assert house.engine.spoken == ["Thank you.", "And your PIN?"]
+    await speaker.synthesizer.ahead([Say("Thank you. And your PIN?"), Say("Later.")], 8000)
+    assert speaker.engine.spoken == ["Thank you.", "And your PIN?"]
 
 
 def test_the_listener_tells_what_may_be_a_turn_and_takes_it_back() -> None:

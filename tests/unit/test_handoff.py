@@ -56,7 +56,7 @@ async def joined(caller: StepLeg, human: StepLeg) -> asyncio.Task[str]:
 
 @pytest.mark.parametrize(
     ("status", "why"),
-    [(486, "busy"), (600, "busy"), (603, "busy"), (408, "no-answer"), (480, "no-answer"), (404, "unreachable"),
+    [(486, "busy"), (600, "busy"), (603, "declined"), (408, "no-answer"), (480, "no-answer"), (404, "unreachable"),
      (503, "unreachable"), (500, "unreachable")],
 )  # fmt: skip
 def test_every_final_status_means_something_to_the_caller(status: int, why: str) -> None:

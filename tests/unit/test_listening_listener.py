@@ -114,13 +114,14 @@ def test_the_recognised_audio_begins_before_the_onset_and_holds_the_turn() -> No
     assert loud[0] / 16000 == pytest.approx(0.3, abs=0.04)
 
 
-def test_an_answer_over_a_protected_prompt_reaches_into_the_question_after_it() -> None:
+def test_a_turn_says_how_long_ago_it_began_so_that_the_call_knows_what_had_been_asked_then() -> None:
     call = Call()
-    call.listener.prompt_started(False)
     call.hear(SPEECH, 1.0)
-    call.hear(SILENCE, 1.0)
-    call.listener.prompt_started(True)
-    assert only_turn(call.events).heard.text == "Where is my order?"
+    before = call.now
+    call.hear(SILENCE, 0.5)
+    turn = only_turn(call.events)
+    assert turn.age_s == pytest.approx(1.0 + 0.3, abs=0.05)
+    assert call.now - before == pytest.approx(0.5)
 
 
 def test_blocks_of_any_length_are_the_same_audio() -> None:
@@ -149,13 +150,11 @@ def test_noise_and_listening_noises_over_a_prompt_are_a_false_alarm(text: str) -
     assert call.hear(SILENCE, 2.0) == [FalseAlarm(interrupted=True)]
 
 
-def test_an_answer_over_a_protected_prompt_is_kept_until_it_ends() -> None:
+def test_an_answer_over_a_protected_prompt_is_heard_like_any_other_and_interrupts_nothing() -> None:
     call = Call()
     call.listener.prompt_started(False)
     assert kinds(call.hear(SPEECH, 1.0)) == [SpeechStarted]
-    assert call.hear(SILENCE, 2.0) == []
-    call.listener.prompt_ended()
-    assert only_turn(call.events).heard.text == "Where is my order?"
+    assert only_turn(call.hear(SILENCE, 2.0)).heard.text == "Where is my order?"
 
 
 def test_a_cough_starts_the_no_input_time_again_and_mumbling_asks_for_a_repeat() -> None:
@@ -179,13 +178,8 @@ def test_a_turn_that_was_answered_does_not_run_into_no_input() -> None:
     assert call.hear(SILENCE, 20.0) == []
 
 
-def test_a_key_drops_the_turn_and_what_was_kept() -> None:
+def test_a_key_drops_the_turn_under_way() -> None:
     call = Call()
-    call.listener.prompt_started(False)
-    call.hear(SPEECH, 1.0)
-    call.hear(SILENCE, 1.0)
-    call.listener.key()
-    call.listener.prompt_ended()
     call.hear(SPEECH, 1.0)
     call.listener.key()
     assert TurnHeard not in kinds(call.events + call.hear(SILENCE, 2.0))

@@ -1,17 +1,14 @@
-"""What callers want, in words that no example has; and the terminal chat."""
+"""What callers want, in words that no example has."""
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from voicebot.conversation.console import chat
 from voicebot.errors import ModelMissing
 from voicebot.flows.flow import Flow
-from voicebot.messages import Do, Result
 from voicebot.nlu.commands import plain_command
 from voicebot.nlu.encoder import Encoder, build_encoder
 from voicebot.nlu.evaluate import banking77, evaluate
@@ -145,23 +142,3 @@ def test_plain_commands(text: str, command: str) -> None:
 )
 def test_sentences_about_something_else_are_no_commands(text: str) -> None:
     assert plain_command(text) is None
-
-
-@models
-async def test_the_chat_shows_prompts_decisions_and_the_outcome(flow: Flow, understanding: Understanding) -> None:
-    lines = iter(["I need a repair appointment on Tuesday at ten", "yes", "no thanks"])
-    shown: list[str] = []
-
-    async def run(do: Do) -> Result:
-        answers = {"find_slot": {"free": True, "alternative_date": None, "alternative_time": None}}
-        return Result(do.token, True, answers.get(do.action, {"reference": "Q7"}))
-
-    async def read_line() -> str | None:
-        return next(lines, None)
-
-    outcome = await chat(flow, understanding, run, read_line, shown.append, now=lambda: datetime(2026, 11, 21, 10, 0))
-    text = "\n".join(shown)
-    assert outcome == "resolved"
-    assert "book_appointment" in text
-    assert "find_slot: ok" in text
-    assert "Your reference is Q 7" in text

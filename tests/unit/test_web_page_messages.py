@@ -7,7 +7,6 @@ import random
 
 import pytest
 
-from voicebot.messages import Snapshot
 from voicebot.web import page_messages
 from voicebot.web.page_messages import Bye, Key
 
@@ -26,8 +25,9 @@ def test_words_that_were_guessed_are_named_by_their_places() -> None:
 
 
 def test_a_step_carries_what_the_dialog_knows() -> None:
-    snapshot = Snapshot("northwind", "order.number", "order_status", 0.93456, {"order_number": "4711"}, "", ())
-    message = json.loads(page_messages.step(snapshot))
+    message = json.loads(
+        page_messages.step("northwind", "order.number", "order_status", 0.93456, {"order_number": "4711"})
+    )
     assert message["step"] == "order.number"
     assert message["confidence"] == 0.935
     assert message["slots"] == {"order_number": "4711"}

@@ -30,11 +30,15 @@ PROGRESS_EVERY_S = 6.0
 _log = log.get(__name__)
 
 
+class CallerGone(Exception):
+    """The caller has hung up while he was asked."""
+
+
 class Channel(Protocol):
     """The caller: on a line (`voice_channel`) or at a terminal (`text_channel`)."""
 
     async def ask(self, says: list[Say], expect: Expect) -> Input:
-        """Speak prompts and return what answers them. Raises EngineFailed: no voice can speak."""
+        """Speak prompts and return what answers them. Raises EngineFailed: no voice can speak; CallerGone."""
         ...
 
     async def speak(self, says: list[Say]) -> None:
@@ -81,6 +85,8 @@ class ActRunner:
                     acts = await self._perform(acts)
                 except EngineFailed as error:
                     acts = await self._go_mute(error)
+        except CallerGone:
+            return
         except Exception as error:  # noqa: BLE001 - the last barrier of a call: the caller hears words, others go on
             _log.exception("call failed")
             self._report.broke(error)

@@ -25,17 +25,17 @@ class PreemptiveSynthesis:
         rate_hz: of the leg.
     """
 
-    def __init__(self, mouth: Synthesizer, thinkers: Executor, rate_hz: int) -> None:
-        self._mouth, self._thinkers, self._rate_hz = mouth, thinkers, rate_hz
+    def __init__(self, synthesizer: Synthesizer, thinkers: Executor, rate_hz: int) -> None:
+        self._synthesizer, self._thinkers, self._rate_hz = synthesizer, thinkers, rate_hz
         self._work: asyncio.Task[None] | None = None
 
-    def perhaps(self, conversation: Conversation, heard: Heard) -> None:
+    def hypothesis(self, conversation: Conversation, heard: Heard) -> None:
         """The turn may be over. `conversation` waits for it, and is not changed."""
-        self.forget()
-        if not self._mouth.quick:
+        self.discard()
+        if not self._synthesizer.quick:
             self._work = asyncio.create_task(self._speak(conversation.imagined(), heard))
 
-    def forget(self) -> None:
+    def discard(self) -> None:
         """The caller goes on, or is gone: what is being spoken is thrown away."""
         if self._work is not None:
             self._work.cancel()
@@ -45,4 +45,4 @@ class PreemptiveSynthesis:
         loop = asyncio.get_running_loop()
         acts = await loop.run_in_executor(self._thinkers, imagined.hear, heard)
         with contextlib.suppress(EngineFailed):  # it will be heard when it is said
-            await self._mouth.ahead([act for act in acts if isinstance(act, Say)], self._rate_hz)
+            await self._synthesizer.ahead([act for act in acts if isinstance(act, Say)], self._rate_hz)

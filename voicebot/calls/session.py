@@ -54,9 +54,9 @@ class Call:
         )
         self._preemptive = PreemptiveSynthesis(services.synthesizer, services.thinkers, leg.rate_hz)
         self._channel = VoiceChannel(leg, services.speech_input, services.synthesizer, report, self._on_hypothesis)
-        transfer = WarmTransfer(leg, self._channel, services, report)
+        self._transfer = WarmTransfer(leg, self._channel, services, report)
         self._runner = ActRunner(
-            self._conversation, self._channel, flow.actions.run, transfer.hand_over, report, services.thinkers
+            self._conversation, self._channel, flow.actions.run, self._transfer.hand_over, report, services.thinkers
         )
 
     async def run(self) -> None:
@@ -67,10 +67,12 @@ class Call:
         try:
             over: set[asyncio.Future[Any]] = {running, self._leg.closed}
             await asyncio.wait(over, return_when=asyncio.FIRST_COMPLETED)
+            if self._transfer.joined:
+                await running  # who hung up first is known in a moment
         finally:
             await end(running)
             talk.hung_up()
-            self._preemptive.forget()
+            self._preemptive.discard()
             self._channel.close()
             await self._leg.hang_up()
             closed = self._leg.closed.result() if self._leg.closed.done() else ""
@@ -80,6 +82,6 @@ class Call:
 
     def _on_hypothesis(self, heard: Heard | None) -> None:
         if heard is None:
-            self._preemptive.forget()
+            self._preemptive.discard()
         elif not self._runner.thinking:
-            self._preemptive.perhaps(self._conversation, heard)
+            self._preemptive.hypothesis(self._conversation, heard)

@@ -140,6 +140,9 @@ class VoiceChannel:
             finally:
                 await end(speaking)
             played.append(spoken.heard)
+            if self._keypad.deadline is not None and isinstance(answer, CallerTurn) and answer.heard.source == "speech":
+                self._queue.stale(answer)  # he keys now what he said before
+                answer = None
             if isinstance(answer, CallerTurn) and answer.heard.barged_in and not spoken.complete:
                 answer = CallerTurn(dataclasses.replace(answer.heard, prompt_heard=" ".join(played).strip()))
         return answer

@@ -26,6 +26,8 @@ class WarmTransfer:
 
     def __init__(self, leg: Leg, channel: VoiceChannel, services: Services, report: CallReporter) -> None:
         self._leg, self._channel, self._services, self._report = leg, channel, services, report
+        self.joined = False
+        """Caller and human hear each other: `hand_over` ends by itself once one of them has hung up."""
 
     async def hand_over(self, act: Handover) -> Why | None:
         """Bring a human in. Returns why nobody came, or None when caller and human have parted again."""
@@ -51,4 +53,5 @@ class WarmTransfer:
     async def _join(self, act: Handover, human: Leg) -> None:
         self._channel.stop_listening()
         self._report.joined(act, human.peer)
+        self.joined = True
         self._report.parted(await bridge(self._leg, human, self._services.release))

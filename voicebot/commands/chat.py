@@ -13,7 +13,7 @@ from pathlib import Path
 from voicebot import log
 from voicebot.actions.catalog import Catalog
 from voicebot.actions.runner import Actions
-from voicebot.conversation.console import chat
+from voicebot.calls.text_channel import chat
 from voicebot.demo.process import start_company
 from voicebot.flows.flow import Flow
 from voicebot.nlu.intents import Understanding
@@ -50,7 +50,7 @@ async def _chat(args: argparse.Namespace, flow: Flow, understanding: Understandi
         actions = Actions(Catalog.load(args.actions or args.flow.with_suffix(".actions.yaml")))
         await actions.start()
         stack.push_async_callback(actions.stop)
-        await chat(flow, understanding, actions.run, _read_line, print)
+        await chat(flow, understanding, actions, _read_line, print)
 
 
 async def _read_line() -> str | None:

@@ -118,7 +118,7 @@ class Conversation:
         return self._acts(self._turns.result(waiting, result))
 
     def handover_failed(self, why: str) -> list[Act]:
-        """No human could be reached (``busy``, ``no-answer``, ``unreachable``): words, and back to the dialog."""
+        """No human could be reached (``busy``, ``no-answer``, ``declined``, ``unreachable``): words, and back."""
         waiting = self._waiting
         if not isinstance(waiting, ForHuman):
             return self._last[-1:]
@@ -130,7 +130,7 @@ class Conversation:
         if self._handovers_failed >= MAX_HANDOVERS and waiting.reason in ("failures", "recognition"):
             self._machine.say(words.give_up, "handover.give_up")
             return self._acts(Over("failed"))
-        key = {"busy": "busy", "no-answer": "no_answer"}.get(why, "unreachable")
+        key = {"busy": "busy", "declined": "busy", "no-answer": "no_answer"}.get(why, "unreachable")
         self._machine.say(getattr(words, key), f"handover.{key}")
         back = waiting.back_to
         if waiting.reason == "recognition" and isinstance(back, ForSlot) and expect(self._flow, back).kind == "digits":

@@ -11,7 +11,7 @@ from voicebot import log
 from voicebot.config import HandoverSettings
 from voicebot.errors import VoicebotError
 
-Why = Literal["busy", "no-answer", "unreachable"]
+Why = Literal["busy", "no-answer", "declined", "unreachable"]
 Dial = Callable[[str, float], Awaitable[Leg]]
 """Places a call: SIP URI and seconds that it may ring. Raises LegError."""
 
@@ -19,7 +19,8 @@ AGAIN_S = 5.0
 """A queued caller's target is called again after this long."""
 
 _log = log.get(__name__)
-_BUSY = {486, 600, 603}
+_BUSY = {486, 600}
+_DECLINED = {603}
 _NO_ANSWER = {408, 480, 487}
 
 
@@ -36,6 +37,8 @@ def why_of(status: int) -> Why:
     """What a final SIP status means to the caller who waits (RFC 3261 section 21)."""
     if status in _BUSY:
         return "busy"
+    if status in _DECLINED:
+        return "declined"
     return "no-answer" if status in _NO_ANSWER else "unreachable"
 
 

@@ -21,7 +21,7 @@ from voicebot.actions.runner import Actions
 from voicebot.calls.session import APOLOGY, FILLER, PROGRESS, SORRY, Call, Connect, House, Script
 from voicebot.config import Config
 from voicebot.flows.flow import Flow
-from voicebot.gateway.sip_gateway import Edge
+from voicebot.gateway.sip_gateway import SipGateway
 from voicebot.handoff.switchboard import Switchboard
 from voicebot.handoff.webhook import post_summary
 from voicebot.journal import metrics
@@ -61,14 +61,14 @@ class App:
         self.media = MediaEngine(
             config.sip.addresses, config.rtp.first_port, config.rtp.last_port, capture=config.sip.trace_rtp
         )
-        self.edge = Edge(config, self.media, self._sip_call)
-        self.agent = self.edge.agent
+        self.gateway = SipGateway(config, self.media, self._sip_call)
+        self.agent = self.gateway.agent
         self.web = Web(
             config.http,
             on_browser_call=self._browser_call,
             ready=lambda: self.ready,
             status=self.status,
-            doctor=Doctor(lambda: self.edge),
+            doctor=Doctor(lambda: self.gateway),
         )
         self.house = House(
             config=config,
@@ -94,7 +94,7 @@ class App:
         prompts += [(say.name, say.text) for say in (FILLER, *PROGRESS, SORRY)]
         await house.mouth.keep([APOLOGY, SORRY])
         await house.mouth.warm(prompts[:2], 8000)  # the greeting at once, the rest behind the first calls
-        await self.agent.start()
+        await self.gateway.start()
         await self.web.start()
         # What was loaded stays for good: without it a full collection, 60 to 170 ms, is a few.
         gc.collect()
@@ -109,7 +109,7 @@ class App:
         self.ready = False
         self.agent.drain()
         await self.web.phone.idle(grace_s)  # while SIP calls go on, too: what is left of the time is theirs
-        await self.agent.stop(max(0.0, ends_s - asyncio.get_running_loop().time()))
+        await self.gateway.stop(max(0.0, ends_s - asyncio.get_running_loop().time()))
         await self.web.stop()
         for task in self._background:
             task.cancel()
@@ -157,7 +157,7 @@ class App:
     ) -> None:
         call = uuid.uuid4().hex[:12]
         log.call_id.set(call)
-        self.edge.remember(call, leg)
+        self.gateway.remember(call, leg)
         scribe = Scribe(
             self.records,
             call,
@@ -177,7 +177,7 @@ class App:
 
     async def _dial(self, uri: str, ring_s: float) -> Leg:
         leg = await self.agent.call(uri, from_name=self.script.flow.name, ring_s=ring_s)
-        self.edge.remember(log.call_id.get(), leg)
+        self.gateway.remember(log.call_id.get(), leg)
         return leg
 
     def _post_summary(self, summary: dict[str, Any]) -> None:

@@ -177,7 +177,7 @@ async def test_byes_that_cross_end_the_call_once() -> None:
 
 async def test_after_our_bye_every_request_but_bye_is_of_no_call() -> None:
     async with called() as (_, peer, leg, tag):
-        leg.end("local")
+        leg.end()
         await peer.receive("BYE ")
         for n, method in enumerate(["INVITE", "UPDATE", "INFO", "OPTIONS", "NOTIFY", "REFER"]):
             peer.send(peer.request(method, branch=f"z9hG4bKx{n}", seq=str(n + 2), to=tag))

@@ -301,7 +301,7 @@ async def test_sessions_are_kept_alive_between_ours_and_end_when_the_other_side_
 async def test_a_time_limit_on_closed_hurts_neither_the_call_nor_others_who_wait() -> None:
     async with called() as (_, peer, leg, tag):
         told: list[str] = []
-        leg.when_closed(told.append)
+        leg.when_closed(lambda reason: told.append(reason.cause))
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(leg.closed, 0.05)
         waiting = asyncio.create_task(asyncio.wait([leg.closed]))

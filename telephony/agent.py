@@ -15,7 +15,7 @@ from sipmessage import URI
 
 from .agent_config import AgentConfig
 from .call.accounting import CallAccounting
-from .call.capabilities import ALLOW, SDP_TYPE, Headers, capabilities
+from .call.capabilities import ALLOW, Headers, capabilities
 from .call.dialog.sipleg import SipLeg
 from .call.dialog_table import DialogTable
 from .call.inbound.admission import Admission
@@ -27,10 +27,12 @@ from .call.outbound.call_request import CallFailed, CallProgress
 from .call.outbound.hunt import OutgoingCall
 from .call.outbound.originate import CallOptions, Originator
 from .call_policy import Terms
+from .clock import now_s
 from .events import OnEvent, ignore_event
 from .leg import LegError
 from .media.engine import MediaEngine
 from .sdp.negotiation import Negotiation, SdpError
+from .sip.body import SDP_TYPE
 from .sip.challenge import Challenger
 from .sip.dialog import Dialog
 from .sip.digest import Credentials
@@ -156,7 +158,7 @@ class UserAgent:
         for outgoing in list(self._originator.outgoing):
             outgoing.give_up()
         for leg in self._dialogs:
-            leg.end("local")
+            leg.end()
         await self._wait_until(lambda: not len(self._dialogs) and not self._originator.outgoing, FAREWELL_S)
         for leg in self._dialogs:
             leg.drop()
@@ -197,7 +199,7 @@ class UserAgent:
             leg.on_ack(request)
             self._accounting.confirmed(leg)
             if self._guard is not None:
-                self._guard.proved(leg.dialog.hop.host, _now())
+                self._guard.proved(leg.dialog.hop.host, now_s())
 
     def on_request(self, transaction: Transaction, request: Request, source: Hop, merged: bool) -> None:
         """Decide what a new request is about (RFC 3261 section 8.2)."""
@@ -243,7 +245,7 @@ class UserAgent:
                 more = [("Accept", SDP_TYPE), ("Accept-Encoding", "")]
                 self._reply(transaction, 200, headers=[*contact, *capabilities(), *more])
             case "REGISTER":
-                answer = self._trunks.register(request, source, _now())
+                answer = self._trunks.register(request, source, now_s())
                 self._reply(transaction, answer.status, answer.reason, list(answer.headers), cheap=True)
             case "BYE" | "PRACK" | "UPDATE" | "INFO" | "NOTIFY":
                 raise SipError(481, "")
@@ -363,7 +365,3 @@ class UserAgent:
                     await self._changed.wait()
         except TimeoutError:
             return
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

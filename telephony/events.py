@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from .leg import EndCause
 from .media.stats import MediaStats
 
 
@@ -27,9 +28,11 @@ class CallEnded:
 
     trunk: str
     incoming: bool
-    why: str
+    cause: EndCause
     seconds: float
     media: MediaStats = field(default_factory=MediaStats)
+    words: str = ""
+    """Why, for people, as `Leg.closed` says it."""
 
 
 @dataclass(frozen=True, slots=True)

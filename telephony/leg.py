@@ -8,16 +8,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from .media.stats import MediaStats
+from .trace import TraceEntry
 
 Pcm = NDArray[np.int16]
 """Mono 16-bit samples, shape (n,)."""
 
 AudioHandler = Callable[[Pcm], None]
 DtmfHandler = Callable[[str], None]
+
+EndCause = Literal["caller", "local", "no-media", "transferred", "failed"]
+"""Why a leg is over, of a fixed set: the peer hung up, we did, nothing was heard, it talks on elsewhere, or a fault."""
 
 
 class LegError(Exception):
@@ -87,4 +93,20 @@ class Leg(Protocol):
 
     async def hang_up(self, reason: str = "local") -> None:
         """End the leg; returns when the peer has been told. Calling it again does nothing."""
+        ...
+
+    async def connect_to(self, other: Leg) -> bool:
+        """Ask the peer to talk to `other`'s peer without us; when that has worked, this leg is over (``transferred``).
+
+        Returns False when these two kinds of leg cannot be connected so: nothing was sent. Raises LegError when it was
+        refused or has failed: both legs go on as before.
+        """
+        ...
+
+    def stats(self) -> MediaStats:
+        """Counters of its audio so far; what this kind of leg does not count has the default of its field."""
+        ...
+
+    def captured(self) -> list[TraceEntry] | None:
+        """The RTP packets that were kept of it, as whole datagrams in their order; None when none are kept."""
         ...

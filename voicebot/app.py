@@ -20,7 +20,7 @@ from voicebot.calls.prompts import APOLOGY, FILLER, PROGRESS, SORRY
 from voicebot.calls.services import LoadedFlow, Services
 from voicebot.config import Config
 from voicebot.flows.flow import Flow
-from voicebot.gateway.sip_gateway import Edge
+from voicebot.gateway.sip_gateway import SipGateway
 from voicebot.handoff.switchboard import Switchboard
 from voicebot.handoff.webhook_sink import WebhookSink
 from voicebot.journal.events import FlowDeployed, ServerStopped
@@ -66,8 +66,8 @@ class App:
         self.media = MediaEngine(
             config.sip.addresses, config.rtp.first_port, config.rtp.last_port, capture=config.sip.trace_rtp
         )
-        self.edge = Edge(config, self.media, self._sip_call)
-        self.agent = self.edge.agent
+        self.gateway = SipGateway(config, self.media, self._sip_call, self.journal)
+        self.agent = self.gateway.agent
         self.services = Services(
             speech_input=speech_input.result(),
             synthesizer=synthesizer.result(),
@@ -75,13 +75,13 @@ class App:
             thinkers=ThreadPoolExecutor(THINKERS, thread_name_prefix="dialog"),
             release=config.handover.release,
         )
-        self.calls = CallFactory(self.services, self.flows, self.flow, self.journal, self._pages, self.edge.remember)
+        self.calls = CallFactory(self.services, self.flows, self.flow, self.journal, self._pages, self.gateway.remember)
         self.web = Web(
             config.http,
             on_browser_call=self.calls.browser,
             ready=lambda: self.ready,
             status=self.status,
-            doctor=Doctor(lambda: self.edge),
+            doctor=Doctor(lambda: self.gateway),
         )
         self.ready = False
         self._background: set[asyncio.Task[Any]] = set()
@@ -104,7 +104,7 @@ class App:
         prompts += [(say.name, say.text) for say in (FILLER, *PROGRESS, SORRY)]
         await services.synthesizer.keep([APOLOGY, SORRY])
         await services.synthesizer.warm(prompts[:2], 8000)  # the greeting at once, the rest behind the first calls
-        await self.agent.start()
+        await self.gateway.start()
         await self.web.start()
         # What was loaded stays for good: without it a full collection, 60 to 170 ms, is a few.
         gc.collect()
@@ -119,7 +119,7 @@ class App:
         self.ready = False
         self.agent.drain()
         await self.web.phone.idle(grace_s)  # while SIP calls go on, too: what is left of the time is theirs
-        await self.agent.stop(max(0.0, ends_s - asyncio.get_running_loop().time()))
+        await self.gateway.stop(max(0.0, ends_s - asyncio.get_running_loop().time()))
         await self.web.stop()
         for task in self._background:
             task.cancel()
@@ -148,7 +148,7 @@ class App:
 
     async def _dial(self, uri: str, ring_s: float) -> Leg:
         leg = await self.agent.call(uri, from_name=self.flow.flow.name, ring_s=ring_s)
-        self.edge.remember(log.call_id.get(), leg)
+        self.gateway.remember(log.call_id.get(), leg)
         return leg
 
     def _spawn(self, work: Any) -> None:

@@ -8,6 +8,7 @@ from ..events import CallEnded, CallSetUp, OnEvent
 from ..leg import LegError
 from ..trunk.limits import ChannelLease
 from .dialog.sipleg import SipLeg
+from .dialog.termination import EndReason
 from .inbound.incoming import IncomingCall
 from .outbound.hunt import OutgoingCall
 
@@ -64,9 +65,10 @@ class CallAccounting:
     def _count_answered(self, leg: SipLeg, lease: ChannelLease, *, incoming: bool) -> None:
         began_s, trunk = time.monotonic(), leg.terms.trunk  # the leg may go on with another party's terms
 
-        def over(why: str) -> None:
+        def over(reason: EndReason) -> None:
+            seconds = time.monotonic() - began_s
             lease.release()
             self._unconfirmed.pop(leg, None)
-            self._on_event(CallEnded(trunk, incoming, why, time.monotonic() - began_s, leg.stats()))
+            self._on_event(CallEnded(trunk, incoming, reason.cause, seconds, leg.stats(), reason.text))
 
         leg.when_closed(over)

@@ -7,7 +7,6 @@ EXTENSIONS = ("timer", "100rel", "replaces")
 """Those that a peer may demand with Require."""
 ALLOW = ", ".join(METHODS)
 SUPPORTED = ", ".join(EXTENSIONS)
-SDP_TYPE = "application/sdp"
 
 Headers = list[tuple[str, str]]
 

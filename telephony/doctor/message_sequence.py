@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from telephony.routing.call_facts import clean
+from telephony.sip.body import sdp_of
 from telephony.sip.grammar import split_list
 from telephony.sip.message import Request, Response, SipError, parse
 from telephony.trace import TraceEntry
@@ -123,7 +124,7 @@ class _SequenceReader:
             self._request(step, message, leg)
         else:
             self._response(step, message, leg)
-        if message.body and "sdp" in (message.headers.get("Content-Type") or "").lower():
+        if sdp_of(message):
             self._describe(step, message, leg)
 
     def _leg(self, message: Request | Response, outgoing: bool) -> _Leg:

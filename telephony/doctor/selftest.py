@@ -21,6 +21,7 @@ from telephony.events import TelephonyEvent, TrunkStateChanged
 from telephony.leg import LegError
 from telephony.media.codecs import Pcm
 from telephony.media.engine import MediaEngine
+from telephony.media.rtp_capture import captured_packets
 from telephony.trace import SipTrace, TraceEntry
 from telephony.trunk.model import Trunk
 from telephony.trunk.registry import TrunkRegistry
@@ -29,7 +30,6 @@ from .call_trace import CallTrace
 from .examined_server import ExaminedServer
 from .findings import Finding
 from .port_check import bind
-from .rtp_capture import packets
 from .selftest_verdict import MeasuredCall, MeasuredEnd, judge
 from .sine_tone import measure, tone
 from .status_meanings import meaning
@@ -200,7 +200,7 @@ class Selftest:
         """Where no server stands between both ends, each packet is seen twice and kept once."""
         found: dict[tuple[frozenset[str], bytes], TraceEntry] = {}
         for leg in filter(None, legs):
-            for packet in packets(leg.media, leg.endpoint.local_host(leg.dialog.hop)):
+            for packet in captured_packets(leg.media, leg.endpoint.local_host(leg.dialog.hop)):
                 found.setdefault((frozenset((packet.local, packet.remote)), packet.data), packet)
         self._rtp = list(found.values())
 

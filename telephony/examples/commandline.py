@@ -53,7 +53,7 @@ def tell(event: TelephonyEvent) -> None:
     match event:
         case CallSetUp(status=status, seconds=seconds):
             print(f"call answered with {status} after {seconds * 1000:.0f} ms", flush=True)
-        case CallEnded(why=why, seconds=seconds, media=media):
+        case CallEnded(words=why, seconds=seconds, media=media):
             mos = "unknown" if media.mos is None else f"{media.mos:.1f}"
             print(f"call over after {seconds:.1f} s ({why}); {media.codec}, MOS {mos}", flush=True)
         case SourceRefused(why=why, host=host):

@@ -10,7 +10,7 @@ async def echo(call: IncomingCall) -> None:
 
     def on_key(key: str) -> None:
         if key == "#":
-            leg.end("local")
+            leg.end()
         else:
             leg.send_dtmf(key)
 

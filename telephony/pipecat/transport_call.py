@@ -94,7 +94,7 @@ class TransportCall:
         """The pipeline is over: hang up without waiting, or refuse a call that was never answered."""
         self._leaving = True
         if self.leg is not None:
-            self.leg.end("local")
+            self.leg.end()
         elif self.incoming is not None:
             self.incoming.reject(480)
 

@@ -50,7 +50,7 @@ class Negotiation:
         self.held = False
         """The peer does not want to hear us."""
         self.agreed: Agreed | None = None
-        self._wish: Direction = "sendrecv"
+        self._direction: Direction = "sendrecv"
         self._session_id = secrets.randbelow(2**31)
         self._version = 0
         self._said = b""
@@ -68,15 +68,15 @@ class Negotiation:
     @property
     def holding(self) -> bool:
         """We do not want to hear the peer."""
-        return self._wish in ("sendonly", "inactive")
+        return self._direction in ("sendonly", "inactive")
 
     def offer(self, direction: Direction | None = None) -> bytes:
         """Our next offer, the first one or a changed one: ``sendonly`` and ``inactive`` put the peer on hold.
 
         None: the direction stays what we wished last, ``sendrecv`` at first.
         """
-        direction = direction or self._wish
-        self._wish = direction
+        direction = direction or self._direction
+        self._direction = direction
         self._line = sdp.offer_line(self.terms, self.media.port, direction, past=self.agreed)
         streams = [audio_line.refusal(stream) for stream in self._streams] or [[]]
         streams[self._index] = self._line.lines()
@@ -91,9 +91,9 @@ class Negotiation:
         """
         streams = self._said_streams
         if self._settled[2] is not None:
-            self._wish, streams, self._line = self._settled
+            self._direction, streams, self._line = self._settled
         if not streams:
-            return self.offer(self._wish)
+            return self.offer(self._direction)
         self.offering = True
         self._heard = None
         return self._say(streams)
@@ -111,12 +111,12 @@ class Negotiation:
         streams = parse(answer).streams
         if len(streams) <= self._index:
             raise SdpError(488, "the answer has fewer streams than the offer")
-        agreed = agree(streams[self._index], self.terms, None, self._wish, ours=self._line, past=self.agreed)
+        agreed = agree(streams[self._index], self.terms, None, self._direction, ours=self._line, past=self.agreed)
         if agreed is None:
             raise SdpError(488, "the answer refuses the audio stream")
         self.offering = early
         self._streams = streams
-        if self._wish in ("sendrecv", "sendonly"):
+        if self._direction in ("sendrecv", "sendonly"):
             self.held = agreed.direction in ("recvonly", "inactive")
         self._apply(agreed)
         return agreed
@@ -138,7 +138,7 @@ class Negotiation:
         streams[index] = line.lines()
         self._streams, self._index, self._line = described.streams, index, line
         self.offering = False
-        self._wish = wish
+        self._direction = wish
         self._heard = offer
         self.held = held(described.streams[index])
         body = self._say(streams, described.time)
@@ -148,13 +148,13 @@ class Negotiation:
     def abandon(self) -> None:
         """Our offer was refused: what was agreed before still holds (RFC 3261 section 14.1)."""
         self.offering = False
-        self._wish, _, self._line = self._settled
+        self._direction, _, self._line = self._settled
 
     def fork(self) -> Negotiation:
         """The same offer in another early dialog: whoever of them answers, answers for itself."""
         other = Negotiation(self.media, self.ip, self.terms, self.source_host)
         other.offering = True
-        other._wish = self._wish
+        other._direction = self._direction
         other._session_id, other._version = self._session_id, self._version
         other._said, other._said_streams, other._line = self._said, self._said_streams, self._line
         return other
@@ -187,7 +187,7 @@ class Negotiation:
         return self._said
 
     def _apply(self, agreed: Agreed) -> None:
-        self._settled = self._wish, self._said_streams, self._line
+        self._settled = self._direction, self._said_streams, self._line
         if agreed != self.agreed:
             self.agreed = agreed
             self.media.connect(agreed, self.source_host)

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from sipmessage import URI
 
+from ..clock import now_s
 from . import message as sip
 from .dialog import via_of
 from .failed_hops import PENALTY_S, FailedHops
@@ -183,11 +184,11 @@ class Endpoint:
         Never empty; raises OSError with words.
         """
         hops = await self._resolver.hops(uri, profile, name)
-        return self._failed_hops.order(hops, self._now())
+        return self._failed_hops.order(hops, now_s())
 
     def penalise(self, hop: Hop, for_s: float = PENALTY_S) -> None:
         """Try `hop` last for a while. Happens by itself when it is not reached, does not answer, or says 503."""
-        self._failed_hops.add(hop, self._now(), for_s)
+        self._failed_hops.add(hop, now_s(), for_s)
 
     def why(self, hop: Hop) -> str:
         """Why a request to `hop` got 503 from the transport, in words; empty when nothing is known against it."""
@@ -214,7 +215,7 @@ class Endpoint:
     def respond(self, transaction: Transaction, response: Response) -> None:
         """Send a response."""
         self._sign(response)
-        self._do(self._transactions.respond(transaction, response, self._now()))
+        self._do(self._transactions.respond(transaction, response, now_s()))
 
     def dismiss(self, transaction: Transaction, response: Response) -> None:
         """Send a final response and keep no state of it."""
@@ -227,7 +228,7 @@ class Endpoint:
         What is asked of a ``sips:`` URI never leaves but by TLS (RFC 5630 section 3): 503 for other hops.
         """
         request.headers.set("User-Agent", self._name)
-        transaction, outputs = self._transactions.request(request, hop, self._now())
+        transaction, outputs = self._transactions.request(request, hop, now_s())
         transaction.listener = listener
         if _would_undress(request, hop):
             self._transactions.abandon(transaction)
@@ -268,7 +269,7 @@ class Endpoint:
         if isinstance(message, Request):
             stamp(message, source)
         self._source = source
-        self._do(self._transactions.receive(message, source, self._now()))
+        self._do(self._transactions.receive(message, source, now_s()))
 
     def _refuse(self, error: SipError, source: Hop) -> None:
         log.debug("unusable SIP message", extra={"peer": f"{source.host}:{source.port}", "why": str(error)})
@@ -294,7 +295,7 @@ class Endpoint:
         return f"{bracketed(self._transport.local_host(hop))}:{self.local_port(hop)}"
 
     def _admits(self, host: str, data: bytes) -> bool:
-        return self._guard is None or self._guard.admits(host, self._now(), data)
+        return self._guard is None or self._guard.admits(host, now_s(), data)
 
     def _on_lost(self, hop: Hop, quoted: bytes | None) -> None:
         if quoted is not None and not self._ours(quoted):
@@ -302,7 +303,7 @@ class Endpoint:
         for keepalive in self._keepalives:
             if keepalive.on_dead is not None and not keepalive.cancelled and keepalive.hop.route == hop.route:
                 keepalive.on_dead(self.why(hop))
-        self._do(self._transactions.lost(hop, self._now()))
+        self._do(self._transactions.lost(hop, now_s()))
 
     def _ours(self, quoted: bytes) -> bool:
         request = _QUOTED.match(quoted)
@@ -325,7 +326,7 @@ class Endpoint:
                     if transaction.listener is not None:
                         transaction.listener(response)
                 case Failed(transaction, status):
-                    self._failed_hops.add(transaction.hop, self._now())
+                    self._failed_hops.add(transaction.hop, now_s())
                     if transaction.listener is not None:
                         transaction.listener(status)
         self._arm()
@@ -337,7 +338,7 @@ class Endpoint:
             self._failed_hops.lift(hop)
             return
         seconds = re.match(r"\s*(\d{1,5})", response.headers.get("Retry-After") or "")
-        self._failed_hops.add(hop, self._now(), float(seconds[1]) if seconds else PENALTY_S)
+        self._failed_hops.add(hop, now_s(), float(seconds[1]) if seconds else PENALTY_S)
 
     def _arm(self) -> None:
         due_s = self._transactions.next_s()
@@ -351,14 +352,10 @@ class Endpoint:
 
     def _tick(self) -> None:
         self._timer = None
-        self._do(self._transactions.poll(self._now()))
+        self._do(self._transactions.poll(now_s()))
 
     def _sign(self, response: Response) -> None:
         response.headers.set("Server", self._name)
-
-    @staticmethod
-    def _now() -> float:
-        return asyncio.get_running_loop().time()
 
 
 def _would_undress(request: Request, hop: Hop) -> bool:

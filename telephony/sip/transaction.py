@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
+from typing import assert_never
 
 from .hop import Hop, answer_hop
 from .message import MAGIC, Head, Request, Response, encode
@@ -22,9 +23,16 @@ from .transaction_tables import (
     RETRANSMITTING,
     T1_S,
     T2_S,
+    Action,
+    DoubleTimer,
+    Effect,
     Input,
+    StartTimer,
+    StartWithT2,
     State,
+    StopTimer,
     Table,
+    Timer,
     length_s,
 )
 
@@ -34,6 +42,8 @@ MAX_PER_SOURCE = 4096
 """Of them from one address, so that one source cannot take them all."""
 
 Key = tuple[str, ...]
+_CLIENT_TIMERS: dict[bool, tuple[Timer, ...]] = {True: ("A", "B"), False: ("E", "F")}
+"""Started with a request, by whether it is an INVITE."""
 
 
 @dataclass(slots=True, eq=False)
@@ -50,7 +60,7 @@ class Transaction:
     last: bytes = b""
     """What a retransmission sends."""
     interval_s: float = T1_S
-    deadlines: dict[str, float] = field(default_factory=dict)
+    deadlines: dict[Timer, float] = field(default_factory=dict)
     merge_key: Key = ()
     source: str = ""
     listener: Callable[[Response | int], None] | None = None
@@ -119,7 +129,7 @@ class Transactions:
         self._merge: dict[Key, Key] = {}
         self._sources: Counter[str] = Counter()
         self._servers = 0
-        self._timers: list[tuple[float, int, Key, str]] = []
+        self._timers: list[tuple[float, int, Key, Timer]] = []
         self._number = count()
         self._out: list[Output] = []
 
@@ -156,7 +166,7 @@ class Transactions:
         )
         self._live[transaction.key] = transaction
         self._out.append(Send(transaction.last, hop))
-        for timer in "AB" if invite else "EF":
+        for timer in _CLIENT_TIMERS[invite]:
             self._start(transaction, timer, now_s)
         return transaction, self._flush()
 
@@ -198,7 +208,7 @@ class Transactions:
             transaction = self._live.get(key)
             if transaction is not None and transaction.deadlines.get(timer) == deadline:
                 del transaction.deadlines[timer]
-                self._step(transaction, timer, now_s)  # type: ignore[arg-type]
+                self._step(transaction, timer, now_s)
         return self._flush()
 
     def next_s(self) -> float | None:
@@ -278,37 +288,44 @@ class Transactions:
         if transaction.state == "terminated":
             self._forget(transaction)
 
-    def _act(self, transaction: Transaction, action: str, now_s: float, data: bytes, response: Response | None) -> None:
-        match action.split(" "):
-            case ["send"]:
+    def _act(
+        self, transaction: Transaction, action: Action, now_s: float, data: bytes, response: Response | None
+    ) -> None:
+        match action:
+            case Effect.SEND:
                 transaction.last = data
                 self._out.append(Send(data, transaction.hop))
-            case ["resend"] if transaction.last:
-                self._out.append(Send(transaction.last, transaction.hop))
-            case ["deliver"] if response is not None:
-                self._out.append(Answered(transaction, response))
-            case ["acknowledge"] if response is not None:
-                self._out.append(Send(encode(_ack_of_refusal(transaction.request, response)), transaction.hop))
-            case ["start", timer]:
+            case Effect.RESEND:
+                if transaction.last:
+                    self._out.append(Send(transaction.last, transaction.hop))
+            case Effect.DELIVER:
+                if response is not None:
+                    self._out.append(Answered(transaction, response))
+            case Effect.ACKNOWLEDGE:
+                if response is not None:
+                    self._out.append(Send(encode(_ack_of_refusal(transaction.request, response)), transaction.hop))
+            case Effect.TIME_OUT:
+                self._out.append(Failed(transaction, 408))
+            case Effect.FAIL:
+                self._out.append(Failed(transaction, 503))
+            case StartTimer(timer):
                 self._start(transaction, timer, now_s)
-            case ["stop", timer]:
+            case StopTimer(timer):
                 transaction.deadlines.pop(timer, None)
-            case ["double", timer]:
+            case DoubleTimer(timer):
                 longest = float("inf") if timer == "A" else T2_S
                 transaction.interval_s = min(2 * transaction.interval_s, longest)
                 self._set(transaction, timer, now_s + transaction.interval_s)
-            case ["slow", timer]:
+            case StartWithT2(timer):
                 self._set(transaction, timer, now_s + T2_S)
-            case ["timed", "out"]:
-                self._out.append(Failed(transaction, 408))
-            case ["failed"]:
-                self._out.append(Failed(transaction, 503))
+            case _:
+                assert_never(action)
 
-    def _start(self, transaction: Transaction, timer: str, now_s: float) -> None:
+    def _start(self, transaction: Transaction, timer: Timer, now_s: float) -> None:
         if not (timer in RETRANSMITTING and transaction.hop.reliable):
             self._set(transaction, timer, now_s + length_s(timer, transaction.hop.reliable))
 
-    def _set(self, transaction: Transaction, timer: str, deadline_s: float) -> None:
+    def _set(self, transaction: Transaction, timer: Timer, deadline_s: float) -> None:
         transaction.deadlines[timer] = deadline_s
         heapq.heappush(self._timers, (deadline_s, next(self._number), transaction.key, timer))
 

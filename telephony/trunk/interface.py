@@ -67,5 +67,5 @@ class Trunks(Protocol):
     def register(self, request: Request, source: Hop, now_s: float) -> RegisterAnswer:
         """Deal with a REGISTER; the caller sends the answer."""
 
-    def reload(self) -> list[Problem]:
+    async def reload(self) -> list[Problem]:
         """Read the folder again; with problems the trunks stay as they are."""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine, Mapping
 
 from sipmessage import URI
 
+from ..clock import now_s
 from ..events import OnEvent, TrunkStateChanged
 from ..sip.digest import Credentials
 from ..sip.endpoint import Endpoint
@@ -78,7 +79,7 @@ class LiveTrunk:
     def start(self) -> None:
         """Register, look names up, send the first OPTIONS."""
         if self.registration is not None:
-            self._do(self.registration.start(self._now()))
+            self._do(self.registration.start(now_s()))
         if self._names():
             self._spawn(self._look_up_names())
         if self.trunk.options_every_s and self.trunk.targets:
@@ -90,7 +91,7 @@ class LiveTrunk:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self.registration is not None:
-            self._do(self.registration.stop(self._now()))
+            self._do(self.registration.stop(now_s()))
             try:
                 async with asyncio.timeout(FAREWELL_S):
                     await self._over.wait()
@@ -145,7 +146,7 @@ class LiveTrunk:
         except OSError as error:
             hops, why = [], str(error)
         hops = [settled(self.trunk, hop) for hop in hops]
-        self._do(self.registration.found(attempt, hops, why, self._now()))
+        self._do(self.registration.found(attempt, hops, why, now_s()))
 
     def _send(self, ask: SendRegister) -> None:
         request, hop = ask.request, ask.hop
@@ -162,9 +163,9 @@ class LiveTrunk:
         assert self.registration is not None
         if isinstance(event, int):
             why = self._endpoint.why(ask.hop) if event == 503 else "no answer"
-            self._do(self.registration.failed(ask.attempt, why or "no connection", self._now()))
+            self._do(self.registration.failed(ask.attempt, why or "no connection", now_s()))
         else:
-            self._do(self.registration.answered(ask.attempt, event, self._now()))
+            self._do(self.registration.answered(ask.attempt, event, now_s()))
 
     def _told(self, state: State, why: str) -> None:
         name = self.trunk.name
@@ -200,7 +201,7 @@ class LiveTrunk:
 
     def _on_dead(self, hop: Hop, why: str) -> None:
         if self.registration is not None:
-            self._do(self.registration.lost(hop, why, self._now()))
+            self._do(self.registration.lost(hop, why, now_s()))
 
     def _arm(self) -> None:
         due_s = self.registration.next_s() if self.registration is not None else None
@@ -212,7 +213,7 @@ class LiveTrunk:
 
     def _tick(self) -> None:
         assert self.registration is not None
-        self._do(self.registration.poll(self._now()))
+        self._do(self.registration.poll(now_s()))
 
     # ── health ──
 
@@ -308,9 +309,6 @@ class LiveTrunk:
         task = self._loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-    def _now(self) -> float:
-        return self._loop.time()
 
 
 def _work(trunk: Trunk) -> tuple[object, ...]:

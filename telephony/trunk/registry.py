@@ -106,6 +106,7 @@ class TrunkRegistry:
         self._live: dict[str, LiveTrunk] = {}
         self._endpoint: Endpoint | None = None
         self._poller: asyncio.Task[None] | None = None
+        self._reading = asyncio.Lock()
         self._changes: set[asyncio.Task[None]] = set()
         self._turns: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._dice = random.SystemRandom()
@@ -127,30 +128,34 @@ class TrunkRegistry:
         live_trunks, self._live = list(self._live.values()), {}
         await asyncio.gather(*(live.stop() for live in live_trunks), *self._changes)
 
-    def reload(self) -> list[Problem]:
-        """See `Trunks`."""
+    async def reload(self) -> list[Problem]:
+        """See `Trunks`. The folder is read in a thread: a slow disk holds up no call."""
         if self._folder is None:
             return []
-        self._signature = signature(self._folder)
-        try:
-            trunks = load(self._folder)
-        except SourceError as error:
-            for problem in error.problems:
-                log.error("the trunks stay as they are: %s", problem)
-            return error.problems
+        async with self._reading:
+            self._signature = await asyncio.to_thread(signature, self._folder)
+            try:
+                trunks = await asyncio.to_thread(load, self._folder)
+            except SourceError as error:
+                for problem in error.problems:
+                    log.error("the trunks stay as they are: %s", problem)
+                return error.problems
+            self._take(trunks)
+        return []
+
+    def _take(self, trunks: Mapping[str, Trunk]) -> None:
         if trunks != self._trunks:
             self._trunks = trunks
             self._matcher = TrunkMatcher(trunks)
             self._apply(trunks)
             log.info("trunks read again", extra={"trunks": ", ".join(trunks)})
-        return []
 
     async def _poll(self, every_s: float) -> None:
         assert self._folder is not None
         while True:
             await asyncio.sleep(every_s)
-            if signature(self._folder) != self._signature:
-                self.reload()
+            if await asyncio.to_thread(signature, self._folder) != self._signature:
+                await self.reload()
 
     def _apply(self, trunks: Mapping[str, Trunk]) -> None:
         """Begin to work by these; what is not changed goes on undisturbed."""

@@ -117,6 +117,10 @@ class IncomingAudio:
         self._last: Pcm = np.zeros(BLOCK, np.int16)
         self._credit_s = MAX_AHEAD_S
         self._credit_at_s: float | None = None
+        self.received = 0
+        """Packets, late ones and duplicates too."""
+        self.received_bytes = 0
+        """Of their payloads."""
         self.undecodable = 0
         """Packets that were no Opus."""
         self.refused = 0
@@ -132,6 +136,8 @@ class IncomingAudio:
         if self._credit_at_s is not None:
             self._credit_s = min(MAX_AHEAD_S, self._credit_s + now_s - self._credit_at_s)
         self._credit_at_s = now_s
+        self.received += 1
+        self.received_bytes += len(packet.payload)
         if self._credit_s <= 0 or len(packet.payload) > MAX_PAYLOAD:
             self.refused += 1
             return []

@@ -19,8 +19,10 @@ from aiortc import RTCConfiguration, RTCDataChannel, RTCPeerConnection, RTCRtpSe
 from aiortc.exceptions import InternalError, InvalidAccessError, InvalidStateError, OperationError
 from aiortc.rtcconfiguration import RTCBundlePolicy
 
-from ..leg import AudioHandler, DtmfHandler, LegError, Pcm
+from ..leg import AudioHandler, DtmfHandler, Leg, LegError, Pcm
 from ..media import dtmf
+from ..media.stats import MediaStats
+from ..trace import TraceEntry
 from .incoming_audio import RATE_HZ, IncomingAudio, OpusPacket
 from .outgoing_audio import OutgoingTrack
 
@@ -111,6 +113,25 @@ class WebRtcLeg:
     async def hang_up(self, reason: str = "local") -> None:
         """End the leg: audio stops at once, the page is told, and the connection closes `LINGER_S` later."""
         self._end(reason, LINGER_S)
+
+    async def connect_to(self, other: Leg) -> bool:
+        """See `Leg`: a browser cannot be sent elsewhere."""
+        return False
+
+    def stats(self) -> MediaStats:
+        """See `Leg`: what came from the browser; aiortc keeps the rest to itself."""
+        audio = self._incoming_audio
+        return MediaStats(
+            "opus",
+            packets_received=audio.received,
+            bytes_received=audio.received_bytes,
+            lost=audio.lost,
+            malformed=audio.undecodable,
+        )
+
+    def captured(self) -> list[TraceEntry] | None:
+        """See `Leg`: nothing is kept of a browser's packets."""
+        return None
 
     # ── what only a browser has ──────────────────────────────────────────────────────────────────────────────────
 

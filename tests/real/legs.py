@@ -7,12 +7,13 @@ import contextlib
 import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
 
-from telephony.call.capabilities import SDP_TYPE, capabilities
+from telephony.call.capabilities import capabilities
 from telephony.call.dialog.session_timer import SessionTimer
 from telephony.call.dialog.sipleg import SipLeg
 from telephony.call_policy import Terms
 from telephony.media.engine import MediaEngine
 from telephony.sdp.negotiation import Negotiation
+from telephony.sip.body import SDP_TYPE
 from telephony.sip.dialog import Dialog, Key
 from telephony.sip.digest import Credentials, DigestClient
 from telephony.sip.endpoint import Endpoint

@@ -73,7 +73,7 @@ async def test_a_trunk_takes_no_more_calls_than_it_may() -> None:
         await talk(peer, "third")
         assert SourceRefused("calls", "127.0.0.1", "line") in told
         over = next(one for one in told if isinstance(one, CallEnded))
-        assert (over.trunk, over.incoming, over.why) == ("line", True, "caller")
+        assert (over.trunk, over.incoming, over.cause) == ("line", True, "caller")
         assert [(one.trunk, one.status) for one in told if isinstance(one, CallSetUp)] == [("line", 200)] * 2
 
 

@@ -168,9 +168,9 @@ async def test_a_server_that_says_503_is_tried_last_for_as_long_as_it_asks(retry
             busy.send(response.replace("Max-Forwards: 70\r\n", retry_after).encode())
             assert await asking == status
             now_s = asyncio.get_running_loop().time()
-            assert endpoint._penalties.order([hop, other], now_s) == order
-            assert endpoint._penalties.order([hop, other], now_s + still_s) == order
-            assert endpoint._penalties.order([hop, other], now_s + still_s + 2) == [hop, other]
+            assert endpoint._failed_hops.order([hop, other], now_s) == order
+            assert endpoint._failed_hops.order([hop, other], now_s + still_s) == order
+            assert endpoint._failed_hops.order([hop, other], now_s + still_s + 2) == [hop, other]
 
 
 # ── connections ──

@@ -177,7 +177,7 @@ async def test_byes_that_cross_end_the_call_once() -> None:
 
 async def test_after_our_bye_every_request_but_bye_is_of_no_call() -> None:
     async with called() as (_, peer, leg, tag):
-        leg.end("local")
+        leg.end()
         await peer.receive("BYE ")
         for n, method in enumerate(["INVITE", "UPDATE", "INFO", "OPTIONS", "NOTIFY", "REFER"]):
             peer.send(peer.request(method, branch=f"z9hG4bKx{n}", seq=str(n + 2), to=tag))
@@ -301,7 +301,7 @@ async def test_sessions_are_kept_alive_between_ours_and_end_when_the_other_side_
 async def test_a_time_limit_on_closed_hurts_neither_the_call_nor_others_who_wait() -> None:
     async with called() as (_, peer, leg, tag):
         told: list[str] = []
-        leg.when_closed(told.append)
+        leg.when_closed(lambda reason: told.append(reason.cause))
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(leg.closed, 0.05)
         waiting = asyncio.create_task(asyncio.wait([leg.closed]))

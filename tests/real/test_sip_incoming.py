@@ -58,7 +58,7 @@ def assert_idle(agent: UserAgent) -> None:
     """Nothing is left of the calls, no port and no dialog."""
     assert agent.active_calls == 0
     assert not len(agent._dialogs) and not agent._dialogs._early and not agent._pending
-    assert not agent._account._ringing
+    assert not agent._accounting._ringing
 
 
 def early(status: int = 183, body: str = "") -> Script:

@@ -62,7 +62,7 @@ async def test_a_network_that_takes_no_early_audio_gets_none(tmp_path: Path) -> 
         outgoing = agent.dial(uri(called.port))
         await asyncio.sleep(0.3)
         assert outgoing.early_audio
-        assert outgoing._order.media.stats().packets_sent == 0
+        assert outgoing._call.media.stats().packets_sent == 0
         leg = await outgoing.answered()
         await asyncio.sleep(0.2)
         assert leg.stats().packets_sent > 3
@@ -288,7 +288,7 @@ async def test_the_called_party_may_change_its_mind_before_it_answers(monkeypatc
     """UPDATE with another offer in an early dialog (RFC 3311), after the first was settled reliably."""
     async with running_agent(None) as agent, wire(agent.port) as peer:
         monkeypatch.setattr(
-            agent._trunks, "dress", lambda *_: OutgoingIdentity("<sip:bot@127.0.0.1>", contact_user="4711")
+            agent._trunks, "outgoing_identity", lambda *_: OutgoingIdentity("<sip:bot@127.0.0.1>", contact_user="4711")
         )
         outgoing = agent.dial(uri(peer.port))
         text = await peer.receive("INVITE ")

@@ -188,7 +188,7 @@ async def test_a_bye_that_crosses_the_one_of_a_replaced_dialog_does_not_end_the_
         replaces = f"{to_target.dialog.call_id};to-tag={target_leg.dialog.local_tag};from-tag=x"
         calling = asyncio.create_task(third.call(target.port, headers=[("Replaces", replaces)]))
         await until(lambda: target_leg.dialog.call_id != to_target.dialog.call_id)
-        to_target.end("local")
+        to_target.end()
         new = await calling
         await asyncio.sleep(0.2)
         assert not target_leg.closed.done()

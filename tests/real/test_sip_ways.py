@@ -68,7 +68,7 @@ async def test_the_next_hop_is_tried_when_one_is_dead_or_says_503(
             hops += [Hop("udp", "127.0.0.1", full.port), Hop("udp", "127.0.0.1", free.port)]
             return [NextHop(to, hop) for hop in hops]  # type: ignore[arg-type]
 
-        monkeypatch.setattr(agent._trunks, "ways", ways)
+        monkeypatch.setattr(agent._trunks, "next_hops", ways)
         began_s = asyncio.get_running_loop().time()
         leg = await agent.call("sip:human@somewhere.invalid")
         took_s = asyncio.get_running_loop().time() - began_s
@@ -93,7 +93,7 @@ async def test_a_silent_hop_is_left_after_its_patience_and_cancelled_when_it_wak
         async def ways(trunk: object, to: object) -> list[NextHop]:
             return [NextHop(to, Hop("udp", "127.0.0.1", one.port)) for one in (sleepy, awake)]  # type: ignore[arg-type]
 
-        monkeypatch.setattr(agent._trunks, "ways", ways)
+        monkeypatch.setattr(agent._trunks, "next_hops", ways)
         leg = await agent.call("sip:human@somewhere.invalid")
         await sleepy.ended()
         await leg.hang_up()

@@ -194,7 +194,7 @@ async def test_files_are_read_again_without_touching_what_did_not_change(
         edit(trunk, ("transport: udp", "transport: upd"))
         await asyncio.sleep(0.3)
         assert place.book.get("provider") is not None, "a wrong file is refused, the old trunks stay"
-        assert "'udp', 'tcp' or 'tls'" in str(place.book.reload()[0])
+        assert "'udp', 'tcp' or 'tls'" in str((await place.book.reload())[0])
 
         example("carrier", trunk.parent, {})
         edit(trunk, ("transport: upd", "transport: udp"), ("max_calls: 2", "max_calls: 3\nptime_ms: 30"))

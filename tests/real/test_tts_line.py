@@ -11,10 +11,12 @@ import pytest
 import soxr
 from rapidfuzz.distance import Levenshtein
 
-from telephony.leg import AudioHandler, DtmfHandler, Pcm
+from telephony.leg import AudioHandler, DtmfHandler, Leg, Pcm
 from telephony.media.engine import MediaEngine
 from telephony.media.session import MediaSession
+from telephony.media.stats import MediaStats
 from telephony.sdp.local_description import Agreed
+from telephony.trace import TraceEntry
 from voicebot import config
 from voicebot.messages import Expect, Say
 from voicebot.paths import models_dir
@@ -63,6 +65,15 @@ class Line:
 
     async def hang_up(self, reason: str = "local") -> None:
         self.closed.set_result(reason)
+
+    async def connect_to(self, other: Leg) -> bool:
+        return False
+
+    def stats(self) -> MediaStats:
+        return self._near.stats()
+
+    def captured(self) -> list[TraceEntry] | None:
+        return None
 
     @property
     def heard(self) -> Pcm:

@@ -10,7 +10,7 @@ import numpy as np
 
 from telephony.leg import AudioHandler, DtmfHandler, Leg, LegError, Pcm
 from tests.unit.virtual_loop import AtOnce
-from voicebot.calls.reporter import CallFacts, CallReporter
+from voicebot.calls.reporter import AnsweredCall, CallReporter
 from voicebot.calls.services import LoadedFlow, RoutedTarget, Services
 from voicebot.calls.session import Call
 from voicebot.config import HandoverSettings
@@ -184,7 +184,7 @@ class CallOnTrial:
         redactor = Redactor.of_call()
         report = CallReporter(
             CallJournal("c1", self.entries.append, redactor),
-            CallFacts("sip", "sip:+15550100@x", "sip:demo@x", self.flow.name, self.flow.hash, "leg"),
+            AnsweredCall("sip", "sip:+15550100@x", "sip:demo@x", self.flow.name, self.flow.hash, "leg"),
             lambda do: (self.backend.masked(do, redactor.secret), self.backend.writes(do)),
             asyncio.get_running_loop().time,
         )

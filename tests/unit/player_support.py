@@ -9,7 +9,9 @@ from collections.abc import AsyncGenerator, Callable
 
 import numpy as np
 
-from telephony.leg import AudioHandler, DtmfHandler, Pcm
+from telephony.leg import AudioHandler, DtmfHandler, Leg, Pcm
+from telephony.media.stats import MediaStats
+from telephony.trace import TraceEntry
 from voicebot.errors import EngineFailed
 from voicebot.tts.player import Player
 from voicebot.tts.synthesizer import PromptChunk
@@ -102,6 +104,15 @@ class FakeLeg:
 
     async def hang_up(self, reason: str = "local") -> None:
         self.closed.set_result(reason)
+
+    async def connect_to(self, other: Leg) -> bool:
+        return False
+
+    def stats(self) -> MediaStats:
+        return MediaStats()
+
+    def captured(self) -> list[TraceEntry] | None:
+        return None
 
     @property
     def heard(self) -> Pcm:

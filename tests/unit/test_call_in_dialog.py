@@ -7,7 +7,7 @@ import pytest
 from telephony.call.dialog.dtmf_info import InfoRefused, keys_of
 from telephony.call.dialog.offer_answer import back_off_s
 from telephony.call.dialog.refer_out import refer_to
-from telephony.call.dialog.termination import EXPIRED, reason_of
+from telephony.call.dialog.termination import EXPIRED, LOCAL, NO_MEDIA, ended_here, failed
 from telephony.sip.dialog import Dialog
 from telephony.sip.hop import Hop
 from telephony.sip.message import Request, SipError, parse
@@ -80,10 +80,11 @@ def test_a_reason_of_a_peer_cannot_grow_or_hide_control_characters() -> None:
 
 
 def test_our_bye_says_why() -> None:
-    assert str(reason_of("local")) == 'Q.850;cause=16;text="Normal call clearing"'
-    assert reason_of("no-media").cause == 102
-    assert reason_of(EXPIRED) == Reason("SIP", 408, "Session expired")
-    assert reason_of("failed: no ACK") == Reason("SIP", 500, "no ACK")
+    assert str(LOCAL.header) == 'Q.850;cause=16;text="Normal call clearing"'
+    assert ended_here("the shop closes").header == LOCAL.header
+    assert NO_MEDIA.header.cause == 102
+    assert EXPIRED.header == Reason("SIP", 408, "Session expired")
+    assert failed("no ACK").header == Reason("SIP", 500, "no ACK")
 
 
 def dialog() -> Dialog:

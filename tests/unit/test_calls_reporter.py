@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from voicebot.calls.reporter import CallFacts, CallReporter
+from voicebot.calls.reporter import AnsweredCall, CallReporter
 from voicebot.conversation.trace import Decision
 from voicebot.handoff.webhook_sink import FIELDS
 from voicebot.journal.events import CallHeld, Entry
@@ -53,7 +53,7 @@ class Written:
         self.journal.start()
         self.report = CallReporter(
             CallJournal("c1", self.journal.publish, Redactor.of_call()),
-            CallFacts("browser", "sip:+1555@x", "sip:demo@x", "northwind", "a" * 64, "leg-1"),
+            AnsweredCall("browser", "sip:+1555@x", "sip:demo@x", "northwind", "a" * 64, "leg-1"),
             lambda do: ({name: "•••" if name == "pin" else value for name, value in do.args.items()}, True),
             lambda: self.now,
         )

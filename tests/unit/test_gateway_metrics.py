@@ -1,4 +1,4 @@
-"""What the edge counts of a call that is over."""
+"""What is counted of a call that is over."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from prometheus_client import REGISTRY
 
 from telephony.events import CallEnded
 from telephony.media.stats import MediaStats
-from voicebot.gateway.sip_gateway import count
+from voicebot.gateway.to_metrics import count
 
 
 def observed(name: str) -> float:
@@ -15,8 +15,8 @@ def observed(name: str) -> float:
 
 def test_the_quality_of_a_call_is_counted_where_it_is_known() -> None:
     media = MediaStats(packets_received=500, lost=5, jitter_ms=4.0, mos=4.1)
-    count(CallEnded("here", True, "remote", 10.0, media))
-    count(CallEnded("here", True, "remote", 10.0, MediaStats(packets_received=1)))
+    count(CallEnded("here", True, "caller", 10.0, media))
+    count(CallEnded("here", True, "caller", 10.0, MediaStats(packets_received=1)))
     assert observed("voicebot_media_mos") == 1
     assert observed("voicebot_media_jitter_seconds") == observed("voicebot_media_loss_percent") == 2
     assert REGISTRY.get_sample_value("voicebot_media_mos_sum", {"trunk": "here"}) == 4.1

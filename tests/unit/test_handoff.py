@@ -9,6 +9,8 @@ import pytest
 from aiohttp import web
 
 from telephony.leg import AudioHandler, DtmfHandler, Leg, LegError, Pcm
+from telephony.media.stats import MediaStats
+from telephony.trace import TraceEntry
 from voicebot.config import HandoverSettings
 from voicebot.handoff import switchboard
 from voicebot.handoff.bridge import MAX_QUEUED_S, bridge
@@ -28,6 +30,7 @@ class StepLeg:
         self.played_samples = 0
         self.queue = np.zeros(0, np.int16)
         self.keys = ""
+        self.connects: bool | LegError = False
 
     @property
     def queued_samples(self) -> int:
@@ -46,6 +49,19 @@ class StepLeg:
     async def hang_up(self, reason: str = "local") -> None:
         if not self.closed.done():
             self.closed.set_result(reason)
+
+    async def connect_to(self, other: Leg) -> bool:
+        if isinstance(self.connects, LegError):
+            raise self.connects
+        if self.connects:
+            await self.hang_up("transferred")
+        return self.connects
+
+    def stats(self) -> MediaStats:
+        return MediaStats()
+
+    def captured(self) -> list[TraceEntry] | None:
+        return None
 
 
 async def joined(caller: StepLeg, human: StepLeg) -> asyncio.Task[str]:
@@ -140,6 +156,31 @@ async def test_a_leg_that_does_not_send_keeps_the_delay_bounded() -> None:
     assert human.queued_samples <= MAX_QUEUED_S * 8000 + 160
     await caller.hang_up()
     await task
+
+
+async def released(caller: StepLeg, human: StepLeg) -> asyncio.Task[str]:
+    task = asyncio.create_task(bridge(caller, human, release=True))
+    for _ in range(3):
+        await asyncio.sleep(0)
+    return task
+
+
+async def test_parties_that_can_be_connected_talk_on_without_us() -> None:
+    caller, human = StepLeg("caller"), StepLeg("human")
+    caller.connects = True
+    task = await released(caller, human)
+    assert await task == "released"
+    assert caller.closed.result() == "transferred" and human.closed.done()
+
+
+@pytest.mark.parametrize("connects", [False, LegError(603, "Decline")])
+async def test_parties_that_cannot_be_connected_go_on_through_us(connects: bool | LegError) -> None:
+    caller, human = StepLeg("caller"), StepLeg("human")
+    caller.connects = connects
+    task = await released(caller, human)
+    assert not task.done() and caller.on_audio is not None
+    await human.hang_up()
+    assert await task == "human"
 
 
 async def test_the_summary_is_posted_again_until_it_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:

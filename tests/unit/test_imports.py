@@ -32,7 +32,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "handoff": ("journal",),
     "record": ("journal",),
     "web": ("journal",),
-    "gateway": (),
+    "gateway": ("journal",),
     "models": (),
     "calls": (
         "journal", "engines", "asr", "listening", "tts", "conversation", "flows", "nlu", "actions", "handoff", "record",

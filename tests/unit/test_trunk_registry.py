@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from telephony.sip.digest import Credentials, DigestClient
 from telephony.sip.flood_guard import FloodGuard
 from telephony.sip.hop import Hop
 from telephony.sip.message import Request, parse, parse_uri, respond
+from telephony.trunk import registry
+from telephony.trunk.load import load
 from telephony.trunk.model import Trunk
 from telephony.trunk.registry import CallingParty, RegisterAnswer, TrunkRegistry
 
@@ -95,16 +98,39 @@ async def test_a_wrong_folder_leaves_the_book_as_it_was(tmp_path: Path) -> None:
     terms = book.terms(before)
 
     file.write_text("peers: 198.51.100.7\nmax_cals: 3\n")
-    assert [(problem.line, problem.remedy) for problem in book.reload()] == [(2, "check its spelling or remove it")]
+    assert [(problem.line, problem.remedy) for problem in await book.reload()] == [
+        (2, "check its spelling or remove it")
+    ]
     assert book.get("acme") is before
 
     file.write_text("peers: 203.0.113.1\nmax_calls: 3\nptime_ms: 30\n")
-    assert book.reload() == []
+    assert await book.reload() == []
     after = book.get("acme")
     assert after is not None and after.max_calls == 3 and book.identify(HOME, register("x")) is None
     assert terms.ptime_ms == 20 and book.terms(after).ptime_ms == 30
     file.unlink()
-    assert book.reload() == [] and book.all() == []
+    assert await book.reload() == [] and book.all() == []
+
+
+async def test_a_disk_that_does_not_answer_holds_up_nothing_but_the_new_trunks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "acme.yaml").write_text("peers: 198.51.100.7\n")
+    book, answers = TrunkRegistry(tmp_path), threading.Event()
+    before = book.get("acme")
+    (tmp_path / "acme.yaml").write_text("peers: 203.0.113.1\n")
+
+    def slow(folder: Path) -> dict[str, Trunk]:
+        answers.wait(5)
+        return load(folder)
+
+    monkeypatch.setattr(registry, "load", slow)
+    reload = asyncio.create_task(book.reload())
+    for _ in range(100):  # calls go on
+        await asyncio.sleep(0)
+    assert not reload.done() and book.identify(HOME, register("x")) is before
+    answers.set()
+    assert await reload == [] and book.identify(HOME, register("x")) is None
 
 
 async def test_before_the_start_nothing_can_be_called() -> None:

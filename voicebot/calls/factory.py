@@ -10,7 +10,7 @@ from telephony.leg import Leg, LegError
 from telephony.routing.rules import RouteDecision
 from telephony.webrtc.leg import WebRtcLeg
 from voicebot import log
-from voicebot.calls.reporter import CallFacts, CallReporter
+from voicebot.calls.reporter import AnsweredCall, CallReporter
 from voicebot.calls.services import LoadedFlow, RoutedTarget, Services
 from voicebot.calls.session import Call
 from voicebot.journal.journal import CallJournal, Journal
@@ -77,7 +77,7 @@ class CallFactory:
         if send is not None:
             self._pages.attach(call, send)
         redactor = Redactor.of_call()
-        facts = CallFacts(channel, caller, called, flow.flow.name, flow.flow.hash, leg.id)
+        facts = AnsweredCall(channel, caller, called, flow.flow.name, flow.flow.hash, leg.id)
         journal = CallJournal(call, self._journal.publish, redactor)
         actions = flow.actions
         report = CallReporter(journal, facts, lambda do: (actions.masked(do, redactor.secret), actions.writes(do)))

@@ -17,7 +17,7 @@ from voicebot.tts.player import PlayedPrompt
 
 
 @dataclass(frozen=True, slots=True)
-class CallFacts:
+class AnsweredCall:
     """What is known of a call when it is answered."""
 
     channel: str
@@ -47,7 +47,7 @@ class CallReporter:
     def __init__(
         self,
         journal: CallJournal,
-        facts: CallFacts,
+        facts: AnsweredCall,
         masked: Callable[[Do], tuple[Mapping[str, Any], bool]],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:

@@ -76,9 +76,7 @@ class Call:
             self._channel.close()
             await self._leg.hang_up()
             closed = self._leg.closed.result() if self._leg.closed.done() else ""
-            stats = getattr(self._leg, "stats", None)
-            media = dataclasses.asdict(stats()) if stats is not None else {}
-            self._report.ended(talk.snapshot, talk.summary, closed, media)
+            self._report.ended(talk.snapshot, talk.summary, closed, dataclasses.asdict(self._leg.stats()))
 
     def _on_hypothesis(self, heard: Heard | None) -> None:
         if heard is None:

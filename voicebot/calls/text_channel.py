@@ -14,7 +14,7 @@ from typing import Any, Literal, Protocol, get_args
 
 from voicebot.calls.act_runner import ActRunner, CallerGone
 from voicebot.calls.input_queue import CallerTurn, Input, InputQueue, NothingSaid
-from voicebot.calls.reporter import CallFacts, CallReporter
+from voicebot.calls.reporter import AnsweredCall, CallReporter
 from voicebot.conversation.engine import Conversation
 from voicebot.flows.flow import Flow
 from voicebot.handoff.switchboard import Why
@@ -197,7 +197,7 @@ async def chat(
         return backend.masked(do, redactor.secret), backend.writes(do)
 
     journal = CallJournal("chat", channel.show, redactor)
-    report = CallReporter(journal, CallFacts("text", "you", flow.name, flow.name, flow.hash, "terminal"), masked)
+    report = CallReporter(journal, AnsweredCall("text", "you", flow.name, flow.name, flow.hash, "terminal"), masked)
     channel.report = report
     await ActRunner(talk, channel, channel.act, channel.hand_over, report).run(talk.start())
     talk.hung_up()

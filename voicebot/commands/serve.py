@@ -51,7 +51,14 @@ async def _serve(app: App, begun: float) -> int:
     told: asyncio.Queue[signal.Signals] = asyncio.Queue()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told.put_nowait, number)
-    loop.add_signal_handler(signal.SIGHUP, _reload, app)
+    reloads: set[asyncio.Task[None]] = set()
+
+    def reload() -> None:
+        task = loop.create_task(_reload(app))
+        reloads.add(task)
+        task.add_done_callback(reloads.discard)
+
+    loop.add_signal_handler(signal.SIGHUP, reload)
     try:
         await app.start()
     except OSError as error:
@@ -70,9 +77,9 @@ async def _serve(app: App, begun: float) -> int:
     return 0
 
 
-def _reload(app: App) -> None:
+async def _reload(app: App) -> None:
     """SIGHUP: trunks and routes anew, without touching live calls."""
-    problems = app.edge.reload()
+    problems = await app.gateway.reload()
     for problem in problems:
         _log.error("not reloaded", extra={"problem": str(problem)})
     if not problems:
@@ -93,7 +100,7 @@ def banner(app: App, seconds: float) -> str:
     ]
     if services.synthesizer.advice:
         lines.append(f"           {services.synthesizer.advice}")
-    trunks = [trunk.name for trunk in app.edge.trunks.all()]
+    trunks = [trunk.name for trunk in app.gateway.trunks.all()]
     if trunks:
         others = "others may call too" if config.sip.takes_strangers else "nobody else may call"
         lines.insert(2, f"  trunks   {', '.join(trunks)}; {others}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-from telephony.call.dialog.sipleg import SipLeg
 from telephony.leg import AudioHandler, Leg, LegError, Pcm
 from telephony.media.resample import make_resampler
 from voicebot import log
@@ -19,14 +18,11 @@ _log = log.get(__name__)
 
 async def _release(caller: Leg, human: Leg) -> bool:
     """Whether the two have been connected without us."""
-    if not (isinstance(caller, SipLeg) and isinstance(human, SipLeg)):
-        return False
     try:
-        await caller.transfer(replaces=human)
+        return await caller.connect_to(human)
     except LegError as error:
         _log.info("not released, the call goes on through us", extra={"status": error.status, "reason": error.reason})
         return False
-    return True
 
 
 def forward(source: Leg, sink: Leg) -> AudioHandler:

@@ -356,7 +356,7 @@ class ServerStopped(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class SourceBlocked(Event):
+class AddressBlocked(Event):
     """The house: an address is turned away for a while."""
 
     kind: ClassVar[str] = "blocked"
@@ -371,7 +371,7 @@ KINDS: dict[str, type[Event]] = {
     for event in (
         CallAnswered, DialogMoved, PromptStarted, PromptSpoken, CallerHeard, TurnDecided, ResponseStarted, CallerSilent,
         CallerOverheard, ActionAsked, ActionDone, CallHeld, HumanNotReached, HumanJoined, PartiesParted, EngineBroke,
-        CallBroke, CallOver, FlowDeployed, ServerStopped, SourceBlocked,
+        CallBroke, CallOver, FlowDeployed, ServerStopped, AddressBlocked,
     )
 }  # fmt: skip
 """Every event by its kind, in about the order in which a call meets them; those of the house last."""

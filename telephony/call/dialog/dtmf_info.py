@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable
 
 from ...leg import LegError
+from ...sip.body import media_type
 from ...sip.message import Request, SipError
 from ..capabilities import Headers
 from .requests import DialogRequests
@@ -48,7 +49,7 @@ def keys_of(request: Request) -> str:
         raise InfoRefused(469, "Bad Info Package", [("Recv-Info", "")])  # we have said that we want none
     if not request.body:
         return ""
-    kind = (request.headers.get("Content-Type") or "").partition(";")[0].strip().lower()
+    kind = media_type(request)
     if kind not in (RELAY_TYPE, DTMF_TYPE):
         raise InfoRefused(415, "", [("Accept", f"{RELAY_TYPE}, {DTMF_TYPE}")])
     if len(request.body) > MAX_BODY_BYTES:

@@ -7,12 +7,13 @@ from collections.abc import Callable
 
 from ...call_policy import Terms
 from ...sdp.negotiation import Negotiation, SdpError
+from ...sip.body import SDP_TYPE
 from ...sip.dialog import Dialog
 from ...sip.endpoint import Endpoint, Listener
 from ...sip.hop import Hop
 from ...sip.message import Request, SipError, read_head, respond
 from ...sip.transaction import Transaction
-from ..capabilities import SDP_TYPE, Headers, capabilities
+from ..capabilities import Headers, capabilities
 
 OnPrack = Callable[[Request], bool]
 PickUp = Callable[[Transaction, Request, Dialog, Terms], None]

@@ -8,16 +8,19 @@ import secrets
 from collections.abc import Callable, Sequence
 from typing import Literal
 
+from ...clock import now_s
 from ...leg import LegError
 from ...sdp.description import Direction
 from ...sdp.negotiation import Negotiation, SdpError
+from ...sip.body import SDP_TYPE, sdp_of
 from ...sip.hop import Hop
 from ...sip.message import Request, Response, SipError
 from ...sip.transaction import Transaction
 from ...sip.transaction_tables import T1_S, T2_S, TIMEOUT_S
-from ..capabilities import SDP_TYPE, capabilities
+from ..capabilities import capabilities
 from .requests import DialogRequests, SentRequest
 from .session_timer import SessionTimer
+from .termination import EndReason, failed
 
 MAX_TRIES = 5
 """Of one change: after glare, a challenge of the timer, an overlap."""
@@ -90,7 +93,7 @@ class OfferAnswer:
         negotiation: Negotiation,
         timer: SessionTimer,
         on_refreshed: Callable[[], None],
-        on_failed: Callable[[str], None],
+        on_failed: Callable[[EndReason], None],
     ) -> None:
         self.confirmed = False
         """The first 2xx has had its ACK."""
@@ -147,7 +150,7 @@ class OfferAnswer:
             body = negotiation.offer() if invite else b""
         more = [("Contact", self._requests.contact()), *capabilities(), *headers]
         more += [("Record-Route", value) for value in request.headers.getlist("Record-Route")]
-        more += self._timer.response_headers(request, _now())
+        more += self._timer.response_headers(request, now_s())
         response = self._requests.reply(transaction, 200, headers=more, body=body)
         if invite:
             seq = request.head.seq
@@ -179,13 +182,12 @@ class OfferAnswer:
         """Turn down what comes at a wrong moment or in a wrong form. Raises SipError."""
         reply, invite = self._requests.reply, request.method == "INVITE"
         offers = bool(request.body) or invite
-        kind = (request.headers.get("Content-Type") or "").partition(";")[0].strip().lower()
         short = self._timer.refusal(request)
         if (offers and self._negotiation.offering) or (invite and self._ours == "INVITE"):  # glare
             reply(transaction, 491)
         elif len(self._unacknowledged) >= MAX_UNACKNOWLEDGED:
             reply(transaction, 500, headers=[("Retry-After", str(secrets.randbelow(MAX_WAIT_S)))])
-        elif request.body and kind != SDP_TYPE:
+        elif request.body and not sdp_of(request):
             reply(transaction, 415, headers=[("Accept", SDP_TYPE)])
         elif short is not None:
             reply(transaction, 422, "Session Interval Too Small", short)
@@ -206,7 +208,7 @@ class OfferAnswer:
             except SdpError as error:
                 self._negotiation.abandon()
                 if first:
-                    self._on_failed(f"failed: {error}")
+                    self._on_failed(failed(str(error)))
                 else:
                     log.warning(
                         "an answer in ACK cannot be used; the call goes on as it was", extra={"why": str(error)}
@@ -216,7 +218,7 @@ class OfferAnswer:
     def _no_ack(self, seq: int) -> None:
         self._unacknowledged.pop(seq, None)
         self._note()
-        self._on_failed("failed: no ACK")
+        self._on_failed(failed("no ACK"))
 
     # ── ours ──
 
@@ -327,7 +329,7 @@ class OfferAnswer:
             self._requests.dialog.refresh(response)
         except SipError as error:
             log.warning("a Contact that cannot be used; the old one stays", extra={"why": str(error)})
-        self._timer.answered(response, _now())
+        self._timer.answered(response, now_s())
         self._on_refreshed()
         if self._negotiation.offering:
             self._negotiation.accept(response.body)
@@ -353,7 +355,3 @@ def _wait_s(value: str) -> float:
     """Seconds of a Retry-After, at most `MAX_WAIT_S`."""
     digits = value.partition(";")[0].partition("(")[0].strip()
     return min(int(digits), MAX_WAIT_S) if digits.isascii() and digits.isdigit() and len(digits) < 10 else 1.0
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

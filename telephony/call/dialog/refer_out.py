@@ -14,6 +14,7 @@ from urllib.parse import quote
 from sipmessage import URI
 
 from ...leg import LegError
+from ...sip.body import media_type
 from ...sip.dialog import Dialog
 from ...sip.grammar import NameAddr, parse_params
 from ...sip.message import Request, Response, SipError, parse_uri
@@ -144,7 +145,7 @@ class ReferSender:
             self._requests.reply(transaction, 481)
             return
         fragment = _FRAGMENT.match(request.body)
-        kind = (request.headers.get("Content-Type") or "").partition(";")[0].strip().lower()
+        kind = media_type(request)
         if request.body and (fragment is None or kind != "message/sipfrag"):
             status = 415 if kind != "message/sipfrag" else 400
             self._requests.reply(transaction, status, headers=[("Accept", "message/sipfrag")])

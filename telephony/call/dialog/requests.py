@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Sequence
 
 from ...leg import LegError
+from ...sip.body import SDP_TYPE
 from ...sip.dialog import Dialog, cancel_of
 from ...sip.digest import DigestClient
 from ...sip.endpoint import Endpoint
@@ -14,7 +15,8 @@ from ...sip.hop import with_room
 from ...sip.message import Request, Response, encode, read_head, respond
 from ...sip.transaction import Transaction
 from ...sip.transaction_tables import TIMEOUT_S
-from ..capabilities import SDP_TYPE, Headers
+from ..capabilities import Headers
+from .termination import EndReason, failed
 
 MAX_CHALLENGES = 3
 """To one request."""
@@ -51,7 +53,11 @@ class DialogRequests:
     """
 
     def __init__(
-        self, endpoint: Endpoint, dialog: Dialog, on_gone: Callable[[str], None], login: DigestClient | None = None
+        self,
+        endpoint: Endpoint,
+        dialog: Dialog,
+        on_gone: Callable[[EndReason], None],
+        login: DigestClient | None = None,
     ) -> None:
         self.endpoint = endpoint
         self.dialog = dialog
@@ -180,7 +186,7 @@ class DialogRequests:
         sent.listener(event)
         status = event if isinstance(event, int) else event.code
         if status in (408, 481) and not self.over and sent.request.method not in _NO_USE_OF_THE_CALL:
-            self._on_gone(f"failed: {status} to our {sent.request.method}")
+            self._on_gone(failed(f"{status} to our {sent.request.method}"))
 
     def _again(self, sent: SentRequest, response: Response) -> bool:
         """Answer a challenge with the same request under a new number (RFC 3261 section 22.2)."""

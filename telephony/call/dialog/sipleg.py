@@ -16,7 +16,9 @@ from typing import Literal, cast
 from sipmessage import URI
 
 from ...call_policy import Terms
-from ...leg import LegError
+from ...clock import now_s
+from ...leg import Leg, LegError
+from ...media.rtp_capture import captured_packets
 from ...media.session import MediaSession
 from ...sdp.negotiation import Negotiation, SdpError
 from ...sip.dialog import Dialog, key_of
@@ -28,13 +30,24 @@ from ...sip.message import Request, Response, SipError
 from ...sip.reason_header import Reason
 from ...sip.reason_header import read as read_reasons
 from ...sip.transaction import Transaction
+from ...trace import TraceEntry
 from .media_leg import MediaLeg
 from .offer_answer import Method
 from .refer_in import OnRefer
 from .refer_out import NOTIFY_PATIENCE_S, OnProgress, TransferResult, destination
 from .requests import DialogRequests
 from .session_timer import SessionTimer
-from .termination import REPLACED, Termination, reason_of
+from .termination import (
+    CALLER,
+    LOCAL,
+    NO_MEDIA,
+    REPLACED,
+    TRANSFERRED,
+    EndReason,
+    Termination,
+    ended_here,
+    failed,
+)
 from .usage import InviteUsage
 
 BYE_PATIENCE_S = 2.0
@@ -108,7 +121,7 @@ class SipLeg(MediaLeg):
 
     def _on_no_media(self) -> None:
         why = self.media.refused_security
-        self.end(f"failed: no SRTP ({why})" if why else "no-media")
+        self.end(failed(f"no SRTP ({why})") if why else NO_MEDIA)
 
     # ── Leg ──
 
@@ -121,9 +134,28 @@ class SipLeg(MediaLeg):
 
     async def hang_up(self, reason: str = "local") -> None:
         """Send BYE; returns when the peer has confirmed it, or after `BYE_PATIENCE_S`."""
+        await self._hang_up(ended_here(reason))
+
+    async def _hang_up(self, reason: EndReason) -> None:
         self.end(reason)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(asyncio.shield(self._told), BYE_PATIENCE_S)
+
+    async def connect_to(self, other: Leg) -> bool:
+        """See `Leg`: by REFER with Replaces, between two SIP legs."""
+        if not isinstance(other, SipLeg):
+            return False
+        try:
+            await self.transfer(replaces=other)
+        except ValueError as error:  # what the other peer calls itself
+            raise LegError(416, str(error)) from error
+        return True
+
+    def captured(self) -> list[TraceEntry] | None:
+        """See `Leg`."""
+        if self.media.capture is None:
+            return None
+        return captured_packets(self.media, self.endpoint.local_host(self.dialog.hop))
 
     @property
     def closed(self) -> asyncio.Future[str]:
@@ -132,13 +164,13 @@ class SipLeg(MediaLeg):
 
     # ── what SIP can do beyond that ──
 
-    def when_closed(self, callback: Callable[[str], None]) -> None:
+    def when_closed(self, callback: Callable[[EndReason], None]) -> None:
         """Have it called with the reason when the leg is closed; unlike `closed`, nobody can cancel that."""
         self._ending.add(callback)
 
     @property
     def _ended(self) -> bool:
-        return bool(self._ending.why)
+        return self._ending.reason is not None
 
     @property
     def state(self) -> Literal["answered", "confirmed", "closed"]:
@@ -218,7 +250,7 @@ class SipLeg(MediaLeg):
         result = await self._usage.transfers.refer(
             target, other, on_progress=on_progress, subscribe=subscribe, patience_s=patience_s
         )
-        await self.hang_up("transferred")
+        await self._hang_up(TRANSFERRED)
         return result
 
     # ── called by the agent ──
@@ -250,7 +282,7 @@ class SipLeg(MediaLeg):
             problem = error
         self._confirm(response, invite, body)
         if problem is not None:
-            self.end(f"failed: {problem}")
+            self.end(failed(str(problem)))
             raise problem
 
     def acknowledge(self) -> None:
@@ -262,7 +294,7 @@ class SipLeg(MediaLeg):
     def _confirm(self, response: Response, invite: Request | None, body: bytes = b"") -> None:
         self._ack = self._usage.requests, self._usage.requests.ack(response.head.seq, body, invite)
         self._usage.offers.confirmed = True
-        self.timer.answered(response, _now())
+        self.timer.answered(response, now_s())
         self._usage.refresher.set()
 
     def adopt(
@@ -315,13 +347,13 @@ class SipLeg(MediaLeg):
     def _on_bye(self, transaction: Transaction, request: Request) -> None:
         self._usage.requests.reply(transaction, 200)
         self.reasons = self.reasons or read_reasons(request.headers.getlist("Reason"))[:MAX_REASONS]
-        self._finish("transferred" if self._usage.transfers.accepted else "caller")
+        self._finish(TRANSFERRED if self._usage.transfers.accepted else CALLER)
         self._usage.offers.stop()
         self._done()
 
     # ── the end ──
 
-    def end(self, reason: str) -> None:
+    def end(self, reason: EndReason = LOCAL) -> None:
         """End the call from our side; the BYE waits for the ACK of the first 2xx (RFC 3261 section 15)."""
         if self._ended:
             return
@@ -333,30 +365,30 @@ class SipLeg(MediaLeg):
 
     def drop(self) -> None:
         """Stop all timers; the endpoint is closing."""
-        self._finish("local")
+        self._finish(LOCAL)
         self._usage.offers.stop()
         self._done()
 
-    def fail(self, reason: str) -> None:
+    def fail(self, reason: EndReason) -> None:
         """A 2xx was never acknowledged, or its ACK brought no usable answer."""
         if not self._ended:
             self.end(reason)
         elif not self._usage.offers.unacknowledged:
             self._send_bye()
 
-    def _finish(self, reason: str) -> None:
+    def _finish(self, reason: EndReason) -> None:
         if self._ended:
             return
         words = ", ".join(one.words for one in self.reasons)
-        self.ended_by = f"{reason}: {words}" if words else reason
+        self.ended_by = f"{reason.text}: {words}" if words else reason.text
         self.media.close()
         self._usage.leave(ended=True)
         log.info("leg closed", extra={"sip_call_id": self.id, "why": self.ended_by})
         self._ending.tell(reason)
 
     def _send_bye(self) -> None:
-        reason = reason_of(self._ending.why)
-        self._usage.requests.send("BYE", self._on_bye_answered, [("Reason", str(reason))])
+        reason = self._ending.reason or LOCAL
+        self._usage.requests.send("BYE", self._on_bye_answered, [("Reason", str(reason.header))])
 
     def _on_bye_answered(self, event: Response | int) -> None:
         if isinstance(event, int) or event.code >= 200:
@@ -372,7 +404,3 @@ class SipLeg(MediaLeg):
 
 def _ignore(event: Response | int) -> None:
     """Nothing hangs on the answer."""
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

@@ -7,13 +7,14 @@ from typing import Protocol
 
 from ...call_policy import Terms
 from ...sdp.negotiation import Negotiation
+from ...sip.body import SDP_TYPE
 from ...sip.dialog import Dialog
 from ...sip.digest import DigestClient
 from ...sip.endpoint import Endpoint
 from ...sip.hop import Hop
 from ...sip.message import Request, SipError
 from ...sip.transaction import Transaction
-from ..capabilities import ALLOW, SDP_TYPE, capabilities
+from ..capabilities import ALLOW, capabilities
 from .dtmf_info import DTMF_TYPE, RELAY_TYPE, DtmfInfoSender, InfoRefused, keys_of
 from .offer_answer import OfferAnswer
 from .refer_in import OnRefer, on_refer
@@ -21,7 +22,7 @@ from .refer_out import ReferSender
 from .requests import DialogRequests
 from .session_refresher import SessionRefresher
 from .session_timer import SessionTimer
-from .termination import EXPIRED
+from .termination import EXPIRED, EndReason
 
 
 class UsageOwner(Protocol):
@@ -30,10 +31,10 @@ class UsageOwner(Protocol):
     terms: Terms
     on_refer: OnRefer | None
 
-    def end(self, reason: str) -> None:
+    def end(self, reason: EndReason) -> None:
         """End the call from our side."""
 
-    def fail(self, reason: str) -> None:
+    def fail(self, reason: EndReason) -> None:
         """A 2xx was never acknowledged, or its ACK brought no usable answer."""
 
     def on_info_key(self, key: str) -> None:

@@ -11,9 +11,11 @@ from typing import Protocol
 from sipmessage import URI
 
 from ...call_policy import Terms
+from ...clock import now_s
 from ...leg import LegError
 from ...media.engine import MediaEngine, MediaSession, PortsExhausted
 from ...sdp.negotiation import Negotiation, SdpError
+from ...sip.body import SDP_TYPE
 from ...sip.dialog import Dialog
 from ...sip.endpoint import RETRY_AFTER_S, Endpoint
 from ...sip.message import REASONS, Request, SipError, respond
@@ -22,7 +24,7 @@ from ...sip.reason_header import read as read_reasons
 from ...sip.transaction import Transaction
 from ...sip.trusted_headers import HeaderView, without_verstat
 from ...trunk.model import Trunk
-from ..capabilities import SDP_TYPE, Headers, capabilities
+from ..capabilities import Headers, capabilities
 from ..dialog.early import EarlyDialog
 from ..dialog.reliable_provisional import EXTENSION, ReliableSender, has_tag
 from ..dialog.sipleg import SipLeg
@@ -158,7 +160,7 @@ class IncomingCall:
             headers.append(("Content-Type", SDP_TYPE))
         response = respond(request, status, tag=dialog.local_tag, headers=headers, body=body)
         if self._wants_100rel or (body and self._caller_knows_100rel):
-            now = self._reliable.push(response, _now())
+            now = self._reliable.push(response, now_s())
             self._said = self._said or bool(body)
             self._set_timer()
             if now is None:
@@ -192,7 +194,7 @@ class IncomingCall:
         return self._negotiation
 
     def _on_prack(self, prack: Request) -> bool:
-        meant, following = self._reliable.acknowledge(prack, self.transaction.request.head.seq, _now())
+        meant, following = self._reliable.acknowledge(prack, self.transaction.request.head.seq, now_s())
         if following is not None:
             self._endpoint.respond(self.transaction, following)
         self._set_timer()
@@ -211,7 +213,7 @@ class IncomingCall:
             self._settled.set()
 
     def _repeat(self) -> None:
-        response = self._reliable.poll(_now())
+        response = self._reliable.poll(now_s())
         if response is not None:
             self._endpoint.respond(self.transaction, response)
         if self._reliable.expired:
@@ -288,7 +290,3 @@ class IncomingCall:
     def _stop_repeating(self) -> None:
         self._reliable.stop()
         self._set_timer()
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

@@ -5,15 +5,16 @@ Refusal (a SipError)         carries the answer and its headers
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import hmac
 import secrets
 from collections.abc import Callable
 
 from ...call_policy import Terms
+from ...clock import now_s
 from ...events import OnEvent, SourceRefused
 from ...sdp.negotiation import SdpError, check_offer
+from ...sip.body import SDP_TYPE, sdp_of
 from ...sip.challenge import Challenger
 from ...sip.endpoint import RETRY_AFTER_S, Endpoint
 from ...sip.flood_guard import FloodGuard
@@ -22,7 +23,7 @@ from ...sip.message import Request, SipError
 from ...trunk.limits import ChannelLease, TrunkFull
 from ...trunk.model import Trunk
 from ...trunk.registry import Trunks
-from ..capabilities import EXTENSIONS, SDP_TYPE, Headers
+from ..capabilities import EXTENSIONS, Headers
 from ..dialog.reliable_provisional import EXTENSION as RELIABLE
 from ..dialog.reliable_provisional import has_tag
 from ..dialog.session_timer import SessionTimer
@@ -107,12 +108,12 @@ class CallScreening:
         verdict = self._challenger.verify(request, "Authorization", passwords, trunk.digest, source=source.host)
         if verdict.ok:
             if self._guard is not None:
-                self._guard.proved(source.host, _now())
+                self._guard.proved(source.host, now_s())
             return verdict.user
         if verdict.result == "wrong":
             self._on_event(SourceRefused("digest", source.host, trunk.name))
             certain = verdict.solicited or source.reliable
-            if self._guard is not None and self._guard.failed(source.host, _now(), certain=certain):
+            if self._guard is not None and self._guard.failed(source.host, now_s(), certain=certain):
                 raise RequestRejected(403, cheap=True)
         stale = verdict.result in ("stale", "replayed")
         challenge = self._challenger.challenge(stale, algorithms=trunk.digest, source=source.host)
@@ -131,17 +132,17 @@ class CallScreening:
             raise RequestRejected(422, short, reason="Session Interval Too Small")
         if not request.body:
             return
-        kind = (request.headers.get("Content-Type") or "").partition(";")[0].strip().lower()
-        if kind != SDP_TYPE:
+        offer = sdp_of(request)
+        if not offer:
             raise RequestRejected(415, [("Accept", SDP_TYPE)])
         try:
-            check_offer(request.body, self._endpoint.local_host(source), terms)
+            check_offer(offer, self._endpoint.local_host(source), terms)
         except SdpError as error:
             raise SipError(error.status, str(error)) from error
 
     def full(self, host: str, trunk: Trunk | None = None) -> None:
         """Refuse a call that nobody has time for, before more is looked at. Raises Refusal 503."""
-        why = self._admission.full(self._calls(), _now())
+        why = self._admission.full(self._calls(), now_s())
         if why is not None:
             raise self._no_room(why, host, trunk)
 
@@ -150,10 +151,10 @@ class CallScreening:
         trunk = caller.trunk
         if trunk is None:
             return self._admit_anonymous(host)
-        why = self._admission.refuses(self._calls(), _now(), known=True)
+        why = self._admission.refuses(self._calls(), now_s(), known=True)
         if why is not None:
             raise self._no_room(why, host, trunk)
-        lease = self._trunks.admit(trunk, _now())
+        lease = self._trunks.admit(trunk, now_s())
         if isinstance(lease, TrunkFull):
             self._on_event(SourceRefused(lease.why, host, trunk.name))
             after = lease.retry_after_s
@@ -164,7 +165,7 @@ class CallScreening:
         place = None if self._anonymous is None else self._anonymous.admit(host)
         if place is None:
             raise self._no_room("calls", host, None)
-        why = self._admission.refuses(self._calls(), _now(), known=False)
+        why = self._admission.refuses(self._calls(), now_s(), known=False)
         if why is not None:
             place.release()
             raise self._no_room(why, host, None)
@@ -186,7 +187,3 @@ def check_extensions(request: Request, terms: Terms) -> None:
     supported = [*request.headers.getlist("Supported"), *required]
     if request.method == "INVITE" and terms.reliable == "required" and not has_tag(supported, RELIABLE):
         raise RequestRejected(421, [("Require", RELIABLE)], reason="Extension Required")
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

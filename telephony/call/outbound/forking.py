@@ -9,10 +9,10 @@ import logging
 from dataclasses import replace
 
 from ...sdp.negotiation import Negotiation, SdpError
+from ...sip.body import sdp_of
 from ...sip.dialog import Dialog
 from ...sip.hop import Hop
 from ...sip.message import Request, Response, SipError
-from ..capabilities import SDP_TYPE
 from ..dialog.early import EarlyDialog, PickUp
 from ..dialog.reliable_provisional import ReliableReceiver, is_reliable
 from .call_request import CallProgress, CallRequest
@@ -120,16 +120,17 @@ class EarlyDialogs:
     def _read_body(self, branch: ForkBranch, response: Response) -> bytes:
         """Take the session description of a provisional response; returns our answer when it is an offer."""
         negotiation = branch.negotiation
-        if not response.body or not _is_sdp(response):
+        body = sdp_of(response)
+        if not body:
             return b""
         before = negotiation.agreed
         reliable = is_reliable(response)
         try:
             if negotiation.offering:
-                negotiation.accept(response.body, early=not reliable)
+                negotiation.accept(body, early=not reliable)
                 answer = b""
             elif reliable and self._call.late_offer and before is None:
-                answer = negotiation.answer(response.body)
+                answer = negotiation.answer(body)
             else:
                 return b""
         except SdpError as error:
@@ -163,7 +164,3 @@ def early_media_allowed(response: Response) -> tuple[bool, bool]:
     directions = {item.partition(";")[0].strip().lower() for item in value.split(",")}
     backward = bool(directions & {"sendrecv", "sendonly"})
     return backward and "sendrecv" in directions, backward
-
-
-def _is_sdp(message: Response) -> bool:
-    return (message.headers.get("Content-Type") or "").partition(";")[0].strip().lower() == SDP_TYPE

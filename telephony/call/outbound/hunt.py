@@ -102,7 +102,7 @@ class OutgoingCall:
         """Nobody wants the call any more: CANCEL, or BYE when it has just been answered; `reason` is for the peer."""
         self._reason = reason
         if self._task.done() and not self._task.cancelled() and self._task.exception() is None:
-            self._task.result().end("local")
+            self._task.result().end()
         if self._attempt is not None:
             self._attempt.give_up(reason)
         self._task.cancel()

@@ -10,6 +10,7 @@ import asyncio
 from ...call_policy import Terms
 from ...leg import LegError
 from ...sdp.negotiation import Negotiation, SdpError
+from ...sip.body import SDP_TYPE
 from ...sip.dialog import Dialog, cancel_of
 from ...sip.digest import DigestClient
 from ...sip.hop import with_room
@@ -19,7 +20,7 @@ from ...sip.transaction import Transaction
 from ...sip.transaction_tables import TIMEOUT_S
 from ...trunk.caller_id import OutgoingIdentity
 from ...trunk.next_hops import NextHop
-from ..capabilities import SDP_TYPE, capabilities
+from ..capabilities import capabilities
 from ..dialog.reliable_provisional import EXTENSION
 from ..dialog.session_timer import SessionTimer
 from ..dialog.sipleg import SipLeg
@@ -98,7 +99,7 @@ class InviteAttempt:
     def give_up(self, reason: Reason | None = None) -> None:
         """Nobody wants the call any more: CANCEL as soon as that is allowed, BYE when it has just been answered."""
         if self._leg is not None:
-            self._leg.end("local")
+            self._leg.end()
         if self._given_up is not None:
             return
         self._given_up = reason or Reason("SIP", 487, "Request Terminated")

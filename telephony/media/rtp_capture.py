@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 
-from telephony.media.session import MediaSession
-from telephony.sip.hop import bracketed
-from telephony.trace import TraceEntry
+from ..sip.hop import bracketed
+from ..trace import TraceEntry
+from .session import MediaSession
 
 
-def packets(media: MediaSession, host: str) -> list[TraceEntry]:
+def captured_packets(media: MediaSession, host: str) -> list[TraceEntry]:
     """What `MediaSession.capture` holds, in order; nothing when it keeps none. `host` is our address."""
     offset_s = time.time() - time.monotonic()
     found = []

@@ -1,0 +1,13 @@
+"""What telephony tells that the house's journal keeps: addresses that are turned away."""
+
+from __future__ import annotations
+
+from telephony.events import SourceBlocked, TelephonyEvent
+from voicebot.journal.events import AddressBlocked
+from voicebot.journal.journal import Journal
+
+
+def note(event: TelephonyEvent, journal: Journal) -> None:
+    """Write one event into the journal, if it belongs there."""
+    if isinstance(event, SourceBlocked):
+        journal.house(AddressBlocked(event.host, event.why, event.seconds))

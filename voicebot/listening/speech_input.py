@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from voicebot import config
 from voicebot.asr.failover import Failover
 from voicebot.asr.moonshine import Moonshine
-from voicebot.asr.recogniser import Recogniser, Transcript
+from voicebot.asr.recogniser import NOTHING, Recogniser, Transcript
 from voicebot.asr.recognition_pool import RecognitionJob, RecognitionPool
 from voicebot.errors import EngineFailed, ModelMissing, VoicebotError
 from voicebot.listening import audio, smart_turn
@@ -105,9 +105,9 @@ class SpeechInput:
         except asyncio.CancelledError:
             job.cancel()
             raise
-        if job.error is not None:
-            raise job.error
-        said = job.result or Transcript("", 0.0)
+        if isinstance(job.outcome, EngineFailed):
+            raise job.outcome
+        said = job.outcome if isinstance(job.outcome, Transcript) else NOTHING
         return heard(said, audio_in.size / rate_hz, {"queue": job.queue_ms, **said.timings_ms})
 
     def _on_tick(self) -> None:

@@ -27,6 +27,7 @@ from voicebot.asr.grammar_match import GrammarMatcher
 from voicebot.asr.recogniser import NOTHING, RATE_HZ, Audio, Cancelled, Transcript
 from voicebot.asr.word_graph import WRITTEN
 from voicebot.errors import EngineFailed, ModelMissing
+from voicebot.languages.en.recogniser_hints import STYLE
 from voicebot.messages import Expect, Word
 
 WINDOW_S = 30
@@ -49,18 +50,6 @@ NO_SPEECH, NO_SPEECH_LOG = 0.6, -1.0
 PARTIAL_LEAD = 1.0
 """So much likelier (nats) an unfinished answer must be than a whole one."""
 FILES = ("model.bin", "config.json", "tokenizer.json")
-_STYLE = {
-    "yesno": "Yes. No.",
-    "digits": "four seven one one",
-    "alnum": "B as in Bravo, four, K, seven",
-    "date": "Tuesday, the fourth of March",
-    "time": "half past ten in the morning",
-    "datetime": "Tuesday the fourth at ten thirty in the morning",
-    "amount": "forty two dollars and fifty cents",
-}
-"""Said before, as the model believes: it goes on in the same way."""
-
-
 _KINDS = {"digits": "alnum"}
 """Whose table of confidences another kind takes: digits have one judge here. The tables are those of Moonshine, as no
 recordings were heard with Whisper's weights yet: with them, `voicebot bench asr --engine whisper --calibrate` says how
@@ -190,7 +179,7 @@ class Whisper:
 
     def _prompt(self, expect: Expect) -> list[int]:
         """What was said before, as the model believes: style, listed words; then the start of the transcript."""
-        hints = ", ".join(dict.fromkeys([*filter(None, [_STYLE.get(expect.kind)]), *expect.phrases, *expect.boost]))
+        hints = ", ".join(dict.fromkeys([*filter(None, [STYLE.get(expect.kind)]), *expect.phrases, *expect.boost]))
         if not hints:
             return self._start
         return [self._tokens.sot_prev, *self._tokens.encode(" " + hints)[:HINT_TOKENS], *self._start]

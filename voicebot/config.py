@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 import ipaddress
+import pkgutil
+from functools import cache, partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, Field, PlainValidator, TypeAdapter, field_validator
+from pydantic_core import PydanticCustomError
 
 from telephony import yamlfile
 from telephony.sip.message import SipError, parse_uri
@@ -16,6 +20,8 @@ from voicebot.paths import DIALOGS, ROOT
 Placed = TypeVar("Placed", bound=BaseModel)
 Port = Annotated[int, Field(ge=0, le=65535)]
 LanguageTag = Annotated[str, Field(pattern=r"^[a-z]{2}(-[A-Z]{2})?$")]
+RECOGNISERS, VOICES = "voicebot.asr.recognisers", "voicebot.tts.voices"
+"""Packages whose modules declare one engine each. They are looked through when a configuration names an engine."""
 
 
 class TlsSettings(Section):
@@ -88,43 +94,76 @@ class HttpSettings(Section):
     port: Port = 8080
 
 
-class WhisperSettings(Section):
-    """Whisper in CTranslate2 (faster-whisper) as an engine under ``asr``."""
-
-    whisper: str
-    """``tiny.en``, ``base.en`` … for models/faster-whisper-<name>, or a folder with a converted model."""
-    device: Literal["cpu", "cuda"] = "cpu"
-    compute: Literal["int8", "int8_float16", "float16", "float32"] = "int8"
-    language: str = "en"
-    """What is spoken; multilingual models are told."""
+class EngineSettings(Section):
+    """How one engine is made. A module in `RECOGNISERS` or `VOICES` declares a subclass as its ``ENGINE``; the module's
+    name is the engine's: as a text it stands for `named`, as a key of a mapping for a subclass with these settings."""
 
     @property
     def name(self) -> str:
-        return f"whisper {self.whisper}"
+        """For people."""
+        return self.kind()
+
+    @classmethod
+    def kind(cls) -> str:
+        """Its name in the configuration."""
+        return cls.__module__.rpartition(".")[2]
+
+    @classmethod
+    def named(cls, text: str) -> EngineSettings | None:
+        """What a text in the configuration stands for; None where it is none of this engine's."""
+        return cls() if text == cls.kind() else None
 
 
-class PipecatSettings(Section):
-    """A service of Pipecat's catalogue as an engine under ``asr`` or a voice under ``tts``."""
-
-    pipecat: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
-    """Module and class: ``pipecat.services.deepgram.stt:DeepgramSTTService``."""
-    arguments: dict[str, Any] = Field(default_factory=dict)
-    """Of its constructor; ``${NAME}`` takes a secret from the environment."""
-    settings: dict[str, Any] = Field(default_factory=dict)
-    """Its ``Settings``: model, language, voice …"""
-    rate_hz: Annotated[int, Field(ge=8000, le=48000)] = 16000
-    """Audio that it is given or asked for."""
-
-    @property
-    def name(self) -> str:
-        return self.pipecat.partition(":")[2]
+@cache
+def declared_engines(package: str) -> dict[str, type[EngineSettings]]:
+    """The engines that the modules of a package declare, by name. These modules import nothing heavy."""
+    names = sorted(one.name for one in pkgutil.iter_modules(importlib.import_module(package).__path__))
+    return {name: importlib.import_module(f"{package}.{name}").ENGINE for name in names}
 
 
-RecogniserChoice = Literal["moonshine"] | WhisperSettings | PipecatSettings
+def chosen_engines(package: str, listed: object) -> tuple[EngineSettings, ...]:
+    """One engine or a list, as the configuration names them: texts, mappings, or settings.
+
+    Raises:
+        ValueError: a text or mapping that names none. ValidationError: wrong settings.
+    """
+    if not isinstance(listed, list | tuple):
+        return (_engine(package, listed),)
+    if not listed:
+        raise ValueError(f"needs at least one, such as {next(iter(declared_engines(package)))}")
+    one = Annotated[EngineSettings, PlainValidator(partial(_engine, package))]
+    return tuple(TypeAdapter(list[one]).validate_python(list(listed)))
+
+
+def _engine(package: str, value: object) -> EngineSettings:
+    kinds = declared_engines(package)
+    if isinstance(value, EngineSettings):
+        return value
+    if isinstance(value, str):
+        for kind in [kinds[value]] if value in kinds else kinds.values():
+            if (found := kind.named(value)) is not None:
+                return found
+    if isinstance(value, dict):
+        for key in value:
+            if key in kinds:
+                return kinds[key].model_validate(value)
+    shown = repr(value) if isinstance(value, str) else "this"
+    remedy = f"take one of {', '.join(kinds)}"
+    raise PydanticCustomError("engine", "{shown} is no engine", {"shown": shown, "remedy": remedy})
+
+
+def _listed(package: str) -> PlainValidator:
+    """Engines are refused with the file, and kept as they are written; `chosen_engines` makes settings of them."""
+
+    def check(value: Any) -> Any:
+        chosen_engines(package, value)
+        return value
+
+    return PlainValidator(check)
 
 
 class AsrSettings(Section):
-    engine: Literal["whisper"] | RecogniserChoice | list[Literal["whisper"] | RecogniserChoice] = "moonshine"
+    engine: Annotated[Any, _listed(RECOGNISERS)] = "moonshine"
     """Recognises speech: one, or several of which the next takes over when one fails, within the same turn."""
     threads: Annotated[int, Field(ge=1, le=16)] = 2
     """Recognitions under way at once; each uses one core."""
@@ -133,18 +172,10 @@ class AsrSettings(Section):
     limit_s: Annotated[float, Field(gt=0, le=30)] = 1.5
     """An engine that takes longer over an utterance has failed."""
 
-    @field_validator("engine")
-    @classmethod
-    def _some(cls, value: object) -> object:
-        if value == []:
-            raise ValueError("needs at least one engine, such as moonshine")
-        return value
-
     @property
-    def engines(self) -> tuple[RecogniserChoice, ...]:
+    def engines(self) -> tuple[EngineSettings, ...]:
         """The list, best first."""
-        listed = self.engine if isinstance(self.engine, list) else [self.engine]
-        return tuple(WhisperSettings(whisper="base.en") if engine == "whisper" else engine for engine in listed)
+        return chosen_engines(RECOGNISERS, self.engine)
 
 
 class TurnSettings(Section):
@@ -155,12 +186,10 @@ class TurnSettings(Section):
 
 
 class TtsSettings(Section):
-    voice: str | PipecatSettings | list[str | PipecatSettings] = "auto"
+    voice: Annotated[Any, _listed(VOICES)] = "auto"
     """``auto`` (Piper when its voice is there, otherwise espeak-ng), ``espeak``, a Piper voice in models/, a Pipecat
     service, or several of which the next takes over when one fails. espeak-ng is always the last."""
-    languages: dict[
-        Annotated[str, Field(pattern=r"^[a-z]{2}(-[A-Z]{2})?$")], str | PipecatSettings | list[str | PipecatSettings]
-    ] = Field(default_factory=dict)
+    languages: dict[LanguageTag, Annotated[Any, _listed(VOICES)]] = Field(default_factory=dict)
     """Voices, as under `voice`, for what prompts say in another language: ``es: espeak``. ``auto`` takes a Piper voice
     of that language."""
     words_per_minute: Annotated[int, Field(ge=80, le=400)] = 165
@@ -171,17 +200,9 @@ class TtsSettings(Section):
     limit_s: Annotated[float, Field(gt=0, le=30)] = 4.0
     """A voice that gives no sound for so long has failed."""
 
-    @field_validator("voice")
-    @classmethod
-    def _some(cls, value: object) -> object:
-        if value == []:
-            raise ValueError("needs at least one voice, such as espeak")
-        return value
-
-    @property
-    def voices(self) -> tuple[str | PipecatSettings, ...]:
-        """The list, best first."""
-        return tuple(self.voice) if isinstance(self.voice, list) else (self.voice,)
+    def voices_for(self, language: str) -> tuple[EngineSettings, ...]:
+        """The list, best first: of `languages`, or, where the tag is empty, of the dialog's own language."""
+        return chosen_engines(VOICES, self.languages[language] if language else self.voice)
 
 
 class HandoverSettings(Section):

@@ -27,7 +27,7 @@ from voicebot.demo.process import start_company
 from voicebot.engines.supervision import SupervisedEngine
 from voicebot.errors import EngineFailed
 from voicebot.messages import Expect
-from voicebot.tts.voices import supervised
+from voicebot.tts.voice import supervised
 
 pytestmark = [pytest.mark.peer("baresip", "flite"), pytest.mark.models, pytest.mark.timeout(240)]
 

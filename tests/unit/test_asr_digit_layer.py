@@ -16,13 +16,13 @@ from voicebot.asr.digit_layer import (
     SILENCE,
     STATES,
     WEIGHTS,
-    WORDS,
     DigitLayer,
     Scores,
     aligned,
     dictated,
 )
 from voicebot.errors import ModelMissing
+from voicebot.languages.en.digit_training import DIGIT_WORDS
 
 FRAMES = 3
 """Of each part of a word."""
@@ -82,7 +82,7 @@ def test_other_speech_and_a_doubtful_count_are_left_to_the_decoder() -> None:
 
 
 def test_oh_is_zero() -> None:
-    assert dictated(said([WORDS.index("oh"), 5]), [2])[0].digits == "05"
+    assert dictated(said([DIGIT_WORDS.index("oh"), 5]), [2])[0].digits == "05"
 
 
 def test_more_digits_than_fit_in_are_not_found() -> None:

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from voicebot.asr.digit_layer import WEIGHTS, WORDS, DigitLayer, dictated
+from voicebot.asr.digit_layer import WEIGHTS, DigitLayer, dictated
 from voicebot.asr.learn import digit_layer, synthetic_callers
 from voicebot.asr.learn.augmentation import through_telephone
 from voicebot.asr.moonshine import Moonshine
+from voicebot.languages.en.digit_training import ACCENTS, DIGIT_WORDS, SENTENCES
 from voicebot.paths import models_dir
 
 LEARNT_FROM, ASKED = 150, 30
@@ -24,11 +25,11 @@ def test_callers_differ_and_come_again() -> None:
 
 
 def test_every_accent_has_every_word() -> None:
-    assert {len(words.split()) for words in synthetic_callers.ACCENTS.values()} == {len(WORDS)}
+    assert {len(words.split()) for words in ACCENTS.values()} == {len(DIGIT_WORDS)}
 
 
 def test_no_sentence_of_other_speech_holds_a_digit() -> None:
-    assert not set(WORDS).intersection(word for said in synthetic_callers.SENTENCES for word in said.lower().split())
+    assert not set(DIGIT_WORDS).intersection(word for said in SENTENCES for word in said.lower().split())
 
 
 def test_longer_numbers_take_longer() -> None:

@@ -13,9 +13,9 @@ import pytest
 
 from tests.unit.pipecat_services import StreamingStt
 from tests.unit.tiny_whisper import build
-from voicebot import config
 from voicebot.asr.pipecat_stt import PipecatStt
 from voicebot.asr.recogniser import RATE_HZ, Audio, Transcript
+from voicebot.asr.recognisers.pipecat import PipecatRecogniserSettings
 from voicebot.errors import EngineFailed
 from voicebot.messages import Expect
 
@@ -32,7 +32,9 @@ def voice(seconds: float = 1.0) -> Audio:
 def running(
     service: str, settings: dict[str, Any], arguments: dict[str, Any] | None = None, limit_s: float = 10.0
 ) -> Iterator[PipecatStt]:
-    engine = PipecatStt(config.PipecatSettings(pipecat=service, settings=settings, arguments=arguments or {}), limit_s)
+    engine = PipecatStt(
+        PipecatRecogniserSettings(pipecat=service, settings=settings, arguments=arguments or {}), limit_s
+    )
     try:
         yield engine
     finally:

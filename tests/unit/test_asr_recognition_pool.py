@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from voicebot.asr.recogniser import Audio, Cancelled, Transcript
-from voicebot.asr.recognition_pool import RecognitionJob, RecognitionPool
+from voicebot.asr.recognition_pool import QueueFull, RecognitionJob, RecognitionPool
 from voicebot.errors import EngineFailed
 from voicebot.messages import Expect
 
@@ -90,7 +90,7 @@ async def test_a_full_queue_refuses_and_cancelled_jobs_make_room(engine: GatedEn
     pool.submit(jobs[0])
     engine.entered.acquire()
     assert [pool.submit(j) for j in jobs[1:5]] == [True, True, True, False]
-    assert jobs[4].refused
+    assert jobs[4].outcome == QueueFull()
     jobs[1].cancel()
     assert pool.submit(jobs[5])
 
@@ -103,8 +103,8 @@ async def test_a_failure_costs_one_job_only(
     engine.fails = failure
     pool.submit(job("broken", done.put_nowait))
     (broken,) = await collect(engine, done, 1)
-    assert isinstance(broken.error, EngineFailed)
+    assert isinstance(broken.outcome, EngineFailed)
     engine.fails = None
     pool.submit(job("next", done.put_nowait))
     (after,) = await collect(engine, done, 1)
-    assert after.result == Transcript("next", 1.0)
+    assert after.outcome == Transcript("next", 1.0)

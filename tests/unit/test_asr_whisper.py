@@ -12,6 +12,7 @@ from tests.unit.tiny_whisper import build
 from voicebot import config
 from voicebot.asr.confidence import confidence
 from voicebot.asr.recogniser import RATE_HZ, Audio, Transcript
+from voicebot.asr.recognisers.whisper import WhisperSettings
 from voicebot.asr.whisper import WINDOW_S, Whisper, windows
 from voicebot.errors import EngineFailed, ModelMissing
 from voicebot.listening.speech_input import SpeechInput
@@ -24,8 +25,12 @@ def voice(seconds: float = 1.0) -> Audio:
     return noise.astype(np.float32)
 
 
+def opened(folder: Path) -> Whisper:
+    return Whisper.load(folder, "whisper tiny", "cpu", "int8", "en", threads=1)
+
+
 def loaded(folder: Path, sentence: str, others: dict[str, float] | None = None) -> Whisper:
-    return Whisper.load(config.WhisperSettings(whisper=str(build(folder, sentence, others))), folder, threads=1)
+    return opened(build(folder, sentence, others))
 
 
 @pytest.fixture(scope="module")
@@ -126,14 +131,14 @@ def test_a_missing_file_names_the_command_that_brings_it(tmp_path: Path, name: s
     build(tmp_path / "faster-whisper-base.en", "yes")
     (tmp_path / "faster-whisper-base.en" / name).unlink()
     with pytest.raises(ModelMissing, match="models pull whisper-base-en"):
-        Whisper.load(config.WhisperSettings(whisper="base.en"), tmp_path, threads=1)
+        WhisperSettings(whisper="base.en").folder(tmp_path)
 
 
 def test_a_damaged_model_is_refused(tmp_path: Path) -> None:
     folder = build(tmp_path / "m", "yes")
     (folder / "model.bin").write_bytes((folder / "model.bin").read_bytes()[:2000])
     with pytest.raises(ModelMissing, match="cannot be loaded"):
-        Whisper.load(config.WhisperSettings(whisper=str(folder)), tmp_path, threads=1)
+        opened(folder)
 
 
 def test_a_model_that_was_taken_away_is_a_failed_engine(tmp_path: Path) -> None:
@@ -144,9 +149,7 @@ def test_a_model_that_was_taken_away_is_a_failed_engine(tmp_path: Path) -> None:
 
 
 async def test_it_is_configured_by_name_before_moonshine(tmp_path: Path) -> None:
-    settings = config.AsrSettings(
-        engine=[config.WhisperSettings(whisper=str(build(tmp_path / "m", "yes")))], limit_s=10.0
-    )
+    settings = config.AsrSettings(engine=[WhisperSettings(whisper=str(build(tmp_path / "m", "yes")))], limit_s=10.0)
     speech_input = SpeechInput.load(settings)
     speech_input.start()
     try:

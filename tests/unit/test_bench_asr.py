@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from voicebot import config
+from voicebot.asr.recognisers.moonshine import MoonshineSettings
+from voicebot.asr.recognisers.pipecat import PipecatRecogniserSettings
+from voicebot.asr.recognisers.whisper import WhisperSettings
 from voicebot.bench.asr.cases import AsrCase, heard_rightly, settings_by_name
 from voicebot.bench.asr.confidence import of_words
 from voicebot.bench.asr.error_rates import checked, errors, looked_up, luhn_sum, over_speakers, wilson
@@ -97,13 +99,13 @@ def test_word_confidences_are_worth_what_they_tell_apart() -> None:
 
 
 def test_engines_are_those_of_the_configuration(tmp_path: Path) -> None:
-    assert settings_by_name("moonshine").engines == ("moonshine",)
-    assert settings_by_name("whisper").engines == (config.WhisperSettings(whisper="base.en"),)
-    assert settings_by_name("whisper:/srv/mine").engines == (config.WhisperSettings(whisper="/srv/mine"),)
+    assert settings_by_name("moonshine").engines == (MoonshineSettings(),)
+    assert settings_by_name("whisper").engines == (WhisperSettings(whisper="base.en"),)
+    assert settings_by_name("whisper:/srv/mine").engines == (WhisperSettings(whisper="/srv/mine"),)
     (tmp_path / "x.yaml").write_text("asr: {engine: [{pipecat: 'my.stt:Stt'}, moonshine], limit_s: 3}")
     assert settings_by_name(str(tmp_path / "x.yaml")).engines == (
-        config.PipecatSettings(pipecat="my.stt:Stt"),
-        "moonshine",
+        PipecatRecogniserSettings(pipecat="my.stt:Stt"),
+        MoonshineSettings(),
     )
     with pytest.raises(VoicebotError, match="no engine"):
         settings_by_name("nonsense")

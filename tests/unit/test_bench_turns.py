@@ -10,7 +10,7 @@ import pytest
 
 from voicebot.bench.asr.line_conditions import LineConditions, Recording, load
 from voicebot.bench.bargein import run as bargein_run
-from voicebot.bench.bargein.cases import cough, line_faults
+from voicebot.bench.bargein.cases import BargeInKind, cough, line_faults
 from voicebot.bench.turns import run as turns_run
 from voicebot.bench.turns.cases import PAUSES_S, built
 from voicebot.bench.turns.ground_truth import TWO_TURNS_S, spoken, turns_of, voice_ends
@@ -79,7 +79,7 @@ def test_figures_count_cut_offs_and_missed_turns() -> None:
 
 
 def prompt(
-    kind: str, stop_ms: float | None, pauses_s: tuple[float, ...], turn_taken: bool
+    kind: BargeInKind, stop_ms: float | None, pauses_s: tuple[float, ...], turn_taken: bool
 ) -> bargein_run.BargeInOutcome:
     return bargein_run.BargeInOutcome("a", kind, "george", stop_ms, False, pauses_s, turn_taken, "")
 

@@ -17,7 +17,7 @@ from voicebot.messages import Heard, Say
 from voicebot.nlu.intents import Understanding
 from voicebot.tts.recorded_prompts import RecordedPrompts
 from voicebot.tts.synthesizer import Synthesizer
-from voicebot.tts.voices import Voice
+from voicebot.tts.voice import Voice
 
 TUESDAY = Heard("Next Tuesday.", 0.9, "next tuesday", 0.7, ("next tuesday",))
 READ_BACK = "That's Tuesday the 24th of November, is that right?"

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from voicebot.asr.recogniser import Transcript
-from voicebot.asr.recognition_pool import RecognitionJob
+from voicebot.asr.recognition_pool import QueueFull, RecognitionJob
 from voicebot.errors import EngineFailed
 from voicebot.listening.events import (
     FalseAlarm,
@@ -48,12 +48,9 @@ class ScriptedPool:
     def submit(self, job: RecognitionJob, urgent: bool = True) -> bool:
         self.jobs.append(job)
         if self.answer is None:
-            job.refused = True
+            job.outcome = QueueFull()
             return False
-        if isinstance(self.answer, EngineFailed):
-            job.error = self.answer
-        else:
-            job.result = self.answer
+        job.outcome = self.answer
         job.on_done(job)
         return True
 

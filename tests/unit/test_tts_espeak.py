@@ -11,7 +11,7 @@ from telephony.leg import Pcm
 from voicebot.errors import EngineFailed
 from voicebot.tts.espeak import Espeak
 from voicebot.tts.mastering import active_rms, to_float
-from voicebot.tts.voices import Voice
+from voicebot.tts.voice import Voice
 
 SENTENCE = "Welcome to Northwind, what can I do for you today?"
 

@@ -14,8 +14,8 @@ from voicebot.errors import EngineFailed
 from voicebot.messages import Say
 from voicebot.tts.recorded_prompts import RecordedPrompts
 from voicebot.tts.synthesizer import Synthesizer
+from voicebot.tts.voice import Voice, supervised
 from voicebot.tts.voice_engine import Emit
-from voicebot.tts.voices import Voice, supervised
 
 
 class Fickle(ToneEngine):

@@ -16,6 +16,7 @@ from voicebot import config
 from voicebot.errors import EngineFailed
 from voicebot.tts.pipecat_tts import PipecatTts
 from voicebot.tts.synthesizer import Synthesizer
+from voicebot.tts.voices.pipecat import PipecatVoiceSettings
 
 __all__ = ["folder"]
 PIPER = "pipecat.services.piper.tts:PiperTTSService"
@@ -25,7 +26,7 @@ WORD = 16000 // 5
 
 @contextmanager
 def running(service: str = TONES, limit_s: float = 5.0, **given: Any) -> Iterator[PipecatTts]:
-    engine = PipecatTts(config.PipecatSettings(pipecat=service, **given), limit_s)
+    engine = PipecatTts(PipecatVoiceSettings(pipecat=service, **given), limit_s)
     try:
         yield engine
     finally:
@@ -75,7 +76,7 @@ def test_trouble_is_told_and_the_next_phrase_is_spoken(text: str, words: str) ->
 
 
 async def test_espeak_speaks_for_a_service_that_does_not_answer() -> None:
-    service = config.PipecatSettings(pipecat=TONES, arguments={"dead": True})
+    service = PipecatVoiceSettings(pipecat=TONES, arguments={"dead": True})
     synthesizer = Synthesizer.load(config.TtsSettings(voice=service, limit_s=0.5))
     assert synthesizer.voice_name == "ToneTts"
     synthesizer.start()
@@ -85,7 +86,7 @@ async def test_espeak_speaks_for_a_service_that_does_not_answer() -> None:
 
 
 async def test_a_service_is_levelled_like_any_voice() -> None:
-    synthesizer = Synthesizer.load(config.TtsSettings(voice=[config.PipecatSettings(pipecat=TONES), "espeak"]))
+    synthesizer = Synthesizer.load(config.TtsSettings(voice=[PipecatVoiceSettings(pipecat=TONES), "espeak"]))
     synthesizer.start()
     audio = np.concatenate([block async for block in synthesizer.speak("one two three four", 8000)])
     synthesizer.stop()
@@ -94,4 +95,4 @@ async def test_a_service_is_levelled_like_any_voice() -> None:
 
 def test_a_class_that_is_not_there_is_found_at_start() -> None:
     with pytest.raises(EngineFailed, match="cannot be used"):
-        Synthesizer.load(config.TtsSettings(voice=config.PipecatSettings(pipecat="pipecat.services.nobody:Nobody")))
+        Synthesizer.load(config.TtsSettings(voice=PipecatVoiceSettings(pipecat="pipecat.services.nobody:Nobody")))

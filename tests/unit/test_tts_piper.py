@@ -15,6 +15,7 @@ from voicebot import config
 from voicebot.errors import EngineFailed
 from voicebot.tts.piper import Piper
 from voicebot.tts.synthesizer import Synthesizer
+from voicebot.tts.voices.piper import files
 
 RATE_HZ = 16000
 SYMBOLS = 256
@@ -98,8 +99,12 @@ def spoken(engine: Piper, text: str, at_most: int = 100) -> list[Pcm]:
     return blocks
 
 
+def load(folder: Path) -> Piper:
+    return Piper.load(*files(folder / "piper", "en_US-tiny-low"), "en_US-tiny-low")
+
+
 def test_a_voice_is_loaded_and_speaks_a_block_a_sentence(folder: Path) -> None:
-    engine = Piper.load(folder / "piper", "en_US-tiny-low")
+    engine = load(folder)
     assert engine.rate_hz == RATE_HZ
     assert engine.clausewise
     blocks = spoken(engine, "Hello there. How are you?")
@@ -109,11 +114,11 @@ def test_a_voice_is_loaded_and_speaks_a_block_a_sentence(folder: Path) -> None:
 
 
 def test_it_stops_between_sentences_when_it_is_told(folder: Path) -> None:
-    assert len(spoken(Piper.load(folder / "piper", "en_US-tiny-low"), "One. Two. Three.", at_most=1)) == 1
+    assert len(spoken(load(folder), "One. Two. Three.", at_most=1)) == 1
 
 
 def test_phoneme_markup_in_a_text_is_not_obeyed(folder: Path) -> None:
-    engine = Piper.load(folder / "piper", "en_US-tiny-low")
+    engine = load(folder)
     assert spoken(engine, "[[aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa]]")[0].shape != spoken(engine, "a " * 30)[0].shape
     assert np.array_equal(spoken(engine, "[[b]]")[0], spoken(engine, "b")[0])
 
@@ -153,7 +158,7 @@ def test_a_broken_voice_is_refused_by_name_and_passed_over_otherwise(
 def test_broken_settings_are_refused(folder: Path, settings: str) -> None:
     (folder / "piper" / "en_US-tiny-low.onnx.json").write_text(settings)
     with pytest.raises(EngineFailed, match="no Piper voice"):
-        Piper.load(folder / "piper", "en_US-tiny-low")
+        load(folder)
 
 
 def test_a_model_that_breaks_while_speaking_is_told(folder: Path) -> None:
@@ -162,4 +167,4 @@ def test_a_model_that_breaks_while_speaking_is_told(folder: Path) -> None:
     settings["phoneme_id_map"] = {key: [100_000] for key in settings["phoneme_id_map"]}
     path.write_text(json.dumps(settings))
     with pytest.raises(EngineFailed, match="failed"):
-        spoken(Piper.load(folder / "piper", "en_US-tiny-low"), "Hello.")
+        spoken(load(folder), "Hello.")

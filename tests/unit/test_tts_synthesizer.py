@@ -18,8 +18,9 @@ from voicebot.tts import phrase_job as job_module
 from voicebot.tts import synthesizer as module
 from voicebot.tts.recorded_prompts import RecordedPrompts
 from voicebot.tts.synthesizer import Synthesizer
+from voicebot.tts.voice import Voice
 from voicebot.tts.voice_engine import Emit
-from voicebot.tts.voices import Voice, choose_voices, faults
+from voicebot.tts.voices import choose_voices, faults
 
 TONE = (6000 * np.sin(2 * np.pi * 440 * np.arange(8000) / 16000)).astype(np.int16)
 

@@ -8,7 +8,7 @@ from datetime import date
 
 import pytest
 
-from voicebot.languages.en.numbers import groups, spell, year
+from voicebot.languages.en.numbers_to_words import groups, spell, year
 from voicebot.tts.text_normalisation import speakable
 
 TODAY = date(2026, 11, 21)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from voicebot.asr.confidence import logit
-from voicebot.asr.digit_layer import WORDS, DigitLayer, DigitString, Scores, ViterbiSearch
+from voicebot.asr.digit_layer import DigitLayer, DigitString, Scores, ViterbiSearch
+from voicebot.languages.en.digit_training import DIGIT_WORDS
 
 DECODER, LAYER = 0.2, 0.1
 """Weight of each judge's log-likelihoods: most likely on speakers that the layer had not heard; both are too sure."""
@@ -25,7 +26,7 @@ wait, and are recognised whole before the turn ends."""
 _NEVER = -1e9
 _TRIED = 32
 """Strings of each length that the layer may add."""
-_DIGIT = {**{word: str(i % 10) for i, word in enumerate(WORDS)}, "o": "0"}
+_DIGIT = {**{word: str(i % 10) for i, word in enumerate(DIGIT_WORDS)}, "o": "0"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,9 @@ def fuse_digits(
     decoded = max(scores, key=lambda digits: scores[digits], default="")
     floor = min(*scores.values(), scores[decoded] - max(0.0, _PRUNED - gap)) - _NOT_READ if scores else 0.0
     added = {digits for one in heard for digits in _likeliest(one.places, _TRIED)}
-    spoken = {digits: written.get(digits) or " ".join(WORDS[int(d)] for d in digits) for digits in {*scores, *added}}
+    spoken = {
+        digits: written.get(digits) or " ".join(DIGIT_WORDS[int(d)] for d in digits) for digits in {*scores, *added}
+    }
     total = {
         digits: DECODER * scores.get(digits, floor) + LAYER * _fit(by_length[len(digits)], digits)
         for digits, words in spoken.items()
@@ -116,7 +119,7 @@ def too_few_digits(layer: DigitLayer, frames: Scores, lengths: Sequence[int]) ->
     if said >= least or scores[said] - max((s for n, s in scores.items() if n >= least), default=_NEVER) < SURELY_FEWER:
         return ""
     found = search.best(said)
-    return " ".join(WORDS[int(d)] for d in found.digits) if found and found.strange < SURELY_DIGITS else ""
+    return " ".join(DIGIT_WORDS[int(d)] for d in found.digits) if found and found.strange < SURELY_DIGITS else ""
 
 
 def _figures(words: str) -> str:

@@ -21,11 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voicebot.errors import ModelMissing
+from voicebot.languages.en.digit_training import DIGIT_WORDS
 
-WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "oh")
 PARTS = 4
 """States of a word, at least a frame (24 ms) each."""
-SILENCE = len(WORDS) * PARTS
+SILENCE = len(DIGIT_WORDS) * PARTS
 OTHER = SILENCE + 1
 """Speech that is no digit."""
 STATES = OTHER + 1
@@ -122,12 +122,12 @@ class ViterbiSearch:
 
     def __init__(self, scores: Scores, longest: int) -> None:
         self._scores, size = scores, len(scores)
-        self._words = scores[:, :SILENCE].reshape(size, len(WORDS), PARTS)
+        self._words = scores[:, :SILENCE].reshape(size, len(DIGIT_WORDS), PARTS)
         silence = scores[:, SILENCE]
-        inside = np.full((longest, len(WORDS), PARTS), _NEVER, np.float32)
+        inside = np.full((longest, len(DIGIT_WORDS), PARTS), _NEVER, np.float32)
         between = np.full(longest + 1, _NEVER, np.float32)
         inside[0, :, 0], between[0] = self._words[0, :, 0], silence[0]
-        self._moved = np.zeros((size, longest, len(WORDS), PARTS), bool)
+        self._moved = np.zeros((size, longest, len(DIGIT_WORDS), PARTS), bool)
         self._ended = np.zeros((size, longest), np.int8)
         """The word that ends best at each place."""
         self._touching = np.zeros((size, longest), bool)
@@ -141,7 +141,7 @@ class ViterbiSearch:
             entry = between[:-1].copy()
             self._touching[t, 1:] = end[:-1] > entry[1:]
             entry[1:] = np.maximum(entry[1:], end[:-1])
-            before = np.concatenate([np.broadcast_to(entry[:, None, None], (longest, len(WORDS), 1)), inside], 2)
+            before = np.concatenate([np.broadcast_to(entry[:, None, None], (longest, len(DIGIT_WORDS), 1)), inside], 2)
             self._moved[t] = before[:, :, :-1] > inside
             inside = np.maximum(before[:, :, :-1], inside) + self._words[t]
             self._paused[t, 1:] = end > between[1:]
@@ -197,7 +197,7 @@ class ViterbiSearch:
 
     def _fits(self, begin: int, end: int) -> Scores:
         """(words,): log-likelihood of each word in these frames."""
-        row = np.full((len(WORDS), PARTS), _NEVER, np.float32)
+        row = np.full((len(DIGIT_WORDS), PARTS), _NEVER, np.float32)
         row[:, 0] = self._words[begin, :, 0]
         for t in range(begin + 1, end):
             row[:, 1:] = np.maximum(row[:, 1:], row[:, :-1])
@@ -213,7 +213,7 @@ def _digits(words: Scores) -> Scores:
 
 
 def aligned(scores: Scores, words: Sequence[int]) -> NDArray[np.int64]:
-    """The state of each frame when exactly these words (indices of `WORDS`) were said; for training."""
+    """The state of each frame when exactly these words (indices of `DIGIT_WORDS`) were said; for training."""
     states = [SILENCE]
     for word in words:
         states += [*range(word * PARTS, (word + 1) * PARTS), SILENCE]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from voicebot.asr import grammars
 from voicebot.asr.word_graph import TokenTrie
-from voicebot.languages.en import grammar_words
+from voicebot.languages.en import yes_no
 from voicebot.messages import Expect
 
 
@@ -52,5 +52,5 @@ class GrammarMatcher:
     def sentences(expect: Expect) -> tuple[str, ...]:
         """The answers themselves, where they can be listed."""
         if expect.kind == "yesno":
-            return (*grammar_words.YES, *grammar_words.NO)
+            return (*yes_no.YES, *yes_no.NO)
         return expect.phrases if expect.kind in ("phrases", "name") else ()

@@ -12,10 +12,17 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from voicebot.asr import spoken_form
 from voicebot.asr.date_time_grammar import date_in, time_in
 from voicebot.asr.word_graph import WRITTEN, Grammar, TokenTrie, WordGraph
-from voicebot.languages.en import grammar_words as w
+from voicebot.languages.en import (
+    carrier_phrases,
+    days_and_times,
+    money,
+    number_words,
+    recognised_figures,
+    spelling,
+    yes_no,
+)
 from voicebot.messages import Expect
 
 MAX_CHARACTERS = 20
@@ -29,6 +36,7 @@ DEFAULT_MAX_GAP = 6.0
 _MAX_GAP = {"digits": 8.0, "alnum": 8.0, "yesno": 3.0, "phrases": 4.0, "name": 4.0}
 """Measured: unrelated sentences start at 13 inside numbers and dates, at 3.5 inside yes and no."""
 _CACHED = 256
+_AMOUNT_LEAD_INS = (*carrier_phrases.NUMBER_LEAD_INS, *carrier_phrases.REQUEST_LEAD_INS)
 
 
 def _any(phrases: Iterable[str]) -> str:
@@ -85,7 +93,7 @@ class GrammarCache:
         plain, others = Grammar(graph, self._trie), []
         whole = WordGraph()
         whole.add(graph, 0)
-        begin = whole.maybe(whole.maybe(0, w.REFUSALS), w.INSTEAD)
+        begin = whole.maybe(whole.maybe(0, yes_no.REFUSALS), yes_no.INSTEAD)
         for other in expect.also:
             built = _BUILD[other.kind](other) if other.kind in _BUILD else None
             if built is not None:
@@ -107,7 +115,7 @@ class GrammarCache:
 
 _Built = tuple[WordGraph, Callable[[str], str]]
 _REFUSAL = re.compile(
-    rf"^\W*(?:(?:{_any(w.REFUSALS)})\b\W*)(?:(?:{_any(w.INSTEAD)})\b\W*)?(?=\w)|^\W*(?:{_any(w.INSTEAD)})\b\W*(?=\w)",
+    rf"^\W*(?:(?:{_any(yes_no.REFUSALS)})\b\W*)(?:(?:{_any(yes_no.INSTEAD)})\b\W*)?(?=\w)|^\W*(?:{_any(yes_no.INSTEAD)})\b\W*(?=\w)",
     re.IGNORECASE,
 )
 
@@ -122,12 +130,12 @@ def _also(expect: Expect) -> tuple[object, ...]:
 
 def _open(graph: WordGraph, lead_ins: Iterable[str]) -> int:
     """Fillers and a carrier phrase at the beginning; returns the node where the answer begins."""
-    return graph.maybe(graph.maybe(0, w.FILLERS, FILLER_PRICE), lead_ins, LEAD_IN_PRICE)
+    return graph.maybe(graph.maybe(0, carrier_phrases.FILLERS, FILLER_PRICE), lead_ins, LEAD_IN_PRICE)
 
 
 def _close(graph: WordGraph, end: int) -> None:
     """The answer may end at `end`, with a courtesy after it or without."""
-    graph.finals.add(graph.maybe(end, w.POLITE))
+    graph.finals.add(graph.maybe(end, carrier_phrases.POLITE))
 
 
 def _number(expect: Expect, letters: Callable[[WordGraph, int, int], None] | None) -> WordGraph:
@@ -135,8 +143,8 @@ def _number(expect: Expect, letters: Callable[[WordGraph, int, int], None] | Non
     allowed = sorted({n for n in expect.lengths if 0 < n <= MAX_CHARACTERS})
     top = allowed[-1] if allowed else MAX_CHARACTERS
     graph = WordGraph()
-    graph.figures = dict(zip(w.GLYPHS, w.DIGITS, strict=True))
-    begin = _open(graph, w.NUMBER_LEAD_INS)
+    graph.figures = dict(zip(number_words.GLYPHS, number_words.DIGITS, strict=True))
+    begin = _open(graph, carrier_phrases.NUMBER_LEAD_INS)
     graph.partials.add(begin)
     if expect.patterns:
         for pattern in expect.patterns:
@@ -146,7 +154,7 @@ def _number(expect: Expect, letters: Callable[[WordGraph, int, int], None] | Non
     for count in range(top):
         if letters is not None:
             letters(graph, nodes[count], nodes[count + 1])
-        for more, said in _DIGIT_GROUPS.items():
+        for more, said in number_words.DIGIT_GROUPS.items():
             if count + more <= top:
                 graph.words(nodes[count], said, nodes[count + more], GROUP_PRICE if more > 1 else 0.0)
     for count in range(1, top + 1):
@@ -166,22 +174,13 @@ def _shaped(graph: WordGraph, begin: int, pattern: str) -> None:
         elif shape.isalpha():
             _letters(graph, nodes[at], nodes[at + 1], shape)
         elif shape != "9":
-            digit = w.DIGITS[int(shape)]
+            digit = number_words.DIGITS[int(shape)]
             graph.words(nodes[at], (shape, digit, *(("oh", "o") if shape == "0" else ())), nodes[at + 1])
-        for more, said in _DIGIT_GROUPS.items():
+        for more, said in number_words.DIGIT_GROUPS.items():
             if set(pattern[at : at + more]) <= {"9", "*"} and at + more <= len(pattern):
                 graph.words(nodes[at], said, nodes[at + more], GROUP_PRICE if more > 1 else 0.0)
     graph.partials.update(nodes[1:-1])
     _close(graph, nodes[-1])
-
-
-_DIGIT_GROUPS: dict[int, tuple[str, ...]] = {
-    1: (*w.ZEROS, *w.ONES, *w.GLYPHS),
-    2: (*w.TO_99[9:], *(f"double {d}" for d in (*w.DIGITS, "oh", "o"))),
-    3: (*(f"triple {d}" for d in (*w.DIGITS, "oh")), *(f"{d} hundred" for d in w.ONES)),
-    4: (*(f"{d} thousand" for d in w.ONES), *(f"{d} hundred" for d in w.TO_99[9:])),
-}
-"""Ways to say that many digits of a number."""
 
 
 def _digits(expect: Expect) -> _Built:
@@ -194,50 +193,50 @@ def _alnum(expect: Expect) -> _Built:
 
 def _letters(graph: WordGraph, begin: int, end: int, only: str = "") -> None:
     """One letter (any, or `only` this one), plain or explained ("b as in boy")."""
-    names = (*w.LETTERS, *_SOUNDS, "oh")
+    names = (*spelling.LETTERS, *_SOUNDS, "oh")
     said = graph.words(begin, (n for n in names if not only or _SOUNDS.get(n, n[0]) == only))
-    link = graph.words(said, ("as in", "for", "like", "as"))
-    examples = (*w.NATO, *w.NATO_SPELLINGS, *w.EXAMPLES)
+    link = graph.words(said, spelling.AS_IN)
+    examples = (*spelling.NATO, *spelling.NATO_SPELLINGS, *spelling.EXAMPLES)
     graph.words(link, (n for n in examples if not only or n[0] == only), end)
     graph.skip(said, end)
 
 
 def _yesno(expect: Expect) -> _Built:
     graph = WordGraph()
-    begin = graph.maybe(0, ("um", "uh", "er", "well", "oh", "hmm", "i think", "i guess", "i said"))
-    for first, then in ((w.YES, w.AFTER_YES), ((*w.NO, *w.NOTHING_MORE), w.AFTER_NO)):
+    begin = graph.maybe(0, yes_no.BEFORE)
+    for first, then in ((yes_no.YES, yes_no.AFTER_YES), ((*yes_no.NO, *yes_no.NOTHING_MORE), yes_no.AFTER_NO)):
         end = graph.maybe(graph.words(begin, first), then)
-        graph.finals.add(graph.maybe(end, (*w.POLITE, "goodbye", "bye")))
+        graph.finals.add(graph.maybe(end, (*carrier_phrases.POLITE, *yes_no.FAREWELLS)))
     return graph, _plain
 
 
 def _date(expect: Expect) -> _Built:
     graph = WordGraph()
-    _close(graph, date_in(graph, graph.maybe(_open(graph, w.WISH_LEAD_INS), ("on", "for", "by"))))
-    return graph, _in_words(spoken_form.day_and_time, w.WISH_LEAD_INS, ("on", "for", "by"))
+    _close(graph, date_in(graph, graph.maybe(_open(graph, carrier_phrases.REQUEST_LEAD_INS), days_and_times.ON_DAY)))
+    return graph, _in_words(recognised_figures.day_and_time, carrier_phrases.REQUEST_LEAD_INS, days_and_times.ON_DAY)
 
 
 def _time(expect: Expect) -> _Built:
     graph = WordGraph()
-    _close(graph, time_in(graph, graph.maybe(_open(graph, w.WISH_LEAD_INS), ("at", "around", "about"))))
-    return graph, _in_words(spoken_form.day_and_time, w.WISH_LEAD_INS, ("at", "around", "about"))
+    _close(graph, time_in(graph, graph.maybe(_open(graph, carrier_phrases.REQUEST_LEAD_INS), days_and_times.AT_TIME)))
+    return graph, _in_words(recognised_figures.day_and_time, carrier_phrases.REQUEST_LEAD_INS, days_and_times.AT_TIME)
 
 
 def _datetime(expect: Expect) -> _Built:
     graph = WordGraph()
-    begin = graph.maybe(_open(graph, w.WISH_LEAD_INS), ("on", "for", "at", "around"))
+    begin = graph.maybe(_open(graph, carrier_phrases.REQUEST_LEAD_INS), days_and_times.ON_OR_AT)
     day = date_in(graph, begin)
     _close(graph, day)
     _close(graph, time_in(graph, graph.maybe(day, ("at", "around", "about", "in the"))))
     hour = time_in(graph, begin)
     _close(graph, hour)
     _close(graph, date_in(graph, graph.maybe(hour, ("on", "for"))))
-    return graph, _in_words(spoken_form.day_and_time, w.WISH_LEAD_INS, ("on", "for", "at", "around"))
+    return graph, _in_words(recognised_figures.day_and_time, carrier_phrases.REQUEST_LEAD_INS, days_and_times.ON_OR_AT)
 
 
 def _amount(expect: Expect) -> _Built:
     graph = WordGraph()
-    begin = _open(graph, (*w.NUMBER_LEAD_INS, *w.WISH_LEAD_INS, "about", "around"))
+    begin = _open(graph, (*_AMOUNT_LEAD_INS, *money.ROUGHLY))
     number, whole = graph.node(), graph.node()
     _hundreds_in(graph, begin, number)
     thousands = graph.node()
@@ -245,46 +244,45 @@ def _amount(expect: Expect) -> _Built:
     after = graph.maybe(graph.words(thousands, ("thousand",)), ("and",))
     graph.skip(after, number)
     _hundreds_in(graph, after, number)
-    graph.words(begin, ("a thousand", "a hundred", "a million"), number)
+    graph.words(begin, money.ROUND, number)
     glyphs = graph.words(begin, ("$",))
     graph.skip(begin, glyphs)
-    written = graph.words(glyphs, w.GLYPHS)
-    graph.words(written, w.GLYPHS, written)
+    written = graph.words(glyphs, number_words.GLYPHS)
+    graph.words(written, number_words.GLYPHS, written)
     graph.skip(written, number)
-    graph.words(number, w.TO_99, whole)  # "forty nine ninety nine"
+    graph.words(number, number_words.TO_99, whole)  # "forty nine ninety nine"
     graph.skip(number, whole)
-    paid = graph.words(whole, ("dollars", "dollar", "bucks", "euros", "euro", "pounds", "cents", "percent"))
-    cents = graph.words(graph.maybe(paid, ("and",)), (*w.TO_99, *w.GLYPHS, *(str(n) for n in range(10, 100))))
-    graph.words(cents, ("cents", "cent"), paid)
+    paid = graph.words(whole, money.CURRENCIES)
+    cents = graph.words(
+        graph.maybe(paid, ("and",)), (*number_words.TO_99, *number_words.GLYPHS, *(str(n) for n in range(10, 100)))
+    )
+    graph.words(cents, money.CENTS, paid)
     graph.skip(cents, paid)
     graph.skip(whole, paid)
     _close(graph, paid)
-    return graph, _in_words(spoken_form.money, (*w.NUMBER_LEAD_INS, *w.WISH_LEAD_INS), ("about", "around"))
+    return graph, _in_words(recognised_figures.money, _AMOUNT_LEAD_INS, money.ROUGHLY)
 
 
 def _hundreds_in(graph: WordGraph, begin: int, end: int) -> None:
     """One to nine hundred ninety nine, and "fifteen hundred"."""
-    graph.words(begin, ("zero", *w.TO_99), end)
-    hundreds = graph.words(graph.words(begin, (*w.TO_99, "a")), ("hundred",))
+    graph.words(begin, (number_words.DIGITS[0], *number_words.TO_99), end)
+    hundreds = graph.words(graph.words(begin, (*number_words.TO_99, "a")), ("hundred",))
     graph.skip(hundreds, end)
-    graph.words(graph.maybe(hundreds, ("and",)), w.TO_99, end)
-
-
-_BEFORE_PHRASES = ("a", "an", "my", "with", "some", "for", "for a", "for an", "for the", "for some")
+    graph.words(graph.maybe(hundreds, ("and",)), number_words.TO_99, end)
 
 
 def _phrases(expect: Expect) -> _Built | None:
-    spoken_form = {p for p in (_writable(p) for p in expect.phrases[:MAX_PHRASES]) if p}
-    if not spoken_form:
+    writable = {p for p in (_writable(p) for p in expect.phrases[:MAX_PHRASES]) if p}
+    if not writable:
         return None
     graph = WordGraph()
-    begin = graph.maybe(_open(graph, w.WISH_LEAD_INS), _BEFORE_PHRASES)
-    _close(graph, graph.words(begin, sorted(spoken_form)))
-    head = _without(w.WISH_LEAD_INS)
-    cut = _without(w.WISH_LEAD_INS, sorted(_BEFORE_PHRASES, key=len, reverse=True))
+    begin = graph.maybe(_open(graph, carrier_phrases.REQUEST_LEAD_INS), carrier_phrases.BEFORE_PHRASES)
+    _close(graph, graph.words(begin, sorted(writable)))
+    head = _without(carrier_phrases.REQUEST_LEAD_INS)
+    cut = _without(carrier_phrases.REQUEST_LEAD_INS, sorted(carrier_phrases.BEFORE_PHRASES, key=len, reverse=True))
 
     def content(text: str) -> str:
-        return next((said for said in (_writable(text), head(text)) if said in spoken_form), "") or cut(text)
+        return next((said for said in (_writable(text), head(text)) if said in writable), "") or cut(text)
 
     return graph, content
 
@@ -315,8 +313,8 @@ def _plain(text: str) -> str:
 def _without(lead_ins: Iterable[str], links: Iterable[str] = ()) -> Callable[[str], str]:
     """Cuts fillers, a carrier phrase, a link word and courtesies off a sentence."""
     choice = "|".join(re.escape(p) for p in sorted(lead_ins, key=len, reverse=True))
-    fillers = "|".join(map(re.escape, w.FILLERS))
-    polite = "|".join(map(re.escape, w.POLITE))
+    fillers = "|".join(map(re.escape, carrier_phrases.FILLERS))
+    polite = "|".join(map(re.escape, carrier_phrases.POLITE))
     link = "|".join(map(re.escape, links)) or "(?!)"
     head = re.compile(rf"^(?:(?:{fillers})\s+)?(?:(?:{choice})\s+)?(?:(?:{link})\s+)?(?=\S)")
     tail = re.compile(rf"(?<=\S)\s+(?:{polite})$")
@@ -335,18 +333,18 @@ def _in_words(
     return lambda text: convert(cut(text))
 
 
-_cut_number = _without(w.NUMBER_LEAD_INS)
+_cut_number = _without(carrier_phrases.NUMBER_LEAD_INS)
 
 
 def _spell_digits(text: str) -> str:
     """`four seven 1 1` → `four seven one one`."""
-    spaced = re.sub(r"\d", lambda m: f" {w.DIGITS[int(m[0])]} ", _cut_number(text.replace(".", " ")))
+    spaced = re.sub(r"\d", lambda m: f" {number_words.DIGITS[int(m[0])]} ", _cut_number(text.replace(".", " ")))
     return " ".join(spaced.split())
 
 
-_SOUNDS = {**w.LETTER_SOUNDS, **w.NATO_SPELLINGS, **{n: n[0] for n in w.NATO}}
+_SOUNDS = {**spelling.LETTER_SOUNDS, **spelling.NATO_SPELLINGS, **{n: n[0] for n in spelling.NATO}}
 _SOUND = re.compile(r"\b(" + "|".join(sorted(map(re.escape, _SOUNDS), key=len, reverse=True)) + r")\b")
-_EXAMPLE = re.compile(r"\b([a-z]) (?:as in|for|like|as) \w+")
+_EXAMPLE = re.compile(rf"\b([a-z]) (?:{'|'.join(spelling.AS_IN)}) \w+")
 
 
 def _spell_code(text: str) -> str:

@@ -72,10 +72,10 @@ class Moonshine:
         self._boost = lru_cache(_BOOSTS)(lambda words: WordBias(words, self.vocabulary.texts))
 
     def close(self) -> None:
-        """See `Engine.close`; the sessions hold nothing but memory."""
+        """See `Recogniser.close`; the sessions hold nothing but memory."""
 
     def recognise(self, audio: Audio, expect: Expect, cancelled: Cancelled) -> Transcript | None:
-        """See `Engine.recognise`. Tones and silence come back as an empty transcript."""
+        """See `Recogniser.recognise`. Tones and silence come back as an empty transcript."""
         if rejection.is_silence_or_tone(audio, RATE_HZ):
             return NOTHING
         try:

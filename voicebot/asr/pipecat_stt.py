@@ -13,11 +13,11 @@ from collections.abc import AsyncGenerator
 import numpy as np
 from numpy.typing import NDArray
 
-from voicebot import config
 from voicebot.asr import rejection
 from voicebot.asr.grammar_match import GrammarMatcher
 from voicebot.asr.recogniser import RATE_HZ, Audio, Cancelled, Transcript
 from voicebot.engines import pipecat  # the first: it keeps what callers say out of the log
+from voicebot.engines.pipecat_settings import PipecatSettings
 from voicebot.errors import EngineFailed
 from voicebot.messages import Expect
 
@@ -49,7 +49,7 @@ class PipecatStt:
         limit_s: for one utterance; a service that is late is built anew.
     """
 
-    def __init__(self, made_of: config.PipecatSettings, limit_s: float) -> None:
+    def __init__(self, made_of: PipecatSettings, limit_s: float) -> None:
         self.name = made_of.name
         self._limit_s = limit_s
         self._service = pipecat.PipecatService(made_of, self._on_frame)
@@ -66,11 +66,11 @@ class PipecatStt:
             raise EngineFailed(f"{self.name} cannot be started: {error}") from error
 
     def close(self) -> None:
-        """See `Engine.close`."""
+        """See `Recogniser.close`."""
         self._service.close()
 
     def recognise(self, audio: Audio, expect: Expect, cancelled: Cancelled) -> Transcript | None:
-        """See `Engine.recognise`. A cancelled utterance is still finished by the service, before the next."""
+        """See `Recogniser.recognise`. A cancelled utterance is still finished by the service, before the next."""
         if rejection.is_silence_or_tone(audio, RATE_HZ):
             return Transcript("", 0.0)
         began = time.perf_counter()

@@ -10,6 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from voicebot import log
 from voicebot.asr.recogniser import Audio, Recogniser, Transcript
@@ -23,17 +24,24 @@ OnDone = Callable[["RecognitionJob"], None]
 _log = log.get(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class QueueFull:
+    """It was refused: too many recognitions wait."""
+
+
+RecognitionOutcome = Transcript | EngineFailed | QueueFull
+
+
 class RecognitionJob:
-    """One recognition. `result` or `error` is set before `on_done` is called, on the event loop."""
+    """One recognition. `outcome` is set before `on_done` is called, on the event loop."""
 
     def __init__(self, prepare: Prepare, expect: Expect, on_done: OnDone) -> None:
         self.prepare = prepare
         self.expect = expect
         self.on_done = on_done
         self.cancelled = False
-        self.refused = False
-        self.result: Transcript | None = None
-        self.error: EngineFailed | None = None
+        self.outcome: RecognitionOutcome | None = None
+        """None before it is over."""
         self.queued_at = time.perf_counter()
         self.queue_ms = 0.0
 
@@ -88,7 +96,7 @@ class RecognitionPool:
         with self._wake:
             self._drop_cancelled()
             if not self._running or len(self._urgent) + len(self._speculative) >= self._bound:
-                job.refused = True
+                job.outcome = QueueFull()
                 metrics.asr_refused.inc()
                 return False
             (self._urgent if urgent else self._speculative).append(job)
@@ -114,12 +122,12 @@ class RecognitionPool:
                 continue
             job.queue_ms = (time.perf_counter() - job.queued_at) * 1000
             try:
-                job.result = self._engine.recognise(job.prepare(), job.expect, lambda job=job: job.cancelled)  # type: ignore[misc]
+                job.outcome = self._engine.recognise(job.prepare(), job.expect, lambda job=job: job.cancelled)  # type: ignore[misc]
             except EngineFailed as error:
-                job.error = error
+                job.outcome = error
             except Exception as error:  # noqa: BLE001 - a fault of the engine must cost one turn, not the thread of all calls
                 _log.exception("recognition failed")
-                job.error = EngineFailed(f"recognition failed: {error!r}")
+                job.outcome = EngineFailed(f"recognition failed: {error!r}")
             self._report(job)
 
     def _take(self) -> RecognitionJob | None:

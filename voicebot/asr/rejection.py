@@ -8,23 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voicebot.asr.recogniser import Transcript
-from voicebot.languages.en import grammar_words
+from voicebot.languages.en.hallucinations import NOT_SPEECH, SAID_TO_SILENCE
+from voicebot.languages.en.number_words import REPEATED
 from voicebot.messages import Expect
 
-SAID_TO_SILENCE = frozenset(
-    [
-        "you", "thank you for watching", "thanks for watching", "thank you so much for watching", "please subscribe",
-        "thank you very much for watching", "i'll see you next time", "bye bye bye", "subscribe",
-    ]
-)  # fmt: skip
-"""What the model writes when nobody speaks; nobody says these to a company's phone as a whole turn."""
-_NOT_SPEECH = re.compile(r"[♪♫©]|\b(?:subtitles|transcript|captions) (?:by\b|[A-Z])", re.IGNORECASE)
 MAX_TOKENS_PER_S = 9.0
 """Fast talkers stay under 7."""
 MAX_REPEATS = 4
 """The same word more often than this in a row is a decoder going in circles; digits may repeat ("zero zero zero")."""
 _SPARE_TOKENS = 5
-_NUMBER_WORDS = frozenset(["oh", "o", "no", "yes", *"0123456789", *grammar_words.DIGITS])
 LEAST_CONFIDENCE = 0.5
 """Free text less sure than this is nothing. Callers' words in 27 recordings: 0.66 and more, a babble's 0.4 to 0.7."""
 FLAT_DB, FLAT_CONFIDENCE = 12.0, 0.72
@@ -49,7 +41,7 @@ def without_hallucination(text: str, tokens: int, seconds: float) -> str:
     said = re.findall(r"[\w']+", text.lower())
     if not said or " ".join(said) in SAID_TO_SILENCE:
         return ""
-    if _NOT_SPEECH.search(text):
+    if NOT_SPEECH.search(text):
         return ""
     if tokens > seconds * MAX_TOKENS_PER_S + _SPARE_TOKENS or _circling(said):
         return ""
@@ -61,9 +53,7 @@ def _circling(said: list[str]) -> bool:
         run = 1
         for i in range(size, len(said) - size + 1, size):
             run = run + 1 if said[i : i + size] == said[i - size : i] else 1
-            if run > (MAX_REPEATS if size < 3 else MAX_REPEATS - 1) and not _NUMBER_WORDS.issuperset(
-                said[i : i + size]
-            ):
+            if run > (MAX_REPEATS if size < 3 else MAX_REPEATS - 1) and not REPEATED.issuperset(said[i : i + size]):
                 return True
     return False
 

@@ -20,13 +20,13 @@ from faster_whisper import WhisperModel
 from faster_whisper.tokenizer import Tokenizer
 from rapidfuzz import fuzz
 
-from voicebot import config
 from voicebot.asr import rejection
 from voicebot.asr.confidence import confidence, logit
 from voicebot.asr.grammar_match import GrammarMatcher
 from voicebot.asr.recogniser import NOTHING, RATE_HZ, Audio, Cancelled, Transcript
 from voicebot.asr.word_graph import WRITTEN
 from voicebot.errors import EngineFailed, ModelMissing
+from voicebot.languages.en.recogniser_hints import STYLE
 from voicebot.messages import Expect, Word
 
 WINDOW_S = 30
@@ -48,19 +48,6 @@ NO_SPEECH, NO_SPEECH_LOG = 0.6, -1.0
 """OpenAI's rule: no speech where the model says so and is not sure of its text either."""
 PARTIAL_LEAD = 1.0
 """So much likelier (nats) an unfinished answer must be than a whole one."""
-FILES = ("model.bin", "config.json", "tokenizer.json")
-_STYLE = {
-    "yesno": "Yes. No.",
-    "digits": "four seven one one",
-    "alnum": "B as in Bravo, four, K, seven",
-    "date": "Tuesday, the fourth of March",
-    "time": "half past ten in the morning",
-    "datetime": "Tuesday the fourth at ten thirty in the morning",
-    "amount": "forty two dollars and fifty cents",
-}
-"""Said before, as the model believes: it goes on in the same way."""
-
-
 _KINDS = {"digits": "alnum"}
 """Whose table of confidences another kind takes: digits have one judge here. The tables are those of Moonshine, as no
 recordings were heard with Whisper's weights yet: with them, `voicebot bench asr --engine whisper --calibrate` says how
@@ -108,36 +95,37 @@ class Whisper:
         self._readings = GrammarMatcher()
 
     @classmethod
-    def load(cls, settings: config.WhisperSettings, models: Path, threads: int) -> Whisper:
-        """Load from models/faster-whisper-<name>, or a folder. Nothing is downloaded.
+    def load(cls, folder: Path, name: str, device: str, compute: str, language: str, threads: int) -> Whisper:
+        """Load a converted model. Nothing is downloaded.
 
         Args:
+            name: for people.
+            device, compute: where and in which numbers it computes, in CTranslate2's words.
             threads: recognitions under way at once.
 
         Raises:
-            ModelMissing: the model is not there, is damaged, or this machine cannot run it so.
+            ModelMissing: the model is damaged, or this machine cannot run it so.
         """
-        folder = find(settings, models)
         try:
             model = WhisperModel(
                 str(folder),
-                device=settings.device,
-                compute_type=settings.compute,
+                device=device,
+                compute_type=compute,
                 cpu_threads=1,
                 num_workers=threads,
                 local_files_only=True,
             )
-            return cls(model, settings.name, settings.language)
+            return cls(model, name, language)
         except (RuntimeError, ValueError) as error:
             remedy = "fetch it again, or set device and compute to what this machine has"
             raise ModelMissing(f"{folder} cannot be loaded: {error}", remedy) from error
 
     def close(self) -> None:
-        """See `Engine.close`."""
+        """See `Recogniser.close`."""
         self._model.unload_model()
 
     def recognise(self, audio: Audio, expect: Expect, cancelled: Cancelled) -> Transcript | None:
-        """See `Engine.recognise`. Tones and silence come back as an empty transcript."""
+        """See `Recogniser.recognise`. Tones and silence come back as an empty transcript."""
         if rejection.is_silence_or_tone(audio, RATE_HZ):
             return NOTHING
         try:
@@ -190,7 +178,7 @@ class Whisper:
 
     def _prompt(self, expect: Expect) -> list[int]:
         """What was said before, as the model believes: style, listed words; then the start of the transcript."""
-        hints = ", ".join(dict.fromkeys([*filter(None, [_STYLE.get(expect.kind)]), *expect.phrases, *expect.boost]))
+        hints = ", ".join(dict.fromkeys([*filter(None, [STYLE.get(expect.kind)]), *expect.phrases, *expect.boost]))
         if not hints:
             return self._start
         return [self._tokens.sot_prev, *self._tokens.encode(" " + hints)[:HINT_TOKENS], *self._start]
@@ -309,17 +297,6 @@ class Whisper:
     def _near(self, said: _Said, best: float, expect: Expect) -> bool:
         """Whether it is close enough to the best reading to be what was said."""
         return best - said.score <= self._readings.max_gap(said.text, expect)
-
-
-def find(settings: config.WhisperSettings, models: Path) -> Path:
-    """The folder with the model. Raises ModelMissing."""
-    own = Path(settings.whisper)
-    folder = own if own.is_absolute() else models / f"faster-whisper-{settings.whisper}"
-    for name in FILES:
-        if not (folder / name).is_file():
-            remedy = f"run: voicebot models pull whisper-{settings.whisper.replace('.', '-')}"
-            raise ModelMissing(f"no Whisper model: {folder / name} is not there", remedy)
-    return folder
 
 
 def windows(audio: Audio) -> list[Audio]:

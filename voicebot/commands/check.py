@@ -56,7 +56,7 @@ def look(path: Path) -> tuple[list[Problem], str]:
     flows = [_look_at(found, config, path, *files) for files in config.flow_files.values()]
     found += _telephone(config, path)
     found += [Problem(str(path), 0, message, "run: voicebot models pull") for message in models.missing()]
-    lacks = [*speech_input.faults(config.asr, config.turns), *voices.faults(config.tts, models_dir() / "piper")]
+    lacks = [*speech_input.faults(config.asr, config.turns), *voices.faults(config.tts, models_dir())]
     found += [Problem(str(path), 0, error.message, error.remedy) for error in lacks]
     words = [
         f"{name}: {len(flow.programs)} tasks, {len(flow.intents)} intents, {len(flow.actions_used())} actions"

@@ -28,7 +28,7 @@ from pipecat.pipeline.worker import PipelineParams, PipelineWorker  # noqa: E402
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor  # noqa: E402
 from pipecat.workers.runner import WorkerRunner  # noqa: E402
 
-from voicebot import config  # noqa: E402
+from voicebot.engines.pipecat_settings import PipecatSettings  # noqa: E402
 from voicebot.errors import EngineFailed  # noqa: E402
 
 START_S = 20.0
@@ -50,7 +50,7 @@ class PipecatService:
         EngineFailed: there is no such class, or what it needs is not installed.
     """
 
-    def __init__(self, made_of: config.PipecatSettings, on_frame: OnFrame) -> None:
+    def __init__(self, made_of: PipecatSettings, on_frame: OnFrame) -> None:
         find(made_of)
         self._made_of = made_of
         self._on_frame = on_frame
@@ -171,7 +171,7 @@ class _FrameTap(FrameProcessor):
         await self.push_frame(frame, direction)
 
 
-def find(made_of: config.PipecatSettings) -> Any:
+def find(made_of: PipecatSettings) -> Any:
     """The class that is named. Raises EngineFailed when it is not there, or what it needs is not installed."""
     module, _, name = made_of.pipecat.partition(":")
     try:
@@ -180,14 +180,12 @@ def find(made_of: config.PipecatSettings) -> Any:
         raise EngineFailed(f"{made_of.pipecat} cannot be used: {error}", f"install what {module} needs") from error
 
 
-def check(made_of: config.PipecatSettings) -> None:
+def check(made_of: PipecatSettings) -> None:
     """See that the class is there and its secrets are set, without making it. Raises EngineFailed."""
     arguments_for(find(made_of), made_of)
 
 
-def arguments_for(
-    kind: Any, made_of: config.PipecatSettings, environment: Mapping[str, str] = os.environ
-) -> dict[str, Any]:
+def arguments_for(kind: Any, made_of: PipecatSettings, environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
     """What the class is made with. Raises EngineFailed for a secret that is not set."""
     takes = inspect.signature(kind).parameters
     arguments: dict[str, Any] = {}

@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from voicebot import log
 from voicebot.errors import EngineFailed
@@ -67,7 +67,7 @@ class SupervisedEngine(Generic[E]):
 
     def __init__(
         self,
-        room: str,
+        room: Literal["asr", "tts"],
         name: str,
         engine: E,
         probe: Callable[[E], object],
@@ -167,7 +167,7 @@ class SupervisedEngine(Generic[E]):
         with self._lock:
             self._stuck -= 1
 
-    def _failed(self, why: str, error: Exception) -> None:
+    def _failed(self, why: Literal["limit", "fault"], error: Exception) -> None:
         metrics.engine_faults.labels(*self._labels, why).inc()
         _log.error("engine failed", extra={"engine": self.name, "why": why, "error": str(error)})
         with self._lock:

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Collection
 
 from voicebot.asr.recogniser import Transcript
+from voicebot.languages.en.backchannels import BACKCHANNEL_PHRASES, BACKCHANNELS, COMMON, OBJECTIONS
 from voicebot.listening.sentence_end import words
 from voicebot.listening.timing import Timing
 from voicebot.listening.vad import RATE_HZ, WINDOW, WINDOW_S
@@ -28,36 +29,6 @@ CLOSE = 3.0
 """Nats by which an answer inside the grammar may be less likely than a free reading that only shows that somebody
 listens, and the beginning of one than any free reading. Of 74 short answers 70 were within it; of "yeah", "okay" and
 the like heard as digits none."""
-LISTENING = frozenset(
-    [
-        "mhm", "mm", "mmhmm", "hmm", "hm", "uh", "huh", "um", "ah", "oh", "er", "okay", "ok", "right", "yeah", "yep",
-        "aha", "ooh", "alright", "sure",
-    ]
-)  # fmt: skip
-LISTENING_ALONE = frozenset(
-    [
-        "yes", "i see", "please", "thanks", "thank you", "got it", "great", "good", "fine", "cool", "perfect",
-        "all right", "i understand", "oh i see", "very good", "of course",
-    ]
-)  # fmt: skip
-"""What listeners say to show that they listen: one of the latter, or any of the former in a row. It does not stop a
-prompt, unless it answers yes or no."""
-OBJECTIONS = frozenset(["no", "nope", "stop", "wait", "hello", "excuse me", "hold on", "pardon", "sorry"])
-"""Short words that stop a prompt wherever they are said."""
-COMMON = frozenset(
-    [
-        "a", "about", "actually", "also", "am", "an", "and", "are", "as", "at", "be", "been", "but", "by",
-        "can", "could", "did", "do", "does", "don't", "for", "from", "had", "has", "have", "he", "here", "her",
-        "how", "i", "i'd", "i'll", "i'm", "i've", "if", "in", "is", "it", "it's", "its", "just", "know", "like",
-        "made", "make", "me", "mine", "more", "much", "my", "need", "not", "of", "on", "or", "our", "out",
-        "please", "really", "see", "she", "should", "so", "some", "something", "that", "that's", "the", "them",
-        "then", "there", "there's", "these", "they", "thing", "think", "this", "to", "too", "up", "us", "very",
-        "want", "was", "we", "well", "were", "what", "what's", "when", "where", "which", "who", "will", "with",
-        "would", "you", "you're", "your",
-    ]
-)  # fmt: skip
-"""Words that are in what anybody says: they do not tell that the dialog is meant."""
-
 SILENT_DB = -120.0
 _REMEMBERED = 32
 
@@ -251,12 +222,12 @@ def is_callers_turn(said: Transcript, expect: Expect, voiced_s: float, *, doubte
 def is_backchannel(text: str) -> bool:
     """Whether these words show that somebody listens, and nothing else."""
     said = words(text)
-    return bool(said) and (LISTENING.issuperset(said) or " ".join(said) in LISTENING_ALONE)
+    return bool(said) and (BACKCHANNELS.issuperset(said) or " ".join(said) in BACKCHANNEL_PHRASES)
 
 
 def _begins_an_answer(said: Transcript) -> bool:
     """Whether it is the first part of a number, or of what else is awaited in parts, in both readings."""
-    begun = set(words(said.begun)) - COMMON - LISTENING
+    begun = set(words(said.begun)) - COMMON - BACKCHANNELS
     return said.partial and said.gap - said.lead <= CLOSE and not begun.isdisjoint(words(said.text))
 
 

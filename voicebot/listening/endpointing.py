@@ -6,7 +6,12 @@ import re
 
 from voicebot.asr.grammars import MAX_CHARACTERS
 from voicebot.asr.recogniser import Transcript
-from voicebot.languages.en.grammar_words import DIGITS, MONTHS, ONES, ORDINALS, TENS, TO_31, TO_99, YES
+from voicebot.languages.en.days_and_times import MONTHS, TIME_ENDS
+from voicebot.languages.en.fillers import FILLERS
+from voicebot.languages.en.money import UNITS
+from voicebot.languages.en.number_words import CHARACTERS, NUMERIC, ONES, TENS, TWO_DIGITS
+from voicebot.languages.en.unfinished_answers import DAYS, MORE_FOLLOWS, YEAR_AT_END
+from voicebot.languages.en.yes_no import YES
 from voicebot.listening import sentence_end
 from voicebot.listening.sentence_end import SentenceEnd, words
 from voicebot.listening.timing import Timing
@@ -22,17 +27,6 @@ numbers that were over 3 were below, of 2 that were heard a digit too long both.
 HASTE = 0.5
 """Share of the pace so far at which the rest of a number may be said at most."""
 _COUNTED = ("date", "time", "datetime", "amount")
-_YEAR = re.compile(
-    rf"(?<= )(?:(?:nineteen|twenty) (?:hundred|(?:oh|o) (?:{'|'.join(ONES)})|(?:{'|'.join(reversed(TO_99[9:]))}))"
-    rf"|two thousand(?: and)?(?: (?:{'|'.join(reversed(TO_99))}))?)$"
-)
-_MONTHS, _DAYS = frozenset(MONTHS), frozenset([*ORDINALS, *TO_31])
-_MORE_FOLLOWS = frozenset([*TENS, *MONTHS, "hundred", "thousand", "and", "oh", "nineteen", "in", "of"])
-_UNITS = frozenset(["dollars", "dollar", "bucks", "euros", "euro", "pounds", "cents", "cent", "percent"])
-_TIME_ENDS = frozenset(
-    ["am", "pm", "a.m", "p.m", "m", "morning", "afternoon", "evening", "night", "o'clock", "noon", "midnight", "midday"]
-)
-FILLERS = frozenset(["uh", "um", "er", "hmm", "hm", "mm", "ah"])
 
 
 def is_filler(transcript: Transcript) -> bool:
@@ -99,9 +93,9 @@ def _judged(transcript: Transcript, expect: Expect, timing: Timing, voiced_s: fl
     said = words(transcript.text)
     if not said:
         return timing.no_words_s if voiced_s < timing.noise_s else timing.may_go_on_s
-    if expect.kind == "date" and (said[-1] in _DAYS or said[-1] in _MORE_FOLLOWS):
+    if expect.kind == "date" and (said[-1] in DAYS or said[-1] in MORE_FOLLOWS):
         return timing.digits_missing_s if expect.year else timing.unfinished_s
-    if expect.kind in _COUNTED and said[-1] in _MORE_FOLLOWS:
+    if expect.kind in _COUNTED and said[-1] in MORE_FOLLOWS:
         return timing.unfinished_s
     return _of_sentence(transcript, timing)
 
@@ -125,14 +119,14 @@ def _of_sentence(transcript: Transcript, timing: Timing) -> float:
 
 def _of_date(transcript: Transcript, expect: Expect, timing: Timing) -> float:
     """A whole day is over at once; a year that belongs to it is waited for as digits that are missing are."""
-    said, year = transcript.expected.split(), _YEAR.search(transcript.expected)
+    said, year = transcript.expected.split(), YEAR_AT_END.search(transcript.expected)
     missing_s = timing.digits_missing_s if expect.year and year is None else timing.unfinished_s
-    if transcript.partial or said[-1] in _MORE_FOLLOWS - _MONTHS:  # "nineteen seventy" … "five"
+    if transcript.partial or said[-1] in MORE_FOLLOWS.difference(MONTHS):  # "nineteen seventy" … "five"
         return missing_s
     if year is not None:
         return timing.complete_s
-    if _MONTHS.isdisjoint(said):  # "next tuesday"; "the fifteenth" … "of march"
-        return timing.free_s if said[-1] not in _DAYS else missing_s if expect.year else timing.year_may_follow_s
+    if not set(MONTHS).intersection(said):  # "next tuesday"; "the fifteenth" … "of march"
+        return timing.free_s if said[-1] not in DAYS else missing_s if expect.year else timing.year_may_follow_s
     if expect.year is None:
         return timing.year_may_follow_s
     return missing_s if expect.year else timing.complete_s
@@ -143,18 +137,18 @@ def _goes_on(answer: str, expect: Expect) -> bool:
     said = answer.split()
     if expect.kind == "time" and len(said) > 1 and said[-1] in TENS:  # "ten thirty" mostly is all
         return False
-    return expect.kind in _COUNTED and (said[-1] in _MORE_FOLLOWS or (expect.kind == "amount" and said[-1].isdigit()))
+    return expect.kind in _COUNTED and (said[-1] in MORE_FOLLOWS or (expect.kind == "amount" and said[-1].isdigit()))
 
 
 def _may_go_on(answer: str, expect: Expect) -> bool:
     """Whether an answer, whole as it is, is now and then the beginning of a longer one: "friday" … "at ten"."""
     said = answer.split()
     if expect.kind == "amount":
-        return said[-1] not in _UNITS
+        return said[-1] not in UNITS
     if expect.kind == "time":
-        return said[-1] not in _TIME_ENDS
+        return said[-1] not in TIME_ENDS
     if expect.kind == "datetime":
-        return not _TIME_ENDS.intersection(said) and not any(":" in word for word in said)
+        return not TIME_ENDS.intersection(said) and not any(":" in word for word in said)
     return False
 
 
@@ -182,8 +176,8 @@ def _of_no_number(transcript: Transcript, timing: Timing, voiced_s: float) -> fl
     said = words(transcript.text)
     if not said:
         return timing.no_words_s if voiced_s < timing.noise_s else timing.digits_missing_s
-    sentence_end = len(said) >= _SENTENCE and _NUMERIC.isdisjoint(said) and not any(map(str.isdigit, said))
-    if sentence_end and transcript.confidence >= CERTAIN:
+    whole = len(said) >= _SENTENCE and NUMERIC.isdisjoint(said) and not any(map(str.isdigit, said))
+    if whole and transcript.confidence >= CERTAIN:
         return _of_sentence(transcript, timing)
     return timing.digits_missing_s
 
@@ -192,15 +186,13 @@ def count_characters(spoken: str) -> int:
     """Characters of a spoken number: `forty two` and `double five` are two."""
     count = 0
     for word in spoken.split():
-        count += {"double": 1, "triple": 2, "hundred": 2, "thousand": 3}.get(word, 1)
-        if word in _TWO_DIGITS:
+        count += CHARACTERS.get(word, 1)
+        if word in TWO_DIGITS:
             count += 1
-    for tens in re.findall(r"\b(\w+ty) (?:one|two|three|four|five|six|seven|eight|nine)\b", spoken):
-        count -= tens in _TWO_DIGITS
+    for tens in re.findall(rf"\b(\w+ty) (?:{'|'.join(ONES)})\b", spoken):
+        count -= tens in TWO_DIGITS
     return count
 
 
 _SENTENCE = 4
 """Words of a sentence that does not look like a misheard number."""
-_NUMERIC = frozenset(["oh", "o", "double", "triple", "hundred", "thousand", *DIGITS, *TO_99[9:]])
-_TWO_DIGITS = frozenset(word for word in TO_99[9:] if " " not in word)

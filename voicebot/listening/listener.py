@@ -5,14 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import assert_never
 
 import numpy as np
 
 from telephony.leg import Pcm
 from telephony.media.resample import Halver
 from voicebot.asr import rejection
-from voicebot.asr.recogniser import Transcript
-from voicebot.asr.recognition_pool import RecognitionJob, RecognitionPool
+from voicebot.asr.recogniser import NOTHING, Transcript
+from voicebot.asr.recognition_pool import QueueFull, RecognitionJob, RecognitionPool
+from voicebot.errors import EngineFailed
 from voicebot.journal import metrics
 from voicebot.listening import audio, endpointing
 from voicebot.listening.barge_in import is_backchannel, is_callers_turn
@@ -178,13 +180,13 @@ class Listener:
             self._kept_from = keep
             self._arrivals = {at: when for at, when in self._arrivals.items() if at > keep}
 
-    def _follow(self, decisions: list[TurnAction]) -> None:
-        for decision in decisions:
-            match decision:
+    def _follow(self, actions: list[TurnAction]) -> None:
+        for action in actions:
+            match action:
                 case TurnBegan():
-                    self._began(decision)
+                    self._began(action)
                 case StartRecognition():
-                    self._recognise(decision)
+                    self._recognise(action)
                 case DiscardRecognition():
                     self._discard()
                     self.on_hypothesis(None)
@@ -192,11 +194,13 @@ class Listener:
                     if self._job is not None:
                         self._pool.promote(self._job)
                 case TurnEnded():
-                    self._ended(decision)
+                    self._ended(action)
                 case NoInputTimeout():
                     self._on_event(NoInput())
                 case ResumePrompt():
                     self._on_event(FalseAlarm(interrupted=True))
+                case _:
+                    assert_never(action)
 
     def _began(self, began: TurnBegan) -> None:
         if self._echo.is_echo(self._kept[: self._machine.now - self._kept_from], self._machine.now):
@@ -225,7 +229,6 @@ class Listener:
         brief = not wanted.whole and not self._machine.over_prompt
         self._job = RecognitionJob(lambda: audio.for_engine(pcm), replace(self._expect, brief=brief), self._on_done)
         if not self._pool.submit(self._job, urgent=False):
-            self._job.result = Transcript("", 0.0)
             self._follow(self._machine.recognised(self._machine.timing.unfinished_s))
 
     def _on_done(self, job: RecognitionJob) -> None:
@@ -233,15 +236,15 @@ class Listener:
             return
         machine, timing, voiced_s = self._machine, self._machine.timing, self._machine.voiced_s
         needed = timing.complete_s
-        if job.result is not None:
-            needed = endpointing.silence_needed(job.result, self._expect, timing, voiced_s, machine.paused_s)
+        found = job.outcome if isinstance(job.outcome, Transcript) else None
+        if found is not None:
+            needed = endpointing.silence_needed(found, self._expect, timing, voiced_s, machine.paused_s)
             doubted = machine.barge_in.doubted
-            if machine.over_prompt and not is_callers_turn(job.result, self._expect, voiced_s, doubted=doubted):
-                needed = timing.complete_s if is_backchannel(job.result.text) else timing.resume_s
-            more_s = endpointing.least_more_s(job.result, self._expect, voiced_s)
+            if machine.over_prompt and not is_callers_turn(found, self._expect, voiced_s, doubted=doubted):
+                needed = timing.complete_s if is_backchannel(found.text) else timing.resume_s
+            more_s = endpointing.least_more_s(found, self._expect, voiced_s)
             if more_s:
                 machine.await_more(voiced_s + more_s)
-        found = job.result
         self._follow(self._machine.recognised(needed, found is not None and found.begun_only))
         if job is self._job and found is not None and (found.text or found.expected) and not machine.over_prompt:
             self.on_hypothesis(heard(found, voiced_s, {}))
@@ -250,28 +253,39 @@ class Listener:
         job, self._job = self._job, None
         if job is None:
             return
-        age_s = (self._machine.now - turn.onset) / RATE_HZ
-        if job.error is not None:
-            self._on_event(RecognitionFailed(job.error, age_s))
-            return
-        said = job.result or Transcript("", 0.0)
-        if self._came_to_nothing(said, turn, job):
+        match job.outcome:
+            case EngineFailed() as error:
+                self._on_event(RecognitionFailed(error, self._age_s(turn)))
+            case Transcript() as said:
+                self._recognised(said, turn, job)
+            case QueueFull() | None:
+                self._recognised(NOTHING, turn, job)
+            case _:
+                assert_never(job.outcome)
+
+    def _age_s(self, turn: TurnEnded) -> float:
+        """Seconds since the turn's first sound."""
+        return (self._machine.now - turn.onset) / RATE_HZ
+
+    def _recognised(self, said: Transcript, turn: TurnEnded, job: RecognitionJob) -> None:
+        refused = isinstance(job.outcome, QueueFull)
+        if self._came_to_nothing(said, turn, refused):
             self._machine.barge_in.false_alarms += turn.over_prompt
             if not turn.over_prompt or turn.interrupted:
                 self._on_event(FalseAlarm(turn.interrupted))
             self._machine.rearm()
             return
         self._machine.barge_in.learn_level(turn.level_db)
-        self._on_event(TurnHeard(self._heard(said, turn, job), age_s))
+        self._on_event(TurnHeard(self._heard(said, turn, job), self._age_s(turn)))
 
-    def _came_to_nothing(self, said: Transcript, turn: TurnEnded, job: RecognitionJob) -> bool:
+    def _came_to_nothing(self, said: Transcript, turn: TurnEnded, refused: bool) -> bool:
         if endpointing.is_filler(said) and (said.text or said.expected):
             return True
-        if rejection.is_unvoiced(turn.peak_probability, said, self._expect) and not job.refused:
+        if rejection.is_unvoiced(turn.peak_probability, said, self._expect) and not refused:
             return True
         if turn.over_prompt:
             return not is_callers_turn(said, self._expect, turn.voiced_s, doubted=turn.doubted)
-        return not (said.text or said.expected) and turn.voiced_s < NOISE_VOICED_S and not job.refused
+        return not (said.text or said.expected) and turn.voiced_s < NOISE_VOICED_S and not refused
 
     def _heard(self, said: Transcript, turn: TurnEnded, job: RecognitionJob) -> Heard:
         now = self._clock()

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voicebot import config
+from voicebot.asr import recognisers
 from voicebot.asr.failover import Failover
-from voicebot.asr.moonshine import Moonshine
-from voicebot.asr.recogniser import Recogniser, Transcript
+from voicebot.asr.recogniser import NOTHING, Recogniser, Transcript
 from voicebot.asr.recognition_pool import RecognitionJob, RecognitionPool
 from voicebot.errors import EngineFailed, ModelMissing, VoicebotError
 from voicebot.listening import audio, smart_turn
@@ -22,7 +22,6 @@ from voicebot.listening.smart_turn import RecogniserWithSmartTurn, SmartTurn
 from voicebot.listening.timing import Timing
 from voicebot.listening.vad import BatchedVad, Silero, find_model
 from voicebot.messages import Expect, Heard
-from voicebot.paths import models_dir
 
 NO_MODEL = config.TurnSettings()
 """Words and punctuation alone tell when a turn is over."""
@@ -57,8 +56,7 @@ class SpeechInput:
             ModelMissing: weights are not there.
             EngineFailed: a Pipecat service cannot be made.
         """
-        engines = [load_engine(engine, settings) for engine in settings.engines]
-        engine: Recogniser = Failover(engines, settings.limit_s)
+        engine: Recogniser = Failover(recognisers.load_all(settings), settings.limit_s)
         if turns.end_of_turn_model == "smart-turn":
             engine = RecogniserWithSmartTurn(engine, SmartTurn(smart_turn.find_model()))
         return cls(engine, Silero(find_model()), settings)
@@ -105,9 +103,9 @@ class SpeechInput:
         except asyncio.CancelledError:
             job.cancel()
             raise
-        if job.error is not None:
-            raise job.error
-        said = job.result or Transcript("", 0.0)
+        if isinstance(job.outcome, EngineFailed):
+            raise job.outcome
+        said = job.outcome if isinstance(job.outcome, Transcript) else NOTHING
         return heard(said, audio_in.size / rate_hz, {"queue": job.queue_ms, **said.timings_ms})
 
     def _on_tick(self) -> None:
@@ -117,39 +115,9 @@ class SpeechInput:
         self._tick = asyncio.get_running_loop().call_later(_TICK_S, self._on_tick)
 
 
-def load_engine(engine: config.RecogniserChoice, settings: config.AsrSettings) -> Recogniser:
-    """One engine. What is not named is not even imported: Pipecat and faster-whisper cost tens of megabytes.
-
-    Raises:
-        ModelMissing: weights are not there.
-        EngineFailed: a Pipecat service cannot be made.
-    """
-    if isinstance(engine, config.WhisperSettings):
-        from voicebot.asr.whisper import Whisper
-
-        return Whisper.load(engine, models_dir(), settings.threads)
-    if isinstance(engine, config.PipecatSettings):
-        from voicebot.asr.pipecat_stt import PipecatStt
-
-        return PipecatStt(engine, settings.limit_s)
-    return Moonshine(models_dir() / "moonshine-tiny-en")
-
-
-def faults(settings: config.AsrSettings, turns: config.TurnSettings) -> list[VoicebotError]:
-    """What the engines that are named lack, found without loading them."""
-    found: list[VoicebotError] = []
-    for engine in settings.engines:
-        try:
-            if isinstance(engine, config.WhisperSettings):
-                from voicebot.asr import whisper
-
-                whisper.find(engine, models_dir())
-            elif isinstance(engine, config.PipecatSettings):
-                from voicebot.engines import pipecat
-
-                pipecat.check(engine)
-        except (EngineFailed, ModelMissing) as error:
-            found.append(error)
+def faults(asr: config.AsrSettings, turns: config.TurnSettings) -> list[VoicebotError]:
+    """What the engines and the end-of-turn model that are named lack, found without loading them."""
+    found = recognisers.faults(asr)
     try:
         if turns.end_of_turn_model == "smart-turn":
             smart_turn.find_model()

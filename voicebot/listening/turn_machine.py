@@ -23,6 +23,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import assert_never
 
 from voicebot.listening.barge_in import BargeInDetector, BargeInVerdict
 from voicebot.listening.levels import TurnLevels, Voicing
@@ -270,7 +271,10 @@ class TurnMachine:
                 return [ResumePrompt()]
             case BargeInVerdict.SPEECH:
                 return [TurnBegan(self._onset, self.barge_in.over_prompt, self.barge_in.stops)]
-        return []
+            case BargeInVerdict.UNCHANGED:
+                return []
+            case verdict:
+                assert_never(verdict)
 
     def _pause_begins(self) -> list[TurnAction]:
         self.state = TurnState.PAUSE

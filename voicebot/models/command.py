@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import importlib
 from pathlib import Path
+from typing import assert_never
 
 from voicebot.errors import ModelMissing, VoicebotError
 from voicebot.models import manifest
-from voicebot.models.manifest import ModelEntry
+from voicebot.models.manifest import AfterPull, ModelEntry
 from voicebot.models.progress import MEGA, DownloadProgress
 from voicebot.models.pull import pull
 from voicebot.models.store import has, state, whole
@@ -57,17 +58,22 @@ def main_pull(args: argparse.Namespace) -> int:
 
 def finish(name: str, model: ModelEntry, root: Path, progress: DownloadProgress) -> None:
     """Make what is made of the files, unless it is there."""
-    if model.then == "build-encoder":
-        encoder = importlib.import_module("voicebot.nlu.encoder")
-        progress.say(f"{name}: {encoder.build_encoder(root)} is ready")
-    elif model.then == "learn-digits":
-        learn = importlib.import_module("voicebot.asr.learn.digit_layer")
-        progress.say(f"{name}: {learn.learn_digits(root, progress.say)} is ready")
+    match model.then:
+        case AfterPull.BUILD_ENCODER:
+            encoder = importlib.import_module("voicebot.nlu.encoder")
+            progress.say(f"{name}: {encoder.build_encoder(root)} is ready")
+        case AfterPull.LEARN_DIGITS:
+            learn = importlib.import_module("voicebot.asr.learn.digit_layer")
+            progress.say(f"{name}: {learn.learn_digits(root, progress.say)} is ready")
+        case None:
+            pass
+        case _:
+            assert_never(model.then)
 
 
 def made(model: ModelEntry, root: Path) -> bool:
     """Whether what `finish` makes is there."""
-    if model.then == "learn-digits":
+    if model.then is AfterPull.LEARN_DIGITS:
         return bool(importlib.import_module("voicebot.asr.learn.digit_layer").learnt(root))
     return True  # the encoder is made when it is first used, too
 

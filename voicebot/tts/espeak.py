@@ -134,10 +134,10 @@ class Espeak:
             self._library.select(*self._settings)
 
     def close(self) -> None:
-        """See `Engine`; nothing but memory is held."""
+        """See `VoiceEngine`; nothing but memory is held."""
 
     def synthesize(self, text: str, emit: Emit) -> None:
-        """See `Engine`. Blocks of `BLOCK_MS`; NUL characters end the text."""
+        """See `VoiceEngine`. Blocks of `BLOCK_MS`; NUL characters end the text."""
         with self._library.lock:
             self._library.select(*self._settings)
             self._library.speak(text.replace("\0", " "), emit)

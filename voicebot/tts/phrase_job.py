@@ -15,8 +15,8 @@ from telephony.leg import Pcm
 from voicebot import log
 from voicebot.errors import EngineFailed
 from voicebot.tts.time_stretch import TimeStretcher
+from voicebot.tts.voice import Voice
 from voicebot.tts.voice_engine import Emit
-from voicebot.tts.voices import Voice
 
 _T = TypeVar("_T")
 _log = log.get(__name__)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
+from voicebot.languages.en.phrase_breaks import ABBREVIATIONS, SMALL_WORDS
 from voicebot.tts.markup import MarkupError, MarkupPart, parse
 from voicebot.tts.voice_engine import MAX_CHARS
 
@@ -19,14 +20,12 @@ JOINED_MS = 40
 
 _SENTENCE_END = re.compile(r"[.!?…]+[\"')\]]*\s+|\s*\n\s*")
 _CLAUSE_END = re.compile(r"[,;:]\s+(?!\d)|\s+[–—-]\s+(?!\d)")
-_BEFORE_SMALL_WORD = re.compile(
-    r"\s+(?=(?:and|or|but|that|which|because|if|when|so|to|for|in|on|at|from|with|until|between|is|are|was|will)\s)"
-)
+_BEFORE_SMALL_WORD = re.compile(rf"\s+(?=(?:{'|'.join(SMALL_WORDS)})\s)")
 """Where a speaker may pause a little without breaking a group of words."""
 _BETWEEN_WORDS = re.compile(r"\s+")
 _LONGEST_ABBREVIATION = 24
 _NO_END = re.compile(
-    r"(?:\b(?:mr|mrs|ms|dr|prof|st|no|nos|ext|vs|approx|e\.g|i\.e|dept|inc|ltd|[a-z])|(?:^|\s)\d{1,2})\.\s+$", re.I
+    rf"(?:\b(?:{'|'.join(map(re.escape, ABBREVIATIONS))}|[a-z])|(?:^|\s)\d{{1,2}})\.\s+$", re.IGNORECASE
 )
 """After these a full stop ends no sentence: titles, abbreviations, initials, and the number of a list."""
 

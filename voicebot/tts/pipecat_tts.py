@@ -9,8 +9,8 @@ from collections import deque
 import numpy as np
 
 from telephony.leg import Pcm
-from voicebot import config
 from voicebot.engines import pipecat  # the first: it keeps what is said out of the log
+from voicebot.engines.pipecat_settings import PipecatSettings
 from voicebot.errors import EngineFailed
 from voicebot.tts.voice_engine import Emit
 
@@ -35,7 +35,7 @@ class PipecatTts:
     quick = False
     presence = 0.0
 
-    def __init__(self, made_of: config.PipecatSettings, limit_s: float) -> None:
+    def __init__(self, made_of: PipecatSettings, limit_s: float) -> None:
         self.name = made_of.name
         self.rate_hz = made_of.rate_hz
         self._limit_s = limit_s
@@ -47,11 +47,11 @@ class PipecatTts:
         self._over: deque[str | None] = deque(maxlen=KEPT)
 
     def close(self) -> None:
-        """See `Engine`."""
+        """See `VoiceEngine`."""
         self._service.close()
 
     def synthesize(self, text: str, emit: Emit) -> None:
-        """See `Engine`. Raises EngineFailed."""
+        """See `VoiceEngine`. Raises EngineFailed."""
         blocks: queue.SimpleQueue[Pcm | None] = queue.SimpleQueue()
         work = self._service.submit(self._speak(text, blocks))
         work.add_done_callback(lambda _: blocks.put(None))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +10,11 @@ import onnxruntime
 from piper import PiperVoice, SynthesisConfig
 from piper.config import PiperConfig
 
-from voicebot.errors import EngineFailed, ModelMissing
+from voicebot.errors import EngineFailed
 from voicebot.tts.voice_engine import Emit
 
 NATURAL_WPM = 165
 """Speed of a voice at length scale 1, about; words_per_minute is relative to it."""
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
 class Piper:
@@ -34,26 +32,13 @@ class Piper:
         # One gain for the whole voice is measured outside, so sentences are not normalised one by one here.
         self._settings = SynthesisConfig(length_scale=scale, normalize_audio=False)
 
-    @staticmethod
-    def find(folder: Path, name: str) -> tuple[Path, Path]:
-        """The files of a voice. Raises ModelMissing."""
-        model, settings = folder / f"{name}.onnx", folder / f"{name}.onnx.json"
-        if not _NAME.fullmatch(name) or not model.is_file() or not settings.is_file():
-            raise ModelMissing(
-                f"the Piper voice {name!r} is not in {folder}",
-                "`voicebot models pull`, or `tts: voice: auto` to speak with what is there",
-            )
-        return model, settings
-
     @classmethod
-    def load(cls, folder: Path, name: str, words_per_minute: int = NATURAL_WPM) -> Piper:
-        """Load ``<folder>/<name>.onnx`` and its ``.onnx.json``; blocks for about a second.
+    def load(cls, model: Path, settings: Path, name: str, words_per_minute: int = NATURAL_WPM) -> Piper:
+        """Load ``<name>.onnx`` and ``<name>.onnx.json``; blocks for about a second.
 
         Raises:
-            ModelMissing: the files are not there.
             EngineFailed: they are no Piper voice.
         """
-        model, settings = cls.find(folder, name)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1  # callers share the cores, not one sentence
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -65,10 +50,10 @@ class Piper:
         return cls(PiperVoice(session=session, config=config), name, words_per_minute)
 
     def close(self) -> None:
-        """See `Engine`; nothing but memory is held."""
+        """See `VoiceEngine`; nothing but memory is held."""
 
     def synthesize(self, text: str, emit: Emit) -> None:
-        """See `Engine`. One block a sentence."""
+        """See `VoiceEngine`. One block a sentence."""
         plain = text.replace("[[", " ").replace("]]", " ")  # Piper reads phonemes between these
         try:
             for chunk in self._voice.synthesize(plain, self._settings):

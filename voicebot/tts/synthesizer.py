@@ -23,7 +23,8 @@ from voicebot.tts.phrase_job import PhraseJob
 from voicebot.tts.phrasing import Phrase, split
 from voicebot.tts.recorded_prompts import RecordedPrompts
 from voicebot.tts.text_normalisation import LANGUAGE, speakable
-from voicebot.tts.voices import Voice, choose_voices
+from voicebot.tts.voice import Voice
+from voicebot.tts.voices import choose_voices
 
 WORKERS = 2
 FIRST_S = 0.04
@@ -93,9 +94,9 @@ class Synthesizer:
             ModelMissing: a Piper voice is configured and not on this machine.
             EngineFailed: the configured voice is broken.
         """
-        folder = models_dir() / "piper"
-        voices, advice = choose_voices(settings, folder)
-        languages = {language: choose_voices(settings, folder, language)[0] for language in settings.languages}
+        models = models_dir()
+        voices, advice = choose_voices(settings, models)
+        languages = {language: choose_voices(settings, models, language)[0] for language in settings.languages}
         return cls(voices, RecordedPrompts(settings.recordings), settings.cache_mb * 1_000_000, advice, languages)
 
     @property

@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from voicebot.asr import digit_layer
-from voicebot.asr.digit_layer import OTHER, PARTS, SILENCE, STATES, WEIGHTS, WORDS, DigitLayer, LayerWeights
+from voicebot.asr.digit_layer import OTHER, PARTS, SILENCE, STATES, WEIGHTS, DigitLayer, LayerWeights
 from voicebot.asr.learn import synthetic_callers
 from voicebot.asr.learn.augmentation import through_telephone
 from voicebot.asr.moonshine import FRAME, Moonshine, prepare
 from voicebot.errors import ModelMissing
+from voicebot.languages.en.digit_training import DIGIT_WORDS
 from voicebot.listening.audio import for_engine
 
 RECIPE = 1
@@ -46,7 +47,7 @@ class Example:
 
     frames: digit_layer.Scores
     words: tuple[int, ...]
-    """Indices of `WORDS`; empty for other speech."""
+    """Indices of `DIGIT_WORDS`; empty for other speech."""
     spoken: tuple[int, int]
     """First frame of the voice and the one after the last."""
 
@@ -112,7 +113,7 @@ def _utterance(
     chance = np.random.default_rng(number)
     kind = chance.random()
     size = 1 if kind < SINGLE else int(chance.integers(2, 6)) if kind < SINGLE + STRING else 0
-    words = tuple(int(word) for word in chance.integers(0, len(WORDS), size))
+    words = tuple(int(word) for word in chance.integers(0, len(DIGIT_WORDS), size))
     caller = callers.draw(chance, synthetic_callers.ACCENTED if words else 0.0)
     sound = (
         synthetic_callers.dictated(caller, words, chance) if words else synthetic_callers.other_speech(caller, chance)

@@ -14,29 +14,11 @@ import espeakng_loader
 import numpy as np
 from numpy.typing import NDArray
 
-from voicebot.asr.digit_layer import WORDS
 from voicebot.asr.recogniser import Audio
 from voicebot.errors import EngineFailed
+from voicebot.languages.en.digit_training import ACCENTS, DIGIT_WORDS, ENGLISH, SENTENCES
 from voicebot.tts.espeak import Espeak
 
-"""Mono, in steps of 16 bits, shape (n,)."""
-ENGLISH = (
-    "en-us", "en-gb", "en-gb-scotland", "en-gb-x-rp", "en-gb-x-gbclan", "en-gb-x-gbcwmd", "en-029", "en-us-nyc",
-)  # fmt: skip
-ACCENTS = {
-    "fr": "ziro ouane tou sri fôr faïve sixe sévène éïte naïne o",
-    "de": "sihro wann tuh sri fohr feif ssicks ssewen eht nein oh",
-    "es": "siro guan tu sri for faif sics seven eit nain ou",
-    "it": "ziro uan tu tri for faiv sics seven eit nain o",
-    "pt-br": "zirou uãn tu tri fór faivi sics seven eiti nain ou",
-    "pl": "ziro łan tu fri for fajf siks sewen ejt najn oł",
-    "hi": "ज़ीरो वन टू थ्री फ़ोर फ़ाइव सिक्स सेवन एट नाइन ओ",
-    "nl": "ziro wan toe srie foor faif siks seven eet nain oo",
-    "ru": "зироу уан ту сри фор файв сикс севен эйт найн оу",
-    "tr": "ziro van tu tri for fayv siks sevın eyt nayn ou",
-    "sv": "siro oan to sri får fajv sicks seven ejt najn ou",
-}
-"""The words of `WORDS` as a reader of each language would write down what he says."""
 ACCENTED = 0.15
 """Share of callers with an accent; with half of them native speakers were heard worse (a trial by hand)."""
 CLIPPED, CLIPPED_S = 0.6, 0.09
@@ -46,35 +28,6 @@ _UNLIKE_PEOPLE = ("whisper", "croak", "robo", "Robo", "Robot", "Demonic", "Storm
 _QUIET = 0.02
 """Of the loudest sample: less is silence around a word."""
 _TRIES = 20
-SENTENCES = (
-    "I would like to book an appointment for tomorrow afternoon",
-    "my order has not arrived yet and I want to know where it is",
-    "can you please put me through to a person",
-    "the weather is fine and the streets are full of people",
-    "please change the address of my account",
-    "I forgot my password and cannot log in",
-    "what are your opening hours on the weekend",
-    "the invoice you sent me is wrong",
-    "large coffee with oat milk and some sugar",
-    "thank you very much goodbye",
-    "hello is anybody there",
-    "I am calling about a parcel that was delivered to my neighbour",
-    "twenty thirty forty fifty sixty seventy eighty ninety",
-    "eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen",
-    "hundred thousand million dollars and cents",
-    "January February March April May June July August",
-    "September October November December Monday Tuesday Wednesday",
-    "alpha bravo charlie delta echo foxtrot golf hotel india juliet",
-    "kilo lima mike november oscar papa quebec romeo sierra tango",
-    "uniform victor whiskey x-ray yankee zulu",
-    "a b c d e f g h i j k l m",
-    "n p q r s t u v w x y z",
-    "yes no maybe okay right sure of course not really",
-    "before after under over through again never always",
-    "how much does it cost to send it back",
-    "I was told that somebody would ring me yesterday",
-)
-"""Speech that is no digit, a few words of one at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +36,7 @@ class SyntheticCaller:
 
     voice: str
     words: tuple[str, ...]
-    """How it writes `WORDS`."""
+    """How it writes `DIGIT_WORDS`."""
     words_per_minute: int
     pitch: int
     pitch_range: int
@@ -136,7 +89,7 @@ class SyntheticCallers:
         language = str(chance.choice(list(ACCENTS) if accent else list(ENGLISH)))
         return SyntheticCaller(
             f"{language}+{chance.choice(self._variants)}",
-            tuple(ACCENTS[language].split()) if accent else WORDS,
+            tuple(ACCENTS[language].split()) if accent else DIGIT_WORDS,
             int(chance.uniform(110, 230)),
             int(chance.uniform(15, 90)),
             int(chance.uniform(20, 90)),
@@ -144,7 +97,7 @@ class SyntheticCallers:
 
 
 def dictated(caller: SyntheticCaller, words: Sequence[int], chance: np.random.Generator) -> Audio:
-    """These words (indices of `WORDS`) in a row: each for itself, clipped at times, or in one breath."""
+    """These words (indices of `DIGIT_WORDS`) in a row: each for itself, clipped at times, or in one breath."""
     texts = [caller.words[word] for word in words]
     if len(texts) > 1 and chance.random() < 0.5:
         return caller.says((", " if chance.random() < 0.4 else " ").join(texts))

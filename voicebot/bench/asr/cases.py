@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from pydantic import ValidationError
 
 from telephony.media.codecs import RATE_HZ, Pcm
 from voicebot import config
-from voicebot.asr import rejection
+from voicebot.asr import recognisers, rejection
 from voicebot.asr.failover import Failover
 from voicebot.asr.recogniser import NOTHING, Recogniser, Transcript
 from voicebot.bench.asr.error_rates import errors
@@ -23,7 +24,6 @@ from voicebot.bench.asr.line_conditions import LineConditions, Recording, Record
 from voicebot.bench.asr.tasks import RecordingTask, plain, tasks, truth
 from voicebot.errors import VoicebotError
 from voicebot.listening.audio import for_engine
-from voicebot.listening.speech_input import load_engine
 from voicebot.messages import Expect, Word
 
 _PROGRESS_S = 10.0
@@ -69,28 +69,28 @@ def settings_by_name(name: str) -> config.AsrSettings:
     """What a name on the command line stands for.
 
     Args:
-        name: ``moonshine``; ``whisper`` or ``whisper:MODEL``, a model's name or folder as in the configuration; or a
+        name: of a recogniser, such as ``moonshine`` or ``whisper``; with its model, as in ``whisper:tiny.en``; or a
             configuration file, whose engines hear as they do in a server: the next where one fails.
 
     Raises:
         VoicebotError: no such engine. SourceError: the file is wrong.
     """
-    kind, _, model = name.partition(":")
     if name.endswith((".yaml", ".yml")):
         return config.load(Path(name)).asr
-    if kind == "whisper":
-        return config.AsrSettings(engine=config.WhisperSettings(whisper=model or "base.en"))
-    if name != "moonshine":
+    kind, _, model = name.partition(":")
+    try:
+        return config.AsrSettings(engine={kind: model} if model else kind)
+    except ValidationError:
+        known = ", ".join(config.declared_engines(config.RECOGNISERS))
         raise VoicebotError(
-            f"no engine is called {name!r}", "choose moonshine, whisper, whisper:MODEL or a configuration file"
-        )
-    return config.AsrSettings()
+            f"no engine is called {name!r}", f"choose one of {known}, whisper:MODEL, or a configuration file"
+        ) from None
 
 
 def load_by_name(name: str) -> Recogniser:
     """Load what `settings_by_name` says. Raises VoicebotError, ModelMissing, EngineFailed."""
     chosen = settings_by_name(name)
-    engines = [load_engine(one, chosen) for one in chosen.engines]
+    engines = recognisers.load_all(chosen)
     return engines[0] if len(engines) == 1 else Failover(engines, chosen.limit_s)
 
 

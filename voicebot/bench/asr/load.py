@@ -15,11 +15,12 @@ import numpy as np
 from telephony.media.codecs import RATE_HZ, Pcm
 from voicebot import config
 from voicebot.asr.failover import Failover
-from voicebot.asr.recogniser import Recogniser
-from voicebot.asr.recognition_pool import RecognitionJob, RecognitionPool
+from voicebot.asr.recogniser import Recogniser, Transcript
+from voicebot.asr.recognition_pool import QueueFull, RecognitionJob, RecognitionPool
 from voicebot.bench.asr.cases import RecordingRecogniser, seed
 from voicebot.bench.asr.line_conditions import LineConditions, Recording, load, received
 from voicebot.bench.asr.tasks import tasks
+from voicebot.errors import EngineFailed
 from voicebot.listening.audio import for_engine
 from voicebot.messages import Expect
 
@@ -98,7 +99,7 @@ async def _measure(
         waiting.append(asyncio.ensure_future(_hear(pool, utterance, began + at)))
     done = await asyncio.gather(*waiting)
     wall_s, cpu_s = time.perf_counter() - began, time.process_time() - cpu_s
-    heard = [(job, ms) for job, ms in done if job.result is not None]
+    heard = [(job, ms) for job, ms in done if isinstance(job.outcome, Transcript)]
     cores = len(os.sched_getaffinity(0))
     return {
         "per_s": per_s,
@@ -109,8 +110,8 @@ async def _measure(
         "cores": cores,
         "whole_ms": _spread([ms for _, ms in heard]),
         "queue_ms": _spread([job.queue_ms for job, _ in heard]),
-        "refused": sum(job.refused for job, _ in done),
-        "failed": sum(job.error is not None for job, _ in done),
+        "refused": sum(isinstance(job.outcome, QueueFull) for job, _ in done),
+        "failed": sum(isinstance(job.outcome, EngineFailed) for job, _ in done),
         "cpu_ms_each": round(cpu_s * 1000 / len(said), 1),
         "cpu_percent": round(100 * cpu_s / wall_s / cores, 1),
     }

@@ -1,0 +1,1 @@
+"""``voicebot bench bargein``: when a prompt stops, and for whom."""

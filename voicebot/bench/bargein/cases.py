@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal, get_args
 
 import numpy as np
 import soxr
@@ -31,10 +32,13 @@ SHORT = ("yesno", "digit", "nato", "dateword", "ordinal", "number", "word")
 """Tasks of short words: answers that the prompt asks for (``short``), and words that the dialog listens for anyway,
 over a prompt that asks for nothing (``unasked``)."""
 SHORT_OF_EACH = 12
-KINDS = ("caller", "short", "unasked", "echo", "noise", "music", "side-talk", "backchannel", "cough", "line")
+BargeInKind = Literal[
+    "caller", "short", "unasked", "echo", "noise", "music", "side-talk", "backchannel", "cough", "line"
+]  # fmt: skip
+KINDS: tuple[BargeInKind, ...] = get_args(BargeInKind)
 EARLIER = ("request", "sentence", "coffee")
 """The first recording of these is the caller's earlier turn where somebody or something else comes in."""
-SPOKEN = ("caller", "short", "unasked")
+SPOKEN: tuple[BargeInKind, ...] = ("caller", "short", "unasked")
 """Kinds where the caller takes the turn."""
 ECHO_DB = (-15.0, -20.0, -25.0, -30.0)
 ECHO_DELAY_S = (0.02, 0.06, 0.13, 0.25)
@@ -62,7 +66,7 @@ class BargeInCase:
     """One prompt and what comes in while it plays."""
 
     name: str
-    kind: str
+    kind: BargeInKind
     speaker: str
     expect: Expect
     sound: Pcm
@@ -78,7 +82,7 @@ class BargeInCase:
     """The caller's turn before the prompt: the same recording where it is a caller who interrupts."""
 
 
-def case(name: str, kind: str, speaker: str, expect: Expect, sound: Pcm) -> BargeInCase:
+def case(name: str, kind: BargeInKind, speaker: str, expect: Expect, sound: Pcm) -> BargeInCase:
     """A sound at a moment and over an echo that its name chooses."""
     chance = np.random.default_rng(zlib.crc32(name.encode()))
     voice_s = voice_ends(sound)[0] if kind in SPOKEN else 0.0
@@ -126,9 +130,9 @@ def _people(
         found.append(case(f"side talk {r.path}", "side-talk", r.speaker, Expect(), side))
     for r in own:
         if r.task == "cough":
-            found.append(case(r.path, r.task, r.speaker, Expect(), load(folder / r.path)))
+            found.append(case(r.path, "cough", r.speaker, Expect(), load(folder / r.path)))
         elif r.task == "backchannel":
-            found += _over_prompts(case(r.path, r.task, r.speaker, Expect(), load(folder / r.path)), everything)
+            found += _over_prompts(case(r.path, "backchannel", r.speaker, Expect(), load(folder / r.path)), everything)
     return found
 
 
@@ -162,7 +166,7 @@ def _over_prompts(listening: BargeInCase, everything: Sequence[Recording]) -> li
 def _noises(folder: Path) -> list[BargeInCase]:
     found = []
     for name, pcm in read_noises(folder).items():
-        kind = "music" if _any(name, _HOLD_MUSIC) else "side-talk" if _any(name, _PEOPLE) else "noise"
+        kind: BargeInKind = "music" if _any(name, _HOLD_MUSIC) else "side-talk" if _any(name, _PEOPLE) else "noise"
         for db in MUSIC_DBFS if kind == "music" else NOISE_DBFS:
             found.append(case(f"{name} {db}", kind, name, Expect(), _at(pcm[: int(LONGEST_S * RATE_HZ)], db)))
     return found

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from telephony.media.codecs import RATE_HZ, Pcm
 from voicebot.asr.recogniser import Recogniser
-from voicebot.bench.bargein.cases import SPOKEN, BargeInCase
+from voicebot.bench.bargein.cases import SPOKEN, BargeInCase, BargeInKind
 from voicebot.bench.caller_audio import through_line
 from voicebot.bench.turns.intervals import delays, share
 from voicebot.bench.turns.simulated_call import PACKET, InstantVad, SimulatedCall
@@ -48,7 +48,7 @@ class BargeInOutcome:
     """What became of one prompt."""
 
     name: str
-    kind: str
+    kind: BargeInKind
     speaker: str
     stop_ms: float | None
     """First voiced sample of the caller to the `Interrupt`, 0 when it was silent by then; None when there was none."""
@@ -184,7 +184,7 @@ def figures(outcomes: Sequence[BargeInOutcome]) -> dict[str, Any]:
         "prompts": len(outcomes),
         "caller": {**_callers(callers), "speakers": {s: _callers(of) for s, of in _by_speaker(callers).items()}},
         "words": {kind: _callers([o for o in outcomes if o.kind == kind]) for kind in SPOKEN[1:]},
-        "no_caller": {kind: _false(of) for kind, of in {**kinds, "all": others}.items()},
+        "no_caller": {**{kind: _false(of) for kind, of in kinds.items()}, "all": _false(others)},
     }
 
 

@@ -1,0 +1,1 @@
+"""``voicebot bench edge``: how much the telephony by itself carries."""

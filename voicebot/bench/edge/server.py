@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import enum
 import gc
 import os
 import resource
@@ -67,8 +68,16 @@ class ProcessFigures:
         return self.sockets, self.tasks, self.calls
 
 
+class Ask(enum.Enum):
+    """What the benchmark asks the server's process."""
+
+    FIGURES = "figures"
+    """Answered with `ProcessFigures`."""
+    STOP = "stop"
+
+
 def run_server(connection: Connection, setting: ServerSetup) -> None:
-    """Process: tell the port; then each word but ``stop`` is answered with figures."""
+    """Process: tell the port; then each `Ask` is answered."""
     _allow_files(4 * setting.max_calls + 512)
     asyncio.run(_Server(setting).serve(connection))
 
@@ -90,7 +99,7 @@ class _Server:
         await self._agent.start()
         holding = asyncio.create_task(self._hold())
         connection.send(self._agent.port)
-        while await asyncio.to_thread(connection.recv) != "stop":
+        while await asyncio.to_thread(connection.recv) is Ask.FIGURES:
             connection.send(self._figures())
         holding.cancel()
         await self._agent.stop()

@@ -1,0 +1,1 @@
+"""``voicebot bench tts``: how soon, how loud and how clearly prompts are spoken."""

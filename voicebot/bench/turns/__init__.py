@@ -1,0 +1,1 @@
+"""``voicebot bench turns``: when a caller's turn is taken to be over."""

@@ -67,9 +67,9 @@ class VirtualPool:
         self._let_go()
         began = time.thread_time()
         try:
-            job.result = self._engine.recognise(job.prepare(), job.expect, lambda: False)
+            job.outcome = self._engine.recognise(job.prepare(), job.expect, lambda: False)
         except EngineFailed as error:
-            job.error = error
+            job.outcome = error
         took_s = time.thread_time() - began
         self.cpu_s += took_s
         self.jobs += 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from voicebot.languages.en.numbers import acronym
+from voicebot.languages.en.numbers_to_words import acronym
 
 _SHORT = {
     "mr": "Mister", "mrs": "Missus", "ms": "Miz", "dr": "Doctor", "prof": "Professor", "jr": "Junior",

@@ -8,7 +8,7 @@ from datetime import date
 
 import phonenumbers
 
-from voicebot.languages.en import numbers as say
+from voicebot.languages.en import numbers_to_words as say
 from voicebot.languages.en.abbreviations import abbreviations
 
 _MONTH = "|".join(f"{m}|{m[:3]}\\.?" for m in say.MONTHS) + "|Sept\\.?"
@@ -32,7 +32,7 @@ _Rule = tuple[re.Pattern[str], Callable[[_Match], str]]
 
 
 def english(text: str, today: date, month_first: bool) -> str:
-    """Apply all rules. `today` and `month_first`: see `numbers.day`."""
+    """Apply all rules. `today` and `month_first`: see `numbers_to_words.day`."""
     for pattern, replace in (*_ADDRESSES, *_dates(today, month_first), *_AMOUNTS, *_CODES, *_NUMBERS):
         text = pattern.sub(replace, text)
     return abbreviations(text)

@@ -6,7 +6,8 @@ import re
 
 from num2words import num2words
 
-from voicebot.languages.en.grammar_words import DIGITS, MONTHS, ORDINAL_GLYPHS, ORDINALS
+from voicebot.languages.en.days_and_times import MONTHS
+from voicebot.languages.en.number_words import DIGITS, ORDINAL_GLYPHS, ORDINALS
 
 _ORDINAL = dict(zip(ORDINAL_GLYPHS, ORDINALS, strict=True))
 _MONTH = "|".join(MONTHS)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from voicebot.asr import spoken_form
+from voicebot.languages.en import recognised_figures
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ from voicebot.asr import spoken_form
     ],
 )
 def test_days_and_times(written: str, words: str) -> None:
-    assert spoken_form.day_and_time(written) == words
+    assert recognised_figures.day_and_time(written) == words
 
 
 @pytest.mark.parametrize(
@@ -34,4 +34,4 @@ def test_days_and_times(written: str, words: str) -> None:
     ],
 )
 def test_money(written: str, words: str) -> None:
-    assert spoken_form.money(written) == words
+    assert recognised_figures.money(written) == words

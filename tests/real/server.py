@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.real.programs import PATIENCE_S
 from voicebot.record.records import Records
 
 START_S = 60.0
@@ -87,7 +88,7 @@ def demo(data: Path, *options: str, prefix: Sequence[str] = ()) -> Iterator[Serv
         assert http
         yield Server(process, data, int(sip[1]), int(http[1]), banner)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(15) == 0
+        assert process.wait(PATIENCE_S) == 0
     finally:
         killer.cancel()
         process.kill()

@@ -19,6 +19,11 @@ def sdp(version: int = 1, direction: str = "sendrecv", address: str = "[media_ip
     return SDP.format(version=version, direction=direction, address=address)
 
 
+def mark(path: Path) -> str:
+    """A step that makes a file."""
+    return f"<nop><action><exec command={quoteattr(f'touch {path}')}/></action></nop>\n"
+
+
 class Script:
     """Begins with a call that is answered, unless it is told how the call is to begin."""
 
@@ -125,6 +130,11 @@ class Script:
     def pause(self, ms: int) -> Script:
         """Wait."""
         self._steps.append(f'<pause milliseconds="{ms}"/>')
+        return self
+
+    def mark(self, path: Path) -> Script:
+        """Make that file: who waits for it knows that the steps so far are done."""
+        self._steps.append(mark(path))
         return self
 
     def bye(self) -> Script:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tests.real.botrun import Ear, Wave, peak, phone
-from tests.real.legs import until
+from tests.real.programs import until
 from tests.real.test_engines_die import calm
 from tests.unit.test_flows_flow import GOOD
 from voicebot.app import App

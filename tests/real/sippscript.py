@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
 
@@ -21,7 +22,7 @@ def sdp(version: int = 1, direction: str = "sendrecv", address: str = "[media_ip
 
 def mark(path: Path) -> str:
     """A step that makes a file."""
-    return f"<nop><action><exec command={quoteattr(f'touch {path}')}/></action></nop>\n"
+    return f"<nop><action><exec command={quoteattr(f'touch {shlex.quote(str(path))}')}/></action></nop>\n"
 
 
 class Script:

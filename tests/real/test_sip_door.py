@@ -11,6 +11,7 @@ import pytest
 
 from telephony import agent as agents
 from telephony.agent import IncomingCall
+from telephony.call.inbound import admission
 from telephony.call.inbound.admission import LAG_S, RELIEF_S
 from telephony.events import Happening, Over, Refused, SetUp
 from telephony.sip.flood_guard import Gate, Rates
@@ -111,7 +112,10 @@ async def test_draining_refuses_calls_and_pings_with_503_and_lets_live_calls_go_
         assert agent.active_calls == 1 and not agent.accepting
 
 
-async def test_an_event_loop_that_is_held_up_takes_no_more_calls_until_it_has_caught_up() -> None:
+async def test_an_event_loop_that_is_held_up_takes_no_more_calls_until_it_has_caught_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(admission, "LAG_S", LAG_S)
     told: list[Happening] = []
     async with running_agent(answer, watch=told.append) as agent, wire(agent.port) as peer:
         await talk(peer, "first")
@@ -165,7 +169,10 @@ async def test_without_trunks_a_caller_who_acknowledges_may_have_all_places(monk
         assert agent.active_calls == 6
 
 
-async def test_while_the_event_loop_lags_the_gate_cuts_what_strangers_want_to_open() -> None:
+async def test_while_the_event_loop_lags_the_gate_cuts_what_strangers_want_to_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(admission, "LAG_S", LAG_S)
     gate = Gate(Rates(strained=0.001, strained_burst=5))
     async with running_agent(answer, gate=gate) as agent, wire(agent.port) as peer:
         time.sleep(LAG_S + 0.2)  # noqa: ASYNC251 - this is what is tried

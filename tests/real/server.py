@@ -52,10 +52,15 @@ class Server:
         command += ["--database", f"sqlite:///{self.data}/calls.db"]
         return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
-    def record(self) -> dict[str, Any]:
-        """The same as `last_call`, read here: cheap enough to be asked for again and again."""
+    def record(self, user: str = "") -> dict[str, Any]:
+        """The same as `last_call` or `call_of`, read here: so cheap that callers can look what was said to them."""
+        return asyncio.run(self._record(user))
+
+    async def _record(self, user: str) -> dict[str, Any]:
         records = Records.open(f"sqlite:///{self.data}/calls.db")
-        detail = asyncio.run(records.call("last"))
+        rows = await records.calls()
+        newest = next((row for row in rows if f":{user}@" in row.caller or not user), None)
+        detail = None if newest is None else await records.call(newest.call_id)
         return {} if detail is None else dict(dataclasses.asdict(detail))
 
     def company(self, query: str, *args: object) -> list[tuple[Any, ...]]:

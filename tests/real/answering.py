@@ -11,6 +11,8 @@ from telephony.sip.hop import Hop
 from telephony.sip.message import Request, Response, new_branch, new_tag, parse_uri, read_head, respond
 from telephony.sip.transaction import Transaction
 
+from .programs import PATIENCE_S
+
 
 class Polite:
     """A user that answers everything with 200 and remembers it."""
@@ -44,7 +46,7 @@ async def answering(
         await endpoint.close()
 
 
-async def ask(endpoint: Endpoint, hop: Hop, uri: str = "sip:bot@peer.invalid", patience_s: float = 8.0) -> int:
+async def ask(endpoint: Endpoint, hop: Hop, uri: str = "sip:bot@peer.invalid", patience_s: float = PATIENCE_S) -> int:
     """Send OPTIONS. Returns the final status; the transaction's own 408 or 503 without an answer."""
     request = Request("OPTIONS", parse_uri(uri))
     request.headers.set("Via", f"SIP/2.0/{endpoint.via(hop)};rport;branch={new_branch()}")
@@ -76,6 +78,6 @@ def options(n: int, protocol: str = "TLS") -> bytes:
 async def assert_answers(reader: asyncio.StreamReader, numbers: range) -> None:
     """200 to each of `options(n)`, in their order."""
     for n in numbers:
-        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), PATIENCE_S)
         assert head.startswith(b"SIP/2.0 200")
         assert f"Call-ID: t{n}\r\n".encode() in head

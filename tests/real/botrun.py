@@ -20,6 +20,8 @@ from telephony.call.dialog.sipleg import SipLeg
 from telephony.media.codecs import decode
 from telephony.server import serving
 
+from .programs import PATIENCE_S
+
 Wave = NDArray[np.int16]
 RATE_HZ = 8000
 PIECE = 2400
@@ -33,7 +35,7 @@ class Bot:
     def __init__(self, process: subprocess.Popen[bytes], output: Path) -> None:
         self.process = process
         self._output = output
-        self.port = int(self.told(r"listening: call sip:bot@127\.0\.0\.1:(\d+)", 20)[1])
+        self.port = int(self.told(r"listening: call sip:bot@127\.0\.0\.1:(\d+)")[1])
         self.uri = f"sip:bot@127.0.0.1:{self.port}"
 
     @property
@@ -41,7 +43,7 @@ class Bot:
         """Everything that it has printed."""
         return self._output.read_text()
 
-    def told(self, pattern: str, limit_s: float = 5) -> re.Match[str]:
+    def told(self, pattern: str, limit_s: float = PATIENCE_S) -> re.Match[str]:
         """Wait until it has printed that."""
         end_s = time.monotonic() + limit_s
         while (found := re.search(pattern, self.said)) is None:
@@ -67,7 +69,7 @@ def running_bot(name: str, folder: Path, first_rtp: int, *options: str) -> Itera
             bot = Bot(process, output)
             yield bot
             process.send_signal(signal.SIGTERM)
-            assert process.wait(10) == 0, bot.said
+            assert process.wait(PATIENCE_S) == 0, bot.said
         finally:
             process.kill()
 

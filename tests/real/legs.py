@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 
 from telephony.call.capabilities import capabilities
 from telephony.call.dialog.session_timer import SessionTimer
@@ -26,14 +26,6 @@ from .programs import PATIENCE_S
 from .siprun import Sipp
 
 FIRST_RTP, LAST_RTP = 22000, 22199
-
-
-async def until(condition: Callable[[], bool], patience_s: float = PATIENCE_S) -> None:
-    """Look every few milliseconds."""
-    end_s = asyncio.get_running_loop().time() + patience_s
-    while not condition():
-        assert asyncio.get_running_loop().time() < end_s
-        await asyncio.sleep(0.01)
 
 
 class Legs:

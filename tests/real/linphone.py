@@ -10,6 +10,8 @@ import subprocess
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
+from .programs import PATIENCE_S
+
 POLL_S = 0.05
 ERRORS = re.compile(r"^\d{4}-\d\d-\d\d \S+ .*$\n?", re.MULTILINE)
 """Its complaints about sound cards, which share the output."""
@@ -36,7 +38,7 @@ class Linphone:
         self._process.stdin.flush()
         await asyncio.sleep(POLL_S)
 
-    async def hear(self, pattern: str, patience_s: float = 10) -> re.Match[str]:
+    async def hear(self, pattern: str, patience_s: float = PATIENCE_S) -> re.Match[str]:
         """Wait until it prints something that matches, after the last command."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(patience_s):
@@ -49,7 +51,7 @@ class Linphone:
             f"no {pattern!r} from linphone: {self.text()[self._seen :]!r}, all: {self.text()[-2000:]!r}"
         )
 
-    async def ask(self, command: str, pattern: str, patience_s: float = 10) -> re.Match[str]:
+    async def ask(self, command: str, pattern: str, patience_s: float = PATIENCE_S) -> re.Match[str]:
         """`tell`, then `hear`."""
         await self.tell(command)
         return await self.hear(pattern, patience_s)
@@ -70,7 +72,7 @@ async def linphone(
     process, output = _start(folder, settings, [*prefix, "linphonec", "-c", str(folder / "rc"), *options])
     phone = Linphone(process, output, folder)
     try:
-        await phone.hear("linphonec>", 20)
+        await phone.hear("linphonec>")
         await phone.tell("ipv6 disable")  # by itself it writes IPv6 into the SDP of a call over IPv4
         await phone.ask("soundcard use files", "Using wav files")
         yield phone

@@ -10,13 +10,22 @@ import re
 import socket
 import tempfile
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 
 PORTS = range(10_000, 20_000)
 """Below those that the system gives to whoever asks for any, and those of a server that was not told otherwise."""
 KEPT_PORTS = 800
 """So many a test run keeps for itself; those that it took first are given back for more."""
-PATIENCE_S = 20.0
+PATIENCE_S = 30.0
+"""For what comes at once where nothing is wrong, also on a machine that does many other things."""
+
+
+async def until(condition: Callable[[], bool], patience_s: float = PATIENCE_S) -> None:
+    """Look every few milliseconds whether another task, thread or program has made it true."""
+    async with asyncio.timeout(patience_s):
+        while not condition():  # noqa: ASYNC110  # a thread cannot set an asyncio.Event
+            await asyncio.sleep(0.01)
 
 
 async def until_it_says(output: asyncio.StreamReader | None, words: bytes, patience_s: float = PATIENCE_S) -> None:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.real.programs import PATIENCE_S
 from voicebot.record.records import Records
 
 START_S = 60.0
@@ -51,10 +52,15 @@ class Server:
         command += ["--database", f"sqlite:///{self.data}/calls.db"]
         return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
-    def record(self) -> dict[str, Any]:
-        """The same as `last_call`, read here: cheap enough to be asked for again and again."""
+    def record(self, user: str = "") -> dict[str, Any]:
+        """The same as `last_call` or `call_of`, read here: so cheap that callers can look what was said to them."""
+        return asyncio.run(self._record(user))
+
+    async def _record(self, user: str) -> dict[str, Any]:
         records = Records.open(f"sqlite:///{self.data}/calls.db")
-        detail = asyncio.run(records.call("last"))
+        rows = await records.calls()
+        newest = next((row for row in rows if f":{user}@" in row.caller or not user), None)
+        detail = None if newest is None else await records.call(newest.call_id)
         return {} if detail is None else dict(dataclasses.asdict(detail))
 
     def company(self, query: str, *args: object) -> list[tuple[Any, ...]]:
@@ -87,7 +93,7 @@ def demo(data: Path, *options: str, prefix: Sequence[str] = ()) -> Iterator[Serv
         assert http
         yield Server(process, data, int(sip[1]), int(http[1]), banner)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(15) == 0
+        assert process.wait(PATIENCE_S) == 0
     finally:
         killer.cancel()
         process.kill()

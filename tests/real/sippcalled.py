@@ -11,6 +11,10 @@ import re
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
+from .sippscript import mark
+
+__all__ = ["invite", "mark", "ok", "pause", "reply", "request", "write"]
+
 _KEPT = {"Via:": 1, "CSeq:": 2, "To:": 3, "From:": 4}
 _FIRST = 20
 _CONTACT = "<sip:uas@[local_ip]:[local_port];transport=[transport]>"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
 
@@ -17,6 +18,11 @@ KEPT = 900
 def sdp(version: int = 1, direction: str = "sendrecv", address: str = "[media_ip]") -> str:
     """A body."""
     return SDP.format(version=version, direction=direction, address=address)
+
+
+def mark(path: Path) -> str:
+    """A step that makes a file."""
+    return f"<nop><action><exec command={quoteattr(f'touch {shlex.quote(str(path))}')}/></action></nop>\n"
 
 
 class Script:
@@ -125,6 +131,11 @@ class Script:
     def pause(self, ms: int) -> Script:
         """Wait."""
         self._steps.append(f'<pause milliseconds="{ms}"/>')
+        return self
+
+    def mark(self, path: Path) -> Script:
+        """Make that file: who waits for it knows that the steps so far are done."""
+        self._steps.append(mark(path))
         return self
 
     def bye(self) -> Script:

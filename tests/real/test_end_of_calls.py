@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.real.programs import PATIENCE_S
 from tests.real.server import Server, demo
 from voicebot.bench.edge.callers import LoadCallers, LoadPlan
 from voicebot.commands.serve import DRAIN_S
@@ -23,7 +24,7 @@ NO_MEDIA_S = 2
 TRUNK = f"title: Here\npeers: [127.0.0.1]\nto: 127.0.0.1:9\nno_media_s: {NO_MEDIA_S}\n"
 
 
-def run(callers: LoadCallers, until: Callable[[], bool], patience_s: float = 15.0) -> None:
+def run(callers: LoadCallers, until: Callable[[], bool], patience_s: float = PATIENCE_S) -> None:
     """Have them call until something has happened."""
     end_s = time.monotonic() + patience_s
     while not until():
@@ -33,7 +34,7 @@ def run(callers: LoadCallers, until: Callable[[], bool], patience_s: float = 15.
 
 def run_for(callers: LoadCallers, seconds: float) -> None:
     end_s = time.monotonic() + seconds
-    run(callers, lambda: time.monotonic() >= end_s, seconds + 1)
+    run(callers, lambda: time.monotonic() >= end_s, seconds + PATIENCE_S)
 
 
 def caller(server: Server, *, talks: bool = True) -> LoadCallers:
@@ -75,16 +76,14 @@ def test_a_caller_who_falls_silent_is_hung_up_and_the_record_says_why(tmp_path: 
         assert talking.seen.confirmed == 1
         talking.close()
         began_s = time.monotonic()
-        assert server.process.wait(20) == 0
+        assert server.process.wait(DRAIN_S / 2) == 0
         assert time.monotonic() - began_s < DRAIN_S / 2, "it does not wait for what is over"
     assert DRAIN_S == 60
 
 
 def _ended(server: Server) -> dict[str, dict[str, object]]:
     """The record of the last call, once it is closed."""
-    for _ in range(50):
-        record = server.last_call()
-        if record["call"]["ended_at"] is not None:
-            return record
+    end_s = time.monotonic() + PATIENCE_S
+    while (record := server.last_call())["call"]["ended_at"] is None and time.monotonic() < end_s:
         time.sleep(0.1)
     return record

@@ -26,6 +26,7 @@ from tests.real.baresip import RATE_HZ, Wave, flite, load
 from tests.real.lab import proxy
 from tests.real.lab.net import Lab, Line, lab
 from tests.real.linphone import Linphone, linphone
+from tests.real.programs import PATIENCE_S
 from tests.real.server import Server, demo
 from voicebot.config import AsrSettings
 from voicebot.demo.company import examples
@@ -41,7 +42,9 @@ pytestmark = [
 ]
 ORDER = str(examples()["order"])
 BOT_WORDS = {"northwind", "speaking", "automated", "assistant", "help", "today", "order", "number", "six", "digits"}
-PATIENCE_S, LOOK_S = 25.0, 0.25
+LOOK_S = 0.25
+AGAIN_S = 8.0
+"""After the bot has begun to answer; then what was said is said again."""
 
 
 @dataclass(frozen=True)
@@ -119,11 +122,12 @@ async def call(phone: Linphone, uri: str) -> None:
     await phone.ask(f"call {uri}", "Media streams established")
 
 
-async def until(true: Callable[[], bool], what: str) -> None:
-    """Wait for something to become true of the server."""
-    ends_s = time.monotonic() + PATIENCE_S
+async def until(true: Callable[[], bool], what: str, patience_s: float = PATIENCE_S) -> None:
+    """Wait for something to become true of the server. Raises TimeoutError."""
+    ends_s = time.monotonic() + patience_s
     while not await asyncio.to_thread(true):
-        assert time.monotonic() < ends_s, f"not within {PATIENCE_S:.0f} s: {what}"
+        if time.monotonic() > ends_s:
+            raise TimeoutError(f"not within {patience_s:.0f} s: {what}")
         await asyncio.sleep(LOOK_S)
 
 
@@ -154,11 +158,33 @@ async def words_heard(phone: Linphone) -> set[str]:
     return set(re.findall(r"[a-z]+", text))
 
 
+async def say_until(world: World, phone: Linphone, wish: Wave, done: Callable[[], bool]) -> None:
+    """Say it, and once more each time the bot has said something else to it than what is wanted."""
+
+    def bot_turns() -> int:
+        return sum(row["turn"]["speaker"] == "bot" for row in world.server.record().get("turns", ()))
+
+    for _ in range(4):
+        before = await asyncio.to_thread(bot_turns)
+        await say(phone, wish)
+        try:
+            await until(lambda: done() or bot_turns() > before, "an answer")  # noqa: B023 - over before the next
+            await until(done, "what was wanted", AGAIN_S)
+        except TimeoutError:
+            continue
+        return
+    raise AssertionError(f"never heard: {world.server.record()}")
+
+
+def keyed(world: World) -> list[str]:
+    """What the caller of the newest call pressed: all that has figures in it."""
+    return [words for words in world.heard() if re.search(r"\d", words)]
+
+
 async def order_by_voice_and_keys(world: World, phone: Linphone, press: Callable[[str], Awaitable[None]]) -> None:
     """One task end to end: asked for by voice, its number by keys."""
     await until(bot_said(world, "How can I help"), "the opening")
-    await say(phone, flite("Hi, where is my order?", phone.folder))
-    await until(bot_said(world, "order number"), "the question for the number")
+    await say_until(world, phone, flite("Hi, where is my order?", phone.folder), bot_said(world, "order number"))
     await press(ORDER)
     await until(lambda: bool(world.server.record()["actions"]), "the order is looked up")
     await phone.tell("terminate all")
@@ -183,8 +209,8 @@ async def test_a_phone_behind_a_nat_on_a_bad_line_gets_its_order_found(world: Wo
         assert len(await words_heard(phone) & BOT_WORDS) >= 2
     done = world.server.last_call()
     heard = world.heard()
-    assert "order" in heard[0]
-    assert heard[1:] == [ORDER]
+    assert any("order" in words for words in heard[:-1])
+    assert keyed(world) == [ORDER]
     assert done["actions"][0]["ok"]
     media = done["media"]
     sides = media["packets_received"], media["packets_sent"]
@@ -202,7 +228,7 @@ async def test_tls_and_srtp_all_the_way(world: World) -> None:
         await order_by_voice_and_keys(world, phone, typed(phone))
         assert len(await words_heard(phone) & BOT_WORDS) >= 2
     done = world.server.last_call()
-    assert world.heard()[1:] == [ORDER]
+    assert keyed(world) == [ORDER]
     assert "AES" in done["media"]["srtp"]
     assert done["media"]["forged"] == 0
 
@@ -227,7 +253,7 @@ async def test_keys_by_info(world: World) -> None:
     async with linphone(world.folder / "phone-info", settings, world.lab.command("phone")) as phone:
         await call(phone, world.uris["kamailio"])
         await order_by_voice_and_keys(world, phone, typed(phone, 1.2))  # faster, and linphone waits for 6 s
-    assert world.heard()[1:] == [ORDER]
+    assert keyed(world) == [ORDER]
     assert world.ladder().count("INFO ") >= len(ORDER)
 
 
@@ -240,7 +266,7 @@ async def test_keys_as_tones_in_the_sound(world: World) -> None:
 
         await call(phone, world.uris["direct"])
         await order_by_voice_and_keys(world, phone, play)
-    assert world.heard()[1:] == [ORDER]
+    assert keyed(world) == [ORDER]
 
 
 async def test_caller_and_human_are_left_to_themselves_where_the_phones_can_do_it(world: World) -> None:
@@ -253,8 +279,8 @@ async def test_caller_and_human_are_left_to_themselves_where_the_phones_can_do_i
         await human.tell(f"record {human.folder}/heard.wav")
         await call(phone, world.uris["direct"])
         await until(bot_said(world, "How can I help"), "the opening")
-        await say(phone, flite("I want to talk to a person, please.", phone.folder))
-        await until(lambda: world.state()["calls"] == 0, "the server is out of the call")
+        wish = flite("I want to talk to a person, please.", phone.folder)
+        await say_until(world, phone, wish, lambda: world.state()["calls"] == 0)
         await asyncio.sleep(2)
         await say(phone, flite("Hello, this is the caller speaking.", phone.folder))
         await asyncio.sleep(4)

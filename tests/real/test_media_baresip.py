@@ -22,8 +22,8 @@ from telephony.media.engine import MediaEngine
 from telephony.media.session import MediaStats
 
 from .baresip import sip_and_control_ports
-from .legs import legs, until
-from .programs import PATIENCE_S, free_ports, until_it_says
+from .legs import legs
+from .programs import PATIENCE_S, free_ports, until, until_it_says
 
 CONFIG = """
 sip_listen 127.0.0.1:{sip}

@@ -13,9 +13,9 @@ from scipy.signal import correlate
 
 from telephony.media.codecs import Codec
 
-from .legs import legs, until
+from .legs import legs
 from .linphone import linphone
-from .programs import free_port, free_ports
+from .programs import PATIENCE_S, free_port, free_ports, until
 
 RATES = {"PCMA": (8000, 1), "G722": (8000, 1), "opus": (48000, 2)}
 
@@ -61,7 +61,7 @@ async def test_linphone_hears_its_own_words(codec: Codec, tmp_path: Path) -> Non
     soundfile.write(tmp_path / "said.wav", sweep(16000).astype(np.int16), 16000)
     async with legs() as ours, linphone(tmp_path, settings) as phone:
         await phone.tell(f"call sip:bot@127.0.0.1:{ours.port}")
-        leg = await asyncio.wait_for(ours.new.get(), 10)
+        leg = await asyncio.wait_for(ours.new.get(), PATIENCE_S)
         leg.on_audio = leg.play
         await until(lambda: leg.state == "confirmed")
         await phone.tell(f"record {tmp_path / 'heard.wav'}")
@@ -69,7 +69,7 @@ async def test_linphone_hears_its_own_words(codec: Codec, tmp_path: Path) -> Non
         await asyncio.sleep(5)
         stats = leg.stats()
         await phone.tell("terminate all")
-        await asyncio.wait_for(leg.closed, 5)
+        await asyncio.wait_for(leg.closed, PATIENCE_S)
     assert (stats.codec, stats.lost, stats.late, stats.peer_lost_percent) == (codec, 0, 0, 0.0)
     assert stats.mos is not None and stats.peer_mos is not None
     assert min(stats.mos, stats.peer_mos) > 4.3

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from .legs import legs, until
+from .legs import legs
 from .linphone import linphone
-from .programs import free_port, free_ports
+from .programs import PATIENCE_S, free_port, free_ports, until
 from .test_media_linphone import alike, codec_settings, sweep
 
 
@@ -35,7 +35,7 @@ async def test_linphone_hears_its_own_words_through_srtp(encryption: str, tmp_pa
     soundfile.write(tmp_path / "said.wav", sweep(16000).astype(np.int16), 16000)
     async with legs() as ours, linphone(tmp_path, settings) as phone:
         await phone.tell(f"call sip:bot@127.0.0.1:{ours.port}")
-        leg = await asyncio.wait_for(ours.new.get(), 10)
+        leg = await asyncio.wait_for(ours.new.get(), PATIENCE_S)
         leg.on_audio = leg.play
         await until(lambda: leg.state == "confirmed" and leg.stats().srtp != "")
         await phone.tell(f"record {tmp_path / 'heard.wav'}")
@@ -43,7 +43,7 @@ async def test_linphone_hears_its_own_words_through_srtp(encryption: str, tmp_pa
         await asyncio.sleep(4)
         stats = leg.stats()
         await phone.tell("terminate all")
-        await asyncio.wait_for(leg.closed, 5)
+        await asyncio.wait_for(leg.closed, PATIENCE_S)
     assert stats.packets_received > 100
     assert (stats.lost, stats.forged, stats.replayed) == (0, 0, 0)
     heard, rate_hz = soundfile.read(tmp_path / "heard.wav")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import subprocess
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,8 @@ from telephony.leg import LegError
 from telephony.media.codecs import Pcm, encode
 from telephony.media.engine import MediaEngine
 from tests.real.baresip import RATE_HZ, Baresip
-from tests.real.programs import free_ports, until_it_says
+from tests.real.capture import capturing
+from tests.real.programs import PATIENCE_S, free_ports, until
 
 pytestmark = [pytest.mark.peer("baresip", "tshark"), pytest.mark.timeout(60)]
 
@@ -73,28 +74,16 @@ async def agent(server: Server) -> AsyncIterator[UserAgent]:
         engine.stop()
 
 
-@contextlib.asynccontextmanager
-async def sniffing(path: Path) -> AsyncIterator[None]:
+def sniffing(path: Path) -> contextlib.AbstractAsyncContextManager[None]:
     """tshark writes down all UDP of our ports."""
-    ports = f"udp portrange {PORTS.start}-{PORTS.stop - 1}"
-    process = await asyncio.create_subprocess_exec(
-        *("tshark", "-i", "lo", "-f", ports, "-w", str(path), "-q"), stderr=asyncio.subprocess.PIPE
-    )
-    await until_it_says(process.stderr, b"Capturing on")
-    await asyncio.sleep(0.5)
-    try:
-        yield
-    finally:
-        await asyncio.sleep(0.5)
-        process.terminate()
-        await process.communicate()
+    return capturing(path, f"udp portrange {PORTS.start}-{PORTS.stop - 1}")
 
 
 def payloads(path: Path) -> list[bytes]:
     """All UDP payloads, in order."""
-    read = subprocess.run(
-        ["tshark", "-r", str(path), "-T", "fields", "-e", "udp.payload"], check=True, capture_output=True, text=True
-    )
+    words = ["tshark", "-r", str(path), "-Y", f"udp.port in {{{PORTS.start}..{PORTS.stop - 1}}}"]
+    words += ["-T", "fields", "-e", "udp.payload"]
+    read = subprocess.run(words, check=True, capture_output=True, text=True)
     return [bytes.fromhex(line) for line in read.stdout.split()]
 
 
@@ -108,22 +97,14 @@ def check_wire(path: Path) -> None:
     assert len(set(encode(tone(TONE_HZ, 0.02), "PCMU"))) < 20
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait for something that another thread or process does."""
-    async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110  # a thread cannot set an asyncio.Event
-            await asyncio.sleep(0.02)
-
-
 async def speak(phone: Baresip, server: Server, leg: SipLeg) -> None:
     await until(lambda: len(server.heard) > 10)  # its stream has begun, so that another source can follow
     await phone.say(tone(ANSWER_HZ, 1.3))
-    await asyncio.sleep(0.7)
+    await until(lambda: loudness(np.concatenate(server.heard), ANSWER_HZ) > 0.8)
+    await until(lambda: loudness(phone.heard(), TONE_HZ) > 0.8)
     stats = leg.stats()
     assert (stats.srtp, stats.replayed) == (SUITE, 0)
     assert stats.forged <= 1  # with DTLS baresip sends one RTCP packet in plain, an APP named PING
-    assert loudness(np.concatenate(server.heard), ANSWER_HZ) > 0.8
-    assert loudness(phone.heard(), TONE_HZ) > 0.8
     assert leg.media.refused_security == ""
 
 
@@ -145,11 +126,11 @@ async def test_baresip_calls_with_srtp(mediaenc: str, tmp_path: Path) -> None:
     async with agent(server) as ours, sniffing(tmp_path / "wire.pcap"):
         async with phone.running(account=f";mediaenc={mediaenc}"):
             await phone.dial(f"sip:echo@127.0.0.1:{ours.port}")
-            leg = await asyncio.wait_for(server.leg, 5)
+            leg = await asyncio.wait_for(server.leg, PATIENCE_S)
             await speak(phone, server, leg)
             await hold_and_resume(phone, server, leg)
             await phone.hang_up()
-        await asyncio.wait_for(leg.closed, 5)
+        await asyncio.wait_for(leg.closed, PATIENCE_S)
     check_wire(tmp_path / "wire.pcap")
 
 

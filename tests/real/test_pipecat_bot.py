@@ -11,6 +11,7 @@ import pytest
 
 from .baresip import Baresip, flite
 from .botrun import RATE_HZ, Bot, Ear, beeps, likeness, phone, pitch_hz, running_bot
+from .programs import until
 from .siprun import sipp
 
 FIRST_RTP = 26100
@@ -55,10 +56,7 @@ async def test_the_bot_leaves_when_baresip_hangs_up(bot: Bot, tmp_path: Path) ->
         await caller.dial(bot.uri)
         await caller.hang_up()
         await caller.until("CALL_CLOSED")
-    for _ in range(100):
-        if bot.said.count("(caller)") > before:
-            break
-        await asyncio.sleep(0.02)
+    await until(lambda: bot.said.count("(caller)") > before)
     assert bot.said.count("(caller)") == before + 1
 
 

@@ -45,7 +45,7 @@ from telephony.server import serving
 
 from .baresip import flite
 from .botrun import Ear, Wave, phone, pitch_hz
-from .legs import until
+from .programs import PATIENCE_S, until
 from .sippscript import Script, sdp
 from .siprun import sipp
 
@@ -65,6 +65,12 @@ def hears(wave: Wave, hz: int, rate_hz: int = 8000) -> bool:
 def loud_s(wave: Wave, rate_hz: int = 8000) -> float:
     """Seconds of `tone` in it: three in four of its samples are this loud."""
     return np.count_nonzero(np.abs(wave.astype(int)) > 3000) / 0.75 / rate_hz
+
+
+def quiet_s(ear: Ear) -> float:
+    """How long nothing loud has come any more; 0 where nothing has come yet."""
+    last_s = ear.last_loud(sent=False)
+    return 0.0 if last_s is None else time.monotonic() - last_s
 
 
 def joined(waves: list[Wave]) -> Wave:
@@ -160,23 +166,23 @@ async def connected(
         await until(lambda: "on_client_connected" in session.events)
         yield session, ear
         await leg.hang_up()
-        await asyncio.wait_for(session.over.wait(), 5)
+        await asyncio.wait_for(session.over.wait(), PATIENCE_S)
 
 
 async def test_an_interruption_silences_the_line_at_once_and_not_for_long() -> None:
     async with connected(Bots()) as (session, ear):
         await session.worker.queue_frame(TTSAudioRawFrame(tone(5), 8000, 1))
-        await asyncio.sleep(0.5)
+        await until(lambda: loud_s(ear.heard()) > 0.3)
         interrupted_s = time.monotonic()
         await session.worker.queue_frame(InterruptionWorkerFrame())
-        await asyncio.sleep(0.4)
+        await until(lambda: quiet_s(ear) > 0.3)
         last_s = ear.last_loud(sent=False)
         assert last_s is not None
         silent_ms = (last_s - interrupted_s) * 1000
         print(f"silent {silent_ms:.0f} ms after the interruption")
         assert -30 < silent_ms < 150
         await session.worker.queue_frame(TTSAudioRawFrame(tone(0.2, 880), 8000, 1))
-        await until(lambda: hears(ear.heard(interrupted_s + 0.4), 880))
+        await until(lambda: hears(ear.heard(last_s + 0.1), 880))
 
 
 def silero() -> list[FrameProcessor]:
@@ -193,9 +199,9 @@ async def test_a_caller_who_speaks_silences_the_bot(tmp_path: Path) -> None:
     words = flite("stop it now", tmp_path)
     async with connected(Bots(listening=silero)) as (session, ear):
         await session.worker.queue_frame(TTSAudioRawFrame(tone(5), 8000, 1))
-        await asyncio.sleep(1.0)
+        await until(lambda: loud_s(ear.heard()) > 0.5)
         ear.leg.play(words)
-        await asyncio.sleep(1.2)
+        await until(lambda: quiet_s(ear) > 0.5)
         began_s, last_s = ear.first_loud(sent=True), ear.last_loud(sent=False)
     assert began_s is not None and last_s is not None
     silent_ms = (last_s - began_s) * 1000
@@ -209,7 +215,7 @@ async def test_what_may_not_be_interrupted_is_heard_to_its_end() -> None:
         notice.interruptible = False
         began_s = time.monotonic()
         await session.worker.queue_frame(notice)
-        await asyncio.sleep(0.2)
+        await until(lambda: loud_s(ear.heard(began_s)) > 0.05)
         await session.worker.queue_frame(InterruptionWorkerFrame())
         await until(lambda: loud_s(ear.heard(began_s)) > 0.5)
 
@@ -220,7 +226,7 @@ async def test_an_end_frame_hangs_up_after_the_last_word_and_keys_keep_their_pla
         await session.worker.queue_frames(
             [OutputAudioRawFrame(tone(0.8), 8000, 1), OutputDTMFFrame.from_string("42"), EndFrame()]
         )
-        await asyncio.wait_for(session.over.wait(), 5)
+        await asyncio.wait_for(session.over.wait(), PATIENCE_S)
         assert 0.8 < time.monotonic() - began_s < 4
         assert ear.leg.state == "closed" and ear.leg.ended_by.startswith("caller")
         assert ear.keys == ["4", "2"]
@@ -284,8 +290,8 @@ async def test_a_pipeline_that_only_listens_is_answered_too() -> None:
     async with serving(calls_to(bot), AgentConfig(port=0)) as agent, phone(PHONE_RTP) as caller:
         leg = await caller.call(f"sip:recorder@127.0.0.1:{agent.port}")
         leg.play(np.frombuffer(tone(0.4), np.int16))
-        assert hears((await asyncio.wait_for(heard.get(), 10)).audio, 440)
-        assert await asyncio.wait_for(leg.closed, 5) == "caller"
+        assert hears((await asyncio.wait_for(heard.get(), PATIENCE_S)).audio, 440)
+        assert await asyncio.wait_for(leg.closed, PATIENCE_S) == "caller"
 
 
 async def test_what_is_said_while_the_pipeline_starts_is_not_lost_when_the_bot_calls() -> None:
@@ -307,7 +313,7 @@ async def test_what_is_said_while_the_pipeline_starts_is_not_lost_when_the_bot_c
         session = await bots.sessions.get()
         await until(lambda: loud_s(session.seen.audio) > 0.2)
         await session.worker.queue_frame(EndFrame())
-        await asyncio.wait_for(running, 5)
+        await asyncio.wait_for(running, PATIENCE_S)
         assert leg.state == "closed"
 
 
@@ -326,8 +332,8 @@ async def test_a_caller_who_gives_up_first_ends_the_pipeline() -> None:
         outgoing.give_up()
         with pytest.raises(LegError, match="487"):
             await outgoing.answered()
-        session = await asyncio.wait_for(bots.sessions.get(), 5)
-        await asyncio.wait_for(session.over.wait(), 5)
+        session = await asyncio.wait_for(bots.sessions.get(), PATIENCE_S)
+        await asyncio.wait_for(session.over.wait(), PATIENCE_S)
     assert session.events == ["on_dialin_error"]
 
 
@@ -346,7 +352,7 @@ async def test_a_transfer_ends_the_call_or_says_why_not(status: str, tmp_path: P
     script.reply(status, extra="Refer-Sub: false" if works else "").wanted("BYE").reply("200 OK")
     bots = Bots()
     async with answering(bots) as agent, sipp(script.write(tmp_path), to=agent.port) as caller:
-        session = await asyncio.wait_for(bots.sessions.get(), 5)
+        session = await asyncio.wait_for(bots.sessions.get(), PATIENCE_S)
         await until(lambda: "on_client_connected" in session.events)
         await session.worker.queue_frame(SipTransferFrame(uri="sip:human@127.0.0.1:9"))
         if not works:
@@ -356,7 +362,7 @@ async def test_a_transfer_ends_the_call_or_says_why_not(status: str, tmp_path: P
             assert isinstance(leg, SipLeg) and leg.state == "confirmed"
             assert session.transport.output().is_usable
             await session.worker.queue_frame(EndFrame())
-        await asyncio.wait_for(session.over.wait(), 5)
+        await asyncio.wait_for(session.over.wait(), PATIENCE_S)
         await caller.ended()
     assert ("on_client_disconnected" in session.events) is works
 

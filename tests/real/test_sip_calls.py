@@ -10,6 +10,7 @@ import pytest
 from telephony.agent import Credentials, IncomingCall, UserAgent
 from telephony.leg import LegError
 
+from .programs import PATIENCE_S, until
 from .siprun import running_agent, sipp
 
 pytestmark = pytest.mark.peer("sipp")
@@ -65,8 +66,7 @@ async def test_a_caller_gets_what_the_scenario_wants(scenario: str, on_call: obj
     async with running_agent(on_call) as agent:  # type: ignore[arg-type]
         async with sipp(scenario, to=agent.port, transport=transport) as caller:
             await caller.ended()
-        await asyncio.sleep(0.05)
-        assert_idle(agent)
+        await until(lambda: agent.active_calls == 0)
 
 
 async def test_requests_travel_by_the_recorded_route() -> None:
@@ -95,7 +95,7 @@ async def test_we_call_and_hang_up(transport: str) -> None:
 async def test_the_called_party_hangs_up() -> None:
     async with running_agent(None) as agent, sipp("uas_hangs_up") as called:
         leg = await agent.call(f"sip:human@127.0.0.1:{called.port}")
-        assert await asyncio.wait_for(leg.closed, 5) == "caller"
+        assert await asyncio.wait_for(leg.closed, PATIENCE_S) == "caller"
         await called.ended()
 
 
@@ -122,7 +122,7 @@ async def test_no_answer_in_time_is_cancelled_even_when_the_answer_crosses(scena
 async def test_a_cancelled_task_cancels_the_call() -> None:
     async with running_agent(None) as agent, sipp("uas_no_answer") as called:
         task = asyncio.create_task(agent.call(f"sip:human@127.0.0.1:{called.port}"))
-        await asyncio.sleep(0.3)
+        await until(lambda: agent.active_calls == 1)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

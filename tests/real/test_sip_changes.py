@@ -13,7 +13,8 @@ from telephony.call_policy import SessionTimerPolicy, Terms
 from telephony.leg import LegError
 from telephony.sip.digest import Credentials
 
-from .legs import legs, until
+from .legs import legs
+from .programs import PATIENCE_S, until
 from .sippscript import Script, sdp
 from .siprun import sipp
 
@@ -40,7 +41,7 @@ async def play(
         if act is not None:
             await act(leg)
         await caller.ended()
-        await asyncio.wait_for(leg.closed, 3)
+        await asyncio.wait_for(leg.closed, PATIENCE_S)
         return leg
 
 
@@ -170,12 +171,13 @@ async def test_a_late_offer_reinvite_repeats_what_is_agreed_and_takes_the_answer
     script = Script().answered()
     script.send("INVITE").expect(200, body="a=sendrecv").ack(sdp(2, "sendonly"))
     script.send("INVITE").expect(200, body="a=sendrecv").ack()  # no answer: all stays
-    script.send("OPTIONS").expect(200, header=("Allow", "UPDATE")).pause(100)
+    script.send("OPTIONS").expect(200, header=("Allow", "UPDATE")).wanted("MESSAGE").reply("200 OK")
     held = []
 
     async def act(leg: SipLeg) -> None:
-        await asyncio.sleep(0.3)
+        await until(lambda: (leg.dialog.remote_seq or 0) == 4)  # INVITE, INVITE, INVITE, OPTIONS
         held.append(leg.held)
+        await leg.request("MESSAGE", body=b"go on", content_type="text/plain")
 
     await play(script.bye(), tmp_path, act)
     assert held == [True]

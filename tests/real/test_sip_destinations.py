@@ -14,7 +14,7 @@ from telephony.leg import LegError
 from telephony.trunk.model import Trunk
 from telephony.trunk.registry import TrunkRegistry
 
-from .legs import until
+from .programs import until
 from .siprun import OFFER, Wire, running_agent, sipp, to_tag, wire
 from .test_sip_in_dialog import answer, nothing
 

@@ -20,6 +20,7 @@ from telephony.sip.message import parse_uri
 
 from .answering import answering, ask
 from .programs import free_port
+from .siprun import listening as is_listening
 
 pytestmark = pytest.mark.peer("dnsmasq")
 
@@ -46,12 +47,7 @@ async def dnsmasq(*records: str, ttl_s: int = 60) -> AsyncIterator[str]:
         stderr=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        for _ in range(200):
-            with contextlib.suppress(ConnectionError):
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-                writer.close()
-                break
-            await asyncio.sleep(0.02)
+        await is_listening(port, "tcp", process)
         yield f"127.0.0.1:{port}"
     finally:
         with contextlib.suppress(ProcessLookupError):
@@ -92,7 +88,10 @@ async def test_ipv6_comes_first_where_we_listen_on_it_first_and_not_at_all_where
             assert await hops(endpoint, "sips:carrier.test") == ["tls:127.0.0.1:5081"]
 
 
-async def test_the_second_server_of_srv_is_asked_when_the_first_is_dead_and_first_from_then_on() -> None:
+async def test_the_second_server_of_srv_is_asked_when_the_first_is_dead_and_first_from_then_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("telephony.sip.transaction_tables.TIMEOUT_S", 1000)  # so silence would not be enough
     async with answering(ListenConfig(("127.0.0.1",), 0)) as (alive, _):
         dead = free_port()
         records = [
@@ -101,11 +100,9 @@ async def test_the_second_server_of_srv_is_asked_when_the_first_is_dead_and_firs
             "--host-record=a.pair.test,127.0.0.1",
         ]
         async with dnsmasq(*records) as server, answering(listening(server)) as (endpoint, _):
-            started_s = time.monotonic()
             first, second = await endpoint.resolve(parse_uri("sip:pair.test;transport=udp"))
             assert (first.port, second.port) == (dead, alive.port)
             assert [await ask(endpoint, hop) for hop in (first, second)] == [503, 200]
-            assert time.monotonic() - started_s < 1
             assert await hops(endpoint, "sip:pair.test") == [str(second), str(first)]
 
 
@@ -168,10 +165,8 @@ async def test_a_forwarder_that_drops_naptr_costs_time_once(monkeypatch: pytest.
         assert await hops(endpoint, "sip:plain.test") == ["udp:127.0.0.5:5060"]
         asked = forwarder.dropped
         assert asked
-        started_s = time.monotonic()
         assert await hops(endpoint, "sip:plain.test") == ["udp:127.0.0.5:5060"]
-        assert time.monotonic() - started_s < 0.3
-        assert forwarder.dropped == asked
+        assert forwarder.dropped == asked, "nothing is asked that has to be waited for"
     transport.close()
 
 

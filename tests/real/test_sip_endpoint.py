@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import socket
-import time
 
 import pytest
 
@@ -15,9 +14,9 @@ from telephony.sip.endpoint import Endpoint, ListenConfig
 from telephony.sip.hop import Hop
 
 from .answering import Polite, answering, ask, assert_answers, options
-from .programs import free_port
+from .programs import PATIENCE_S, free_port, until
 from .siprun import wire
-from .test_sip_wire import assert_alive, until
+from .test_sip_wire import assert_alive
 
 DUAL = ListenConfig(("127.0.0.1", "::1"), 0)
 
@@ -99,7 +98,7 @@ async def test_with_two_addresses_of_a_family_the_one_that_was_asked_answers() -
                 phone.setblocking(False)
                 loop = asyncio.get_running_loop()
                 await loop.sock_sendto(phone, options(n, "UDP").replace(b"1:9;", b"1:9;rport;"), (host, server.port))
-                data, address = await asyncio.wait_for(loop.sock_recvfrom(phone, 4096), 3)
+                data, address = await asyncio.wait_for(loop.sock_recvfrom(phone, 4096), PATIENCE_S)
             assert address == (host, server.port)
             assert f"Contact: <sip:{host}:{server.port}>".encode() in data
 
@@ -117,16 +116,18 @@ async def test_we_are_known_by_the_address_that_is_advertised_in_its_family_and_
 # ── what cannot be reached ──
 
 
-async def test_a_closed_udp_port_is_known_at_once_and_takes_no_other_request_with_it() -> None:
+async def test_a_closed_udp_port_is_known_at_once_and_takes_no_other_request_with_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """ICMP on the SIP socket (RFC 3261 section 18.4) fails the request that it quotes, and no other is lost by it."""
+    monkeypatch.setattr("telephony.sip.transaction_tables.T1_S", 1000)  # so nothing is sent twice
+    monkeypatch.setattr("telephony.sip.transaction_tables.TIMEOUT_S", 1000)
     async with answering(DUAL) as (server, _), answering(DUAL) as (endpoint, _):
         closed = free_port()
         for host in ("127.0.0.1", "::1"):
             dead, alive = Hop("udp", host, closed), Hop("udp", host, server.port)
-            started_s = time.monotonic()
             statuses = await asyncio.gather(*(ask(endpoint, hop) for _ in range(30) for hop in (dead, alive)))
             assert statuses == [503, 200] * 30
-            assert time.monotonic() - started_s < 0.45  # not even one retransmission (T1)
             assert endpoint.why(dead) == "nobody listens there (UDP)"
             assert endpoint.why(alive) == ""
 
@@ -224,7 +225,7 @@ async def test_keepalives_go_out_by_udp_until_they_are_cancelled() -> None:
     async with answering() as (endpoint, _), wire(endpoint.port) as peer:
         handle = endpoint.keep_alive(Hop("udp", "127.0.0.1", peer.port), 0.05)
         for _ in range(3):
-            assert await asyncio.wait_for(peer.inbox.get(), 2) == b"\r\n\r\n"
+            assert await asyncio.wait_for(peer.inbox.get(), PATIENCE_S) == b"\r\n\r\n"
         handle.cancel()
         await asyncio.sleep(0.01)
         while not peer.inbox.empty():
@@ -272,7 +273,7 @@ async def test_a_server_that_never_answers_keepalives_is_left_alone(monkeypatch:
 
 
 async def test_two_of_us_keep_a_flow_alive_with_pongs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "PONG_S", 0.1)
+    monkeypatch.setattr(connection, "PONG_S", 0.8)
     monkeypatch.setattr(transport, "SWEEP_S", 0.02)
     deaths: list[str] = []
     async with answering() as (server, _), answering() as (endpoint, _):
@@ -281,7 +282,7 @@ async def test_two_of_us_keep_a_flow_alive_with_pongs(monkeypatch: pytest.Monkey
         await until(lambda: bool(endpoint._transport._pool.up))
         (mine,) = endpoint._transport._pool.up.values()
         await until(lambda: mine._pongs)
-        await asyncio.sleep(0.4)
+        await asyncio.sleep(2 * connection.PONG_S)
         assert not deaths
         assert list(endpoint._transport._pool.up.values()) == [mine]
         assert await ask(endpoint, hop) == 200
@@ -300,7 +301,7 @@ async def test_the_gate_is_asked_before_anything_is_read_and_whom_it_refuses_get
             stranger.setblocking(False)
             await loop.sock_sendto(stranger, options(1, "UDP"), ("127.0.0.1", endpoint.port))
             reader, writer = await asyncio.open_connection("127.0.0.1", endpoint.port, local_addr=("127.0.0.66", 0))
-            assert await asyncio.wait_for(reader.read(), 2) == b""
+            assert await asyncio.wait_for(reader.read(), PATIENCE_S) == b""
             writer.close()
         assert notes.asked.count("127.0.0.66") == 2
         assert len(user.requests) == 1

@@ -15,7 +15,8 @@ from telephony.call.dialog.sipleg import SipLeg
 from telephony.call_policy import SessionTimerPolicy, Terms
 from telephony.leg import LegError
 
-from .legs import Legs, legs, until
+from .legs import Legs, legs
+from .programs import PATIENCE_S, until
 from .siprun import OFFER, Wire, to_tag, wire
 
 HELD = OFFER + "a=sendonly\n"
@@ -71,7 +72,9 @@ async def test_an_ack_that_comes_late_again_or_for_nothing_changes_nothing(monke
         for n in range(3):
             peer.send(peer.request("ACK", branch=f"z9hG4bKl{n}", seq="2", to=tag, body=OFFER))
         peer.send(peer.request("ACK", branch="z9hG4bKm", seq="77", to=tag))
-        await asyncio.sleep(0.1)
+        peer.send(peer.request("OPTIONS", branch="z9hG4bKn", seq="78", to=tag))
+        while "CSeq: 78 " not in await peer.receive("SIP/2.0 200"):
+            pass  # what is answered later was sent later
         while not peer.inbox.empty():
             peer.inbox.get_nowait()
         await nothing(peer, "SIP/2.0 200")
@@ -133,7 +136,7 @@ async def test_a_request_too_large_for_a_datagram_goes_by_tcp(size: int) -> None
         asking = asyncio.create_task(leg.request("MESSAGE", body=b"x" * size, content_type="text/plain"))
         if size < 1300:
             peer.send(answer(await peer.receive("MESSAGE "), "200 OK"))
-        assert (await asyncio.wait_for(asking, 5)).code == 200
+        assert (await asyncio.wait_for(asking, PATIENCE_S)).code == 200
         assert [re.findall(r"SIP/2.0/(\w+) ", head) for head in heard] == ([["TCP"]] if size > 1300 else [])
         assert leg.dialog.hop.protocol == "udp"
 
@@ -295,7 +298,7 @@ async def test_sessions_are_kept_alive_between_ours_and_end_when_the_other_side_
         assert caller.state == callee.state == "confirmed"
         one.all.clear()  # the caller's machine has forgotten everything
         caller.drop()
-        assert await asyncio.wait_for(callee.closed, 3) == "failed: session expired"
+        assert await asyncio.wait_for(callee.closed, PATIENCE_S) == "failed: session expired"
 
 
 async def test_a_time_limit_on_closed_hurts_neither_the_call_nor_others_who_wait() -> None:
@@ -308,7 +311,7 @@ async def test_a_time_limit_on_closed_hurts_neither_the_call_nor_others_who_wait
         await asyncio.sleep(0)
         peer.send(peer.request("BYE", branch="z9hG4bKw", seq="2", to=tag))
         await peer.receive("SIP/2.0 200")
-        await asyncio.wait_for(waiting, 2)
+        await asyncio.wait_for(waiting, PATIENCE_S)
         assert (leg.closed.result(), told) == ("caller", ["caller"])
 
 
@@ -366,10 +369,10 @@ async def test_mutated_requests_inside_a_call_raise_nothing_and_the_call_can_sti
             if n % 5 == 0:
                 await asyncio.sleep(0.001)
                 answers += acknowledge(peer, tag)
-        await asyncio.sleep(0.2)
-        answers += acknowledge(peer, tag)
+        while answers <= 2000:
+            await asyncio.sleep(0.05)
+            answers += acknowledge(peer, tag)
         assert not failures
-        assert answers > 2000
         if leg.state == "confirmed":
             peer.send(peer.request("BYE", branch="z9hG4bKbye", seq="9999", to=tag))
             await peer.receive("SIP/2.0 200")

@@ -13,6 +13,7 @@ from telephony.call_policy import Terms
 from telephony.media.engine import MediaEngine
 from telephony.sdp.negotiation import Negotiation
 
+from .programs import PATIENCE_S
 from .siprun import FIRST_RTP, LAST_RTP, running_agent, to_tag, wire
 
 
@@ -34,7 +35,7 @@ async def test_a_peer_with_another_certificate_than_its_offer_says_is_hung_up(mo
             peer.send(peer.request("ACK", branch="z9hG4bKack", to=to_tag(answer)))
             negotiation.accept(answer.partition("\r\n\r\n")[2].encode())
             leg = await legs.get()
-            why = await asyncio.wait_for(leg.closed, 3)
+            why = await asyncio.wait_for(leg.closed, PATIENCE_S)
             assert why == "failed: no SRTP (the peer's certificate is not the one of its SDP)"
             assert leg.stats().packets_received == 0
             bye = await peer.receive("BYE ")

@@ -14,8 +14,8 @@ from telephony.sip.reason_header import Reason
 from telephony.trunk.caller_id import OutgoingIdentity
 
 from .baresip import Baresip
-from .legs import until
-from .sippcalled import invite, ok, pause, reply, request, write
+from .programs import PATIENCE_S, until
+from .sippcalled import invite, mark, ok, pause, reply, request, write
 from .sippscript import sdp
 from .siprun import OFFER, Wire, running_agent, sipp, to_tag, wire
 
@@ -36,7 +36,7 @@ def assert_idle(agent: UserAgent) -> None:
 
 
 async def test_early_media_are_heard_and_sent_before_the_answer(tmp_path: Path) -> None:
-    script = write(tmp_path, invite(), reply(183, body=sdp()), pause(500), reply(200, body=sdp()), request("ACK"), BYE)
+    script = write(tmp_path, invite(), reply(183, body=sdp()), pause(2000), reply(200, body=sdp()), request("ACK"), BYE)
     heard: list[CallProgress] = []
     async with running_agent(None) as agent, sipp(script, options=["-rtp_echo"]) as called:
         outgoing = agent.dial(uri(called.port))
@@ -44,7 +44,7 @@ async def test_early_media_are_heard_and_sent_before_the_answer(tmp_path: Path) 
         early: list[int] = []
         outgoing.on_early_audio = lambda pcm: early.append(int(np.abs(pcm).max()))
         outgoing.play(np.full(8000, 3000, np.int16))
-        await asyncio.sleep(0.4)
+        await until(lambda: max(early, default=0) > 2000 or outgoing.done)
         assert outgoing.early_audio and not outgoing.done
         assert max(early) > 2000, "our own audio comes back from the called party's media port"
         leg = await outgoing.answered()
@@ -57,15 +57,14 @@ async def test_early_media_are_heard_and_sent_before_the_answer(tmp_path: Path) 
 async def test_a_network_that_takes_no_early_audio_gets_none(tmp_path: Path) -> None:
     """RFC 5009: sendonly is the called side's word for one way only."""
     gated = reply(183, body=sdp(), more="P-Early-Media: sendonly")
-    script = write(tmp_path, invite(), gated, pause(400), reply(200, body=sdp()), request("ACK"), BYE)
+    script = write(tmp_path, invite(), gated, pause(1500), reply(200, body=sdp()), request("ACK"), BYE)
     async with running_agent(None) as agent, sipp(script, options=["-rtp_echo"]) as called:
         outgoing = agent.dial(uri(called.port))
-        await asyncio.sleep(0.3)
-        assert outgoing.early_audio
-        assert outgoing._call.media.stats().packets_sent == 0
-        leg = await outgoing.answered()
+        await until(lambda: outgoing.early_audio)
         await asyncio.sleep(0.2)
-        assert leg.stats().packets_sent > 3
+        assert not outgoing.done and outgoing._call.media.stats().packets_sent == 0
+        leg = await outgoing.answered()
+        await until(lambda: leg.stats().packets_sent > 3)
         await leg.hang_up()
         await called.ended()
 
@@ -141,13 +140,14 @@ async def test_of_forks_the_first_answer_wins_and_the_second_is_hung_up(tmp_path
         ok(),
         reply(200, "b", body=sdp()),
         request("ACK", {"To": "tag=[0-9]+b"}),
+        mark(tmp_path / "hung up"),
         request("BYE", {"To": "tag=[0-9]+a"}),
         ok(),
     )
     async with running_agent(None) as agent, sipp(script) as called:
         leg = await agent.call(uri(called.port))
         assert "a" in leg.dialog.remote_tag
-        await asyncio.sleep(0.4)
+        await until((tmp_path / "hung up").exists)
         assert not leg.closed.done() and not leg.media.closed
         await leg.hang_up()
         await called.ended()
@@ -161,6 +161,7 @@ async def test_a_call_given_up_before_any_response_is_cancelled_after_the_first(
     script = write(
         tmp_path,
         invite(),
+        mark(tmp_path / "called"),
         pause(300),
         reply(180),
         request("CANCEL", {"Reason": "SIP ?;cause=480"}),
@@ -170,7 +171,7 @@ async def test_a_call_given_up_before_any_response_is_cancelled_after_the_first(
     )
     async with running_agent(None) as agent, sipp(script) as called:
         outgoing = agent.dial(uri(called.port))
-        await asyncio.sleep(0.15)
+        await until((tmp_path / "called").exists)
         outgoing.give_up(Reason("SIP", 480, "caller left"))
         with pytest.raises(LegError) as caught:
             await outgoing.answered()
@@ -180,10 +181,11 @@ async def test_a_call_given_up_before_any_response_is_cancelled_after_the_first(
 
 
 async def test_a_call_given_up_before_a_200_without_ringing_is_acknowledged_and_hung_up(tmp_path: Path) -> None:
-    script = write(tmp_path, invite(), pause(300), reply(200, body=sdp()), request("ACK"), BYE)
+    called_ = mark(tmp_path / "called")
+    script = write(tmp_path, invite(), called_, pause(300), reply(200, body=sdp()), request("ACK"), BYE)
     async with running_agent(None) as agent, sipp(script) as called:
         outgoing = agent.dial(uri(called.port))
-        await asyncio.sleep(0.15)
+        await until((tmp_path / "called").exists)
         outgoing.give_up()
         await called.ended()
         assert_idle(agent)
@@ -210,9 +212,8 @@ async def test_a_cancelled_call_that_gets_no_final_response_leaves_no_state(
         with pytest.raises(LegError):
             await agent.call(uri(called.port), ring_s=0.2)
         await called.ended()
-        await asyncio.sleep(0.5)
-        left = [one for one in agent._endpoint._transactions._live.values() if one.request.method == "INVITE"]
-        assert not left
+        live = agent._endpoint._transactions._live
+        await until(lambda: all(one.request.method != "INVITE" for one in live.values()), 5)
 
 
 # ── more than one try ──
@@ -339,7 +340,7 @@ async def test_a_call_that_rings_may_be_picked_up_at_another_phone(crossing: boo
         answer = await colleague.receive("SIP/2.0 200")
         assert "m=audio" in answer
         colleague.send(colleague.request("ACK", branch="z9hG4bKa", call="pickup", to=to_tag(answer)))
-        leg = await asyncio.wait_for(outgoing.answered(), 2)
+        leg = await asyncio.wait_for(outgoing.answered(), PATIENCE_S)
         assert leg.id == "pickup"
         assert "completed elsewhere" in await desk.receive("CANCEL ")
         if crossing:
@@ -353,7 +354,7 @@ async def test_a_call_that_rings_may_be_picked_up_at_another_phone(crossing: boo
             await desk.receive("ACK ")
         assert leg.state == "confirmed" and agent.active_calls == 1
         colleague.send(colleague.request("BYE", branch="z9hG4bKb", call="pickup", seq="2", to=to_tag(answer)))
-        assert await asyncio.wait_for(leg.closed, 2) == "caller"
+        assert await asyncio.wait_for(leg.closed, PATIENCE_S) == "caller"
         assert_idle(agent)
 
 
@@ -383,9 +384,7 @@ async def test_baresip_hears_us_before_it_answers_and_after(tmp_path: Path) -> N
         await phone.until("CALL_RTPESTAB")
         assert outgoing.early_audio and outgoing.ringing and not outgoing.done
         await phone.accept()
-        leg = await asyncio.wait_for(outgoing.answered(), 5)
-        await asyncio.sleep(0.5)
-        assert np.abs(phone.heard()).max() > 5000
-        assert leg.stats().packets_received > 10
+        leg = await asyncio.wait_for(outgoing.answered(), PATIENCE_S)
+        await until(lambda: np.abs(phone.heard()).max(initial=0) > 5000 and leg.stats().packets_received > 10)
         await leg.hang_up()
         assert_idle(agent)

@@ -18,9 +18,9 @@ from telephony.leg import LegError
 from telephony.media.engine import MediaEngine
 
 from .baresip import Baresip
-from .legs import legs, until
+from .legs import legs
 from .linphone import Linphone, linphone
-from .programs import free_port, free_ports
+from .programs import PATIENCE_S, free_port, free_ports, until
 
 ADDRESS = "127.0.0.77"
 """For an agent on port 5060: linphone forgets the port when it sends somebody to a call of its own."""
@@ -73,7 +73,7 @@ async def test_a_transfer_of_baresip_to_nobody_leaves_the_call_running(tmp_path:
         leg = await ours.new.get()
         await until(lambda: leg.state == "confirmed")
         with pytest.raises(LegError):
-            await leg.transfer(f"sip:nobody@127.0.0.1:{bob.sip_port}", patience_s=5)
+            await leg.transfer(f"sip:nobody@127.0.0.1:{bob.sip_port}", patience_s=PATIENCE_S)
         assert leg.state == "confirmed"
         await leg.resume()
         await leg.hang_up()
@@ -85,7 +85,7 @@ async def test_linphone_holds_is_held_keeps_the_session_alive_and_is_joined_with
     timed = {"session_expires_enabled": 1, "session_expires_value": 90}
     async with legs() as ours, phone(tmp_path / "a", **timed) as (ann, _), phone(tmp_path / "b", "-a") as (bob, port):
         await ann.tell(f"call sip:bot@127.0.0.1:{ours.port}")
-        leg = await asyncio.wait_for(ours.new.get(), 10)
+        leg = await asyncio.wait_for(ours.new.get(), PATIENCE_S)
         await until(lambda: leg.state == "confirmed")
         assert (leg.timer.interval_s, leg.timer.ours) == (90, False)
         await ann.tell("pause 1")
@@ -99,7 +99,7 @@ async def test_linphone_holds_is_held_keeps_the_session_alive_and_is_joined_with
         await other.hold()
         result = await leg.transfer(replaces=other)
         assert result.status == 200
-        assert await asyncio.wait_for(other.closed, 5) == "caller"
+        assert await asyncio.wait_for(other.closed, PATIENCE_S) == "caller"
         await ann.hear("Call 1 with .* ended")
         await bob.hear("Call 1 with .* ended.*Call 2 with .* connected|Call 2 with .* connected")
 
@@ -108,7 +108,7 @@ async def test_linphone_holds_is_held_keeps_the_session_alive_and_is_joined_with
 async def test_linphone_and_we_press_keys_by_info(tmp_path: Path) -> None:
     async with legs(Terms(keys="info")) as ours, phone(tmp_path / "a", use_info=1, use_rfc2833=0) as (ann, _):
         await ann.tell(f"call sip:bot@127.0.0.1:{ours.port}")
-        leg = await asyncio.wait_for(ours.new.get(), 10)
+        leg = await asyncio.wait_for(ours.new.get(), PATIENCE_S)
         keys: list[str] = []
         leg.on_dtmf = keys.append
         await until(lambda: leg.state == "confirmed")
@@ -135,9 +135,9 @@ async def test_a_session_with_linphone_is_refreshed_by_the_side_that_it_chooses(
         assert (leg.timer.interval_s, leg.timer.ours) == (4, refresher == "uac")
         ours_first, theirs_first = leg.dialog.local_seq, leg.dialog.remote_seq or 0
         if refresher == "uac":
-            await until(lambda: leg.dialog.local_seq >= ours_first + 2, 6)
+            await until(lambda: leg.dialog.local_seq >= ours_first + 2)
         else:
-            await until(lambda: (leg.dialog.remote_seq or 0) > theirs_first, 6)
+            await until(lambda: (leg.dialog.remote_seq or 0) > theirs_first)
         assert leg.state == "confirmed"
         await leg.hang_up()
 
@@ -160,7 +160,7 @@ async def test_linphone_hands_its_call_with_us_to_another_and_our_leg_goes_on(tm
     try:
         async with phone(tmp_path / "a") as (ann, _), phone(tmp_path / "b", "-a") as (bob, port):
             await ann.tell(f"call sip:bot@{ADDRESS}")
-            await until(lambda: bool(taken), 10)
+            await until(lambda: bool(taken))
             leg = taken[0]
             await until(lambda: leg.state == "confirmed")
             await ann.tell("pause 1")
@@ -173,7 +173,7 @@ async def test_linphone_hands_its_call_with_us_to_another_and_our_leg_goes_on(tm
             await bob.tell(f"play {said}")
             await until(lambda: leg.stats().packets_received > 20)
             await bob.tell("terminate all")
-            assert await asyncio.wait_for(leg.closed, 5) == "caller"
+            assert await asyncio.wait_for(leg.closed, PATIENCE_S) == "caller"
     finally:
         await agent.stop()
         engine.stop()

@@ -12,14 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from telephony.sip import connection
+from telephony.sip import connection, transport
 from telephony.sip.endpoint import Endpoint, ListenConfig, TlsClient, TlsServer
 from telephony.sip.hop import Hop
 from tests.certificates import Authority
 
 from .answering import Polite, answering, ask, assert_answers, options
+from .programs import PATIENCE_S, until
 from .siprun import wire
-from .test_sip_wire import assert_alive, until
+from .test_sip_wire import assert_alive
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +64,7 @@ async def test_pieces_of_one_byte_and_ten_in_one_piece_and_keepalives_work(
         writer.write(b"".join(options(n) for n in range(10, 20)))
         await assert_answers(reader, range(10, 20))
         writer.write(b"\r\n\r\n")
-        assert await asyncio.wait_for(reader.readexactly(2), 2) == b"\r\n"
+        assert await asyncio.wait_for(reader.readexactly(2), PATIENCE_S) == b"\r\n"
         _, source = user.requests[0]
         assert source.protocol == "tls"
         assert endpoint.contact(source) == f"<sip:127.0.0.1:{endpoint.tls_port};transport=tls>"
@@ -82,16 +83,23 @@ async def test_pieces_of_one_byte_and_ten_in_one_piece_and_keepalives_work(
     ],
     ids=["header", "negative", "endless", "none"],
 )
-async def test_a_stream_that_cannot_be_followed_is_closed_at_once(own: TlsServer, data: bytes) -> None:
+async def test_a_stream_that_cannot_be_followed_is_closed_at_once(
+    own: TlsServer, data: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "STALLED_S", 1000)  # so waiting for the rest would not be enough
     async with tls_server(own) as (endpoint, _):
         reader, writer = await stream(endpoint.tls_port)
         writer.write(data)
         with contextlib.suppress(ConnectionError):
-            assert await asyncio.wait_for(reader.read(), 2) == b""
+            assert await asyncio.wait_for(reader.read(), PATIENCE_S) == b""
         writer.close()
 
 
-async def test_a_begun_message_that_does_not_end_is_closed_within_5_s_or_so(own: TlsServer) -> None:
+async def test_a_begun_message_that_does_not_end_is_closed_within_5_s_or_so(
+    own: TlsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert connection.STALLED_S + transport.SWEEP_S <= 6
+    monkeypatch.setattr(transport, "SWEEP_S", 0.1)
     async with tls_server(own) as (endpoint, _):
         ends = []
         for data in (options(0).replace(b"Length: 0", b"Length: 500"), b"GET / HT"):
@@ -117,7 +125,7 @@ async def test_200_idle_connections_do_not_keep_out_another(own: TlsServer) -> N
 async def test_handshakes_that_do_not_end_are_cut_off_and_keep_nobody_out(
     own: TlsServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "HANDSHAKE_S", 1.5)
+    monkeypatch.setattr(connection, "HANDSHAKE_S", 1000)
     async with tls_server(own) as (endpoint, _):
         hanging = [await asyncio.open_connection("127.0.0.1", endpoint.tls_port) for _ in range(300)]
         for _, writer in hanging[:100]:
@@ -132,9 +140,10 @@ async def test_handshakes_that_do_not_end_are_cut_off_and_keep_nobody_out(
         writer.write(options(1))
         await assert_answers(reader, range(1, 2))
         polite[1].close()
+        monkeypatch.setattr(connection, "HANDSHAKE_S", 0.5)
         for hung, one in hanging:
             with contextlib.suppress(ConnectionError):
-                assert await asyncio.wait_for(hung.read(), 3) == b""
+                assert await asyncio.wait_for(hung.read(), PATIENCE_S) == b""
             one.close()
         assert not endpoint._transport._pool.shaking
         writer.close()
@@ -153,7 +162,7 @@ async def test_closing_in_the_middle_of_handshakes_leaves_nothing(own: TlsServer
             await until(lambda: len(endpoint._transport._pool.shaking) == 6)
         for reader, writer in hanging:
             with contextlib.suppress(ConnectionError):
-                assert await asyncio.wait_for(reader.read(), 2) == b""
+                assert await asyncio.wait_for(reader.read(), PATIENCE_S) == b""
             writer.close()
         with pytest.raises(TimeoutError):
             await asking
@@ -168,7 +177,7 @@ async def test_plain_sip_on_the_tls_port_and_garbage_harm_nobody(own: TlsServer)
             writer.write(data)
             if data:
                 with contextlib.suppress(ConnectionError):
-                    await asyncio.wait_for(reader.read(), 2)
+                    await asyncio.wait_for(reader.read(), PATIENCE_S)
             writer.close()
         assert not user.requests
         await assert_alive(peer)
@@ -192,7 +201,7 @@ async def test_older_versions_get_the_alert_that_says_so(own: TlsServer, minor: 
     async with tls_server(own) as (endpoint, _):
         reader, writer = await asyncio.open_connection("127.0.0.1", endpoint.tls_port)
         writer.write(old_hello(minor))
-        answer = await asyncio.wait_for(reader.read(), 3)
+        answer = await asyncio.wait_for(reader.read(), PATIENCE_S)
         writer.close()
         assert answer[0] == 0x15, name  # an alert
         assert answer[5:7] in (bytes([2, 70]), bytes([2, 40])), name  # protocol_version or handshake_failure, fatal
@@ -204,7 +213,7 @@ async def s_client(port: int, *arguments: str) -> str:
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
         env=os.environ | {"OPENSSL_CONF": "/dev/null"},
     )  # fmt: skip
-    output, _ = await asyncio.wait_for(process.communicate(), 10)
+    output, _ = await asyncio.wait_for(process.communicate(), PATIENCE_S)
     return output.decode("latin-1")
 
 

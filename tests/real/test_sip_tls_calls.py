@@ -21,8 +21,8 @@ from telephony.sip.endpoint import TlsClient, TlsServer
 from tests.certificates import Authority
 
 from .baresip import RATE_HZ, Baresip
+from .programs import PATIENCE_S, until
 from .siprun import OFFER, OnCall, Wire
-from .test_sip_wire import until
 
 pytestmark = pytest.mark.peer("baresip")
 CONTACT = re.compile(rb"SIP/2\.0 (1[0-9]{2}|200) .*?\r\nContact: ([^\r]*)", re.DOTALL)
@@ -141,7 +141,7 @@ async def test_before_and_with_the_answer_to_a_sips_call_our_contact_is_the_same
         )
         writer.write(invite.replace("Contact: <sip:", "Contact: <sips:").replace("\n", "\r\n").encode())
         heard = b""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             while b"SIP/2.0 200" not in heard or not heard.endswith(b"\r\n"):
                 heard += await reader.read(4096)
         contacts = dict(CONTACT.findall(heard.replace(b"SIP/2.0 100", b"")))

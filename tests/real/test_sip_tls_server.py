@@ -20,9 +20,9 @@ from telephony.sip.message import parse_uri
 from tests.certificates import Authority
 
 from .answering import answering, ask
-from .programs import free_port
+from .programs import free_port, until
+from .siprun import listening as is_listening
 from .test_sip_dns import dnsmasq, listening
-from .test_sip_wire import until
 
 pytestmark = pytest.mark.peer("kamailio", "dnsmasq")
 
@@ -46,14 +46,7 @@ async def kamailio(folder: Path) -> AsyncIterator[tuple[int, asyncio.subprocess.
             program, *arguments, stdout=log, stderr=log, start_new_session=True
         )
     try:
-        for _ in range(300):
-            with contextlib.suppress(ConnectionError):
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-                writer.close()
-                break
-            await asyncio.sleep(0.02)
-        else:
-            raise AssertionError((folder / "log.txt").read_text())
+        await is_listening(port, "tcp", process)
         yield port, process
     finally:
         with contextlib.suppress(ProcessLookupError):

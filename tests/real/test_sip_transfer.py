@@ -14,7 +14,8 @@ from telephony.call.dialog.sipleg import SipLeg
 from telephony.call_policy import Terms
 from telephony.leg import LegError
 
-from .legs import legs, until
+from .legs import legs
+from .programs import PATIENCE_S, until
 from .sippscript import Script, sdp
 from .siprun import sipp
 
@@ -32,12 +33,21 @@ async def play(
         await until(lambda: leg.state == "confirmed")
         await act(leg)
         await caller.ended()
-        return await asyncio.wait_for(leg.closed, 3)
+        return await asyncio.wait_for(leg.closed, PATIENCE_S)
 
 
 def notify(script: Script, words: str, state: str = "active;expires=60", event: str = "refer") -> Script:
     headers = f"Event: {event}\nSubscription-State: {state}"
     return script.send("NOTIFY", f"SIP/2.0 {words}\n", headers, "message/sipfrag;version=2.0").expect(200)
+
+
+def waits(script: Script) -> Script:
+    """sipp does nothing more until `go_on`."""
+    return script.wanted("MESSAGE").reply("200 OK")
+
+
+async def go_on(leg: SipLeg) -> None:
+    assert (await leg.request("MESSAGE", body=b"go on", content_type="text/plain")).code == 200
 
 
 def referred(refer_to: str = "<sip:human@127.0.0.1:9>") -> Script:
@@ -64,13 +74,14 @@ async def test_a_blind_transfer_is_told_step_by_step_and_ends_with_our_bye(tmp_p
 
 @pytest.mark.parametrize("status", ["403 Forbidden", "603 Decline", "405 Method Not Allowed"])
 async def test_a_refused_transfer_leaves_the_call_running(status: str, tmp_path: Path) -> None:
-    script = Script().answered().wanted("REFER").reply(status)
+    script = waits(Script().answered().wanted("REFER").reply(status))
     script.send("INVITE", sdp(2)).expect(200).ack()
 
     async def act(leg: SipLeg) -> None:
         with pytest.raises(LegError, match=status):
             await leg.transfer("sip:human@127.0.0.1:9")
         assert leg.state == "confirmed"
+        await go_on(leg)
 
     assert await play(script.bye(), tmp_path, act) == "caller"
 
@@ -94,8 +105,9 @@ async def test_a_peer_that_never_tells_is_not_waited_for_for_ever(tmp_path: Path
         with pytest.raises(LegError) as caught:
             await leg.transfer("sip:human@127.0.0.1:9", patience_s=0.3)
         assert caught.value.status == 408
+        await go_on(leg)
 
-    assert await play(referred().pause(500).bye(), tmp_path, act) == "caller"
+    assert await play(waits(referred()).bye(), tmp_path, act) == "caller"
 
 
 async def test_a_subscription_that_ends_without_a_word_is_a_failure(tmp_path: Path) -> None:
@@ -173,12 +185,12 @@ async def test_an_attended_transfer_brings_both_parties_together_and_us_out() ->
         old = target_leg.dialog.key
         new_leg = await caller.call(target.port, headers=[("Replaces", str(referral.replaces))])
         referral.tell(200)
-        assert (await asyncio.wait_for(transferring, 5)).status == 200
-        assert await asyncio.wait_for(to_target.closed, 5) == "caller"
+        assert (await asyncio.wait_for(transferring, PATIENCE_S)).status == 200
+        assert await asyncio.wait_for(to_target.closed, PATIENCE_S) == "caller"
         assert to_target.reasons[0].text == "Replaced"
         assert target_leg.dialog.key != old and not target_leg.closed.done()
         await new_leg.hang_up()
-        assert await asyncio.wait_for(target_leg.closed, 5) == "caller"
+        assert await asyncio.wait_for(target_leg.closed, PATIENCE_S) == "caller"
 
 
 async def test_a_bye_that_crosses_the_one_of_a_replaced_dialog_does_not_end_the_new_call() -> None:
@@ -197,7 +209,7 @@ async def test_a_bye_that_crosses_the_one_of_a_replaced_dialog_does_not_end_the_
 
 async def test_refer_is_followed_only_where_terms_and_application_say_so(tmp_path: Path) -> None:
     refer = "Refer-To: <sip:x@127.0.0.1?Replaces=a%3Bto-tag%3Db%3Bfrom-tag%3Dc>"
-    script = Script().answered().pause(200).send("REFER", extra=refer).expect(603)
+    script = waits(Script().answered()).send("REFER", extra=refer).expect(603)
     script.send("REFER", extra=refer).expect(202)
     script.wanted("NOTIFY", header=("Subscription-State", "active"), body="SIP/2.0 100").reply("200 OK")
     script.wanted("NOTIFY", header=("Subscription-State", "terminated"), body="SIP/2.0 486 Busy").reply("200 OK")
@@ -213,6 +225,7 @@ async def test_refer_is_followed_only_where_terms_and_application_say_so(tmp_pat
             return len(asked) > 1
 
         leg.on_refer = follow
+        await go_on(leg)
         await until(lambda: len(asked) == 2)
         asked[1].tell(486)
         asked[1].tell(200)

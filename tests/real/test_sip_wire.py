@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import random
 import re
-from collections.abc import Callable
 
 import pytest
 
@@ -14,7 +13,9 @@ from telephony.agent import AgentConfig, IncomingCall, SipLeg, UserAgent
 from telephony.call.dialog import offer_answer
 from telephony.leg import LegError
 from telephony.media.engine import MediaEngine
+from telephony.sip import connection, transport
 
+from .programs import PATIENCE_S, until
 from .siprun import OFFER, Wire, running_agent, to_tag, wire
 
 
@@ -31,21 +32,13 @@ async def answer(incoming: IncomingCall) -> None:
 async def assert_alive(peer: Wire) -> None:
     """An OPTIONS ping is answered."""
     branch = f"z9hG4bK{random.random()}"
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             peer.send(peer.request("OPTIONS", branch=branch, call=branch))  # as every client does over UDP
             with contextlib.suppress(TimeoutError):
                 while branch not in await peer.receive("SIP/2.0 200", 1):
                     pass
                 return
-
-
-async def until(condition: Callable[[], bool], patience_s: float = 10) -> None:
-    """Look every few milliseconds."""
-    end_s = asyncio.get_running_loop().time() + patience_s
-    while not condition():
-        assert asyncio.get_running_loop().time() < end_s
-        await asyncio.sleep(0.01)
 
 
 async def test_a_retransmitted_invite_makes_one_call() -> None:
@@ -259,7 +252,7 @@ def options(n: int) -> bytes:
 
 async def assert_answers(reader: asyncio.StreamReader, numbers: range) -> None:
     for n in numbers:
-        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), PATIENCE_S)
         assert head.startswith(b"SIP/2.0 200")
         assert f"Call-ID: t{n}\r\n".encode() in head
 
@@ -275,7 +268,7 @@ async def test_pieces_of_one_byte_and_ten_in_one_piece_and_keep_alives_work() ->
         writer.write(b"".join(options(n) for n in range(10, 20)))
         await assert_answers(reader, range(10, 20))
         writer.write(b"\r\n\r\n")
-        assert await asyncio.wait_for(reader.readexactly(2), 2) == b"\r\n"
+        assert await asyncio.wait_for(reader.readexactly(2), PATIENCE_S) == b"\r\n"
         writer.close()
         await writer.wait_closed()
 
@@ -292,7 +285,11 @@ async def test_pieces_of_one_byte_and_ten_in_one_piece_and_keep_alives_work() ->
     ],
     ids=["header", "negative", "endless", "none", "body that never comes", "begun and left"],
 )
-async def test_a_stream_that_cannot_be_followed_is_closed_within_5_s_or_so(data: bytes) -> None:
+async def test_a_stream_that_cannot_be_followed_is_closed_within_5_s_or_so(
+    data: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert connection.STALLED_S + transport.SWEEP_S <= 6
+    monkeypatch.setattr(transport, "SWEEP_S", 0.1)
     async with running_agent(answer) as agent:
         reader, writer = await stream(agent.port)
         writer.write(data)
@@ -318,9 +315,9 @@ async def test_a_connection_that_dies_in_a_call_does_not_hurt() -> None:
         _, writer = await stream(agent.port)
         invite = peer.request("INVITE", body=OFFER).replace("SIP/2.0/UDP", "SIP/2.0/TCP").replace("\n", "\r\n")
         writer.write(invite.encode())
-        await asyncio.sleep(0.1)
+        await until(lambda: agent.active_calls == 1)
         writer.transport.abort()
-        await asyncio.sleep(0.1)
+        await until(lambda: not agent._endpoint._transport._pool.up)
         assert agent.active_calls == 1
         await assert_alive(peer)
 

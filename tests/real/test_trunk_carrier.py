@@ -17,6 +17,7 @@ from telephony.sip.tls import TlsServer
 from tests.certificates import Authority
 
 from .baresip import Baresip
+from .programs import PATIENCE_S, until
 from .siprun import OnCall
 from .trunkrun import Site, edit, example, site
 
@@ -67,16 +68,15 @@ def carrier(tmp_path: Path) -> Carrier:
 async def heard_both_ways(leg: SipLeg, phone: Baresip) -> None:
     leg.play(TONE)
     await phone.say(TONE)
-    await asyncio.sleep(0.5)
-    stats = leg.stats()
-    assert stats.srtp and stats.packets_received > 30 and stats.packets_sent > 30, stats
-    assert np.abs(phone.heard().astype(np.int32)).max() > 4000
+    await until(lambda: min(leg.stats().packets_received, leg.stats().packets_sent) > 30)
+    await until(lambda: np.abs(phone.heard().astype(np.int32)).max(initial=0) > 4000)
+    assert leg.stats().srtp
 
 
 async def test_we_call_the_carrier_encrypted_and_the_dead_server_does_not_matter(carrier: Carrier) -> None:
     async with carrier.connected(answers=True) as (phone, place):
         await place.until("up")
-        leg = await place.agent.call("sip:+49301111@carrier", ring_s=8)
+        leg = await place.agent.call("sip:+49301111@carrier", ring_s=PATIENCE_S)
         await heard_both_ways(leg, phone)
         up = await phone.until("CALL_ESTABLISHED")
         assert up["peeruri"] == "sip:+49301234@127.0.0.1"
@@ -97,7 +97,7 @@ async def test_the_carrier_calls_us_encrypted_by_tls_only(carrier: Carrier) -> N
         leg = await legs.get()
         await heard_both_ways(leg, phone)
         await phone.hang_up()
-        assert await asyncio.wait_for(leg.closed, 5) == "caller"
+        assert await asyncio.wait_for(leg.closed, PATIENCE_S) == "caller"
 
         await phone.try_dial(f"sip:bot@127.0.0.1:{place.agent.port};transport=udp")
         await place.wait(lambda: place.refusals == ["unlisted"])
@@ -107,9 +107,9 @@ async def test_a_carrier_with_another_certificate_is_not_talked_to(carrier: Carr
     edit(carrier.file, ("name: sbc.example.net ", "name: sbc.elsewhere.net "))
     async with carrier.connected(answers=True) as (_, place):
         with pytest.raises(LegError) as caught:
-            await place.agent.call("sip:+49301111@carrier", ring_s=8)
+            await place.agent.call("sip:+49301111@carrier", ring_s=PATIENCE_S)
         assert caught.value.status == 503 and "sbc.elsewhere.net" in caught.value.reason
-        await place.until("down", patience_s=12)
+        await place.until("down")
 
 
 async def test_a_plain_call_over_the_encrypted_trunk_gets_488(carrier: Carrier) -> None:

@@ -33,9 +33,9 @@ def until(log: Path, words: str, patience_s: float = 20.0) -> str:
 
 def rings(net: Lab) -> bool:
     """Whether a call from the desk over the provider reaches us."""
-    words = ["sipp", "-sn", "uac", "-s", "+49301234", "-m", "1", "-nostdin", "-recv_timeout", "2000", "-timeout", "4"]
+    words = ["sipp", "-sn", "uac", "-s", "+49301234", "-m", "1", "-nostdin", "-recv_timeout", "5000", "-timeout", "10"]
     caller = net.start("desk", *words, "-i", net.address("desk"), f"{net.address('proxy')}:5060")
-    return caller.wait(20) == 0
+    return caller.wait(40) == 0
 
 
 @pytest.mark.parametrize("keepalive_s", [1, 0])

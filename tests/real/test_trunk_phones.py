@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ from telephony.events import CallSetUp
 from telephony.leg import LegError
 
 from .linphone import linphone
-from .programs import free_port, free_ports
+from .programs import PATIENCE_S, free_port, free_ports, until
 from .trunkrun import Site, example, site
 
 pytestmark = pytest.mark.peer("linphonec")
@@ -39,11 +38,10 @@ def settings(transport: str) -> dict[str, dict[str, object]]:
 
 async def devices(place: Site, wanted: int) -> None:
     """Wait until so many are registered."""
-    for _ in range(100):
-        if place.book.states()[0].devices == wanted:
-            return
-        await asyncio.sleep(0.05)
-    raise AssertionError(f"{place.book.states()} instead of {wanted} devices")
+    try:
+        await until(lambda: place.book.states()[0].devices == wanted)
+    except TimeoutError:
+        raise AssertionError(f"{place.book.states()} instead of {wanted} devices") from None
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
@@ -69,12 +67,11 @@ async def test_a_phone_registers_is_called_calls_and_leaves(trunks: Path, tmp_pa
             await desk.ask("status register", "registered, identity=sip:200@127.0.0.1")
             assert not place.refusals
 
-            leg = await place.agent.call("sip:200@pbx", ring_s=8)
+            leg = await place.agent.call("sip:200@pbx", ring_s=PATIENCE_S)
             said = tmp_path / "said.wav"
             soundfile.write(said, np.full(16000, 3000, np.int16), 8000)
             await desk.tell(f"play {said}")
-            await asyncio.sleep(0.7)
-            assert leg.stats().packets_received > 10 and leg.stats().packets_sent > 10
+            await until(lambda: leg.stats().packets_received > 10 and leg.stats().packets_sent > 10)
             await leg.hang_up()
 
             await desk.ask(f"call sip:bot@127.0.0.1:{port}", "connected")

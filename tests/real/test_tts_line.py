@@ -17,6 +17,7 @@ from telephony.media.session import MediaSession
 from telephony.media.stats import MediaStats
 from telephony.sdp.local_description import Agreed
 from telephony.trace import TraceEntry
+from tests.real.programs import until
 from voicebot import config
 from voicebot.messages import Expect, Say
 from voicebot.paths import models_dir
@@ -81,7 +82,11 @@ class Line:
 
     @property
     def last_sound(self) -> float:
-        return max(at for at, pcm in self.arrived if np.abs(pcm).max() > 300)
+        return max((at for at, pcm in self.arrived if np.abs(pcm).max() > 300), default=float("inf"))
+
+    async def quiet(self, seconds: float = 0.15) -> None:
+        """Wait until so much silence has arrived at the other end after the last sound."""
+        await until(lambda: any(at - self.last_sound >= seconds for at, _ in self.arrived[-1:]))
 
 
 @pytest.fixture
@@ -103,7 +108,7 @@ async def synthesizer() -> AsyncIterator[Synthesizer]:
 async def test_a_prompt_arrives_whole_and_without_gaps(line: Line, synthesizer: Synthesizer) -> None:
     wanted = np.concatenate([block async for block in synthesizer.speak(GREETING, 8000)])
     spoken = await Player(line, synthesizer).say(Say(GREETING))
-    await asyncio.sleep(0.15)
+    await line.quiet()
     assert spoken.complete
     assert spoken.first_audio_ms < 50
     heard = line.heard
@@ -117,11 +122,11 @@ async def test_a_prompt_arrives_whole_and_without_gaps(line: Line, synthesizer: 
 async def test_barge_in_is_heard_at_once_at_the_other_end(line: Line, synthesizer: Synthesizer) -> None:
     player = Player(line, synthesizer)
     saying = asyncio.create_task(player.say(Say(GREETING)))
-    await asyncio.sleep(2.0)
+    await until(lambda: line.played_samples > 2 * 8000)
     stopped = time.monotonic()
     player.stop()
     spoken = await saying
-    await asyncio.sleep(0.5)
+    await line.quiet(0.5)
     assert line.last_sound - stopped < 0.08, "a packet under way and the listener's jitter buffer, no more"
     assert not spoken.complete
     assert GREETING.startswith(spoken.heard)
@@ -131,12 +136,12 @@ async def test_barge_in_is_heard_at_once_at_the_other_end(line: Line, synthesize
 async def test_a_false_alarm_loses_no_word(line: Line, synthesizer: Synthesizer) -> None:
     player = Player(line, synthesizer)
     saying = asyncio.create_task(player.say(Say(GREETING)))
-    await asyncio.sleep(1.5)
+    await until(lambda: line.played_samples > 1.5 * 8000)
     player.pause()
     await asyncio.sleep(0.4)
     player.resume()
     assert (await saying).complete
-    await asyncio.sleep(0.15)
+    await line.quiet()
     wanted = np.concatenate([block async for block in synthesizer.speak(GREETING, 8000)])
     repeated = loud(line.heard) - loud(wanted)
     assert -100 < repeated < 0.8 * 8000, "everything, and at most the last words twice"
@@ -158,7 +163,7 @@ async def test_the_voice_is_understood_through_the_telephone(line: Line, synthes
     ):
         line.arrived.clear()
         await Player(line, synthesizer).say(Say(text))
-        await asyncio.sleep(0.15)
+        await line.quiet()
         audio = soxr.resample(line.heard.astype(np.float32) / 32768, 8000, 16000)
         transcript = await asyncio.to_thread(recogniser.recognise, audio, Expect(), lambda: False)
         assert transcript is not None

@@ -17,6 +17,7 @@ from playwright.async_api import Page, async_playwright, expect
 
 from telephony.leg import Pcm
 from telephony.webrtc.leg import WebRtcLeg
+from tests.real.programs import PATIENCE_S, until
 from voicebot.config import HttpSettings
 from voicebot.messages import Snapshot
 from voicebot.paths import speech_dir
@@ -80,10 +81,10 @@ class Room:
 
     async def call(self) -> WebRtcLeg:
         await self.page.click("#call")
-        await expect(self.page.locator("body")).to_have_attribute("data-phase", "call", timeout=15000)
-        return await asyncio.wait_for(self._legs.get(), 5)
+        await expect(self.page.locator("body")).to_have_attribute("data-phase", "call", timeout=PATIENCE_S * 1000)
+        return await asyncio.wait_for(self._legs.get(), PATIENCE_S)
 
-    async def until(self, expression: str, within_s: float = 5.0) -> None:
+    async def until(self, expression: str, within_s: float = PATIENCE_S) -> None:
         """Wait for something true. (`wait_for_function` evaluates strings in the page, which its policy forbids.)"""
         for _ in range(int(within_s / 0.05)):
             if await self.page.evaluate(expression):
@@ -183,7 +184,7 @@ async def test_the_page_hears_what_is_played_and_silence_after_a_flush() -> None
         await phone.page.evaluate(LISTEN)
         leg.play(tone(625, 30))
         await phone.until("Math.abs(window.loudest().hz - 625) < 15 && window.loudest().db > -40")
-        await asyncio.sleep(1)
+        await until(lambda: leg.played_samples > 16000)
         assert leg.flush() > 20 * 16000
         await phone.until("window.loudest().db < -75", within_s=1.5)
         played = leg.played_samples
@@ -206,7 +207,7 @@ async def test_keys_reach_the_server_by_pad_and_by_keyboard() -> None:
         for name in ("5", "Star", "0"):
             await phone.page.get_by_role("button", name=name, exact=True).click()
         await phone.page.keyboard.type("7#")
-        assert [await asyncio.wait_for(keys.get(), 5) for _ in range(5)] == ["5", "*", "0", "7", "#"]
+        assert [await asyncio.wait_for(keys.get(), PATIENCE_S) for _ in range(5)] == ["5", "*", "0", "7", "#"]
 
 
 async def test_the_page_shows_the_call_as_it_goes() -> None:
@@ -259,7 +260,7 @@ async def test_hanging_up_on_the_page_ends_the_leg_and_its_last_words_arrive() -
     async with room(talk) as phone:
         leg = await phone.call()
         await phone.page.click("#call")
-        assert await asyncio.wait_for(leg.closed, 2) == "caller"
+        assert await asyncio.wait_for(leg.closed, PATIENCE_S) == "caller"
         await expect(phone.page.locator("#log .outcome")).to_contain_text("on its way")
         assert await phone.text("#state") == "Call ended"
         again = await phone.call()
@@ -270,7 +271,7 @@ async def test_hanging_up_on_the_server_ends_the_page() -> None:
     async with room() as phone:
         leg = await phone.call()
         await leg.hang_up()
-        await expect(phone.page.locator("body")).to_have_attribute("data-phase", "ended", timeout=3000)
+        await expect(phone.page.locator("body")).to_have_attribute("data-phase", "ended", timeout=PATIENCE_S * 1000)
         assert await phone.page.locator("#notice").is_hidden(), "that is no trouble"
         assert await leg.closed == "local"
 
@@ -279,14 +280,14 @@ async def test_a_closed_tab_ends_the_call() -> None:
     async with room() as phone:
         leg = await phone.call()
         await phone.page.close()
-        assert await asyncio.wait_for(leg.closed, 5) == "caller"
+        assert await asyncio.wait_for(leg.closed, PATIENCE_S) == "caller"
 
 
 async def test_a_browser_that_dies_is_noticed_in_twenty_seconds() -> None:
     async with room() as phone:
         leg = await phone.call()
         crash = asyncio.ensure_future(phone.page.goto("chrome://crash"))
-        reason = await asyncio.wait_for(leg.closed, 20)
+        reason = await asyncio.wait_for(leg.closed, PATIENCE_S)
         assert reason in {"no-media", "caller"}
         crash.cancel()
         await asyncio.gather(crash, return_exceptions=True)

@@ -45,8 +45,10 @@ async def hangs_async(a: str) -> None:
     await asyncio.get_running_loop().create_future()
 
 
-async def once(folder: Path, name: str) -> Any:
-    text = f"actions:\n  it: {{timeout_s: 0.2, secret: [a], python: {{function: '{__name__}:{name}', args: [a]}}}}\n"
+async def once(folder: Path, name: str, limit_s: float = 30) -> Any:
+    text = (
+        f"actions:\n  it: {{timeout_s: {limit_s}, secret: [a], python: {{function: '{__name__}:{name}', args: [a]}}}}\n"
+    )
     async with actions(folder, text) as run:
         return await run("it", a="s3cret")
 
@@ -74,7 +76,7 @@ async def test_faults_of_a_function_have_kinds_and_spill_no_arguments(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     released.clear()
-    result = await once(tmp_path, name)
+    result = await once(tmp_path, name, 0.2 if error == "timeout" else 30)
     released.set()
     assert (result.ok, result.error) == (False, error)
     assert "s3cret" not in "\n".join(str(vars(record)) for record in caplog.records)

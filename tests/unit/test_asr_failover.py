@@ -52,7 +52,7 @@ def hear(failover: Failover, cancelled: Cancelled = lambda: False) -> str | None
 
 @pytest.fixture
 def failover(engines: list[Engine]) -> Iterator[Failover]:
-    both = Failover(engines, limit_s=0.3, first_rest_s=60.0)
+    both = Failover(engines, limit_s=0.6, first_rest_s=60.0)
     yield both
     both.close()
     assert all(engine.closed for engine in engines)
@@ -86,7 +86,7 @@ def test_an_engine_that_asks_whether_to_stop_is_at_work_but_not_for_ever(failove
         return Transcript("slow", 1.0)
 
     first = failover._members[0].engine
-    first.recognise = lambda audio, expect, cancelled: slow(0.6, cancelled)  # type: ignore[method-assign]
+    first.recognise = lambda audio, expect, cancelled: slow(1.2, cancelled)  # type: ignore[method-assign]
     assert hear(failover) == "slow"
     first.recognise = lambda audio, expect, cancelled: slow(30.0, cancelled)  # type: ignore[method-assign]
     assert hear(failover) == "second"

@@ -43,7 +43,7 @@ def engine() -> Iterator[Fickle]:
 
 @pytest.fixture
 def member(engine: Fickle) -> Iterator[SupervisedEngine[Fickle]]:
-    one = SupervisedEngine("asr", "fickle", engine, Fickle.probe, limit_s=0.3, first_rest_s=0.02)
+    one = SupervisedEngine("asr", "fickle", engine, Fickle.probe, limit_s=0.6, first_rest_s=0.02)
     yield one
     one.close()
 
@@ -111,7 +111,7 @@ def test_a_hanging_job_is_given_up_and_told_that_nobody_waits(engine: Fickle, me
 def test_progress_keeps_a_long_job_alive(member: SupervisedEngine[Fickle]) -> None:
     def slow(ticket: SupervisedJob) -> int:
         for _ in range(5):
-            threading.Event().wait(0.1)
+            threading.Event().wait(0.2)
             ticket.beat()
         return ticket.beats
 
@@ -125,7 +125,7 @@ def test_a_job_that_computes_is_slow_and_not_hung_but_not_for_ever(member: Super
             sum(range(1000))
         return not ticket.expired
 
-    assert member.run(lambda ticket: compute(ticket, 0.5))
+    assert member.run(lambda ticket: compute(ticket, 1.0))
     with pytest.raises(EngineTimedOut):
         member.run(lambda ticket: compute(ticket, 30.0))
 

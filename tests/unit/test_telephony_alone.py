@@ -18,6 +18,7 @@ import pytest
 import telephony
 from telephony import AgentConfig, serving
 from telephony.leg import Pcm
+from tests.real.programs import PATIENCE_S, free_ports
 
 FOLDER = Path(telephony.__file__).parent
 NEEDED = {
@@ -91,26 +92,27 @@ def test_without_pipecat_its_transport_says_what_to_install(alone: Path) -> None
 
 async def test_the_echo_bot_takes_a_call(alone: Path) -> None:
     code = "runpy.run_module('telephony.examples.echo_bot', run_name='__main__', alter_sys=True)"
-    ports = ("--port", "0", "--first-rtp", "25800", "--last-rtp", "25840")
+    rtp = free_ports(40)
+    ports = ("--port", "0", "--first-rtp", str(rtp[0]), "--last-rtp", str(rtp[19]))
     bot = await asyncio.create_subprocess_exec(
         *command(alone, code, *ports), cwd=alone, stdout=asyncio.subprocess.PIPE, env={**os.environ, "PYTHONPATH": ""}
     )
     try:
         assert bot.stdout is not None
-        line = await asyncio.wait_for(bot.stdout.readline(), 20)
+        line = await asyncio.wait_for(bot.stdout.readline(), PATIENCE_S)
         port = int(line.split(b"127.0.0.1:")[1].split()[0])
-        async with serving(None, AgentConfig(port=0), rtp_ports=(25850, 25890)) as phone:
+        async with serving(None, AgentConfig(port=0), rtp_ports=(rtp[20], rtp[-1])) as phone:
             leg = await phone.call(f"sip:echo@127.0.0.1:{port}")
             heard: list[Pcm] = []
             leg.on_audio = heard.append
             leg.play((8000 * np.sin(2 * np.pi * 440 / 8000 * np.arange(4000))).astype(np.int16))
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE_S):
                 while loud_samples(heard) < 2000:  # noqa: ASYNC110
                     await asyncio.sleep(0.02)
             leg.send_dtmf("#")
-            assert await asyncio.wait_for(leg.closed, 5) == "caller"
+            assert await asyncio.wait_for(leg.closed, PATIENCE_S) == "caller"
         bot.terminate()
-        assert await asyncio.wait_for(bot.wait(), 5) == 0
+        assert await asyncio.wait_for(bot.wait(), PATIENCE_S) == 0
     finally:
         if bot.returncode is None:
             bot.kill()

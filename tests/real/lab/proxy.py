@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.real.lab.net import Lab
 
 CONFIG = Path(__file__).with_name("kamailio.cfg")
-START_S = 15.0
+START_S = 30.0
 
 
 def start(lab: Lab, folder: Path, port: int, *, rtpengine: bool = False) -> str:

@@ -16,7 +16,7 @@ from tests.real.programs import until
 from tests.real.test_engines_die import calm
 from tests.unit.test_flows_flow import GOOD
 from voicebot.app import App
-from voicebot.calls.session import FILLER_AFTER_S, PROGRESS_EVERY_S
+from voicebot.calls.act_runner import FILLER_AFTER_S, PROGRESS_EVERY_S
 from voicebot.config import Config
 from voicebot.tts.espeak import Espeak
 from voicebot.tts.mastering import PhraseMastering

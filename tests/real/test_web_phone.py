@@ -19,7 +19,6 @@ from telephony.leg import Pcm
 from telephony.webrtc.leg import WebRtcLeg
 from tests.real.programs import PATIENCE_S, until
 from voicebot.config import HttpSettings
-from voicebot.messages import Snapshot
 from voicebot.paths import speech_dir
 from voicebot.web import page_messages
 from voicebot.web.server import Web
@@ -216,8 +215,8 @@ async def test_the_page_shows_the_call_as_it_goes() -> None:
         leg.send_data(page_messages.state("answered", "c0ffee"))
         leg.send_data(page_messages.said("caller", "where is", partial=True))
         leg.send_data(page_messages.said("caller", "Where is my order?", unsure=(1, 3)))
-        snapshot = Snapshot("northwind", "order_status.number", "order_status", 0.94, {"order_number": "4711"}, "", ())
-        leg.send_data(page_messages.step(snapshot))
+        slots = {"order_number": "4711"}
+        leg.send_data(page_messages.step("northwind", "order_status.number", "order_status", 0.94, slots))
         for ms in (300.0, 500.0, 340.0):
             leg.send_data(page_messages.turn(ms, {"endpoint": 200.0, "asr": 80.0}))
         leg.send_data(page_messages.state("with a person", "c0ffee"))
@@ -240,7 +239,7 @@ async def test_hostile_texts_are_shown_as_text() -> None:
         for payload in XSS:
             leg.send_data(page_messages.said("bot", payload))
         leg.send_data(page_messages.state("answered", XSS[0]))
-        leg.send_data(page_messages.step(Snapshot(XSS[0], XSS[1], XSS[2], 1.0, {XSS[3]: XSS[4]}, "", ())))
+        leg.send_data(page_messages.step(XSS[0], XSS[1], XSS[2], 1.0, {XSS[3]: XSS[4]}))
         leg.send_data(page_messages.turn(100, {XSS[5]: 50.0}))
         leg.send_data(page_messages.outcome(XSS[6]))
         await expect(phone.page.locator("#log .outcome")).to_have_count(1)

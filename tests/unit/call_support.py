@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from telephony.leg import AudioHandler, DtmfHandler, Leg, LegError, Pcm
+from telephony.media.stats import MediaStats
 from tests.unit.virtual_loop import AtOnce
 from voicebot.calls.reporter import AnsweredCall, CallReporter
 from voicebot.calls.services import LoadedFlow, RoutedTarget, Services
@@ -57,6 +58,14 @@ class VirtualLeg:
 
     def send_dtmf(self, keys: str) -> None:
         raise NotImplementedError
+
+    def stats(self) -> MediaStats:
+        return MediaStats(packets_sent=self.played_samples // 160)
+
+    def captured(self) -> None: ...
+
+    async def connect_to(self, other: Leg) -> bool:
+        return False
 
     async def hang_up(self, reason: str = "local") -> None:
         if not self.closed.done():

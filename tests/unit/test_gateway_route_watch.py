@@ -11,7 +11,7 @@ import pytest
 
 from telephony.problems import Problem, SourceError
 from telephony.routing.rules import Router
-from voicebot.config import Config, Sip
+from voicebot.config import Config, SipSettings
 from voicebot.gateway.route_watch import RouteWatch
 
 GOOD = "routes: [{name: sales, when: {to: 4711}, flow: northwind}]\nelse: {flow: northwind}\n"
@@ -27,7 +27,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def watch_of(file: Path | None) -> RouteWatch:
-    return RouteWatch(Config(sip=Sip(routes=file)), list, look_s=0.0)
+    return RouteWatch(Config(sip=SipSettings(routes=file)), list, look_s=0.0)
 
 
 def change(file: Path, text: str) -> None:
@@ -57,7 +57,7 @@ async def test_a_changed_file_is_found_by_itself(file: Path) -> None:
             read.set()
             return problems
 
-    routes = Told(Config(sip=Sip(routes=file)), list, look_s=0.0)
+    routes = Told(Config(sip=SipSettings(routes=file)), list, look_s=0.0)
     first = routes.router
     routes.start()
     change(file, OTHER)

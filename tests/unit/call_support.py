@@ -18,7 +18,8 @@ from voicebot.config import HandoverSettings
 from voicebot.errors import EngineFailed
 from voicebot.flows.flow import Flow
 from voicebot.handoff.switchboard import Switchboard
-from voicebot.journal.events import Entry, Event, PromptStarted
+from voicebot.journal.entry import Entry, Event
+from voicebot.journal.events import PromptStarted
 from voicebot.journal.journal import CallJournal
 from voicebot.journal.redaction import Redactor
 from voicebot.listening.events import FalseAlarm, Interrupt, ListeningEvent, NoInput, RecognitionFailed, TurnHeard

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from voicebot.actions.failure import TryFailed
-from voicebot.actions.templates import Template, UrlTemplate, checked, expand, fill_json, json_names
+from voicebot.actions.templates import ArgumentTemplate, UrlTemplate, checked, expand, fill_json, json_names
 
 
 @pytest.mark.parametrize(
@@ -15,15 +15,15 @@ from voicebot.actions.templates import Template, UrlTemplate, checked, expand, f
 )
 def test_a_template_names_arguments_and_nothing_else(bad: str) -> None:
     with pytest.raises(ValueError, match="template"):
-        Template.parse(bad)
+        ArgumentTemplate.parse(bad)
 
 
 def test_double_braces_stand_for_braces() -> None:
-    assert Template.parse("{{a}}{a}").fill({"a": "x"}) == "{a}x"
+    assert ArgumentTemplate.parse("{{a}}{a}").fill({"a": "x"}) == "{a}x"
 
 
 def url(path: str) -> UrlTemplate:
-    return UrlTemplate("http://backend", Template.parse(path))
+    return UrlTemplate("http://backend", ArgumentTemplate.parse(path))
 
 
 @pytest.mark.parametrize(

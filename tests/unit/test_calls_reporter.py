@@ -14,7 +14,8 @@ import pytest
 from voicebot.calls.reporter import AnsweredCall, CallReporter
 from voicebot.conversation.trace import Decision
 from voicebot.handoff.webhook_sink import FIELDS
-from voicebot.journal.events import CallHeld, Entry
+from voicebot.journal.entry import Entry
+from voicebot.journal.events import CallHeld
 from voicebot.journal.journal import CallJournal, Journal
 from voicebot.journal.redaction import Redactor
 from voicebot.journal.to_log import LogSink

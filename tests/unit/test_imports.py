@@ -50,6 +50,8 @@ IO = {
 SANS_IO = {"socket", "asyncio", "select", "selectors", "threading", "time"}
 SIP_CORE = ("framing", "grammar", "message", "dialog", "digest", "transaction_tables")
 CODE = ("telephony", "voicebot")
+INTERFACES = {"Encoder", "Decoder"}
+"""Of telephony/media/encoders.py, which each codec implements."""
 """Files of telephony/sip where bytes and time go in and come out."""
 
 
@@ -142,6 +144,16 @@ def test_the_common_files_and_the_markup_know_no_room() -> None:
     for name in (*COMMON, "tts.markup"):
         found = [imported for imported, _ in imports(ROOT / "voicebot" / f"{name.replace('.', '/')}.py")]
         assert [i for i in found if i.startswith("voicebot.") and i.split(".")[1] not in COMMON] == [], name
+
+
+def test_a_public_class_name_has_one_meaning_in_the_whole_house() -> None:
+    """One interface implemented by several files, as a codec's encoder is, is one meaning."""
+    homes: dict[str, list[str]] = {}
+    for path in [path for folder in CODE for path in files(folder)]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                homes.setdefault(node.name, []).append(str(path.relative_to(ROOT)))
+    assert {name: found for name, found in homes.items() if len(found) > 1 and name not in INTERFACES} == {}
 
 
 @pytest.mark.parametrize("room", ["conversation", "flows", "nlu"])

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from voicebot.journal import events
-from voicebot.journal.events import KINDS, Entry, Event, UnknownEvent, read
+from voicebot.journal.entry import Entry, Event
+from voicebot.journal.events import KINDS, UnknownEvent, read
 from voicebot.journal.journal import CallJournal
 from voicebot.journal.redaction import Redactor
 

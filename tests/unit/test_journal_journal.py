@@ -8,7 +8,8 @@ import time
 import pytest
 
 from voicebot.journal import metrics
-from voicebot.journal.events import CallerSilent, Entry, FlowDeployed
+from voicebot.journal.entry import Entry
+from voicebot.journal.events import CallerSilent, FlowDeployed
 from voicebot.journal.journal import CallJournal, Journal
 
 

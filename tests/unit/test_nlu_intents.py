@@ -10,7 +10,7 @@ import pytest
 from voicebot.errors import ModelMissing
 from voicebot.flows.flow import Flow
 from voicebot.nlu.commands import plain_command
-from voicebot.nlu.encoder import Encoder, build_encoder
+from voicebot.nlu.encoder import SentenceEncoder, build_encoder
 from voicebot.nlu.evaluate import banking77, evaluate
 from voicebot.nlu.intents import Understanding
 from voicebot.nlu.normalise import normal
@@ -89,7 +89,7 @@ def test_guesses_are_ordered_and_between_nought_and_one(understanding: Understan
 
 @models
 def test_sentence_vectors_have_length_one_and_do_not_depend_on_the_batch() -> None:
-    encoder = Encoder(models_dir())
+    encoder = SentenceEncoder(models_dir())
     alone = encoder(["where is my parcel"])
     together = encoder(
         ["where is my parcel", "a much longer sentence about something else entirely, with many more words"]

@@ -8,7 +8,7 @@ import random
 import pytest
 
 from voicebot.web import page_messages
-from voicebot.web.page_messages import Bye, Key
+from voicebot.web.page_messages import Bye, KeyPress
 
 
 def test_a_state_names_the_call() -> None:
@@ -46,7 +46,7 @@ def test_long_text_is_cut() -> None:
 
 @pytest.mark.parametrize("key", list("0123456789*#ABCD"))
 def test_every_key_of_a_keypad_is_read(key: str) -> None:
-    assert page_messages.parse(json.dumps({"type": "key", "key": key})) == Key(key)
+    assert page_messages.parse(json.dumps({"type": "key", "key": key})) == KeyPress(key)
 
 
 def test_a_goodbye_is_read() -> None:
@@ -82,4 +82,4 @@ def test_mutated_messages_raise_nothing() -> None:
         letters = list('{"type":"key","key":"5"}')
         for _ in range(rng.randint(1, 6)):
             letters[rng.randrange(len(letters))] = chr(rng.choice([rng.randrange(128), rng.randrange(0xD7FF)]))
-        assert isinstance(page_messages.parse("".join(letters)), Key | Bye | None)
+        assert isinstance(page_messages.parse("".join(letters)), KeyPress | Bye | None)

@@ -16,7 +16,7 @@ from yarl import URL
 from telephony import yamlfile
 from voicebot.actions.guard import Allow, address_of
 from voicebot.actions.schema import ActionSpec, CatalogSpec, HttpSpec, SqlSpec
-from voicebot.actions.templates import Template, UrlTemplate, expand, json_names
+from voicebot.actions.templates import ArgumentTemplate, UrlTemplate, expand, json_names
 from voicebot.errors import Problem, SourceError
 
 T = TypeVar("T")
@@ -30,7 +30,7 @@ class HttpCall:
     url: UrlTemplate
     host: str
     port: int
-    query: tuple[tuple[str, Template], ...]
+    query: tuple[tuple[str, ArgumentTemplate], ...]
     headers: Mapping[str, str]
     body: Any
 
@@ -231,13 +231,13 @@ def _url(text: str, secrets: Mapping[str, str]) -> UrlTemplate:
     url = URL(f"{scheme}://{authority}")
     if not url.host:
         raise ValueError("has no host")
-    return UrlTemplate(f"{scheme}://{authority}", Template.parse(path))
+    return UrlTemplate(f"{scheme}://{authority}", ArgumentTemplate.parse(path))
 
 
-def _query(value: str | int | float | bool) -> Template:
+def _query(value: str | int | float | bool) -> ArgumentTemplate:
     if isinstance(value, str):
-        return Template.parse(value)
-    return Template(((str(value).lower() if isinstance(value, bool) else str(value), None),))
+        return ArgumentTemplate.parse(value)
+    return ArgumentTemplate(((str(value).lower() if isinstance(value, bool) else str(value), None),))
 
 
 def _database(text: str) -> sqlalchemy.URL:

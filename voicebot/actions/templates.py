@@ -39,13 +39,13 @@ def expand(text: str, environment: Mapping[str, str]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Template:
+class ArgumentTemplate:
     """Text with places for arguments: pairs of literal text and the argument after it (None at the end)."""
 
     parts: tuple[tuple[str, str | None], ...]
 
     @classmethod
-    def parse(cls, text: str) -> Template:
+    def parse(cls, text: str) -> ArgumentTemplate:
         """Read a template; ``{{`` and ``}}`` stand for braces. Raises ValueError with what is wrong."""
         parts: list[tuple[str, str | None]] = []
         try:
@@ -103,7 +103,7 @@ class UrlTemplate:
     """``scheme://host:port`` that never changes, and a path with arguments, each kept inside its own segment."""
 
     origin: str
-    path: Template
+    path: ArgumentTemplate
 
     def fill(self, args: Mapping[str, Scalar]) -> str:
         """The whole URL, percent-encoded.
@@ -122,7 +122,7 @@ class UrlTemplate:
 def json_names(body: Any) -> frozenset[str]:
     """Arguments named anywhere in a JSON template. Raises ValueError for a bad template."""
     if isinstance(body, str):
-        return Template.parse(body).names
+        return ArgumentTemplate.parse(body).names
     items = body.values() if isinstance(body, dict) else body if isinstance(body, list) else ()
     return frozenset[str]().union(*map(json_names, items))
 
@@ -130,7 +130,7 @@ def json_names(body: Any) -> frozenset[str]:
 def fill_json(body: Any, args: Mapping[str, Scalar]) -> Any:
     """A JSON template with the arguments put in; a string that is one argument keeps that argument's type."""
     if isinstance(body, str):
-        template = Template.parse(body)
+        template = ArgumentTemplate.parse(body)
         return args[template.only] if template.only else template.fill(args)
     if isinstance(body, dict):
         return {key: fill_json(value, args) for key, value in body.items()}

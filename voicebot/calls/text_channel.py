@@ -19,14 +19,14 @@ from voicebot.conversation.engine import Conversation
 from voicebot.flows.flow import Flow
 from voicebot.handoff.switchboard import Why
 from voicebot.journal import events
-from voicebot.journal.events import Entry
+from voicebot.journal.entry import Entry
 from voicebot.journal.journal import CallJournal
 from voicebot.journal.redaction import Redactor
 from voicebot.messages import Do, Expect, Handover, Heard, Result, Say
 from voicebot.nlu.intents import Understanding
 from voicebot.tts.player import PlayedPrompt
 
-Failure = Literal["timeout", "refused", "unreachable", "bad-answer"]
+RehearsedFailure = Literal["timeout", "refused", "unreachable", "bad-answer"]
 HELP = """Type what you would say. An empty line is silence, #471102 keys digits, /quit hangs up.
 What a call may meet: /busy, /no-answer, /declined or /unreachable is what comes of handovers from now on, until
 /answered; /slow 5 makes backends take 5 seconds, /fail timeout (refused, unreachable, bad-answer, status-404 …) makes
@@ -132,7 +132,7 @@ class TextChannel:
         if name == "slow" and _seconds(rest) is not None:
             self._slow_s = _seconds(rest) or 0.0
             return f"backends take {self._slow_s:g} s more"
-        if name == "fail" and (rest in get_args(Failure) or rest.startswith("status-")):
+        if name == "fail" and (rest in get_args(RehearsedFailure) or rest.startswith("status-")):
             self._failure = rest
             return f"backends fail: {rest}"
         if name == "ok":

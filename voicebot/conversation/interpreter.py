@@ -10,14 +10,14 @@ from voicebot.conversation.pending import (
     ForSlot,
     ForStep,
     ForValue,
-    Lookup,
     NeedHuman,
     Next,
     Over,
+    PendingLookup,
     Waiting,
     Wish,
 )
-from voicebot.conversation.state import BadAnswer, Frame, Memory
+from voicebot.conversation.state import BadAnswer, Memory, TaskFrame
 from voicebot.flows import conditions, default_prompts, instructions, templates
 from voicebot.flows.flow import Flow
 from voicebot.messages import Act, Do, Result, Say
@@ -30,7 +30,7 @@ MAX_ACTIONS = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class ActionFailure:
     """An action of the flow's own steps that did not succeed."""
 
     kind: str
@@ -87,7 +87,7 @@ class Machine:
                 return stop
         return NeedHuman("flow", self._flow.model.handover.failures, "handover.failures")
 
-    def _step(self, frame: Frame, step: instructions.Instruction) -> Next | None:
+    def _step(self, frame: TaskFrame, step: instructions.Instruction) -> Next | None:
         memory = self._memory
         match step:
             case instructions.Ask(slot=slot):
@@ -100,7 +100,7 @@ class Machine:
                     return ForSlot(slot)
             case instructions.Tell(text, name, barge_in):
                 self.say(text, name, barge_in)
-            case instructions.Act():
+            case instructions.RunAction():
                 return self._do(step)
             case instructions.Branch(condition, otherwise):
                 if not conditions.holds(condition, memory.values()):
@@ -122,7 +122,7 @@ class Machine:
         frame.at += 1
         return None
 
-    def _inside(self, frame: Frame, step: instructions.Instruction) -> Waiting | None:
+    def _inside(self, frame: TaskFrame, step: instructions.Instruction) -> Waiting | None:
         memory = self._memory
         match step:
             case instructions.Retry(slot, to):
@@ -160,7 +160,7 @@ class Machine:
         values = {name: markup.harmless(v) if isinstance(v, str) else v for name, v in self._memory.values().items()}
         return markup.plain(templates.render(text, {**values, **hidden}, self._formats))
 
-    def back_to(self, frame: Frame, at: int, keep: tuple[str, ...] = ()) -> None:
+    def back_to(self, frame: TaskFrame, at: int, keep: tuple[str, ...] = ()) -> None:
         """Go back to where a slot is asked: it and those asked after it are forgotten, but for `keep`."""
         passed = self._flow.programs[frame.task].code[at : frame.at + 1]
         gone = [step.slot for step in passed if isinstance(step, instructions.Ask) and step.slot not in keep]
@@ -177,7 +177,7 @@ class Machine:
 
     # ── backends ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _do(self, step: instructions.Act) -> Next:
+    def _do(self, step: instructions.RunAction) -> Next:
         self._actions += 1
         if self._actions > MAX_ACTIONS:
             return NeedHuman("flow", self._flow.model.handover.failures, "handover.failures")
@@ -188,7 +188,7 @@ class Machine:
         self.out.append(Do(step.action, args, token))
         return ForResult(token)
 
-    def look_up(self, lookup: Lookup) -> Waiting | None:
+    def look_up(self, lookup: PendingLookup) -> Waiting | None:
         """Ask a backend which of the candidates exist; None when this turn has had too many actions already."""
         where = self._flow.slots[lookup.slot].lookup
         self._actions += 1
@@ -200,11 +200,11 @@ class Machine:
         self.out.append(Do(where.do, {where.argument: values}, token))
         return ForResult(token, lookup)
 
-    def result(self, result: Result) -> Failure | None:
+    def result(self, result: Result) -> ActionFailure | None:
         """Take a backend's answer and set where to go on. Returns what went wrong, None when all is well."""
         frame = self._memory.frames[-1]
         step = self._flow.programs[frame.task].code[frame.at]
-        if not isinstance(step, instructions.Act):
+        if not isinstance(step, instructions.RunAction):
             raise TypeError("no action is under way")
         kind = "" if result.ok else (result.error or "bad-answer")
         if result.ok:
@@ -219,4 +219,4 @@ class Machine:
         to = next((step.on[k] for k in (kind, general, "error") if k in step.on), None)
         if to is not None:
             frame.at = to
-        return Failure(kind, handled=to is not None)
+        return ActionFailure(kind, handled=to is not None)

@@ -11,7 +11,7 @@ from voicebot.nlu.slots.extract import synonyms
 from voicebot.nlu.slots.limits import year_needed
 from voicebot.nlu.slots.names import places
 from voicebot.nlu.slots.tokens import Found
-from voicebot.nlu.specs import Slot, StepListening
+from voicebot.nlu.specs import Slot, StepListenOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class ForIntent:
 
 
 @dataclass(frozen=True, slots=True)
-class Lookup:
+class PendingLookup:
     """All that a caller may have said for a slot, while a backend is asked what of it exists."""
 
     slot: str
@@ -67,7 +67,7 @@ class Lookup:
 @dataclass(frozen=True, slots=True)
 class ForResult:
     token: str
-    lookup: Lookup | None = None
+    lookup: PendingLookup | None = None
     """None for an action of the flow's own steps."""
 
 
@@ -104,7 +104,7 @@ def expect(
     flow: Flow,
     waiting: Waiting,
     change: tuple[str, ...] = (),
-    listen: StepListening | None = None,
+    listen: StepListenOptions | None = None,
     today: date | None = None,
 ) -> Expect:
     """What to listen for.

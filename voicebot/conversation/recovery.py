@@ -15,10 +15,10 @@ from voicebot.conversation.pending import (
     ForSlot,
     ForStep,
     ForValue,
-    Lookup,
     NeedHuman,
     Next,
     Over,
+    PendingLookup,
     Waiting,
     Wish,
 )
@@ -31,7 +31,7 @@ from voicebot.messages import Heard, Say
 from voicebot.nlu.intents import Guess, Understanding, band
 from voicebot.nlu.slots.extract import find
 from voicebot.nlu.slots.tokens import Found, tokens
-from voicebot.nlu.specs import StepListening
+from voicebot.nlu.specs import StepListenOptions
 
 MAX_CANDIDATES = 10
 """Readings of one answer that a backend is asked about."""
@@ -95,7 +95,7 @@ class Floor:
         named = step.change if isinstance(step, instructions.Check) else ()
         return tuple(s for s in named or self.flow.programs[frame.task].slots if s in self.memory.slots)
 
-    def listening(self, waiting: Waiting) -> StepListening | None:
+    def listening(self, waiting: Waiting) -> StepListenOptions | None:
         """How the step that waits wants to be listened for; None as its slot says."""
         if isinstance(waiting, Wish):
             return self.flow.model.after.listen if waiting.after else self.flow.model.listen
@@ -273,7 +273,7 @@ class Floor:
             spec = self.flow.slots[slot]
             if spec.lookup is not None and spec.lookup.do is not None:
                 same = [f for f in find(spec, heard.text, self.now(), asked=False) if f.value != found.value]
-                self.memory.ahead[slot] = Lookup(slot, (found, *same)[:MAX_CANDIDATES], heard)
+                self.memory.ahead[slot] = PendingLookup(slot, (found, *same)[:MAX_CANDIDATES], heard)
 
     def correct(self, fixed: dict[str, Found], heard: Heard) -> Next:
         """Take new values in, and go back to the first place that used an old one."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from voicebot.conversation.intent_routing import SWITCH, Wishes
-from voicebot.conversation.pending import ForChange, ForSlot, Lookup, Next, Waiting
+from voicebot.conversation.pending import ForChange, ForSlot, Next, PendingLookup, Waiting
 from voicebot.conversation.recovery import MAX_CANDIDATES, Floor
 from voicebot.conversation.slot_values import corrects, coverage, yes_or_no
 from voicebot.conversation.state import BadAnswer, values
@@ -40,12 +40,12 @@ class Replies:
 
     def _look_up(self, slot: str, candidates: Sequence[Found], heard: Heard) -> Waiting | None:
         """Ask the slot's backend, if it has one, which of the candidates exist."""
-        waiting = self._floor.machine.look_up(Lookup(slot, tuple(candidates[:MAX_CANDIDATES]), heard))
+        waiting = self._floor.machine.look_up(PendingLookup(slot, tuple(candidates[:MAX_CANDIDATES]), heard))
         if waiting is not None:
             self._floor.decision = replace(self._floor.decision, rule="lookup")
         return waiting
 
-    def looked_up(self, lookup: Lookup, result: Result) -> Next:
+    def looked_up(self, lookup: PendingLookup, result: Result) -> Next:
         """Take the likeliest of the candidates that exist; without an answer the likeliest of all, read back."""
         slot, spec = lookup.slot, self._floor.flow.slots[lookup.slot]
         try:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from voicebot.conversation.pending import Lookup
+from voicebot.conversation.pending import PendingLookup
 from voicebot.flows.flow import Flow
 from voicebot.flows.templates import Value
 from voicebot.nlu.slots.tokens import Found
@@ -26,7 +26,7 @@ class BadAnswer(ValueError):
 
 
 @dataclass(slots=True)
-class Frame:
+class TaskFrame:
     """A task under way."""
 
     task: str
@@ -44,14 +44,14 @@ class Memory:
     slots: dict[str, str] = field(default_factory=dict)
     unchecked: dict[str, Found] = field(default_factory=dict)
     """Values that must be read back before they count."""
-    ahead: dict[str, Lookup] = field(default_factory=dict)
+    ahead: dict[str, PendingLookup] = field(default_factory=dict)
     """Values that were given before they were asked for: looked up when their turn comes."""
     beyond: set[str] = field(default_factory=set)
     """Slots for which a value was given before they were asked for that they do not accept."""
     rejected: dict[str, set[str]] = field(default_factory=dict)
     """Values that the caller said were wrong."""
     variables: dict[str, Value] = field(default_factory=dict)
-    frames: list[Frame] = field(default_factory=list)
+    frames: list[TaskFrame] = field(default_factory=list)
     retried: set[str] = field(default_factory=set)
     """Slots that were forgotten because of a failure: filling them again is no progress yet."""
     resolved: list[str] = field(default_factory=list)
@@ -104,7 +104,7 @@ class Memory:
         for slot in stale:
             self.rejected.pop(slot, None)
             self.retried.discard(slot)
-        self.frames.append(Frame(task))
+        self.frames.append(TaskFrame(task))
         self.wishes.append(task)
 
     def save(self, answer: Any, wanted: Mapping[str, str]) -> None:

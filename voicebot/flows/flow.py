@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from telephony import yamlfile
 from voicebot.errors import Problem, SourceError
 from voicebot.flows import templates
-from voicebot.flows.instructions import Act, Check, Human, Program, Stop, Tell, compile_task
+from voicebot.flows.instructions import Check, Human, Program, RunAction, Stop, Tell, compile_task
 from voicebot.flows.lint import Known, lint
 from voicebot.flows.schema import FlowFile
 from voicebot.flows.value_lists import existing
@@ -103,7 +103,7 @@ class Flow:
         used: dict[str, frozenset[str]] = {}
         for program in self.programs.values():
             for step in program.code:
-                if isinstance(step, Act):
+                if isinstance(step, RunAction):
                     used[step.action] = used.get(step.action, frozenset()) | frozenset(step.args)
         for slot in self.slots.values():
             if slot.lookup is not None and slot.lookup.do is not None:

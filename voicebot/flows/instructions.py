@@ -7,7 +7,7 @@ from typing import Any
 
 from voicebot.flows import conditions
 from voicebot.flows.schema import Step, Task
-from voicebot.nlu.specs import StepListening
+from voicebot.nlu.specs import StepListenOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +15,7 @@ class Ask:
     slot: str
     unknown: int | None
     """Where to go on when the caller does not have it."""
-    listen: StepListening | None = None
+    listen: StepListenOptions | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Tell:
 
 
 @dataclass(frozen=True, slots=True)
-class Act:
+class RunAction:
     action: str
     args: dict[str, Any]
     save: dict[str, str]
@@ -52,7 +52,7 @@ class Check:
     change: tuple[str, ...]
     no: int | None
     name: str
-    listen: StepListening | None = None
+    listen: StepListenOptions | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class Return:
     """The task is over."""
 
 
-Instruction = Ask | Tell | Act | Branch | Jump | Check | Retry | Use | Go | Done | Human | Stop | Return
+Instruction = Ask | Tell | RunAction | Branch | Jump | Check | Retry | Use | Go | Done | Human | Stop | Return
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +163,7 @@ class _Compiler:
             self._code[at] = Ask(step.ask, begin.get(""), step.listen)
         elif step.do is not None:
             begin = self._asides({kind: (steps, f"{where}.on.{kind}") for kind, steps in step.on.items()})
-            self._code[at] = Act(step.do, dict(step.args), dict(step.save), begin)
+            self._code[at] = RunAction(step.do, dict(step.args), dict(step.save), begin)
         else:
             begin = self._asides({"": (step.no, f"{where}.no")} if step.no else {})
             name = f"{where}.confirm"

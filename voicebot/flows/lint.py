@@ -14,7 +14,7 @@ from voicebot.flows.schema import FlowFile, Step
 from voicebot.flows.value_lists import ListError, existing
 from voicebot.messages import CALL_VARIABLES
 from voicebot.nlu.slots.limits import LimitError, day_limit, time_limit
-from voicebot.nlu.specs import Listening, Slot, StepListening
+from voicebot.nlu.specs import ListenOptions, Slot, StepListenOptions
 from voicebot.tts import markup
 
 MIN_EXAMPLES = 8
@@ -118,14 +118,14 @@ class _Linter:
         if any(name in place for place in (self._variables, CALLER, self._flow.from_call, ("value",))):
             self._add(path, f"{name!r} is the name of a variable too", "give one of them another name")
 
-    def _listening(self, path: Path_, name: str, listen: Listening, slot: Slot | None = None) -> None:
+    def _listening(self, path: Path_, name: str, listen: ListenOptions, slot: Slot | None = None) -> None:
         if listen.end_silence_s and listen.no_input_s and listen.end_silence_s >= listen.no_input_s:
             self._add((*path, "end_silence_s"), f"{name}: an answer must end before it counts as none",
                       "make end_silence_s shorter than no_input_s")  # fmt: skip
         if listen.end_silence_s and slot is not None and slot.type == "yesno":
             self._add((*path, "end_silence_s"), f"{name}: yes and no are answered at once", "remove it")
 
-    def _step_listening(self, path: Path_, verb: str, listen: StepListening, slot: Slot | None) -> None:
+    def _step_listening(self, path: Path_, verb: str, listen: StepListenOptions, slot: Slot | None) -> None:
         given = listen.model_dump(exclude_unset=True)
         if verb == "say":
             for key in sorted(given.keys() - {"barge_in"}):
@@ -134,7 +134,7 @@ class _Linter:
         if not given:
             self._add(path, "`listen` says nothing", "give end_silence_s, no_input_s, barge_in or boost, or remove it")
         both = (slot.listen.model_dump(exclude_unset=True) if slot is not None else {}) | given
-        self._listening(path, verb, StepListening(**both), slot)
+        self._listening(path, verb, StepListenOptions(**both), slot)
 
     def _hints(self, path: Path_, name: str, slot: Slot) -> None:
         if slot.pattern and slot.lengths:

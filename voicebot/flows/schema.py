@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from voicebot.nlu.specs import Intent, Ladder, Name, Part, Slot, StepListening, Words
+from voicebot.nlu.specs import Intent, Ladder, Name, Part, Slot, StepListenOptions, Words
 
 MAX_STEPS = 200
 
@@ -18,7 +18,7 @@ MAX_STEPS = 200
 class Step(Part):
     """One step; exactly one of the verbs is set."""
 
-    listen: StepListening | None = None
+    listen: StepListenOptions | None = None
     """ask, confirm: how the ears wait for this answer; say: whether speech may stop it."""
     ask: str | None = None
     unknown: list[Step] | None = None
@@ -117,7 +117,7 @@ class After(Part):
     """When a task is over."""
 
     ask: Words = "Is there anything else I can do for you?"
-    listen: StepListening = StepListening()
+    listen: StepListenOptions = StepListenOptions()
     """How the ears wait for the answer to it."""
     go_on: Words = "Of course. What can I do for you?"
     goodbye: Words = "Thank you for calling. Goodbye!"
@@ -131,7 +131,7 @@ class FlowFile(Part):
     disclosure: Words
     """Says that a machine is speaking; always the first prompt, and it cannot be interrupted."""
     opening: Words
-    listen: StepListening = StepListening()
+    listen: StepListenOptions = StepListenOptions()
     """How the ears wait for the answer to the opening."""
     help: Words = "You can tell me in your own words what you need, or say: a person, please."
     intents: dict[Name, Intent]

@@ -6,7 +6,8 @@ import asyncio
 from concurrent.futures import Future
 
 from voicebot.handoff.webhook import post_summary
-from voicebot.journal.events import CallHeld, Entry
+from voicebot.journal.entry import Entry
+from voicebot.journal.events import CallHeld
 
 FIELDS = (
     "number", "channel", "caller", "called", "flow", "target", "reason", "summary", "step", "intent", "slots",

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from voicebot import log
 from voicebot.journal import metrics
-from voicebot.journal.events import Entry, Event
+from voicebot.journal.entry import Entry, Event
 from voicebot.journal.redaction import Redactor
 
 CAPACITY = 20_000

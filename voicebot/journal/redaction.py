@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import dataclasses
 import hmac
-import json
 import logging
 import re
 import secrets
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from voicebot.journal.events import Event
+from voicebot.journal.entry import Event
 
 MASK = "[card number]"
 SECRET = "•••"
@@ -273,8 +272,3 @@ def protect_logs() -> None:
     """Put the filter on the log's handlers. Call it after `voicebot.log.setup`."""
     for handler in logging.getLogger().handlers:
         handler.addFilter(RedactingFilter())
-
-
-def to_json(value: Any) -> str:
-    """Redacted data as compact JSON."""
-    return json.dumps(redact_value(value), ensure_ascii=False, separators=(",", ":"))

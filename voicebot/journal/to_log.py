@@ -6,7 +6,7 @@ from typing import Any
 
 from voicebot import log
 from voicebot.journal import events
-from voicebot.journal.events import Entry
+from voicebot.journal.entry import Entry
 
 GUESSED = 0.5
 """A word less sure than this is a guess: seven of ten such are wrong (`voicebot bench asr`, "words of free text")."""

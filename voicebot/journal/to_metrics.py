@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from voicebot.journal import events, metrics
-from voicebot.journal.events import Entry
+from voicebot.journal.entry import Entry
 
 
 class MetricsSink:

@@ -16,7 +16,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 
-from voicebot.nlu.encoder import Encoder, Floats
+from voicebot.nlu.encoder import Floats, SentenceEncoder
 
 NGRAM_SHARE = 0.4
 SHARPNESS = 2.0
@@ -106,7 +106,7 @@ class Hybrid:
         ValueError: fewer than two intents.
     """
 
-    def __init__(self, encoder: Encoder, texts: list[str], labels: list[str], off_topic: list[str]) -> None:
+    def __init__(self, encoder: SentenceEncoder, texts: list[str], labels: list[str], off_topic: list[str]) -> None:
         self._encoder = encoder
         self.intents, numbers = np.unique(np.asarray(labels), return_inverse=True)
         if len(self.intents) < 2:

@@ -100,7 +100,7 @@ def _spec(source: Path) -> Any:
     return spec
 
 
-class Encoder:
+class SentenceEncoder:
     """Sentences to vectors of length one. Safe to call from several threads.
 
     Raises:

@@ -15,7 +15,7 @@ from sklearn.metrics import roc_auc_score
 from threadpoolctl import threadpool_limits
 
 from voicebot.nlu.classifier import Hybrid
-from voicebot.nlu.encoder import Encoder
+from voicebot.nlu.encoder import SentenceEncoder
 from voicebot.nlu.normalise import normal
 from voicebot.nlu.out_of_scope import BANK
 
@@ -72,7 +72,7 @@ def evaluate(
     chosen += [(label.replace("_", " ").rstrip("?"), label) for label in by_intent]  # an intent's name says much
     with threadpool_limits(1):
         hybrid = Hybrid(
-            Encoder(models_dir),
+            SentenceEncoder(models_dir),
             [normal(t) for t, _ in chosen],
             [label for _, label in chosen],
             [normal(t) for t in BANK],

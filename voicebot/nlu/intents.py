@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 from voicebot.nlu.bands import Band
 from voicebot.nlu.classifier import Hybrid
 from voicebot.nlu.commands import EXAMPLES
-from voicebot.nlu.encoder import Encoder
+from voicebot.nlu.encoder import SentenceEncoder
 from voicebot.nlu.normalise import normal
 from voicebot.nlu.out_of_scope import BANK
 from voicebot.nlu.specs import Command, Intent
@@ -74,7 +74,7 @@ class Understanding:
             labels += [f"{_COMMAND}{command}"] * len(examples)
         outside = [normal(text) for text in (*BANK, *off_topic)]
         with threadpool_limits(1):  # many small matrices: more threads only wait for each other (24 s instead of 0.8)
-            return cls(Hybrid(Encoder(models_dir), texts, labels, outside))
+            return cls(Hybrid(SentenceEncoder(models_dir), texts, labels, outside))
 
     def classify(self, text: str) -> list[Guess]:
         """The three likeliest intents of a text, best first; empty for a text without words."""

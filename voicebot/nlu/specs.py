@@ -102,7 +102,7 @@ Patterns = Annotated[
 ]
 
 
-class Listening(Part):
+class ListenOptions(Part):
     """How the ears wait for an answer; what is not given is judged by them."""
 
     end_silence_s: Annotated[float, Field(ge=0.2, le=4.0)] | None = None
@@ -113,7 +113,7 @@ class Listening(Part):
     """Whether speech may stop the prompt. Keys always may."""
 
 
-class StepListening(Listening):
+class StepListenOptions(ListenOptions):
     """The same at a step, where what is not given is as the slot says."""
 
     boost: list[Words] = []
@@ -147,7 +147,7 @@ class Slot(Part):
     """Question that reads the value back as ``{value}``; a plain one by type without this."""
     secret: bool = False
     """The value appears in no transcript, log, record or summary."""
-    listen: Listening = Listening()
+    listen: ListenOptions = ListenOptions()
     """How the ears wait for this answer."""
     keep: bool = False
     """Keep the value when another task asks for the same slot later in the call."""

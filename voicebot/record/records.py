@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -11,7 +12,6 @@ from typing import Any
 import sqlalchemy as sa
 
 from voicebot import log
-from voicebot.journal.redaction import SECRET, redact, to_json
 from voicebot.record import reader, schema, upgrade
 from voicebot.record.rows import CallDetail, CallRow, EventRow, Turn
 from voicebot.record.writer import CAPACITY, Writer, close_interrupted, process_name
@@ -23,14 +23,14 @@ STOP_S = 10.0
 
 _log = log.get(__name__)
 _UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
-_PHONE = re.compile(r"(?:(?:sips?|tel):)?\+?[0-9]{1,15}(?![0-9])")  # E.164: at most 15 digits
 
 
 class Records:
     """Call records in one database. Writing methods only queue; a thread of its own writes.
 
     Everything said in one call is in the database a moment after it was said; the end of the call, with its outcome,
-    summary and slots, is one transaction. Card numbers are masked in all text, secret turns are stored as ``•••``.
+    summary and slots, is one transaction. It is stored as it comes: what must not be kept was masked where it was made
+    (`voicebot.journal.redaction`), so nothing but the journal's `RecordSink` writes here.
     """
 
     def __init__(self, engine: sa.Engine, clock: Callable[[], float] = time.time, capacity: int = CAPACITY) -> None:
@@ -74,40 +74,51 @@ class Records:
     # ── while a call runs ────────────────────────────────────────────────────────────────────────────────────────
 
     def call_started(
-        self, call_id: str, channel: str, caller: str, called: str, flow: str, flow_hash: str = ""
+        self,
+        call_id: str,
+        channel: str,
+        caller: str,
+        called: str,
+        flow: str,
+        flow_hash: str = "",
+        at: float | None = None,
     ) -> None:
-        """A call was answered. `call_id` must be one of our own making, unique for all time."""
+        """A call was answered. `call_id` must be one of our own making, unique for all time.
+
+        Args:
+            at: seconds since 1970, here and below; now without it.
+        """
         values = {
             "call_id": _clean(call_id, 200),
             "writer": process_name(),
-            "started_at": self._clock(),
+            "started_at": self._at(at),
             "channel": _clean(channel, 40),
-            "caller": _clean(_party(caller), 400),
-            "called": _clean(_party(called), 400),
+            "caller": _clean(caller, 400),
+            "called": _clean(called, 400),
             "flow": _clean(flow, 200),
             "flow_hash": _clean(flow_hash, 64),
         }
         self._writer.put(lambda c: _insert(c, schema.calls, values), important=True)
 
-    def turn(self, call_id: str, turn: Turn) -> None:
+    def turn(self, call_id: str, turn: Turn, at: float | None = None) -> None:
         """Somebody said something, or something happened."""
         values = {
             "call_id": _clean(call_id, 200),
-            "at": self._clock(),
+            "at": self._at(at),
             "speaker": turn.speaker,
-            "text": SECRET if turn.secret else _clean(redact(turn.text)),
+            "text": _clean(turn.text),
             "confidence": _number(turn.confidence),
             "intent": _clean(turn.intent, 100),
             "intent_confidence": _number(turn.intent_confidence),
             "step": _clean(turn.step, 200),
-            "timings_ms": to_json({name: round(float(ms), 1) for name, ms in turn.timings_ms.items()}),
+            "timings_ms": _json({name: round(float(ms), 1) for name, ms in turn.timings_ms.items()}),
             "barged_in": turn.barged_in,
             "source": _clean(turn.source, 20),
             "secret": turn.secret,
             "rule": _clean(turn.rule, 100),
-            "trace": _json({} if turn.secret else turn.trace),
-            "alternatives": _json(() if turn.secret else turn.alternatives),
-            "found": _json(dict.fromkeys(turn.found, SECRET) if turn.secret else turn.found),
+            "trace": _json(turn.trace),
+            "alternatives": _json(turn.alternatives),
+            "found": _json(turn.found),
             "failures": turn.failures,
         }
         self._writer.put(lambda c: _insert(c, schema.turns, values))
@@ -122,17 +133,18 @@ class Records:
         ms: float,
         token: str = "",
         write: bool = False,
+        at: float | None = None,
     ) -> None:
         """A backend action came to its end. Secret arguments are masked already (`Actions.masked`)."""
         values = {
             "call_id": _clean(call_id, 200),
-            "at": self._clock(),
+            "at": self._at(at),
             "name": _clean(name, 100),
             "args": _json(args),
             "ok": ok,
-            "error": _clean(redact(error), 100),
+            "error": _clean(error, 100),
             "ms": round(float(ms), 1),
-            "token": _clean(redact(token), 200),
+            "token": _clean(token, 200),
             "write": write,
         }
         self._writer.put(lambda c: _insert(c, schema.actions, values))
@@ -172,17 +184,21 @@ class Records:
         resolved: Iterable[str],
         summary: str,
         media: Mapping[str, Any],
+        at: float | None = None,
     ) -> None:
         """The call is over."""
         values = {
-            "ended_at": self._clock(),
+            "ended_at": self._at(at),
             "outcome": _clean(outcome, 40),
-            "reason": _clean(redact(reason), 400),
+            "reason": _clean(reason, 400),
             "resolved": _json(list(resolved)),
-            "summary": _clean(redact(summary)),
+            "summary": _clean(summary),
             "media": _json(media),
         }
         self._update(call_id, values, important=True)
+
+    def _at(self, at: float | None) -> float:
+        return self._clock() if at is None else at
 
     def _update(self, call_id: str, values: dict[str, Any], *, important: bool) -> None:
         calls = schema.calls
@@ -231,10 +247,10 @@ def _clean(text: str, longest: int = MAX_TEXT_CHARS) -> str:
 
 def _json(value: Mapping[str, Any] | Sequence[Any]) -> str:
     """Redacted data as JSON that every database can store; data that is too long is said to be left out."""
-    text = _UNSTORABLE.sub("�", to_json(value))
+    text = _UNSTORABLE.sub("�", _compact(value))
     if len(text) <= MAX_JSON_CHARS:
         return text
-    return to_json({"left out": f"{len(text)} characters"}) if isinstance(value, Mapping) else "[]"
+    return _compact({"left out": f"{len(text)} characters"}) if isinstance(value, Mapping) else "[]"
 
 
 def _number(value: float | None) -> float | None:
@@ -242,7 +258,12 @@ def _number(value: float | None) -> float | None:
     return None if value is None else round(float(value), 4)
 
 
-def _party(text: str) -> str:
-    """A caller's or called party's address: phone numbers stay whole, other text is redacted like all text."""
-    phone = _PHONE.match(text)
-    return text[: phone.end()] + redact(text[phone.end() :]) if phone else redact(text)
+def _compact(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    """What JSON does not know: mappings of other kinds, and numpy's numbers."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    return float(value) if hasattr(value, "__float__") else str(value)

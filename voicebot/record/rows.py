@@ -73,7 +73,7 @@ class TurnRow:
 
 @dataclass(frozen=True, slots=True)
 class ActionRow:
-    """A stored backend action: `at` (its end) is in seconds since 1970; secret arguments are ``•••``."""
+    """A stored backend action: `at` (its end) is in seconds since 1970; secret arguments are masked."""
 
     at: float
     name: str

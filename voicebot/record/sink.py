@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from voicebot.journal import events
-from voicebot.journal.events import Entry
+from voicebot.journal.entry import Entry, Event
 from voicebot.record.records import Records
 from voicebot.record.rows import Turn
 
@@ -22,10 +22,13 @@ class RecordSink:
         self._records = records
         self._turns: dict[str, Turn] = {}
         """Call → the caller's turn that waits for its answer."""
+        self._heard_at: dict[str, float] = {}
+        self._at = 0.0
+        """Of the event that is being written, in seconds since 1970."""
 
     def take(self, entry: Entry) -> None:
         """Write one event down."""
-        call, event = entry.call, entry.event
+        call, event, self._at = entry.call, entry.event, entry.at
         if call is not None:
             self._before(call, event)
         self._records.event(call, entry.number, entry.at, event.kind, event.version, event.data())
@@ -33,16 +36,17 @@ class RecordSink:
             self._turn(call, event)
             self._happened(call, event)
 
-    def _before(self, call: str, event: events.Event) -> None:
+    def _before(self, call: str, event: Event) -> None:
         if isinstance(event, events.CallAnswered):
             self._records.call_started(
-                call, event.channel, event.caller, event.called, event.flow, flow_hash=event.flow_hash
+                call, event.channel, event.caller, event.called, event.flow, flow_hash=event.flow_hash, at=self._at
             )
 
-    def _turn(self, call: str, event: events.Event) -> None:
+    def _turn(self, call: str, event: Event) -> None:
         match event:
             case events.CallerHeard() as heard:
                 self._flush(call)
+                self._heard_at[call] = self._at
                 self._turns[call] = Turn(
                     "caller", heard.text, confidence=heard.confidence, step=heard.step, timings_ms=heard.timings_ms,
                     barged_in=heard.barged_in, source=heard.source, secret=heard.secret,
@@ -58,7 +62,9 @@ class RecordSink:
             case events.CallerSilent() | events.CallHeld() | events.CallOver():
                 self._flush(call)
             case events.PromptSpoken(text=text, heard=heard_text, complete=complete, step=step, secret=secret):
-                self._records.turn(call, Turn("bot", text if complete else f"{heard_text} —", step=step, secret=secret))
+                self._records.turn(
+                    call, Turn("bot", text if complete else f"{heard_text} —", step=step, secret=secret), self._at
+                )
 
     def _decided(self, call: str, made: events.TurnDecided) -> None:
         turn = self._turns[call]
@@ -76,21 +82,31 @@ class RecordSink:
         self._turns[call] = dataclasses.replace(turn, timings_ms={**turn.timings_ms, **stages})
 
     def _flush(self, call: str) -> None:
-        turn = self._turns.pop(call, None)
+        turn, at = self._turns.pop(call, None), self._heard_at.pop(call, self._at)
         if turn is not None:
-            self._records.turn(call, turn)
+            self._records.turn(call, turn, at)
 
-    def _happened(self, call: str, event: events.Event) -> None:
+    def _happened(self, call: str, event: Event) -> None:
         match event:
             case events.DialogMoved(slots=slots):
                 self._records.slots(call, slots)
             case events.CallerSilent():
                 self._system(call, "no input")
             case events.CallerOverheard(text=text, source=source, confidence=sure, secret=secret):
-                self._records.turn(call, Turn("caller", text, sure, step="overheard", source=source, secret=secret))
+                self._records.turn(
+                    call, Turn("caller", text, sure, step="overheard", source=source, secret=secret), self._at
+                )
             case events.ActionDone() as done:
                 self._records.action(
-                    call, done.action, done.args, done.ok, done.error, done.ms, token=done.token, write=done.write
+                    call,
+                    done.action,
+                    done.args,
+                    done.ok,
+                    done.error,
+                    done.ms,
+                    token=done.token,
+                    write=done.write,
+                    at=self._at,
                 )
             case events.EngineBroke(engine=engine):
                 self._system(call, f"{engine} failed")
@@ -102,7 +118,12 @@ class RecordSink:
                 self._system(call, f"joined with {human}")
             case events.CallOver() as over:
                 self._records.slots(call, over.slots)
-                self._records.call_ended(call, over.outcome, over.reason, over.resolved, over.summary, over.media)
+                self._records.call_ended(
+                    call, over.outcome, over.reason, over.resolved, over.summary, over.media, self._at
+                )
 
     def _system(self, call: str, text: str) -> None:
-        self._records.turn(call, Turn("system", text))
+        self._write(call, Turn("system", text))
+
+    def _write(self, call: str, turn: Turn) -> None:
+        self._records.turn(call, turn, self._at)

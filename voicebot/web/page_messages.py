@@ -1,6 +1,6 @@
 """What server and browser phone say to each other over the data channel of a call: one JSON object a message.
 
-To the page: `state`, `said`, `step`, `turn`, `outcome`. From the page: `Key` and `Bye`, read by `parse`.
+To the page: `state`, `said`, `step`, `turn`, `outcome`. From the page: `KeyPress` and `Bye`, read by `parse`.
 The page shows every text as text, never as markup; lengths are bounded here, so that no field floods it.
 """
 
@@ -65,7 +65,7 @@ def outcome(text: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class KeyPress:
     """A key of the page's keypad."""
 
     key: str
@@ -77,7 +77,7 @@ class Bye:
     """The caller hung up."""
 
 
-def parse(message: str) -> Key | Bye | None:
+def parse(message: str) -> KeyPress | Bye | None:
     """Read a message of the page, which may be anything. None for whatever it should not have sent."""
     if len(message) > MAX_MESSAGE:
         return None
@@ -87,7 +87,7 @@ def parse(message: str) -> Key | Bye | None:
         return None
     match data:
         case {"type": "key", "key": str(key)} if len(key) == 1 and key in KEYS:
-            return Key(key)
+            return KeyPress(key)
         case {"type": "bye"}:
             return Bye()
         case _:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from voicebot.journal import events
-from voicebot.journal.events import Entry
+from voicebot.journal.entry import Entry, Event
 from voicebot.web import page_messages as page
 
 GUESSED = 0.5
@@ -43,7 +43,7 @@ def _send(send: Callable[[str], None], messages: list[str]) -> None:
         send(message)
 
 
-def _messages(call: str, event: events.Event) -> list[str]:
+def _messages(call: str, event: Event) -> list[str]:
     match event:
         case events.CallAnswered() | events.HumanNotReached():
             return [page.state("answered", call)]

@@ -119,7 +119,7 @@ class Phone:
 
 def _from_page(leg: WebRtcLeg, message: str) -> None:
     match page_messages.parse(message):
-        case page_messages.Key(key):
+        case page_messages.KeyPress(key):
             leg.press(key)
         case page_messages.Bye():
             leg.end("caller")

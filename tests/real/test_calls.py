@@ -209,9 +209,7 @@ def test_a_password_is_reset_after_the_identity_check(day: Day) -> None:
 
 def test_the_secret_pin_is_in_no_record_and_no_log(day: Day) -> None:
     record = day.calls["password"].record
-    assert any(
-        text.startswith("[keys 4 #") or text.startswith("[speech ") for text in day.calls["password"].texts("caller")
-    )
+    assert any(text.startswith(("[keys 4 #", "[speech ")) for text in day.calls["password"].texts("caller"))
     assert SOME["pin"] not in str(record)
     assert SOME["pin"] not in day.log
 

@@ -224,7 +224,7 @@ def test_every_answer_has_its_stages_in_the_record(day: Day) -> None:
     ]
     assert len(spoken) >= 8
     for turn in spoken:
-        assert {"endpoint", "asr", "mind", "answer"} <= set(turn["timings_ms"]), turn
+        assert {"endpoint", "asr", "dialog", "answer"} <= set(turn["timings_ms"]), turn
 
 
 @contextlib.asynccontextmanager

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from voicebot import config
 from voicebot.asr import recognisers
-from voicebot.asr.failover import Failover
+from voicebot.asr.failover import FailoverRecogniser
 from voicebot.asr.recogniser import NOTHING, Recogniser, Transcript
 from voicebot.asr.recognition_pool import RecognitionJob, RecognitionPool
 from voicebot.errors import EngineFailed, ModelMissing, VoicebotError
@@ -19,7 +19,7 @@ from voicebot.listening import audio, smart_turn
 from voicebot.listening.events import ListeningEvent
 from voicebot.listening.listener import Listener, heard
 from voicebot.listening.smart_turn import RecogniserWithSmartTurn, SmartTurn
-from voicebot.listening.timing import Timing
+from voicebot.listening.timing import TurnTiming
 from voicebot.listening.vad import BatchedVad, Silero, find_model
 from voicebot.messages import Expect, Heard
 
@@ -39,7 +39,7 @@ class SpeechInput:
     """
 
     def __init__(
-        self, engine: Recogniser, silero: Silero, settings: config.AsrSettings, timing: Timing | None = None
+        self, engine: Recogniser, silero: Silero, settings: config.AsrSettings, timing: TurnTiming | None = None
     ) -> None:
         self._vad = BatchedVad(silero)
         self._engine = engine
@@ -56,7 +56,7 @@ class SpeechInput:
             ModelMissing: weights are not there.
             EngineFailed: a Pipecat service cannot be made.
         """
-        engine: Recogniser = Failover(recognisers.load_all(settings), settings.limit_s)
+        engine: Recogniser = FailoverRecogniser(recognisers.load_all(settings), settings.limit_s)
         if turns.end_of_turn_model == "smart-turn":
             engine = RecogniserWithSmartTurn(engine, SmartTurn(smart_turn.find_model()))
         return cls(engine, Silero(find_model()), settings)

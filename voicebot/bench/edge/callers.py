@@ -106,7 +106,7 @@ class LoadResult:
     """By call, wall clock."""
 
 
-class CallState(enum.Enum):
+class LoadCallState(enum.Enum):
     INVITING = "inviting"
     TALKING = "talking"
     LEAVING = "leaving"
@@ -121,7 +121,7 @@ class _Call:
         self.name = name
         self.invite = invite
         self.key = key
-        self.state = CallState.INVITING
+        self.state = LoadCallState.INVITING
         self.sent_ns = time.time_ns()
         self.began_s = 0.0
         self.tag = ""
@@ -156,7 +156,7 @@ class LoadCallers:
     @property
     def progress(self) -> LoadProgress:
         """Of now."""
-        up = sum(call.state is CallState.TALKING for call in self._calls.values())
+        up = sum(call.state is LoadCallState.TALKING for call in self._calls.values())
         seen = self.seen
         return LoadProgress(seen.placed, up, seen.confirmed + seen.ended_by_server, sum(seen.failures.values()))
 
@@ -169,7 +169,7 @@ class LoadCallers:
         """No new calls; hang up those that are up."""
         self._stopping = True
         for call in list(self._calls.values()):
-            if call.state is CallState.TALKING:
+            if call.state is LoadCallState.TALKING:
                 self._hang_up(call)
 
     def turn(self) -> None:
@@ -208,20 +208,20 @@ class LoadCallers:
         self._calls[name] = call
         self._send(call.invite)
         call.sent_ns = time.time_ns()
-        self._resend(call, CallState.INVITING, call.invite, T1_S)
+        self._resend(call, LoadCallState.INVITING, call.invite, T1_S)
 
     def _invite_again(self) -> None:
         if not self._stopping:
             self._invite()
 
-    def _resend(self, call: _Call, state: CallState, datagram: bytes, wait_s: float, waited_s: float = 0.0) -> None:
+    def _resend(self, call: _Call, state: LoadCallState, datagram: bytes, wait_s: float, waited_s: float = 0.0) -> None:
         """Again and again until the call has another state."""
 
         def again() -> None:
             if call.state is not state:
                 return
             if waited_s + wait_s >= GIVE_UP_S:
-                self._fail(call, "no answer" if state is CallState.INVITING else "no answer to BYE")
+                self._fail(call, "no answer" if state is LoadCallState.INVITING else "no answer to BYE")
                 return
             self.seen.resent += 1
             self._send(datagram)
@@ -234,8 +234,8 @@ class LoadCallers:
         self._forget(call)
 
     def _forget(self, call: _Call) -> None:
-        if call.state is not CallState.OVER:
-            call.state = CallState.OVER
+        if call.state is not LoadCallState.OVER:
+            call.state = LoadCallState.OVER
             self._calls.pop(call.name, None)
             self._mute(call)
 
@@ -250,12 +250,12 @@ class LoadCallers:
                 self.seen.stamps_ns[call.name] = call.stamps
 
     def _hang_up(self, call: _Call) -> None:
-        if call.state is CallState.TALKING:
-            call.state = CallState.LEAVING
+        if call.state is LoadCallState.TALKING:
+            call.state = LoadCallState.LEAVING
             self._mute(call)
             bye = request("BYE", call.name, self._local, self._plan.target, tag=call.tag, seq=2)
             self._send(bye)
-            self._resend(call, CallState.LEAVING, bye, T1_S)
+            self._resend(call, LoadCallState.LEAVING, bye, T1_S)
 
     # ── SIP ──
 
@@ -283,7 +283,7 @@ class LoadCallers:
             return
         if call is None or message.status < 200:
             return
-        if message.method == "BYE" and call.state is CallState.LEAVING:
+        if message.method == "BYE" and call.state is LoadCallState.LEAVING:
             if message.status == 200:
                 self.seen.confirmed += 1
                 self._forget(call)
@@ -302,13 +302,13 @@ class LoadCallers:
                     self._fail(call, str(message.status))
                 return
             self._send(ack)
-            if call.state is CallState.INVITING:
+            if call.state is LoadCallState.INVITING:
                 self._answered(call, message, at_ns)
 
     def _answered(self, call: _Call, message: ParsedMessage, at_ns: int) -> None:
         self.seen.answered += 1
         self.seen.setup_ms.append((at_ns - call.sent_ns) / 1e6)
-        call.state, call.tag, call.port = CallState.TALKING, message.tag, message.media_port
+        call.state, call.tag, call.port = LoadCallState.TALKING, message.tag, message.media_port
         call.began_s = time.monotonic()
         if call.key:
             call.seal = Protector(SUITE, call.key).rtp

@@ -20,7 +20,7 @@ from tests.real.baresip import QUIET, RATE_HZ, Baresip, Wave, flite
 from tests.real.server import Server
 from tests.real.test_calls import SOME
 from voicebot.app import App
-from voicebot.asr.failover import FailoverRecogniser
+from voicebot.asr.failover import Failover
 from voicebot.calls.session import APOLOGY
 from voicebot.config import Config
 from voicebot.demo.process import start_company
@@ -104,7 +104,7 @@ async def house(
     )
     moonshine = app.house.ears._engine._members[0].engine  # type: ignore[attr-defined]
     ears = Faulty(moonshine, "faulty")
-    failover = FailoverRecogniser([ears, moonshine] if stand_in else [ears], 1.5)
+    failover = Failover([ears, moonshine] if stand_in else [ears], 1.5)
     app.house.ears._engine = app.house.ears._pool._engine = failover
     (voice,) = app.house.mouth._voices
     mouth = Faulty(voice.engine)

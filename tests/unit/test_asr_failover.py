@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from voicebot.asr.failover import FailoverRecogniser
+from voicebot.asr.failover import Failover
 from voicebot.asr.recogniser import Audio, Cancelled, Transcript
 from voicebot.errors import EngineFailed
 from voicebot.messages import Expect
@@ -45,38 +45,38 @@ def engines() -> Iterator[list[Engine]]:
         engine.hangs.set()
 
 
-def hear(failover: FailoverRecogniser, cancelled: Cancelled = lambda: False) -> str | None:
+def hear(failover: Failover, cancelled: Cancelled = lambda: False) -> str | None:
     said = failover.recognise(AUDIO, Expect(), cancelled)
     return None if said is None else said.text
 
 
 @pytest.fixture
-def failover(engines: list[Engine]) -> Iterator[FailoverRecogniser]:
-    both = FailoverRecogniser(engines, limit_s=0.3, first_rest_s=60.0)
+def failover(engines: list[Engine]) -> Iterator[Failover]:
+    both = Failover(engines, limit_s=0.3, first_rest_s=60.0)
     yield both
     both.close()
     assert all(engine.closed for engine in engines)
 
 
-def test_the_first_hears_while_it_can(failover: FailoverRecogniser, engines: list[Engine]) -> None:
+def test_the_first_hears_while_it_can(failover: Failover, engines: list[Engine]) -> None:
     assert hear(failover) == "first"
     assert engines[1].heard == 0
 
 
 def test_the_second_hears_what_the_first_breaks_on_and_the_first_then_rests(
-    failover: FailoverRecogniser, engines: list[Engine]
+    failover: Failover, engines: list[Engine]
 ) -> None:
     engines[0].broken = True
     assert [hear(failover) for _ in range(4)] == ["second"] * 4
     assert engines[0].heard == 2
 
 
-def test_the_second_hears_what_the_first_hangs_on(failover: FailoverRecogniser, engines: list[Engine]) -> None:
+def test_the_second_hears_what_the_first_hangs_on(failover: Failover, engines: list[Engine]) -> None:
     engines[0].hangs.clear()
     assert hear(failover) == "second"
 
 
-def test_an_engine_that_asks_whether_to_stop_is_at_work_but_not_for_ever(failover: FailoverRecogniser) -> None:
+def test_an_engine_that_asks_whether_to_stop_is_at_work_but_not_for_ever(failover: Failover) -> None:
     def slow(seconds: float, stop: Cancelled) -> Transcript | None:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -92,12 +92,12 @@ def test_an_engine_that_asks_whether_to_stop_is_at_work_but_not_for_ever(failove
     assert hear(failover) == "second"
 
 
-def test_cancelling_is_no_fault(failover: FailoverRecogniser, engines: list[Engine]) -> None:
+def test_cancelling_is_no_fault(failover: Failover, engines: list[Engine]) -> None:
     assert [hear(failover, lambda: True) for _ in range(3)] == [None] * 3
     assert hear(failover) == "first"
 
 
-def test_all_broken_is_told_and_then_told_at_once(failover: FailoverRecogniser, engines: list[Engine]) -> None:
+def test_all_broken_is_told_and_then_told_at_once(failover: Failover, engines: list[Engine]) -> None:
     for engine in engines:
         engine.broken = True
     for _ in range(2):
@@ -110,7 +110,7 @@ def test_all_broken_is_told_and_then_told_at_once(failover: FailoverRecogniser, 
 
 def test_a_single_engine_gets_a_second_try() -> None:
     engine = Engine("only")
-    failover = FailoverRecogniser([engine], limit_s=1.0, first_rest_s=60.0)
+    failover = Failover([engine], limit_s=1.0, first_rest_s=60.0)
     hear_once = iter([True, False])
 
     def recognise(audio: Audio, expect: Expect, cancelled: Cancelled) -> Transcript:

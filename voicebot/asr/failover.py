@@ -16,7 +16,7 @@ from voicebot.journal import metrics
 from voicebot.messages import Expect
 
 
-class FailoverRecogniser:
+class Failover:
     """A list of engines behind the protocol of one.
 
     Args:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from voicebot import config
 from voicebot.asr import recognisers
-from voicebot.asr.failover import FailoverRecogniser
+from voicebot.asr.failover import Failover
 from voicebot.asr.recogniser import NOTHING, Recogniser, Transcript
 from voicebot.asr.recognition_pool import RecognitionJob, RecognitionPool
 from voicebot.errors import EngineFailed, ModelMissing, VoicebotError
@@ -56,7 +56,7 @@ class SpeechInput:
             ModelMissing: weights are not there.
             EngineFailed: a Pipecat service cannot be made.
         """
-        engine: Recogniser = FailoverRecogniser(recognisers.load_all(settings), settings.limit_s)
+        engine: Recogniser = Failover(recognisers.load_all(settings), settings.limit_s)
         if turns.end_of_turn_model == "smart-turn":
             engine = RecogniserWithSmartTurn(engine, SmartTurn(smart_turn.find_model()))
         return cls(engine, Silero(find_model()), settings)

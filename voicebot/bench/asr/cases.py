@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from telephony.media.codecs import RATE_HZ, Pcm
 from voicebot import config
 from voicebot.asr import recognisers, rejection
-from voicebot.asr.failover import FailoverRecogniser
+from voicebot.asr.failover import Failover
 from voicebot.asr.recogniser import NOTHING, Recogniser, Transcript
 from voicebot.bench.asr.error_rates import errors
 from voicebot.bench.asr.line_conditions import LineConditions, Recording, RecordingTurns, load, received
@@ -91,7 +91,7 @@ def load_by_name(name: str) -> Recogniser:
     """Load what `settings_by_name` says. Raises VoicebotError, ModelMissing, EngineFailed."""
     chosen = settings_by_name(name)
     engines = recognisers.load_all(chosen)
-    return engines[0] if len(engines) == 1 else FailoverRecogniser(engines, chosen.limit_s)
+    return engines[0] if len(engines) == 1 else Failover(engines, chosen.limit_s)
 
 
 class RecordingRecogniser:

@@ -14,7 +14,7 @@ import numpy as np
 
 from telephony.media.codecs import RATE_HZ, Pcm
 from voicebot import config
-from voicebot.asr.failover import FailoverRecogniser
+from voicebot.asr.failover import Failover
 from voicebot.asr.recogniser import Recogniser, Transcript
 from voicebot.asr.recognition_pool import QueueFull, RecognitionJob, RecognitionPool
 from voicebot.bench.asr.cases import RecordingRecogniser, seed
@@ -76,7 +76,7 @@ def run_at_rate(
 async def _run(
     engine: Recogniser, said: Sequence[Utterance], per_s: float, settings: config.AsrSettings
 ) -> dict[str, Any]:
-    members = FailoverRecogniser([engine], settings.limit_s)
+    members = Failover([engine], settings.limit_s)
     pool = RecognitionPool(members, settings.threads, settings.queue)
     pool.start()
     try:

@@ -140,4 +140,4 @@ def test_hypotheses_go_on_from_the_one_they_name(session: MoonshineSession) -> N
 @pytest.mark.models
 def test_a_network_that_lacks_a_tensor_is_refused() -> None:
     with pytest.raises(ValueError, match="there is no"):
-        moonshine_networks.decoder(moonshine_networks.Weights(FOLDER / FILES[0]))
+        moonshine_networks.decoder(moonshine_networks.PublishedWeights(FOLDER / FILES[0]))

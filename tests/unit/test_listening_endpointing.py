@@ -4,10 +4,10 @@ import pytest
 
 from voicebot.asr.recogniser import Transcript
 from voicebot.listening import endpointing
-from voicebot.listening.timing import Timing
+from voicebot.listening.timing import TurnTiming
 from voicebot.messages import Expect
 
-T = Timing()
+T = TurnTiming()
 FOUR = Expect("digits", (4,))
 BIRTHDAY, APPOINTMENT = Expect("date", year=True), Expect("date", year=False)
 READ_BACK = Expect("yesno", also=(FOUR,))

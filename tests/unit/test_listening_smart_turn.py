@@ -10,11 +10,11 @@ from voicebot.bench.asr.line_conditions import load
 from voicebot.errors import EngineFailed
 from voicebot.listening import audio, endpointing
 from voicebot.listening.smart_turn import RecogniserWithSmartTurn, SmartTurn, features, find_model
-from voicebot.listening.timing import Timing
+from voicebot.listening.timing import TurnTiming
 from voicebot.messages import Expect
 from voicebot.paths import speech_dir
 
-T = Timing()
+T = TurnTiming()
 HALF_SECOND = np.zeros(8000, np.float32)
 
 

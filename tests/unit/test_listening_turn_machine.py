@@ -3,7 +3,7 @@
 import pytest
 
 from voicebot.listening.levels import Voicing
-from voicebot.listening.timing import Timing
+from voicebot.listening.timing import TurnTiming
 from voicebot.listening.turn_machine import (
     _TABLE,
     DiscardRecognition,
@@ -180,7 +180,7 @@ def test_a_key_drops_the_spoken_turn() -> None:
 
 
 def test_endless_speech_is_cut_and_recognised_as_it_is() -> None:
-    machine = TurnMachine(Timing(longest_s=5.0))
+    machine = TurnMachine(TurnTiming(longest_s=5.0))
     decisions = play(machine, LOUD, 8.0)
     assert kinds(decisions) == [TurnBegan, StartRecognition, PrioritiseRecognition]
     (ended,) = machine.recognised(0.8)

@@ -29,7 +29,7 @@ _EPSILON = 1e-5
 _BASE = 10000.0
 
 
-class Weights:
+class PublishedWeights:
     """The tensors of a published network, by their own names and by those of the operators that multiply with them.
 
     Raises:
@@ -100,7 +100,7 @@ def _signed(numbers: Tensor) -> Tensor:
 class _Builder:
     """Parts that encoder and decoder have in common."""
 
-    def __init__(self, name: str, weights: Weights) -> None:
+    def __init__(self, name: str, weights: PublishedWeights) -> None:
         self.net = OnnxGraph(name)
         self.weights = weights
         angles = np.arange(POSITIONS)[:, None] / _BASE ** (np.arange(0, TURNED, 2) / TURNED)
@@ -139,7 +139,7 @@ class _Builder:
         return self.net.node("MultiHeadAttention", inputs, outputs, domain=MICROSOFT, num_heads=HEADS)[0]
 
 
-def encoder(weights: Weights, crossing: Weights) -> bytes:
+def encoder(weights: PublishedWeights, crossing: PublishedWeights) -> bytes:
     """Audio (1, samples) → frames (1, T, `WIDTH`), and keys and values of them for each layer of the decoder.
 
     Args:
@@ -191,7 +191,7 @@ def encoder(weights: Weights, crossing: Weights) -> bytes:
     return net.model()
 
 
-def decoder(weights: Weights) -> bytes:
+def decoder(weights: PublishedWeights) -> bytes:
     """One more token of each hypothesis → log-probabilities of the next.
 
     Inputs: ``tokens`` (hypotheses, 1); ``rows`` (hypotheses,): which of the hypotheses before each goes on;

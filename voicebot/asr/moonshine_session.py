@@ -12,7 +12,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from voicebot.asr import moonshine_networks
-from voicebot.asr.moonshine_networks import HEAD_SIZE, HEADS, LAYERS, Weights
+from voicebot.asr.moonshine_networks import HEAD_SIZE, HEADS, LAYERS, PublishedWeights
 from voicebot.asr.moonshine_vocabulary import BOS
 from voicebot.asr.recogniser import RATE_HZ, Audio
 
@@ -44,7 +44,7 @@ class MoonshineSession:
     """
 
     def __init__(self, folder: Path) -> None:
-        weights, crossing = (Weights(folder / name) for name in FILES)
+        weights, crossing = (PublishedWeights(folder / name) for name in FILES)
         options = ort.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")

@@ -11,8 +11,8 @@ from voicebot import config
 from voicebot.bench import caller_script
 from voicebot.bench.call_plan import CallReport, FixedPlan
 from voicebot.bench.caller_script import ScriptLine
+from voicebot.bench.measuring_caller import MeasuringCaller
 from voicebot.bench.softphone import phone, transcribe
-from voicebot.bench.test_caller import TestCaller
 from voicebot.errors import VoicebotError
 from voicebot.listening.speech_input import SpeechInput
 from voicebot.tts.synthesizer import Synthesizer
@@ -47,7 +47,7 @@ async def _call(args: argparse.Namespace, lines: list[ScriptLine]) -> CallReport
         synthesizer.stop()
     speech_input = None if args.no_transcript else SpeechInput.load(config.AsrSettings())
     async with phone(args.uri) as agent:
-        report = await TestCaller(agent, args.uri, args.ring).run(args.uri, FixedPlan(steps))
+        report = await MeasuringCaller(agent, args.uri, args.ring).run(args.uri, FixedPlan(steps))
     if speech_input is not None:
         await understand(speech_input, [report])
     return report

@@ -16,8 +16,8 @@ from voicebot.bench.call_run import as_dict
 from voicebot.bench.demo_callers import CallerSpeech, caller
 from voicebot.bench.demo_server import DemoServer, demo_server
 from voicebot.bench.latency_figures import LatencyBudget, as_text, figures
+from voicebot.bench.measuring_caller import MeasuringCaller
 from voicebot.bench.softphone import phone, transcribe
-from voicebot.bench.test_caller import TestCaller
 from voicebot.errors import VoicebotError
 from voicebot.listening.speech_input import SpeechInput
 from voicebot.tts.synthesizer import Synthesizer
@@ -87,7 +87,7 @@ async def _round(
     async def one(i: int) -> CallReport:
         await asyncio.sleep(i * SPREAD_S / calls)
         name, persona = people[i]
-        report = await TestCaller(agent, uri).run(name, persona)
+        report = await MeasuringCaller(agent, uri).run(name, persona)
         for turn, heard, waited in zip(report.turns, persona.heard[1:], persona.waited[1:], strict=False):
             turn.heard = heard
             turn.kind = "after-action" if waited else turn.kind

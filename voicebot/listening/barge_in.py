@@ -15,7 +15,7 @@ from collections.abc import Collection
 from voicebot.asr.recogniser import Transcript
 from voicebot.languages.en.backchannels import BACKCHANNEL_PHRASES, BACKCHANNELS, COMMON, OBJECTIONS
 from voicebot.listening.sentence_end import words
-from voicebot.listening.timing import Timing
+from voicebot.listening.timing import TurnTiming
 from voicebot.listening.vad import RATE_HZ, WINDOW, WINDOW_S
 from voicebot.messages import Expect
 
@@ -44,7 +44,7 @@ class BargeInVerdict(enum.Enum):
 class BargeInDetector:
     """Whether the turn under way may stop the prompt. One a call."""
 
-    def __init__(self, timing: Timing) -> None:
+    def __init__(self, timing: TurnTiming) -> None:
         self.timing = timing
         self.prompt = False
         """A prompt plays."""
@@ -164,7 +164,7 @@ class BargeInDetector:
 
     @property
     def peak_probability(self) -> float:
-        """Mean probability of the surest `Timing.peak_s` in a row of the turn."""
+        """Mean probability of the surest `TurnTiming.peak_s` in a row of the turn."""
         return self._peak or self._sure * WINDOW / max(WINDOW, self._counted)
 
     def learn_level(self, level_db: float) -> None:

@@ -14,7 +14,7 @@ from voicebot.languages.en.unfinished_answers import DAYS, MORE_FOLLOWS, YEAR_AT
 from voicebot.languages.en.yes_no import YES
 from voicebot.listening import sentence_end
 from voicebot.listening.sentence_end import SentenceEnd, words
-from voicebot.listening.timing import Timing
+from voicebot.listening.timing import TurnTiming
 from voicebot.messages import Expect
 
 _YES = frozenset(phrase.split()[0] for phrase in YES)
@@ -52,7 +52,7 @@ def least_more_s(transcript: Transcript, expect: Expect, voiced_s: float) -> flo
 
 
 def silence_needed(
-    transcript: Transcript, expect: Expect, timing: Timing, voiced_s: float = 0.0, paused_s: float = 0.0
+    transcript: Transcript, expect: Expect, timing: TurnTiming, voiced_s: float = 0.0, paused_s: float = 0.0
 ) -> float:
     """Seconds of silence after the last voiced window that end a turn.
 
@@ -75,7 +75,7 @@ def silence_needed(
     return needed_s if expect.end_silence_s is None or needed_s <= timing.complete_s else expect.end_silence_s
 
 
-def _judged(transcript: Transcript, expect: Expect, timing: Timing, voiced_s: float, paused_s: float) -> float:
+def _judged(transcript: Transcript, expect: Expect, timing: TurnTiming, voiced_s: float, paused_s: float) -> float:
     if expect.kind in ("digits", "alnum"):
         return _of_number(transcript, expect, timing, voiced_s, paused_s)
     if expect.also and transcript.partial:  # "no, four seven"
@@ -100,7 +100,7 @@ def _judged(transcript: Transcript, expect: Expect, timing: Timing, voiced_s: fl
     return _of_sentence(transcript, timing)
 
 
-def _of_yesno(transcript: Transcript, expect: Expect, timing: Timing) -> float:
+def _of_yesno(transcript: Transcript, expect: Expect, timing: TurnTiming) -> float:
     """Yes is over at once; after a no the right value may follow, where one was read back."""
     said = transcript.expected.split()
     if not expect.also or said[0] in _YES:
@@ -108,7 +108,7 @@ def _of_yesno(transcript: Transcript, expect: Expect, timing: Timing) -> float:
     return timing.doubtful_s if said == ["no"] else timing.free_s
 
 
-def _of_sentence(transcript: Transcript, timing: Timing) -> float:
+def _of_sentence(transcript: Transcript, timing: TurnTiming) -> float:
     return {
         SentenceEnd.OVER: timing.free_s,
         SentenceEnd.DOUBTFUL: timing.doubtful_s,
@@ -117,7 +117,7 @@ def _of_sentence(transcript: Transcript, timing: Timing) -> float:
     }[sentence_end.judge(transcript)]
 
 
-def _of_date(transcript: Transcript, expect: Expect, timing: Timing) -> float:
+def _of_date(transcript: Transcript, expect: Expect, timing: TurnTiming) -> float:
     """A whole day is over at once; a year that belongs to it is waited for as digits that are missing are."""
     said, year = transcript.expected.split(), YEAR_AT_END.search(transcript.expected)
     missing_s = timing.digits_missing_s if expect.year and year is None else timing.unfinished_s
@@ -152,7 +152,7 @@ def _may_go_on(answer: str, expect: Expect) -> bool:
     return False
 
 
-def _of_number(transcript: Transcript, expect: Expect, timing: Timing, voiced_s: float, paused_s: float) -> float:
+def _of_number(transcript: Transcript, expect: Expect, timing: TurnTiming, voiced_s: float, paused_s: float) -> float:
     if transcript.partial:
         return timing.digits_missing_s
     if not transcript.expected:
@@ -171,7 +171,7 @@ def _length_in_doubt(transcript: Transcript) -> bool:
     return evidence.get("agree") == 0.0 and evidence.get("length", LENGTH_SURE) < LENGTH_SURE
 
 
-def _of_no_number(transcript: Transcript, timing: Timing, voiced_s: float) -> float:
+def _of_no_number(transcript: Transcript, timing: TurnTiming, voiced_s: float) -> float:
     """Something else than a number was said, or it was misheard."""
     said = words(transcript.text)
     if not said:

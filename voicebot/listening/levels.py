@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 
 from voicebot.listening.barge_in import SILENT_DB
-from voicebot.listening.timing import Timing
+from voicebot.listening.timing import TurnTiming
 from voicebot.listening.vad import RATE_HZ, WINDOW, WINDOW_S
 
 
@@ -22,7 +22,7 @@ class Voicing(enum.Enum):
 class TurnLevels:
     """The levels of the turn under way (RMS of windows, in dB below full scale). One a call."""
 
-    def __init__(self, timing: Timing) -> None:
+    def __init__(self, timing: TurnTiming) -> None:
         self._timing = timing
         self.begin(0)
 
@@ -35,7 +35,7 @@ class TurnLevels:
 
     @property
     def background(self) -> bool:
-        """What has sounded like a voice for `Timing.background_s` is none of the caller's."""
+        """What has sounded like a voice for `TurnTiming.background_s` is none of the caller's."""
         return self._faint >= self._timing.background_s * RATE_HZ
 
     def sound(self, probability: float, level_db: float, now: int, *, paused: bool, alone: bool) -> Voicing | None:

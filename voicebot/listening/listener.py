@@ -28,7 +28,7 @@ from voicebot.listening.events import (
     SpeechStarted,
     TurnHeard,
 )
-from voicebot.listening.timing import Timing
+from voicebot.listening.timing import TurnTiming
 from voicebot.listening.turn_machine import (
     DiscardRecognition,
     NoInputTimeout,
@@ -63,7 +63,7 @@ class Listener:
         pool: RecognitionPool,
         rate_hz: int,
         on_event: OnEvent,
-        timing: Timing | None = None,
+        timing: TurnTiming | None = None,
         on_close: Callable[[Listener], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:

@@ -2,7 +2,7 @@
 
 The model (pipecat-ai carries version 3.2: an encoder of Whisper's kind over the last 8 s of a turn) knows nothing of
 what the dialog waits for and costs more processor time than the recognition. So it is asked about free speech only,
-and only where the turn would be over soon; where it disagrees the caller is given `Timing.may_go_on_s`.
+and only where the turn would be over soon; where it disagrees the caller is given `TurnTiming.may_go_on_s`.
 ``voicebot bench turns --smart-turn`` measures what that is worth; see docs/turn-taking.md.
 """
 
@@ -22,7 +22,7 @@ from voicebot.asr.moonshine_session import exact
 from voicebot.asr.recogniser import RATE_HZ, Audio, Cancelled, Recogniser, Transcript
 from voicebot.errors import EngineFailed, ModelMissing
 from voicebot.listening import endpointing
-from voicebot.listening.timing import Timing
+from voicebot.listening.timing import TurnTiming
 from voicebot.messages import Expect
 
 HEARD_S = 8
@@ -95,8 +95,8 @@ def _filters() -> NDArray[np.float64]:
 class RecogniserWithSmartTurn:
     """An engine whose free transcripts say how finished they sound, where that may matter. Threads share it."""
 
-    def __init__(self, engine: Recogniser, model: SmartTurn, timing: Timing | None = None) -> None:
-        self._engine, self._model, self._timing = engine, model, timing or Timing()
+    def __init__(self, engine: Recogniser, model: SmartTurn, timing: TurnTiming | None = None) -> None:
+        self._engine, self._model, self._timing = engine, model, timing or TurnTiming()
         self.name = engine.name
 
     def recognise(self, audio: Audio, expect: Expect, cancelled: Cancelled) -> Transcript | None:

@@ -19,7 +19,7 @@ from voicebot.listening import audio, smart_turn
 from voicebot.listening.events import ListeningEvent
 from voicebot.listening.listener import Listener, heard
 from voicebot.listening.smart_turn import RecogniserWithSmartTurn, SmartTurn
-from voicebot.listening.timing import Timing
+from voicebot.listening.timing import TurnTiming
 from voicebot.listening.vad import BatchedVad, Silero, find_model
 from voicebot.messages import Expect, Heard
 
@@ -39,7 +39,7 @@ class SpeechInput:
     """
 
     def __init__(
-        self, engine: Recogniser, silero: Silero, settings: config.AsrSettings, timing: Timing | None = None
+        self, engine: Recogniser, silero: Silero, settings: config.AsrSettings, timing: TurnTiming | None = None
     ) -> None:
         self._vad = BatchedVad(silero)
         self._engine = engine

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Timing:
+class TurnTiming:
     """Every threshold and time of turn-taking. Times are seconds of audio, in steps of a window (32 ms).
 
     Silero goes on for about 0.1 s after the last voiced sample (median 94 ms over 80 recordings, whatever the

@@ -11,7 +11,7 @@ PAUSE     → SPEECH                     count as silence         count; recogni
 
 In PAUSE the silence asks for `StartRecognition`, then for `PrioritiseRecognition`; a voice for `DiscardRecognition`.
 A turn ends when the silence has lasted as long as `recognised` said it must, judged by what was heard up to the pause
-(see `endpointing`); before anything was recognised it does not end. Speech longer than `Timing.longest_s` is cut.
+(see `endpointing`); before anything was recognised it does not end. Speech longer than `TurnTiming.longest_s` is cut.
 
 Over a prompt that may be interrupted a turn is judged once more while it goes on (see `barge_in`). Where it hardly is
 speech, `ResumePrompt` lets the prompt go on; the turn is heard to its end all the same, and interrupts again (another
@@ -27,7 +27,7 @@ from typing import assert_never
 
 from voicebot.listening.barge_in import BargeInDetector, BargeInVerdict
 from voicebot.listening.levels import TurnLevels, Voicing
-from voicebot.listening.timing import Timing
+from voicebot.listening.timing import TurnTiming
 from voicebot.listening.vad import RATE_HZ, WINDOW
 
 LOUD_DB = -20.0
@@ -84,7 +84,7 @@ class TurnEnded:
     over_prompt: bool
     interrupted: bool
     cut: bool
-    """It reached `Timing.longest_s`."""
+    """It reached `TurnTiming.longest_s`."""
     doubted: bool = False
     """Over a prompt: it hardly seemed to be speech."""
     level_db: float = 0.0
@@ -117,8 +117,8 @@ TurnAction = (
 class TurnMachine:
     """One caller's turns. All methods return what to do, in order."""
 
-    def __init__(self, timing: Timing | None = None) -> None:
-        self.timing = timing or Timing()
+    def __init__(self, timing: TurnTiming | None = None) -> None:
+        self.timing = timing or TurnTiming()
         self.state = TurnState.QUIET
         self.now = 0
         """Samples (8000 Hz) heard so far; windows are 256."""

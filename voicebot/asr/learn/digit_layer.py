@@ -42,7 +42,7 @@ _THREADS = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
+class TrainingExample:
     """One utterance as the encoder hears it."""
 
     frames: digit_layer.Scores
@@ -87,16 +87,16 @@ def learn_digits(models: Path, say: Callable[[str], None]) -> Path:
     return path
 
 
-def examples(engine: Moonshine, count: int) -> Iterator[Example]:
+def examples(engine: Moonshine, count: int) -> Iterator[TrainingExample]:
     """So many utterances, encoded."""
     callers = synthetic_callers.SyntheticCallers()
 
-    def encoded(spoken: tuple[tuple[int, ...], NDArray[np.int16], int, int]) -> Example:
+    def encoded(spoken: tuple[tuple[int, ...], NDArray[np.int16], int, int]) -> TrainingExample:
         words, pcm, first, last = spoken
         audio = for_engine(pcm)
         frames = engine.frames(prepare(audio))[0]
         lead = (len(frames) * FRAME - audio.size) / 2 / FRAME
-        return Example(
+        return TrainingExample(
             frames, words, (int(first * 2 / FRAME + lead), min(len(frames), int(last * 2 / FRAME + lead) + 1))
         )
 
@@ -121,7 +121,7 @@ def _utterance(
     return (words, *through_telephone(sound, caller.rate_hz, chance)) if sound.size >= _SHORTEST else None
 
 
-def learn(known: Sequence[Example]) -> LayerWeights:
+def learn(known: Sequence[TrainingExample]) -> LayerWeights:
     """The weights."""
     layer = _fit(known, [_quarters(e) if len(e.words) == 1 else None if e.words else _other(e) for e in known])
     aligner = DigitLayer.of(layer)
@@ -130,14 +130,14 @@ def learn(known: Sequence[Example]) -> LayerWeights:
     )
 
 
-def _quarters(example: Example) -> NDArray[np.int64]:
+def _quarters(example: TrainingExample) -> NDArray[np.int64]:
     begin, end = example.spoken
     states = np.full(len(example.frames), SILENCE)
     states[begin:end] = example.words[0] * PARTS + np.arange(end - begin) * PARTS // (end - begin)
     return states
 
 
-def _other(example: Example) -> NDArray[np.int64]:
+def _other(example: TrainingExample) -> NDArray[np.int64]:
     """A few frames; the rest (-1) are left out."""
     begin, end = example.spoken
     states = np.full(len(example.frames), -1)
@@ -145,7 +145,7 @@ def _other(example: Example) -> NDArray[np.int64]:
     return states
 
 
-def _fit(known: Sequence[Example], labels: Sequence[NDArray[np.int64] | None]) -> LayerWeights:
+def _fit(known: Sequence[TrainingExample], labels: Sequence[NDArray[np.int64] | None]) -> LayerWeights:
     """Multinomial logistic regression with an L2 penalty, on features of unit variance."""
     used = [(e.frames, states) for e, states in zip(known, labels, strict=True) if states is not None]
     x, y = np.concatenate([f for f, _ in used]), np.concatenate([s for _, s in used])

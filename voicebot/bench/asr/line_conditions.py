@@ -16,7 +16,7 @@ from telephony.media.loss_concealment import Concealer
 from voicebot.bench.caller_audio import load_wav, through_line, voiced
 from voicebot.errors import VoicebotError
 from voicebot.listening.audio import level_db
-from voicebot.listening.timing import Timing
+from voicebot.listening.timing import TurnTiming
 from voicebot.listening.turn_machine import StartRecognition, TurnEnded, TurnMachine
 from voicebot.listening.vad import WINDOW, Silero, VadStream, find_model
 
@@ -25,7 +25,7 @@ LEAD_S, TAIL_S = 0.6, 1.6
 PACKET = RATE_HZ // 50
 HISS_RMS = 8.0
 """Of a quiet line, in steps of 16 bits."""
-PATIENT_S = Timing().digits_missing_s
+PATIENT_S = TurnTiming().digits_missing_s
 """Silence that ends a turn here, as long as a call waits at most: when a caller has finished is another bench's
 question."""
 
@@ -129,7 +129,7 @@ class RecordingTurns:
 
     def __init__(self) -> None:
         self._silero = Silero(find_model())
-        self._timing = Timing()
+        self._timing = TurnTiming()
 
     def turns(self, pcm: Pcm) -> list[tuple[int, int]]:
         """(start, end) samples of what would be recognised in each turn; pauses up to `PATIENT_S` are in a turn."""

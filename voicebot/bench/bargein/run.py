@@ -19,7 +19,7 @@ from voicebot.bench.caller_audio import through_line
 from voicebot.bench.turns.intervals import delays, share
 from voicebot.bench.turns.simulated_call import PACKET, InstantVad, SimulatedCall
 from voicebot.listening.events import FalseAlarm, Interrupt, ListeningEvent, TurnHeard
-from voicebot.listening.timing import Timing
+from voicebot.listening.timing import TurnTiming
 
 AHEAD_S = 0.3
 """A player gives a leg that much in advance, and tells the listener of it then."""
@@ -75,7 +75,7 @@ class PromptUnderTest:
     """A prompt that plays, and an ear on the same line."""
 
     def __init__(
-        self, case: BargeInCase, prompt: Pcm, vad: InstantVad, engine: Recogniser, timing: Timing | None
+        self, case: BargeInCase, prompt: Pcm, vad: InstantVad, engine: Recogniser, timing: TurnTiming | None
     ) -> None:
         self.line = SimulatedCall(vad, engine, case.expect, timing, self._on_ear)
         self.stopped_at: list[float] = []
@@ -141,7 +141,7 @@ class PromptUnderTest:
 
 
 def play(
-    case: BargeInCase, prompt: Pcm, vad: InstantVad, engine: Recogniser, timing: Timing | None = None
+    case: BargeInCase, prompt: Pcm, vad: InstantVad, engine: Recogniser, timing: TurnTiming | None = None
 ) -> BargeInOutcome:
     """One case."""
     room = PromptUnderTest(case, prompt, vad, engine, timing)
@@ -162,7 +162,7 @@ def play(
 
 
 def play_all(
-    cases: Sequence[BargeInCase], prompt: Pcm, vad: InstantVad, engine: Recogniser, timing: Timing | None = None
+    cases: Sequence[BargeInCase], prompt: Pcm, vad: InstantVad, engine: Recogniser, timing: TurnTiming | None = None
 ) -> list[BargeInOutcome]:
     """All cases, one after the other; progress goes to standard error."""
     found: list[BargeInOutcome] = []

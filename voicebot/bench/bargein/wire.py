@@ -19,8 +19,8 @@ from voicebot.bench.bargein.cases import CALLERS
 from voicebot.bench.call_plan import CallerStep, FixedPlan
 from voicebot.bench.caller_audio import load_wav, synthesised
 from voicebot.bench.demo_server import demo_server
+from voicebot.bench.measuring_caller import MeasuringCaller
 from voicebot.bench.softphone import phone
-from voicebot.bench.test_caller import TestCaller
 from voicebot.bench.turns.ground_truth import voice_ends
 from voicebot.bench.turns.intervals import delays, share
 from voicebot.errors import VoicebotError
@@ -61,7 +61,7 @@ async def run(folder: Path, recordings: Sequence[Recording], calls: int) -> dict
             chosen = [said[(number * TURNS + i) % len(said)] for i in range(TURNS)]
             async with limit:
                 steps = [step for r in chosen for step in (question, _step(folder, r))]
-                report = await TestCaller(agent, server.uri).run("bargein", FixedPlan(steps))
+                report = await MeasuringCaller(agent, server.uri).run("bargein", FixedPlan(steps))
             failures.extend([report.failure] if report.failure else [])
             for recording, turn in zip(chosen, report.turns[1::2], strict=False):
                 if turn.stopped_ms is None:

@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from voicebot.bench.edge.callers import LoadPlan, LoadProgress, LoadResult, run_callers
-from voicebot.bench.edge.server import ProcessFigures, ServerRequest, ServerSetup, resident_mb, run_server
+from voicebot.bench.edge.server import ProcessFigures, ProcessRequest, ServerSetup, resident_mb, run_server
 from voicebot.errors import VoicebotError
 
 START_S = 30.0
@@ -31,7 +31,7 @@ class ServerProcess:
 
     def figures(self) -> ProcessFigures:
         """Of now."""
-        self._connection.send(ServerRequest.FIGURES)
+        self._connection.send(ProcessRequest.FIGURES)
         found: ProcessFigures = received(self._connection, START_S)
         return found
 
@@ -81,7 +81,7 @@ class CallersProcess:
 
     def stop(self) -> LoadResult:
         """Have them hang up, and what they saw. Raises VoicebotError when they are gone."""
-        self._connection.send(ServerRequest.STOP)
+        self._connection.send(ProcessRequest.STOP)
         end_s = time.monotonic() + FAREWELL_S
         while time.monotonic() < end_s:
             found = received(self._connection, FAREWELL_S)
@@ -99,7 +99,7 @@ def server(setting: ServerSetup) -> Iterator[ServerProcess]:
             yield one
         finally:
             with contextlib.suppress(OSError):  # it may be gone already
-                connection.send(ServerRequest.STOP)
+                connection.send(ProcessRequest.STOP)
 
 
 @contextlib.contextmanager

@@ -68,7 +68,7 @@ class ProcessFigures:
         return self.sockets, self.tasks, self.calls
 
 
-class ServerRequest(enum.Enum):
+class ProcessRequest(enum.Enum):
     """What the benchmark asks the server's process."""
 
     FIGURES = "figures"
@@ -77,7 +77,7 @@ class ServerRequest(enum.Enum):
 
 
 def run_server(connection: Connection, setting: ServerSetup) -> None:
-    """Process: tell the port; then each `ServerRequest` is answered."""
+    """Process: tell the port; then each `ProcessRequest` is answered."""
     _allow_files(4 * setting.max_calls + 512)
     asyncio.run(_Server(setting).serve(connection))
 
@@ -99,7 +99,7 @@ class _Server:
         await self._agent.start()
         holding = asyncio.create_task(self._hold())
         connection.send(self._agent.port)
-        while await asyncio.to_thread(connection.recv) is ServerRequest.FIGURES:
+        while await asyncio.to_thread(connection.recv) is ProcessRequest.FIGURES:
             connection.send(self._figures())
         holding.cancel()
         await self._agent.stop()

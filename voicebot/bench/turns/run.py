@@ -15,7 +15,7 @@ from voicebot.bench.turns.cases import TurnCase
 from voicebot.bench.turns.intervals import delays, share
 from voicebot.bench.turns.simulated_call import InstantVad, SimulatedCall
 from voicebot.listening.events import TurnHeard
-from voicebot.listening.timing import Timing
+from voicebot.listening.timing import TurnTiming
 
 _PROGRESS_S = 10.0
 
@@ -41,7 +41,7 @@ class TurnOutcome:
     """From when the listener knew what the turn would be to its end: so far ahead a voice may begin."""
 
 
-def play(case: TurnCase, vad: InstantVad, engine: Recogniser, timing: Timing | None = None) -> TurnOutcome:
+def play(case: TurnCase, vad: InstantVad, engine: Recogniser, timing: TurnTiming | None = None) -> TurnOutcome:
     """One case on a clock of its own."""
     line = SimulatedCall(vad, engine, case.expect, timing)
     known: list[float] = []
@@ -66,7 +66,7 @@ def play(case: TurnCase, vad: InstantVad, engine: Recogniser, timing: Timing | N
 
 
 def play_all(
-    cases: Iterable[TurnCase], vad: InstantVad, engine: Recogniser, timing: Timing | None = None
+    cases: Iterable[TurnCase], vad: InstantVad, engine: Recogniser, timing: TurnTiming | None = None
 ) -> list[TurnOutcome]:
     """All cases, one after the other; progress goes to standard error."""
     found: list[TurnOutcome] = []

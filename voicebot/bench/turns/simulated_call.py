@@ -19,7 +19,7 @@ from voicebot.asr.recognition_pool import RecognitionJob, RecognitionPool
 from voicebot.errors import EngineFailed
 from voicebot.listening.events import ListeningEvent
 from voicebot.listening.listener import Listener
-from voicebot.listening.timing import Timing
+from voicebot.listening.timing import TurnTiming
 from voicebot.listening.vad import BatchedVad, Silero, VadStream, find_model
 from voicebot.messages import Expect
 
@@ -112,7 +112,7 @@ class SimulatedCall:
         vad: InstantVad,
         engine: Recogniser,
         expect: Expect,
-        timing: Timing | None = None,
+        timing: TurnTiming | None = None,
         on_event: Callable[[ListeningEvent], None] = lambda _: None,
     ) -> None:
         self.pool = VirtualPool(engine)

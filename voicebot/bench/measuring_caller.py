@@ -28,7 +28,7 @@ _TERMS = Terms(codecs=("PCMU", "PCMA"))
 POLL_S = 0.05
 
 
-class TestCaller:
+class MeasuringCaller:
     """One call.
 
     Args:

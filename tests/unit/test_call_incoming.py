@@ -191,6 +191,19 @@ async def test_a_caller_who_never_acknowledges_a_reliable_response_gets_504() ->
 
 
 @virtual_clock
+async def test_a_refused_call_is_told_nothing_more_of_its_ringing() -> None:
+    async with running() as world:
+        peer = Peer(world)
+        incoming = await world.incoming(peer, RELIABLE)
+        incoming.ring()
+        await peer.receive("180")
+        incoming.reject(486)
+        peer.ack(await peer.receive("486"))
+        await asyncio.sleep(40)
+        assert peer.kinds.count("180") == 1 and peer.kinds.count("486") == 1
+
+
+@virtual_clock
 async def test_a_bye_before_the_answer_gives_the_call_up() -> None:
     async with running() as world:
         peer = Peer(world)

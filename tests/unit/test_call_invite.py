@@ -7,8 +7,10 @@ import asyncio
 import pytest
 
 from telephony.agent import CallFailed, Credentials, OutgoingCall
+from telephony.call.outbound.invite import MAX_TRIES
 from telephony.call_policy import SessionTimerPolicy, Terms
 from telephony.leg import LegError
+from telephony.sip import digest
 from telephony.sip.dialog import Dialog
 from telephony.sip.reason_header import Reason
 from tests.unit.call_support import SDP, VIDEO, Peer, World, header, running, sdp_lines, until_settled
@@ -88,6 +90,30 @@ async def test_a_wrong_password_is_not_tried_again() -> None:
         with pytest.raises(CallFailed, match="401") as failed:
             await outgoing.answered()
         assert failed.value.response is not None and peer.kinds.count("INVITE") == 2
+
+
+@virtual_clock
+async def test_a_server_that_is_never_content_is_left_after_six_tries() -> None:
+    async with running() as world:
+        peer = Peer(world)
+        outgoing = call(world)
+        for number in range(MAX_TRIES):
+            peer.reply(await peer.receive("INVITE"), 422, ("Min-SE", str(2000 + number)))
+        with pytest.raises(CallFailed, match="422"):
+            await outgoing.answered()
+        assert peer.kinds.count("INVITE") == MAX_TRIES
+
+
+@virtual_clock
+async def test_a_server_that_finds_every_answer_stale_is_left_sooner() -> None:
+    async with running() as world:
+        peer = Peer(world)
+        outgoing = call(world, credentials=Credentials("bot", "secret"))
+        for number in range(digest.MAX_TRIES + 1):
+            stale = CHALLENGE[1].replace("n1", f"n{number}") + ", stale=true"
+            peer.reply(await peer.receive("INVITE"), 401, (CHALLENGE[0], stale))
+        with pytest.raises(CallFailed, match="401"):
+            await outgoing.answered()
 
 
 @virtual_clock

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -147,6 +148,22 @@ async def test_who_guesses_on_is_shut_out_and_gets_403() -> None:
 
 
 @virtual_clock
+async def test_nobody_can_have_a_trunk_shut_out_by_guessing_with_its_address() -> None:
+    """What answers no challenge of ours may have been sent by anybody; a connection, or a real answer, may not."""
+    door = Door()
+    door.guard.trust([PBX])
+    made_up = 'Digest username="pbx", realm="voicebot", nonce="n", uri="sip:bot@192.0.2.9", response="' + "0" * 32 + '"'
+    for _ in range(20):
+        with pytest.raises(RequestRejected):
+            door.screening.identify(invite(f"Authorization: {made_up}"), hop(PBX))
+    assert door.refused and not door.guard.blocked(1000.0)
+    for _ in range(10):
+        with pytest.raises(RequestRejected):
+            door.screening.identify(invite(f"Authorization: {made_up}"), hop(PBX, "tcp"))
+    assert [block.host for block in door.guard.blocked(1000.0)] == [PBX]
+
+
+@virtual_clock
 async def test_an_answer_that_was_used_before_is_stale_and_no_guess() -> None:
     door = Door()
     answered = proven(door, "secret")
@@ -265,7 +282,7 @@ async def test_one_stranger_does_not_take_all_places() -> None:
 
 
 @virtual_clock
-async def test_a_burst_of_strangers_leaves_half_of_each_second_to_trunks_and_gives_its_places_back() -> None:
+async def test_a_burst_of_strangers_leaves_half_of_each_second_to_trunks() -> None:
     door = Door(max_calls=100, per_s=4)
     outcomes = []
     for number in range(4):
@@ -277,6 +294,17 @@ async def test_a_burst_of_strangers_leaves_half_of_each_second_to_trunks_and_giv
     assert outcomes == ["taken", "taken", "503", "503"]
     door.screening.admit(IdentifiedCaller(TRUNKS["carrier"]), CARRIER)
     assert [why for why, _, _ in door.refused] == ["calls-per-second"] * 2
+
+
+@virtual_clock
+async def test_a_stranger_whom_the_rate_refuses_takes_no_place() -> None:
+    door = Door(max_calls=4, per_s=1)
+    door.screening.admit(IdentifiedCaller(), STRANGER)
+    for _ in range(3):
+        with pytest.raises(RequestRejected):
+            door.screening.admit(IdentifiedCaller(), STRANGER)
+    await asyncio.sleep(1)
+    door.screening.admit(IdentifiedCaller(), STRANGER)
 
 
 @virtual_clock

@@ -74,7 +74,7 @@ class UserAgent:
         config: see there.
         media: a started engine.
         on_call: called in a task of its own for each new call. A call that it neither answers nor rejects gets 480.
-        trunks: whom we know; None: nobody, as with a book without trunks.
+        trunks: whom we know; None: nobody, as with a registry without trunks.
         guard: turns sources away before anything is read.
         trace: keeps what was said on the wire.
         on_event: is told of calls and refusals.

@@ -58,7 +58,7 @@ __all__ = [
     "UserAgent",
 ]
 
-FAREWELL_S = 2.0
+BYE_PATIENCE_S = 2.0
 """How long `stop` waits for peers to confirm that they have been hung up."""
 HEARTBEAT_S = 0.1
 """How often the event loop's lag is looked at."""
@@ -74,7 +74,7 @@ class UserAgent:
         config: see there.
         media: a started engine.
         on_call: called in a task of its own for each new call. A call that it neither answers nor rejects gets 480.
-        trunks: whom we know; None: nobody, as with a book without trunks.
+        trunks: whom we know; None: nobody, as with a registry without trunks.
         guard: turns sources away before anything is read.
         trace: keeps what was said on the wire.
         on_event: is told of calls and refusals.
@@ -159,7 +159,7 @@ class UserAgent:
             outgoing.give_up()
         for leg in self._dialogs:
             leg.end()
-        await self._wait_until(lambda: not len(self._dialogs) and not self._originator.outgoing, FAREWELL_S)
+        await self._wait_until(lambda: not len(self._dialogs) and not self._originator.outgoing, BYE_PATIENCE_S)
         for leg in self._dialogs:
             leg.drop()
         for task in self._tasks:

@@ -1,6 +1,6 @@
 """What may be agreed in one call: codecs, encryption, keys, timers. A trunk has its own, other calls the default.
 
-Everything that sets up, changes or ends a call reads its wishes here and nowhere else.
+Everything that sets up, changes or ends a call reads it here and nowhere else.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class SessionTimerPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """The wishes and limits of one call."""
+    """What is wanted and allowed in one call."""
 
     trunk: str = ""
     """Name of the trunk, for records and metrics; empty for a caller without one."""

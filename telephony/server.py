@@ -1,4 +1,4 @@
-"""A SIP server in a few lines: media engine, user agent, trunks and gate started and stopped together."""
+"""A SIP server in a few lines: media engine, user agent, trunks and flood guard started and stopped together."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ async def serving(
         SourceError: a trunk file is wrong.
     """
     guard = FloodGuard(on_event=on_event)
-    book = TrunkRegistry(trunks, guard=guard, on_event=on_event)
+    registry = TrunkRegistry(trunks, guard=guard, on_event=on_event)
     media = MediaEngine(config.hosts, *rtp_ports)
     media.start()
     try:
-        agent = UserAgent(config, media, on_call, trunks=book, guard=guard, on_event=on_event)
+        agent = UserAgent(config, media, on_call, trunks=registry, guard=guard, on_event=on_event)
         await agent.start()
         try:
             yield agent

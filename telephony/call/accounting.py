@@ -1,4 +1,4 @@
-"""The books of a user agent: each call's place on its trunk given back, each told to whoever watches."""
+"""Each call's place on its trunk given back when it is over, and its events told."""
 
 from __future__ import annotations
 

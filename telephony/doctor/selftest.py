@@ -121,24 +121,24 @@ class Selftest:
             tls_port=listening.tls_port,
             nameservers=listening.nameservers,
         )
-        book = TrunkRegistry(trunks={self._trunk.name: self._trunk}, on_event=self._on_event)
-        agent = UserAgent(config, engine, self._on_call, trunks=book, trace=self._trace)
+        registry = TrunkRegistry(trunks={self._trunk.name: self._trunk}, on_event=self._on_event)
+        agent = UserAgent(config, engine, self._on_call, trunks=registry, trace=self._trace)
         self._far = asyncio.get_running_loop().create_future()
         try:
             await agent.start()
-            failure = await self._registered(book)
+            failure = await self._registered(registry)
             return [failure] if failure is not None else await self._call(agent)
         finally:
             await agent.stop()
             engine.stop()
             self._calls += [one.call_id for one in self._trace.calls() if b"INVITE" in one.first.encode()][:4]
 
-    async def _registered(self, book: TrunkRegistry) -> Finding | None:
+    async def _registered(self, registry: TrunkRegistry) -> Finding | None:
         if self._trunk.registration is None:
             return None
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._told.wait(), REGISTER_S)
-        standing = book.states()[0]
+        standing = registry.states()[0]
         if standing.registration == "registered":
             return None
         words = f"the registration is {standing.registration}: {standing.why}"

@@ -21,6 +21,7 @@ from pipecat.transports.base_transport import TransportParams
 from pipecat.utils.errors import ErrorCategory
 
 from ..call.dialog.sipleg import SipLeg
+from ..clock import now_s
 from ..leg import LegError
 from ..media.resample import make_resampler
 from .frames import SipTransferFrame
@@ -84,7 +85,7 @@ class SipOutput(BaseOutputTransport):
         leg = self._call.leg
         if leg is not None:
             await self._drained(leg)
-            await asyncio.sleep(max(LAST_S, self._keyed_s - asyncio.get_running_loop().time()))
+            await asyncio.sleep(max(LAST_S, self._keyed_s - now_s()))
             await self._call.hang_up()
 
     async def cancel(self, frame: CancelFrame) -> None:
@@ -133,7 +134,7 @@ class SipOutput(BaseOutputTransport):
             await self._drained(leg)
         keys = frame.to_string()
         leg.send_dtmf(keys)
-        self._keyed_s = max(self._keyed_s, asyncio.get_running_loop().time()) + KEY_S * len(keys)
+        self._keyed_s = max(self._keyed_s, now_s()) + KEY_S * len(keys)
 
     async def write_transport_frame(self, frame: Frame) -> None:
         """Transfers come in their turn and go on beside the audio."""

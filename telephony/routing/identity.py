@@ -109,8 +109,8 @@ def _caller(facts: CallFacts) -> NameAddr:
 
 def _hidden(facts: CallFacts, address: NameAddr) -> bool:
     """RFC 3323: Privacy says so, or the address itself is anonymous or, in Remote-Party-ID, private."""
-    wishes = {wish.strip().lower() for value in facts.values("Privacy") for wish in value.split(";")}
-    if wishes & _HIDING or (address.params.get("privacy") or "off").lower() in ("full", "uri"):
+    asked = {item.strip().lower() for value in facts.values("Privacy") for item in value.split(";")}
+    if asked & _HIDING or (address.params.get("privacy") or "off").lower() in ("full", "uri"):
         return True
     host = address.uri.rpartition("@")[2].partition(";")[0].lower()
     return user_of(address.uri).lower() in _ANONYMOUS or host == "anonymous.invalid"

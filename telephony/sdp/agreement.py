@@ -106,7 +106,7 @@ def carried(terms: Terms) -> list[Codec]:
 
 
 def choose(
-    offer: Description, ip: str, terms: Terms, wish: Direction = "sendrecv", past: Agreed | None = None
+    offer: Description, ip: str, terms: Terms, our_direction: Direction = "sendrecv", past: Agreed | None = None
 ) -> tuple[int, Agreed]:
     """The best stream of an offer, by its place among all, and what it comes to.
 
@@ -116,7 +116,7 @@ def choose(
     family = ipaddress.ip_address(ip).version
     best: tuple[tuple[bool, int], int, Agreed] | None = None
     for index, stream in enumerate(offer.streams):
-        agreed = agree(stream, terms, family, wish, past=past)
+        agreed = agree(stream, terms, family, our_direction, past=past)
         if agreed is not None:
             rank = agreed.security == "plain", terms.codecs.index(agreed.codec)
             if best is None or rank < best[0]:
@@ -137,7 +137,7 @@ def agree(
     stream: MediaDescription,
     terms: Terms,
     family: int | None,
-    wish: Direction,
+    our_direction: Direction,
     *,
     ours: AudioLine | None = None,
     past: Agreed | None = None,
@@ -146,7 +146,7 @@ def agree(
 
     Args:
         family: of our address; a peer elsewhere cannot be reached. None: not checked.
-        wish: what we want ourselves; the peer's direction can only lessen it.
+        our_direction: what we want ourselves; the peer's direction can only lessen it.
         ours: our offer, when this is the answer to it: the peer's first codec counts. In an offer, ours does.
         past: what was agreed before in this dialog.
 
@@ -173,7 +173,7 @@ def agree(
         return None
     if address.is_multicast or stream.connection == "255.255.255.255":
         return None
-    direction = _lesser(wish, _allowed_direction(stream))
+    direction = _lesser(our_direction, _allowed_direction(stream))
     rtcp = None if stream.rtcp_port is None else (stream.connection, stream.rtcp_port)
     clock_hz = FORMATS[codec].clock_hz
     event_clock_hz = clock_hz if clock_hz in formats.events or 8000 not in formats.events else 8000
@@ -300,7 +300,7 @@ def _lesser(first: Direction, second: Direction) -> Direction:
 
 
 def _packet_time(stream: MediaDescription, terms: Terms, codec: Codec) -> PacketTime:
-    """The peer's wish when we can do it, else that of the terms; never more than its ``maxptime`` (RFC 8866 §6.4)."""
+    """What the peer asks for where we can, else that of the terms; never more than its ``maxptime`` (RFC 8866 §6.4)."""
     if codec == "opus":  # RFC 6716: no frame has 30 ms, and 10 ms is costly
         return 20
     wish_ms = next((time for time in PACKET_TIMES_MS if time == stream.ptime_ms), terms.ptime_ms)

@@ -61,7 +61,7 @@ class Negotiation:
         self._line: audio_line.AudioLine | None = None
         """Ours, as said last."""
         self._settled: tuple[Direction, list[list[str]], audio_line.AudioLine | None] = "sendrecv", [], None
-        """Wish, streams and line of the last exchange that came to something."""
+        """Direction, streams and line of the last exchange that came to something."""
         self._heard: bytes | None = None
         """The peer's last body, when `_said` answers it."""
 
@@ -73,7 +73,7 @@ class Negotiation:
     def offer(self, direction: Direction | None = None) -> bytes:
         """Our next offer, the first one or a changed one: ``sendonly`` and ``inactive`` put the peer on hold.
 
-        None: the direction stays what we wished last, ``sendrecv`` at first.
+        None: the direction stays what we wanted last, ``sendrecv`` at first.
         """
         direction = direction or self._direction
         self._direction = direction
@@ -131,14 +131,14 @@ class Negotiation:
         if offer == self._heard and not self.offering:
             return self._said
         described = parse(offer)
-        wish = self._settled[0]
-        index, agreed = choose(described, self.ip, self.terms, wish, self.agreed)
+        direction = self._settled[0]
+        index, agreed = choose(described, self.ip, self.terms, direction, self.agreed)
         line = sdp.answer_line(described.streams[index], agreed, self.media.port)
         streams = [audio_line.refusal(stream) for stream in described.streams]
         streams[index] = line.lines()
         self._streams, self._index, self._line = described.streams, index, line
         self.offering = False
-        self._direction = wish
+        self._direction = direction
         self._heard = offer
         self.held = held(described.streams[index])
         body = self._say(streams, described.time)

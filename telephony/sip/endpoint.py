@@ -230,7 +230,7 @@ class Endpoint:
         request.headers.set("User-Agent", self._name)
         transaction, outputs = self._transactions.request(request, hop, now_s())
         transaction.listener = listener
-        if _would_undress(request, hop):
+        if _would_leave_tls(request, hop):
             self._transactions.abandon(transaction)
             self._transport.note_failure(hop, f"a sips: request is not sent by {hop.protocol.upper()}")
             if listener is not None:
@@ -245,7 +245,7 @@ class Endpoint:
 
     def send_ack(self, ack: Request, hop: Hop) -> None:
         """Send the ACK to a 2xx, which has no transaction."""
-        if _would_undress(ack, hop):
+        if _would_leave_tls(ack, hop):
             log.warning("an ACK to a sips: URI is not sent", extra={"peer": str(hop)})
         else:
             self._send(encode(ack), hop)
@@ -358,5 +358,5 @@ class Endpoint:
         response.headers.set("Server", self._name)
 
 
-def _would_undress(request: Request, hop: Hop) -> bool:
+def _would_leave_tls(request: Request, hop: Hop) -> bool:
     return request.uri.scheme == "sips" and hop.protocol != "tls"

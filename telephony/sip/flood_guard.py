@@ -1,4 +1,4 @@
-"""The door: what a source may send us, decided before anything is parsed. No I/O; the clock is an argument.
+"""What a source may send us, decided before anything is parsed. No I/O; the clock is an argument.
 
 Every request that opens something (INVITE, REGISTER, OPTIONS … outside a dialog) takes a token. There is one bucket for
 all sources and a small one for each. The common bucket is shared out by how full it is, so that its whole rate can be
@@ -36,7 +36,7 @@ TELL_EVERY_S = 10.0
 """`SourceRefused` is told once in this time for a source; `FloodGuard.refused` counts them all."""
 
 PEEK_BYTES = 4096
-"""How far into a message the gate looks."""
+"""How far into a message is looked."""
 
 _FOLLOWING = (b"sip/2.0", b"ack ", b"bye ", b"cancel ", b"prack ")
 _TO = re.compile(rb"\r\n(?:to|t)[ \t]*:((?:[^\r]|\r\n[ \t]){0,1024})")

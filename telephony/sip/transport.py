@@ -15,6 +15,7 @@ from collections.abc import Callable, Coroutine
 from itertools import count
 from typing import Literal
 
+from ..clock import now_s
 from . import tls
 from .connection import MAX_UNSENT_BYTES, SipConnection
 from .connection_pool import ConnectionPool
@@ -204,7 +205,7 @@ class Transport:
                 raise TlsError(f"there is no TLS profile {hop.profile!r}")
             profile = TlsClient()
         context = self._contexts.setdefault(profile, tls.ReloadingContext(profile))
-        return context.get(asyncio.get_running_loop().time())
+        return context.get(now_s())
 
     def _later_lost(self, hop: Hop, words: str, quoted: bytes | None = None) -> None:
         self.note_failure(hop, words)
@@ -283,7 +284,7 @@ class Transport:
     def _callers_tls(self) -> TlsStream | None:
         if self._serving is None:
             return None
-        return TlsStream(self._serving.get(asyncio.get_running_loop().time()), None)
+        return TlsStream(self._serving.get(now_s()), None)
 
     def _spawn(self, coroutine: Coroutine[None, None, None]) -> None:
         task = asyncio.get_running_loop().create_task(coroutine)

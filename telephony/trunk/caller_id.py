@@ -34,7 +34,7 @@ class CallingParty:
 
 @dataclass(frozen=True, slots=True)
 class OutgoingIdentity:
-    """What an INVITE of ours wears on a trunk."""
+    """From and the identity headers of an INVITE of ours on a trunk."""
 
     from_: str
     """From, without tag."""
@@ -47,7 +47,7 @@ class OutgoingIdentity:
 
 
 def outgoing_identity(trunk: Trunk | None, caller: CallingParty, local_host: str) -> OutgoingIdentity:
-    """What the INVITE wears.
+    """From and the identity headers of an INVITE.
 
     Args:
         trunk: None for a call without one.

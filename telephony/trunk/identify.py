@@ -9,7 +9,7 @@ In this order; the first that fits decides:
    the called one, else the first by name;
 5. trunks with `users` and without `peers`: the one that has the user who answers a challenge, else the first by name.
 
-Asked for every call that knocks, so the time does not grow with the number of trunks.
+Asked for every call that comes, so the time does not grow with the number of trunks.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ class Trunks(Protocol):
         """A place for one more call, incoming or outgoing; release the ticket when it is over."""
 
     def terms(self, trunk: Trunk | None) -> Terms:
-        """The wishes for its calls; a live call keeps those it began with."""
+        """What is wanted in its calls; a live call keeps the terms that it began with."""
 
     def allowed(self, trunk: Trunk, uri: URI) -> bool:
         """Whether this may be called over the trunk, by us, by a transfer or by a redirect; otherwise 403."""

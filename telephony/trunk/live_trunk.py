@@ -31,7 +31,7 @@ LOOK_UP_AGAIN_S = 30.0
 """After a failure."""
 OPTIONS_S = 8.0
 """An OPTIONS without an answer in this time is a miss."""
-FAREWELL_S = 1.5
+UNREGISTER_PATIENCE_S = 1.5
 """How long `stop` waits for the registrar."""
 KEEPALIVE_S = {"udp": 25, "tcp": 120, "tls": 120}
 
@@ -86,17 +86,17 @@ class LiveTrunk:
             self._spawn(self._ask_health())
 
     async def stop(self) -> None:
-        """Unregister, within `FAREWELL_S`."""
+        """Unregister, within `UNREGISTER_PATIENCE_S`."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self.registration is not None:
             self._do(self.registration.stop(now_s()))
             try:
-                async with asyncio.timeout(FAREWELL_S):
+                async with asyncio.timeout(UNREGISTER_PATIENCE_S):
                     await self._over.wait()
             except TimeoutError:
-                log.info("the registrar does not confirm our farewell", extra={"trunk": self.trunk.name})
+                log.info("the registrar does not confirm that we have unregistered", extra={"trunk": self.trunk.name})
         if self._timer is not None:
             self._timer.cancel()
         self._keep_alive(None)

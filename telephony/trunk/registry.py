@@ -13,6 +13,7 @@ from pathlib import Path
 from sipmessage import URI
 
 from ..call_policy import Terms
+from ..clock import now_s
 from ..events import OnEvent, SourceRefused, ignore_event
 from ..problems import Problem, SourceError
 from ..sip.challenge import Challenger
@@ -47,7 +48,7 @@ __all__ = [
 ]
 
 MIN_TRUSTED_BITS = {4: 8, 6: 16}
-"""Masks shorter than this are open to strangers: the gate treats their senders as such."""
+"""Masks shorter than this may hold strangers: the flood guard treats their senders as such."""
 
 log = logging.getLogger(__name__)
 
@@ -222,7 +223,7 @@ class TrunkRegistry:
 
     def identify(self, source: Hop, request: Request) -> Trunk | None:
         """See `Trunks`."""
-        registered = self._registrar.trunk_at(source, asyncio.get_running_loop().time())
+        registered = self._registrar.trunk_at(source, now_s())
         return self._matcher.find(source, request, registered)
 
     def passwords(self, trunk: Trunk) -> Mapping[str, str]:
@@ -258,7 +259,7 @@ class TrunkRegistry:
         if trunk is None:
             return [NextHop(uri, hop) for hop in await self._endpoint.resolve(uri)]
         if trunk.accept_registrations is not None and uri.host.lower() == trunk.name and uri.user in trunk.users:
-            next_hops = self._registrar.next_hops(trunk.name, uri.user or "", asyncio.get_running_loop().time())
+            next_hops = self._registrar.next_hops(trunk.name, uri.user or "", now_s())
             if not next_hops:
                 raise NotRegistered(f"{uri.user} is not registered on trunk {trunk.name}")
             return next_hops
@@ -295,9 +296,9 @@ class TrunkRegistry:
 
     def states(self) -> list[TrunkStatus]:
         """How every trunk is doing, for pages, metrics and the doctor."""
-        now_s = asyncio.get_running_loop().time()
+        at_s = now_s()
         devices: Counter[str] = Counter()
-        for (name, _), bindings in self._registrar.registered(now_s).items():
+        for (name, _), bindings in self._registrar.registered(at_s).items():
             devices[name] += len(bindings)
         found = []
         for name in self._trunks:

@@ -33,7 +33,7 @@ else: {flow: northwind}
 
 
 @dataclass(frozen=True)
-class Edge:
+class Gateway:
     server: Server
     folder: Path
 
@@ -61,7 +61,7 @@ class Edge:
 
 
 @pytest.fixture(scope="module")
-def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     folder = tmp_path_factory.mktemp("edge")
     (folder / "trunks").mkdir()
     (folder / "trunks" / "here.yaml").write_text(TRUNK)
@@ -74,64 +74,64 @@ def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
                         "  trace_rtp: 1000\n", 1)  # fmt: skip
     (folder / "voicebot.yaml").write_text(text)
     with demo(folder / "data", "-c", str(folder / "voicebot.yaml")) as server:
-        yield Edge(server, folder)
+        yield Gateway(server, folder)
 
 
-def test_the_called_number_chooses_the_dialog(edge: Edge) -> None:
-    assert edge.call("4711") == 0
-    assert edge.flow_of_last_call() == "sales"
-    assert edge.call("30123") == 0
-    assert edge.flow_of_last_call() == "northwind"
+def test_the_called_number_chooses_the_dialog(gateway: Gateway) -> None:
+    assert gateway.call("4711") == 0
+    assert gateway.flow_of_last_call() == "sales"
+    assert gateway.call("30123") == 0
+    assert gateway.flow_of_last_call() == "northwind"
 
 
-def test_a_route_refuses_with_its_own_answer_and_it_is_counted_by_trunk(edge: Edge) -> None:
-    assert edge.call("999") != 0
+def test_a_route_refuses_with_its_own_answer_and_it_is_counted_by_trunk(gateway: Gateway) -> None:
+    assert gateway.call("999") != 0
     assert any(
         line.startswith("voicebot_sip_calls_total{") and 'status="486"' in line and 'trunk="here"' in line
-        for line in edge.metrics()
+        for line in gateway.metrics()
     )
 
 
-def test_new_routes_are_taken_at_the_next_call_and_wrong_ones_are_not(edge: Edge) -> None:
-    routes = edge.folder / "routes.yaml"
+def test_new_routes_are_taken_at_the_next_call_and_wrong_ones_are_not(gateway: Gateway) -> None:
+    routes = gateway.folder / "routes.yaml"
     routes.write_text("routes: [{name: broken, when: {too: 1}, flow: northwind}]\nelse: {flow: northwind}\n")
     time.sleep(2.1)  # the server looks at the file no more often
-    assert edge.call("4711") == 0
-    assert edge.flow_of_last_call() == "sales"
+    assert gateway.call("4711") == 0
+    assert gateway.flow_of_last_call() == "sales"
     routes.write_text(ROUTES.replace("4711", "4712"))
     time.sleep(2.1)
-    assert edge.call("4711") == 0
-    assert edge.flow_of_last_call() == "northwind"
+    assert gateway.call("4711") == 0
+    assert gateway.flow_of_last_call() == "northwind"
     routes.write_text(ROUTES)
 
 
-def test_the_doctor_shows_a_call_of_the_running_server(edge: Edge) -> None:
-    assert edge.call("30123") == 0
-    ladder = edge.trunk("ladder", "last")
+def test_the_doctor_shows_a_call_of_the_running_server(gateway: Gateway) -> None:
+    assert gateway.call("30123") == 0
+    ladder = gateway.trunk("ladder", "last")
     assert "INVITE" in ladder and "agreed on PCMU" in ladder and "rule else" in ladder
-    edge.trunk("pcap", "last", "-o", str(edge.folder / "call.pcap"))
-    command = ["tshark", "-r", str(edge.folder / "call.pcap"), "-T", "fields", "-e", "_ws.col.Protocol"]
+    gateway.trunk("pcap", "last", "-o", str(gateway.folder / "call.pcap"))
+    command = ["tshark", "-r", str(gateway.folder / "call.pcap"), "-T", "fields", "-e", "_ws.col.Protocol"]
     seen = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
     assert seen.count("SIP") + seen.count("SIP/SDP") == 6 and seen.count("RTP") > 20
-    assert "here" in edge.trunk("state")
+    assert "here" in gateway.trunk("state")
     with pytest.raises(subprocess.CalledProcessError):
-        edge.trunk("ladder", "nonsense")
+        gateway.trunk("ladder", "nonsense")
 
 
-def test_the_doctor_speaks_to_this_machine_only(edge: Edge) -> None:
-    forwarded = urllib.request.Request(f"{edge.url}/trunk/state", headers={"X-Forwarded-For": "203.0.113.9"})
+def test_the_doctor_speaks_to_this_machine_only(gateway: Gateway) -> None:
+    forwarded = urllib.request.Request(f"{gateway.url}/trunk/state", headers={"X-Forwarded-For": "203.0.113.9"})
     with pytest.raises(urllib.error.HTTPError) as refused:
         urllib.request.urlopen(forwarded)
     refused.value.close()
     assert refused.value.code == 403
-    with urllib.request.urlopen(f"{edge.url}/trunk/state") as answer:
+    with urllib.request.urlopen(f"{gateway.url}/trunk/state") as answer:
         assert json.loads(answer.read())["trunks"][0]["trunk"] == "here"
 
 
-def test_nobody_else_may_call_where_there_are_trunks(edge: Edge) -> None:
+def test_nobody_else_may_call_where_there_are_trunks(gateway: Gateway) -> None:
     """From 127.0.0.2, which is in no trunk; the answer is the same for any number."""
     answers = []
     for number in ("30123", "nonsense"):
-        assert edge.call(number, "-i", "127.0.0.2", "-trace_err") != 0
-        answers.append("403" in "".join(path.read_text() for path in edge.folder.glob("uac_*_errors.log")))
+        assert gateway.call(number, "-i", "127.0.0.2", "-trace_err") != 0
+        answers.append("403" in "".join(path.read_text() for path in gateway.folder.glob("uac_*_errors.log")))
     assert answers == [True, True]

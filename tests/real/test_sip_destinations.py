@@ -22,7 +22,7 @@ from .test_sip_in_dialog import answer, nothing
 @pytest.fixture(autouse=True)
 def _no_long_farewells(monkeypatch: pytest.MonkeyPatch) -> None:
     """A bare socket confirms no BYE."""
-    monkeypatch.setattr(agents, "FAREWELL_S", 0.1)
+    monkeypatch.setattr(agents, "BYE_PATIENCE_S", 0.1)
 
 
 async def take(incoming: IncomingCall) -> None:

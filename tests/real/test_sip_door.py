@@ -147,7 +147,7 @@ async def ask(peer: Wire, number: int) -> list[int]:
 async def test_invites_of_a_stranger_that_are_never_acknowledged_do_not_take_every_place(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(agents, "FAREWELL_S", 0.1)
+    monkeypatch.setattr(agents, "BYE_PATIENCE_S", 0.1)
     trunks = book(peers="127.0.0.9")
     async with (
         running_agent(answer, max_calls=20, trunks=trunks) as agent,
@@ -164,7 +164,7 @@ async def test_invites_of_a_stranger_that_are_never_acknowledged_do_not_take_eve
 
 
 async def test_without_trunks_a_caller_who_acknowledges_may_have_all_places(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(agents, "FAREWELL_S", 0.1)
+    monkeypatch.setattr(agents, "BYE_PATIENCE_S", 0.1)
     async with running_agent(answer, max_calls=6) as agent, wire(agent.port) as peer:
         for n in range(6):
             await talk(peer, f"c{n}")

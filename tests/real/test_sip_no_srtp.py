@@ -18,7 +18,7 @@ from .siprun import FIRST_RTP, LAST_RTP, running_agent, to_tag, wire
 
 
 async def test_a_peer_with_another_certificate_than_its_offer_says_is_hung_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(agents, "FAREWELL_S", 0.1)
+    monkeypatch.setattr(agents, "BYE_PATIENCE_S", 0.1)
     legs: asyncio.Queue[SipLeg] = asyncio.Queue()
 
     async def take(incoming: IncomingCall) -> None:

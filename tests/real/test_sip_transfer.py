@@ -59,7 +59,7 @@ async def test_a_blind_transfer_is_told_step_by_step_and_ends_with_our_bye(tmp_p
     for words in ("100 Trying", "180 Ringing"):
         notify(script, words)
     notify(script, "200 OK", "terminated;reason=noresource")
-    script.wanted("BYE", header=("Reason", "TransferResult")).reply("200 OK")
+    script.wanted("BYE", header=("Reason", "Transferred")).reply("200 OK")
     heard: Progress = []
     results: list[TransferResult] = []
 

@@ -1,253 +1,371 @@
-"""A real call session on a virtual clock: its line, its recognition, its backend and its desk are the test's."""
+"""A user agent without a network: real endpoint, transactions and calls, a transport and media that only keep notes.
+
+A `Peer` says what the test makes it say. Use it under `virtual_clock`: retransmissions and timers cost no time.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
-from typing import Any
+import contextlib
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+from unittest import mock
 
 import numpy as np
 
-from telephony.leg import AudioHandler, DtmfHandler, Leg, LegError, Pcm
+from telephony.agent import AgentConfig, IncomingCall, UserAgent
+from telephony.call.dialog.sipleg import SipLeg
+from telephony.call_policy import Terms
+from telephony.clock import now_s
+from telephony.events import TelephonyEvent
+from telephony.leg import Pcm
+from telephony.media.engine import MediaEngine, PortsExhausted
 from telephony.media.stats import MediaStats
-from tests.unit.virtual_loop import AtOnce
-from voicebot.calls.reporter import AnsweredCall, CallReporter
-from voicebot.calls.services import LoadedFlow, RoutedTarget, Services
-from voicebot.calls.session import Call
-from voicebot.config import HandoverSettings
-from voicebot.errors import EngineFailed
-from voicebot.flows.flow import Flow
-from voicebot.handoff.switchboard import Switchboard
-from voicebot.journal.entry import Entry, Event
-from voicebot.journal.events import PromptStarted
-from voicebot.journal.journal import CallJournal
-from voicebot.journal.redaction import Redactor
-from voicebot.listening.events import FalseAlarm, Interrupt, ListeningEvent, NoInput, RecognitionFailed, TurnHeard
-from voicebot.messages import Do, Expect, Heard, Result
-from voicebot.nlu.intents import Guess
-from voicebot.tts.synthesizer import PromptChunk
+from telephony.sdp.agreement import Agreed
+from telephony.sip.grammar import NameAddr
+from telephony.sip.hop import Hop
+from telephony.sip.listen_sockets import ListenConfig
+from telephony.sip.message import Request, Response, encode, parse, respond
+from telephony.sip.tls import TlsClient
+from telephony.trunk.model import Trunk
+from telephony.trunk.registry import TrunkRegistry
+from tests.unit.negotiation_support import body
 
-RATE_HZ = 8000
-CHARS_PER_S = 16.0
-"""How fast prompts are spoken."""
+OURS, THEIRS = "192.0.2.9", "192.0.2.1"
+PATIENCE_S = 1000.0
+"""Of the virtual clock, for anything that a test waits for."""
+SDP = body("m=audio 30000 RTP/AVP 8 0 101", "a=rtpmap:101 telephone-event/8000")
+HELD = body("m=audio 30000 RTP/AVP 8 101", "a=rtpmap:101 telephone-event/8000", "a=sendonly", version=2)
+VIDEO = body("m=video 30000 RTP/AVP 31")
+"""An offer, or an answer, that cannot be used."""
+_branches = itertools.count()
 
 
-class VirtualLeg:
-    """A leg that sends what it is given in the loop's own time."""
+class FakeTransport:
+    """Keeps what is sent, by peer; see `telephony.sip.transport.Transport`."""
 
-    def __init__(self, name: str = "caller") -> None:
-        self.id = self.peer = name
-        self.rate_hz = RATE_HZ
-        self.on_audio: AudioHandler | None = None
-        self.on_dtmf: DtmfHandler | None = None
-        self.closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._empty_s = 0.0
-        self.played_samples = 0
+    def __init__(
+        self,
+        listening: ListenConfig,
+        on_message: Callable[[bytes, Hop], None],
+        on_lost: Callable[[Hop, bytes | None], None],
+        admits: Callable[[str, bytes], bool],
+    ) -> None:
+        self.port, self.tls_port = 5060, 0
+        self.profiles: dict[str, TlsClient] = {}
+        self.deliver = on_message
+        self.peers: dict[str, Peer] = {}
+        self.unreachable: set[str] = set()
+        self._on_lost = on_lost
 
-    @property
-    def queued_samples(self) -> int:
-        return max(0, round((self._empty_s - asyncio.get_running_loop().time()) * RATE_HZ))
+    async def start(self) -> None:
+        """Nothing to open."""
 
-    def play(self, pcm: Pcm) -> None:
-        now_s = asyncio.get_running_loop().time()
-        self._empty_s = max(self._empty_s, now_s) + len(pcm) / RATE_HZ
-        self.played_samples += len(pcm)
+    async def close(self) -> None:
+        """Nothing to close."""
 
-    def flush(self) -> int:
-        dropped, self._empty_s = self.queued_samples, 0.0
-        return dropped
+    def send(self, data: bytes, hop: Hop) -> None:
+        if hop.host in self.unreachable:
+            asyncio.get_running_loop().call_soon(self._on_lost, hop, None)
+        elif hop.host in self.peers:
+            self.peers[hop.host].take(parse(data), hop)
 
-    def send_dtmf(self, keys: str) -> None:
-        raise NotImplementedError
+    def local_host(self, hop: Hop) -> str:
+        return OURS
 
-    def stats(self) -> MediaStats:
-        return MediaStats(packets_sent=self.played_samples // 160)
+    def why(self, hop: Hop) -> str:
+        return "nobody listens there" if hop.host in self.unreachable else ""
 
-    def captured(self) -> None: ...
+    def note_success(self, hop: Hop) -> None:
+        """Not kept."""
 
-    async def connect_to(self, other: Leg) -> bool:
-        return False
+    def note_failure(self, hop: Hop, words: str) -> None:
+        """Not kept."""
 
-    async def hang_up(self, reason: str = "local") -> None:
-        if not self.closed.done():
-            self.closed.set_result(reason)
-
-
-class VirtualVoice:
-    """Synthesises silence, as long as the words would take. `broken`: it fails."""
-
-    quick = True
-
-    def __init__(self) -> None:
-        self.broken = False
-
-    async def pieces(
-        self, text: str, rate_hz: int, name: str = "", secret: bool = False
-    ) -> AsyncGenerator[PromptChunk, None]:
-        if self.broken and name != "apology":
-            raise EngineFailed("the voice is gone")
-        yield PromptChunk(np.ones(round(len(text) / CHARS_PER_S * rate_hz), np.int16), text)
+    def ping(self, hop: Hop) -> None:
+        """Not sent."""
 
 
-class VirtualListener:
-    """Recognition whose turns the test makes."""
+class FakeMedia:
+    """A media session that keeps notes; see `telephony.media.session.MediaSession`."""
 
-    def __init__(self, on_event: Callable[[ListeningEvent], None]) -> None:
-        self.on_event = on_event
-        self.on_hypothesis: Callable[[Heard | None], None] = lambda _: None
-        self.expected = Expect()
-        self.interruptible = self.prompt = False
-        self._silence: asyncio.TimerHandle | None = None
+    rate_hz = 8000
+    capture = None
 
-    def feed(self, pcm: Pcm) -> None: ...
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.terms = Terms()
+        self.on_audio: Callable[[Pcm], None] | None = None
+        self.on_dtmf: Callable[[str], None] | None = None
+        self.on_timeout: Callable[[], None] | None = None
+        self.agreed: list[Agreed] = []
+        self.closed = False
+        self.keys = ""
+        self.refused_security = ""
 
-    def played(self, pcm: Pcm) -> None: ...
-
-    def unplayed(self, samples: int) -> None: ...
-
-    def expect(self, expect: Expect) -> None:
-        self.expected = expect
-
-    def prompt_started(self, barge_in: bool) -> None:
-        self.prompt, self.interruptible = True, barge_in
-        self.key()
-
-    def prompt_ended(self) -> None:
-        self.prompt = False
-        self.key()
-        loop = asyncio.get_running_loop()
-        self._silence = loop.call_later(self.expected.no_input_s, lambda: self.on_event(NoInput()))
-
-    def key(self) -> None:
-        if self._silence is not None:
-            self._silence.cancel()
+    def connect(self, agreed: Agreed, source_host: str | None = None) -> None:
+        self.agreed.append(agreed)
 
     def close(self) -> None:
-        self.key()
-        self.on_event = lambda _: None
+        self.closed = True
 
-    async def hears(self, heard: Heard, seconds: float = 1.0) -> None:
-        """Somebody speaks for so long, and then a short silence proves the turn over."""
-        self.key()
-        over = self.prompt and self.interruptible
-        if over:
-            self.on_event(Interrupt(0.0))
-        await asyncio.sleep(seconds + 0.2)
-        self.on_event(TurnHeard(Heard(**{**_fields(heard), "barged_in": over}), seconds + 0.2))
+    def send_dtmf(self, keys: str) -> None:
+        self.keys += keys
 
-    def coughs(self) -> None:
-        self.on_event(FalseAlarm(interrupted=True))
+    def stats(self) -> MediaStats:
+        return MediaStats()
 
-    def breaks(self) -> None:
-        self.on_event(RecognitionFailed(EngineFailed("deaf")))
+    def hears(self) -> None:
+        """A block comes from the peer."""
+        if self.on_audio is not None:
+            self.on_audio(np.ones(160, np.int16))
 
 
-def _fields(heard: Heard) -> dict[str, Any]:
-    return {name: getattr(heard, name) for name in Heard.__slots__}
+class FakeEngine:
+    """Opens `FakeMedia`, unless it is full."""
+
+    def __init__(self) -> None:
+        self.sessions: list[FakeMedia] = []
+        self.full = False
+
+    def open(self, towards: str = "") -> FakeMedia:
+        if self.full:
+            raise PortsExhausted("no free RTP port")
+        self.sessions.append(FakeMedia(20000 + 2 * len(self.sessions)))
+        return self.sessions[-1]
 
 
-class WantsTheOnlyTask:
-    """Understands every sentence of four words or more as the flow's first intent."""
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A message from us, as it reached the peer."""
 
-    def __init__(self, flow: Flow) -> None:
-        self._intent = next(iter(flow.intents))
+    at_s: float
+    message: Request | Response
+    hop: Hop
 
-    def classify(self, text: str) -> list[Guess]:
-        return [Guess(self._intent, 0.97 if len(text.split()) > 3 else 0.05)]
-
-
-class Backend:
-    """Actions that take as long as the test says."""
-
-    def __init__(self, writes: frozenset[str] = frozenset()) -> None:
-        self.takes_s: dict[str, float] = {}
-        self.answers: dict[str, Any] = {}
-        self.done: list[str] = []
-        self._writes = writes
-
-    async def run(self, do: Do) -> Result:
-        await asyncio.sleep(self.takes_s.get(do.action, 0.0))
-        self.done.append(do.action)
-        return Result(do.token, True, self.answers.get(do.action, {}))
-
-    def masked(self, do: Do, mask: Callable[[object], str]) -> dict[str, Any]:
-        return dict(do.args)
-
-    def writes(self, do: Do) -> bool:
-        return do.action in self._writes
+    @property
+    def kind(self) -> str:
+        """Method of a request, status of a response."""
+        return self.message.method if isinstance(self.message, Request) else str(self.message.code)
 
 
-class CallOnTrial:
-    """One call session, under way after `begin`."""
+class Peer:
+    """The other side of one dialog.
 
-    def __init__(self, flow: Flow, backend: Backend | None = None, understanding: Any = None) -> None:
-        self.flow, self.backend = flow, backend or Backend()
-        self.leg, self.voice = VirtualLeg(), VirtualVoice()
-        self.entries: list[Entry] = []
-        self.listener = VirtualListener(lambda _: None)
-        self.desk: Callable[[], Leg] = _busy
-        self.desk_rings_s = 3.0
-        self._understanding = understanding or WantsTheOnlyTask(flow)
+    Args:
+        world: where it lives.
+        host: its address.
+        call_id: of the call that it begins; that of ours once it has answered an INVITE of ours.
+    """
 
-    def begin(self, routed: RoutedTarget | None = None) -> asyncio.Task[None]:
-        loaded: Any = LoadedFlow(self.flow, self._understanding, self.backend)  # type: ignore[arg-type]
-        redactor = Redactor.of_call()
-        report = CallReporter(
-            CallJournal("c1", self.entries.append, redactor),
-            AnsweredCall("sip", "sip:+15550100@x", "sip:demo@x", self.flow.name, self.flow.hash, "leg"),
-            lambda do: (self.backend.masked(do, redactor.secret), self.backend.writes(do)),
-            asyncio.get_running_loop().time,
-        )
-        shared: Any = self
-        targets = Switchboard(HandoverSettings(targets={"desk": "sip:desk@10.0.0.1"}, ring_s=20), self._dial)
-        services = Services(shared, self.voice, targets, AtOnce())  # type: ignore[arg-type]
-        leg: Any = self.leg
-        self._call = Call(services, loaded, leg, report, redactor, {}, routed)
-        return asyncio.create_task(self._call.run())
+    def __init__(self, world: World, host: str = THEIRS, call_id: str = "call-1") -> None:
+        self.hop = Hop("udp", host, 5060)
+        self.call_id = call_id
+        self.tag, self.our_tag = f"peer-{host}", ""
+        self.address, self.our_address = f"sip:ann@{host}", f"sip:bot@{OURS}"
+        self.got: list[Received] = []
+        self.invite_branch = ""
+        self._read = 0
+        self._arrived = asyncio.Event()
+        self._transport = world.transport
+        self._transport.peers[host] = self
 
-    def listen(self, rate_hz: int, on_event: Callable[[ListeningEvent], None]) -> VirtualListener:
-        """As `SpeechInput.listen`."""
-        self.listener = VirtualListener(on_event)
-        return self.listener
+    def take(self, message: Request | Response, hop: Hop) -> None:
+        """A message of ours arrives."""
+        self.got.append(Received(now_s(), message, hop))
+        self._arrived.set()
 
-    async def _dial(self, uri: str, ring_s: float) -> Leg:
-        await asyncio.sleep(self.desk_rings_s)
-        return self.desk()
+    @property
+    def kinds(self) -> list[str]:
+        """Of all that has arrived."""
+        return [one.kind for one in self.got]
 
-    # ── what a caller does ──
+    def times(self, kind: str) -> list[float]:
+        """When messages of that kind arrived, after the first of them, in seconds."""
+        found = [one.at_s for one in self.got if one.kind == kind]
+        return [round(at_s - found[0], 3) for at_s in found]
 
-    async def says(self, text: str, seconds: float = 1.0, expected: str = "") -> None:
-        """Speak now, and wait until it is recognised and what follows has begun."""
-        await self.listener.hears(Heard(text, 0.95, expected, 0.95 if expected else 0.0), seconds)
-        await asyncio.sleep(0.01)
+    async def receive(self, kind: str) -> Any:
+        """The next message of that kind; those before it are passed over."""
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                while self._read < len(self.got):
+                    one = self.got[self._read]
+                    self._read += 1
+                    if one.kind == kind:
+                        return one.message
+                self._arrived.clear()
+                await self._arrived.wait()
 
-    def keys(self, keys: str) -> None:
-        for key in keys:
-            assert self.leg.on_dtmf is not None
-            self.leg.on_dtmf(key)
+    # ── what it sends ──
 
-    async def until_said(self, words: str, limit_s: float = 60.0) -> None:
-        """Wait until a prompt with these words begins."""
-        async with asyncio.timeout(limit_s):
-            while not any(words in text for text in self.started()):  # noqa: ASYNC110 - virtual time
-                await asyncio.sleep(0.02)
+    def send(self, message: Request | Response | bytes) -> None:
+        """One datagram to us."""
+        self._transport.deliver(message if isinstance(message, bytes) else encode(message), self.hop)
 
-    async def until_quiet(self) -> None:
-        """Wait until the prompts under way are over and the caller is listened to."""
-        while self.listener.prompt or self.leg.queued_samples:  # noqa: ASYNC110 - virtual time
-            await asyncio.sleep(0.02)
+    def request(
+        self,
+        method: str,
+        seq: int,
+        *headers: str,
+        body: bytes = b"",
+        branch: str = "",
+        content_type: str = "application/sdp",
+        uri: str = "",
+    ) -> str:
+        """Send a request of this dialog (of none yet, while we have given no tag). Returns its branch."""
+        branch = branch or f"z9hG4bK{next(_branches)}"
+        to_tag = f";tag={self.our_tag}" if self.our_tag else ""
+        lines = [
+            f"{method} {uri or self.our_address} SIP/2.0",
+            f"Via: SIP/2.0/UDP {self.hop.host}:5060;branch={branch}",
+            f"From: <{self.address}>;tag={self.tag}",
+            f"To: <{self.our_address}>{to_tag}",
+            f"Call-ID: {self.call_id}",
+            f"CSeq: {seq} {method}",
+            f"Contact: <sip:ann@{self.hop.host}:5060>",
+            "Max-Forwards: 70",
+            *headers,
+            *([f"Content-Type: {content_type}"] if body else []),
+            f"Content-Length: {len(body)}",
+        ]
+        self.send("\r\n".join([*lines, "", ""]).encode() + body)
+        return branch
 
-    # ── what came of it ──
+    def invite(self, *headers: str, body: bytes = SDP, seq: int = 1, branch: str = "") -> None:
+        """Call us, or once more with the same `branch`."""
+        self.invite_branch = self.request("INVITE", seq, *headers, body=body, branch=branch)
 
-    def started(self) -> list[str]:
-        return [event.text for event in self.events(PromptStarted)]
+    def cancel(self, *headers: str, seq: int = 1) -> None:
+        """Give the INVITE up."""
+        tag, self.our_tag = self.our_tag, ""
+        self.request("CANCEL", seq, *headers, branch=self.invite_branch)
+        self.our_tag = tag
 
-    def events(self, kind: type[Any]) -> list[Any]:
-        return [entry.event for entry in self.entries if isinstance(entry.event, kind)]
+    def ack(self, response: Response, *, body: bytes = b"") -> None:
+        """Acknowledge a final response to the INVITE of that CSeq."""
+        self.our_tag = response.head.to.tag
+        branch = self.invite_branch if response.code >= 300 else ""
+        self.request("ACK", response.head.seq, body=body, branch=branch)
 
-    def kinds(self) -> list[type[Event]]:
-        return [type(entry.event) for entry in self.entries]
+    def reply(
+        self,
+        request: Request,
+        status: int,
+        *headers: tuple[str, str],
+        body: bytes = b"",
+        tag: str | None = None,
+        contact: bool = True,
+    ) -> None:
+        """Answer a request of ours."""
+        if request.method == "INVITE" and not request.head.to.tag:
+            self.call_id, self.our_tag = request.head.call_id, request.head.from_.tag
+            self.address = NameAddr.parse(request.headers["To"]).uri
+            self.our_address = NameAddr.parse(request.headers["From"]).uri
+            self.tag = self.tag if tag is None else tag
+        more = [*headers]
+        if contact and 100 < status < 300:
+            more.append(("Contact", f"<sip:ann@{self.hop.host}:5060>"))
+        if body:
+            more.append(("Content-Type", "application/sdp"))
+        self.send(respond(request, status, tag="" if status == 100 else self.tag if tag is None else tag,
+                          headers=more, body=body))  # fmt: skip
 
 
-def _busy() -> Leg:
-    raise LegError(486, "Busy Here")
+class World:
+    """One user agent and those who call it or are called.
+
+    Attributes:
+        rung: calls that have come, each of which waits for what the test decides.
+    """
+
+    def __init__(self, agent: UserAgent, engine: FakeEngine, events: list[TelephonyEvent]) -> None:
+        self.agent = agent
+        self.engine = engine
+        self.events = events
+        self.rung: asyncio.Queue[IncomingCall] = asyncio.Queue()
+
+    @property
+    def transport(self) -> FakeTransport:
+        return cast("FakeTransport", self.agent._endpoint._transport)
+
+    def media_of(self, leg: SipLeg) -> FakeMedia:
+        return cast("FakeMedia", leg.media)
+
+    async def incoming(self, peer: Peer, *headers: str, body: bytes = SDP) -> IncomingCall:
+        """`peer` calls, and it rings in the application."""
+        peer.invite(*headers, body=body)
+        async with asyncio.timeout(PATIENCE_S):
+            return await self.rung.get()
+
+    async def talking(self, peer: Peer, *headers: str, body: bytes = SDP) -> SipLeg:
+        """`peer` has called, we have answered, and it has acknowledged."""
+        leg = await (await self.incoming(peer, *headers, body=body)).answer()
+        peer.ack(await peer.receive("200"))
+        return leg
+
+
+@contextlib.asynccontextmanager
+async def running(
+    on_call: Callable[[IncomingCall], Awaitable[None]] | None = None,
+    trunks: Sequence[Trunk] = (),
+    **config: Any,
+) -> AsyncIterator[World]:
+    """A user agent at work; `config` is more of its `AgentConfig`.
+
+    Args:
+        on_call: instead of letting every call ring until the test decides.
+        trunks: those that it knows.
+    """
+    events: list[TelephonyEvent] = []
+    engine = FakeEngine()
+    worlds: list[World] = []
+
+    async def ring(incoming: IncomingCall) -> None:
+        worlds[0].rung.put_nowait(incoming)
+        await asyncio.Event().wait()
+
+    settings = AgentConfig(OURS, **{"max_new_per_s": 10_000.0, **config})
+    book = TrunkRegistry(trunks={one.name: one for one in trunks})
+    with mock.patch("telephony.sip.endpoint.Transport", FakeTransport):
+        agent = UserAgent(
+            settings, cast("MediaEngine", engine), on_call or ring, trunks=book, on_event=events.append
+        )  # fmt: skip
+    worlds.append(World(agent, engine, events))
+    await agent.start()
+    try:
+        yield worlds[0]
+    finally:
+        await agent.stop()
+
+
+def header(message: Request | Response, name: str) -> str:
+    """One header's value; empty when it is not there."""
+    return str(message.headers.get(name) or "")
+
+
+def sdp_lines(message: Request | Response, prefix: str) -> list[str]:
+    """Lines of its session description that begin so."""
+    return [line for line in message.body.decode().split("\r\n") if line.startswith(prefix)]
+
+
+async def until_settled() -> None:
+    """Let everything that is ready be done; no time passes."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+def seconds() -> float:
+    """The virtual clock."""
+    return asyncio.get_running_loop().time()
+
+
+async def placed(world: World, peer: Peer, terms: Terms | None = None, *headers: tuple[str, str]) -> SipLeg:
+    """A call of ours that `peer` has answered."""
+    outgoing = world.agent.dial("sip:ann@192.0.2.1", terms=terms or Terms())
+    peer.reply(await peer.receive("INVITE"), 200, *headers, body=SDP)
+    leg = await outgoing.answered()
+    await peer.receive("ACK")
+    return leg

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from functools import wraps
-from typing import Any
 
 import pytest
 
 from telephony.leg import Leg, LegError
-from tests.unit.call_support import Backend, CallOnTrial, VirtualLeg
-from tests.unit.virtual_loop import run
+from tests.unit.session_support import Backend, CallOnTrial, VirtualLeg
+from tests.unit.virtual_clock import run_virtually, virtual_clock
 from voicebot.calls.services import RoutedTarget
 from voicebot.flows.flow import Flow
 from voicebot.journal import events
@@ -52,16 +49,6 @@ after:
 WISH = "I want to close my account"
 
 
-def virtual(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
-    """The test runs on a virtual clock."""
-
-    @wraps(test)
-    def at_once(*args: Any, **kwargs: Any) -> None:
-        run(test(*args, **kwargs))
-
-    return at_once
-
-
 def bank(balance_takes_s: float = 0.0) -> CallOnTrial:
     backend = Backend(writes=frozenset({"close_account"}))
     backend.takes_s["balance"] = balance_takes_s
@@ -87,7 +74,7 @@ async def hung_up(call: CallOnTrial, running: asyncio.Task[None]) -> events.Call
 # ── which words answer ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@virtual
+@virtual_clock
 async def test_a_yes_while_a_backend_works_does_not_confirm_the_question_that_comes_after_it() -> None:
     call = bank(balance_takes_s=5.0)
     running = call.begin()
@@ -105,7 +92,7 @@ async def test_a_yes_while_a_backend_works_does_not_confirm_the_question_that_co
     await hung_up(call, running)
 
 
-@virtual
+@virtual_clock
 async def test_a_yes_that_begins_before_the_question_does_not_answer_it_however_late_it_ends() -> None:
     call = bank(balance_takes_s=3.0)
     running = call.begin()
@@ -118,7 +105,7 @@ async def test_a_yes_that_begins_before_the_question_does_not_answer_it_however_
     await hung_up(call, running)
 
 
-@virtual
+@virtual_clock
 async def test_keys_pressed_while_a_backend_works_answer_nothing_either() -> None:
     call = bank(balance_takes_s=5.0)
     running = call.begin()
@@ -131,7 +118,7 @@ async def test_keys_pressed_while_a_backend_works_answer_nothing_either() -> Non
     await hung_up(call, running)
 
 
-@virtual
+@virtual_clock
 async def test_words_said_on_hold_do_not_swallow_the_message_that_all_are_busy() -> None:
     call = bank()
     running = call.begin()
@@ -149,7 +136,7 @@ async def test_words_said_on_hold_do_not_swallow_the_message_that_all_are_busy()
     await hung_up(call, running)
 
 
-@virtual
+@virtual_clock
 async def test_a_yes_into_the_question_counts_once_what_it_asks_was_heard_and_else_it_is_asked_in_full() -> None:
     call = bank()
     running = call.begin()
@@ -165,7 +152,7 @@ async def test_a_yes_into_the_question_counts_once_what_it_asks_was_heard_and_el
     await hung_up(call, running)
 
 
-@virtual
+@virtual_clock
 async def test_an_answer_into_a_prompt_that_may_not_be_interrupted_counts_when_it_has_ended() -> None:
     call = bank()
     running = call.begin()
@@ -180,7 +167,7 @@ async def test_an_answer_into_a_prompt_that_may_not_be_interrupted_counts_when_i
     await hung_up(call, running)
 
 
-@virtual
+@virtual_clock
 async def test_keys_that_follow_words_into_a_disclosure_win() -> None:
     call = bank()
     running = call.begin()
@@ -192,7 +179,7 @@ async def test_keys_that_follow_words_into_a_disclosure_win() -> None:
     await hung_up(call, running)
 
 
-@virtual
+@virtual_clock
 async def test_silence_asks_again_and_a_cough_resumes_the_prompt() -> None:
     call = bank()
     running = call.begin()
@@ -207,7 +194,7 @@ async def test_silence_asks_again_and_a_cough_resumes_the_prompt() -> None:
 # ── while a backend works ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@virtual
+@virtual_clock
 async def test_a_slow_backend_gets_words_in_between_so_that_the_line_is_never_dead() -> None:
     call = bank(balance_takes_s=16.0)
     running = call.begin()
@@ -222,7 +209,7 @@ async def test_a_slow_backend_gets_words_in_between_so_that_the_line_is_never_de
     await hung_up(call, running)
 
 
-@virtual
+@virtual_clock
 async def test_a_caller_who_hangs_up_while_a_backend_works_leaves_a_whole_record() -> None:
     call = bank(balance_takes_s=30.0)
     running = call.begin()
@@ -236,7 +223,7 @@ async def test_a_caller_who_hangs_up_while_a_backend_works_leaves_a_whole_record
 # ── what breaks ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@virtual
+@virtual_clock
 async def test_recognition_that_breaks_brings_a_human() -> None:
     call = bank()
     running = call.begin()
@@ -250,7 +237,7 @@ async def test_recognition_that_breaks_brings_a_human() -> None:
     await hung_up(call, running)
 
 
-@virtual
+@virtual_clock
 async def test_a_voice_that_breaks_says_the_recorded_apology_and_brings_a_human() -> None:
     call = bank()
     call.desk = lambda: VirtualLeg("human")
@@ -263,7 +250,7 @@ async def test_a_voice_that_breaks_says_the_recorded_apology_and_brings_a_human(
     assert over.outcome == "handed-over"
 
 
-@virtual
+@virtual_clock
 async def test_a_call_that_breaks_inside_says_sorry_and_is_recorded_as_failed() -> None:
     call = bank()
     running = call.begin()
@@ -299,10 +286,10 @@ def test_a_human_who_does_not_come_is_told_as_it_was(status: int, why: str, word
         assert call.started()[0] == "This is an automated assistant."
         await hung_up(call, running)
 
-    run(main())
+    run_virtually(main())
 
 
-@virtual
+@virtual_clock
 async def test_a_human_hears_the_summary_before_the_caller_and_the_record_says_who_hung_up() -> None:
     call = bank()
     human = VirtualLeg("sip:ann@desk")

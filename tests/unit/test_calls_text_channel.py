@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.unit.call_support import Backend, WantsTheOnlyTask
+from tests.unit.session_support import Backend, WantsTheOnlyTask
 from tests.unit.test_calls_session import BANK, WISH
-from tests.unit.virtual_loop import run
+from tests.unit.virtual_clock import run_virtually
 from voicebot.calls.text_channel import chat
 from voicebot.flows.flow import Flow
 from voicebot.messages import Do, Result
@@ -30,7 +30,9 @@ class Rehearsal:
         async def read_line() -> str | None:
             return next(left, None)
 
-        self.outcome = run(chat(self.flow, understanding, self.backend, read_line, self.lines.append, lambda: NOW))
+        self.outcome = run_virtually(
+            chat(self.flow, understanding, self.backend, read_line, self.lines.append, lambda: NOW)
+        )
         self.text = "\n".join(self.lines[1:])
 
 
@@ -47,7 +49,7 @@ def test_the_chat_shows_prompts_decisions_and_the_outcome(flow: Flow, understand
     async def read_line() -> str | None:
         return next(lines, None)
 
-    outcome = run(chat(flow, understanding, Company(), read_line, shown.append, now=lambda: NOW))
+    outcome = run_virtually(chat(flow, understanding, Company(), read_line, shown.append, now=lambda: NOW))
     text = "\n".join(shown)
     assert outcome == "resolved"
     assert "book_appointment" in text

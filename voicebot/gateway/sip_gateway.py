@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any
 
 from telephony.agent import AgentConfig, IncomingCall, UserAgent
+from telephony.clock import now_s
 from telephony.doctor.call_trace import CallTrace
 from telephony.events import TelephonyEvent
 from telephony.leg import Leg
@@ -121,10 +121,10 @@ class SipGateway:
 
     def state(self) -> dict[str, Any]:
         """How trunks are doing, and who is blocked."""
-        now_s = asyncio.get_running_loop().time()
+        at_s = now_s()
         return {
             "trunks": [dataclasses.asdict(status) for status in self.trunks.states()],
-            "blocked": [_shown(block, now_s) for block in self.guard.blocked(now_s)],
+            "blocked": [_shown(block, at_s) for block in self.guard.blocked(at_s)],
             "refused": dict(self.guard.refused),
             "calls": self.agent.active_calls,
         }

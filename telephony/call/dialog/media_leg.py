@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-
+from ...clock import now_s
 from ...leg import AudioHandler, DtmfHandler, Pcm
 from ...media.session import MediaSession
 from ...media.stats import MediaStats
@@ -29,7 +28,7 @@ class MediaLeg:
         self._heard(key, "info")
 
     def _heard(self, key: str, way: DtmfPath) -> None:
-        if self._keypad.is_new(key, way, asyncio.get_running_loop().time()) and self.on_dtmf is not None:
+        if self._keypad.is_new(key, way, now_s()) and self.on_dtmf is not None:
             self.on_dtmf(key)
 
     @property

@@ -32,7 +32,7 @@ class OutgoingCall:
     Args:
         call: what is wanted.
         next_hops: the hops to a URI, in order. Raises OSError with words.
-        identity_for: what the INVITE wears on one of them, and who answers its challenges.
+        identity_for: From and the identity headers on one of them, and who answers its challenges.
         may_redirect: whether a 3xx may lead to that URI.
         ring_s: how long to wait for the answer in all.
     """

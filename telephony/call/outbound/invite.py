@@ -71,7 +71,7 @@ class InviteAttempt:
         self._cancelled = False
         self._leg: SipLeg | None = None
         self._leg_tag = ""
-        self._farewells: dict[str, UnwantedAnswer] = {}
+        self._unwanted: dict[str, UnwantedAnswer] = {}
 
     def start(self) -> None:
         """Send the INVITE."""
@@ -209,8 +209,8 @@ class InviteAttempt:
         if self._leg is not None and tag == self._leg_tag:
             self._leg.acknowledge()
             return
-        if tag in self._farewells:
-            self._farewells[tag].again()
+        if tag in self._unwanted:
+            self._unwanted[tag].again()
             return
         try:
             dialog = Dialog.as_client(invite, response, self._hop)
@@ -262,7 +262,7 @@ class InviteAttempt:
         self.result.set_result(leg)
 
     def _refuse(self, dialog: Dialog, invite: Request, response: Response, reason: Reason) -> None:
-        if len(self._farewells) >= MAX_BRANCHES:
+        if len(self._unwanted) >= MAX_BRANCHES:
             return
         body = b""
         if self._call.late_offer and response.body:
@@ -271,7 +271,7 @@ class InviteAttempt:
                 body = with_offer.answer(response.body)
             except SdpError:
                 body = b""
-        self._farewells[dialog.remote_tag] = UnwantedAnswer(self._call.endpoint, dialog, invite, reason, body)
+        self._unwanted[dialog.remote_tag] = UnwantedAnswer(self._call.endpoint, dialog, invite, reason, body)
 
     def _fail(self, error: CallFailed) -> None:
         self._ringing.forget()

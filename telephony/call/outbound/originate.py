@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -12,6 +11,7 @@ from typing import TypedDict
 from sipmessage import URI
 
 from ...call_policy import Terms
+from ...clock import now_s
 from ...leg import LegError
 from ...media.engine import MediaEngine, PortsExhausted
 from ...sip.digest import Credentials, DigestClient
@@ -174,7 +174,7 @@ class Originator:
         """A place on the trunk. Raises LegError."""
         if trunk is None:
             return ChannelLease()
-        lease = self._trunks.admit(trunk, asyncio.get_running_loop().time())
+        lease = self._trunks.admit(trunk, now_s())
         if isinstance(lease, TrunkFull):
             raise LegError(lease.status, f"no room on trunk {trunk.name} ({lease.why})")
         return lease

@@ -137,10 +137,10 @@ class Baresip:
         await self._writer.drain()
 
     async def until(self, kind: str, limit_s: float = PATIENCE_S) -> dict[str, str]:
-        """Wait for an event such as CALL_ESTABLISHED."""
+        """Wait for an event such as CALL_ESTABLISHED; `kind` is an expression."""
 
         def found() -> dict[str, str] | None:
-            return next((e for e in self.events if e.get("type") == kind), None)
+            return next((e for e in self.events if re.fullmatch(kind, e.get("type", ""))), None)
 
         async with asyncio.timeout(limit_s), self._changed:
             await self._changed.wait_for(found)
@@ -149,9 +149,16 @@ class Baresip:
         return event
 
     async def dial(self, uri: str) -> None:
-        """Place the call and wait until it is answered."""
-        await self.try_dial(uri)
-        await self.until("CALL_ESTABLISHED")
+        """Place the call and wait until it is answered; again where the server says that it has no time (503)."""
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                await self.try_dial(uri)
+                event = await self.until(r"CALL_ESTABLISHED|CALL_CLOSED")
+                if event["type"] == "CALL_ESTABLISHED":
+                    return
+                assert event["param"].startswith("503"), event
+                self.events.clear()
+                await asyncio.sleep(1)
 
     async def try_dial(self, uri: str) -> None:
         """Place a call that may be refused."""

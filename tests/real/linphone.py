@@ -51,6 +51,13 @@ class Linphone:
             f"no {pattern!r} from linphone: {self.text()[self._seen :]!r}, all: {self.text()[-2000:]!r}"
         )
 
+    async def look(self, command: str, pattern: str) -> re.Match[str]:
+        """`ask` for a state, again and again until it is the one that is wanted."""
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                with contextlib.suppress(AssertionError):
+                    return await self.ask(command, pattern, 1)
+
     async def ask(self, command: str, pattern: str, patience_s: float = PATIENCE_S) -> re.Match[str]:
         """`tell`, then `hear`."""
         await self.tell(command)

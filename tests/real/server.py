@@ -20,7 +20,7 @@ from typing import Any
 from tests.real.programs import PATIENCE_S
 from voicebot.record.records import Records
 
-START_S = 60.0
+START_S = 120.0
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,7 @@ async def test_a_phone_registers_is_called_calls_and_leaves(trunks: Path, tmp_pa
             proxy = f"sip:127.0.0.1:{port};transport={transport}"
             await desk.tell(f"register sip:200@127.0.0.1:{port} {proxy} secret")
             await devices(place, 1)
-            await desk.ask("status register", "registered, identity=sip:200@127.0.0.1")
+            await desk.look("status register", "registered, identity=sip:200@127.0.0.1")
             assert not place.refusals
 
             leg = await place.agent.call("sip:200@pbx", ring_s=PATIENCE_S)

@@ -309,7 +309,13 @@ def _rooms(top: str, may: dict[str, str]) -> list[str]:
         if parts:
             sections += [f"### {top}/{room}\n", *parts]
         rows.append((f"[`{room}/`](#{top}{room})" if parts else f"`{room}/`", holds, names))
-    return [table(("room", "holds", "may import"), rows), *sections]
+    loose = [(f"`{path.name}`", _first(path)) for path in sorted((ROOT / top).glob("[!_]*.py"))]
+    beside = ["Beside them:\n", table(("file", "holds"), loose)]
+    return [table(("room", "holds", "may import"), rows), *beside, *sections]
+
+
+def _first(source: Path) -> str:
+    return plain(ast.get_docstring(ast.parse(source.read_text(encoding="utf-8"))) or "").partition("\n\n")[0]
 
 
 def _docstring(package: Path) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import re
+import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -25,6 +26,9 @@ PATH = re.compile(r"(?<![\w./*-])(?:voicebot|telephony|tests|docs|dialogs)/[\w./
 DOTTED = re.compile(r"(?<![\w./-])(?:voicebot|telephony)(?:\.\w+)+")
 BARE = re.compile(r"`([\w/]+\.py)`")
 """A file named without its room, such as `incoming.py`."""
+
+PIPECATS = {"BotStoppedSpeakingFrame"}
+"""Classes of Pipecat that pages name and the code does not."""
 
 
 def load_draw() -> ModuleType:
@@ -65,6 +69,13 @@ def test_every_relative_link_leads_to_a_file_and_a_heading_that_are_there(page: 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_path_and_module_that_a_page_names_is_there(page: Path) -> None:
     assert unknown_names(page.read_text(encoding="utf-8")) == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_class_that_a_page_names_is_in_the_code(page: Path) -> None:
+    code = " ".join(re.findall(r"`([^`\n]+)`", page.read_text(encoding="utf-8")))
+    named = set(re.findall(r"\b[A-Z][a-z0-9]+(?:[A-Z]\w*)+\b", code))
+    assert named - identifiers() - PIPECATS == set()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -130,6 +141,12 @@ def unknown_names(text: str) -> set[str]:
 
 
 @cache
+def identifiers() -> frozenset[str]:
+    sources = (path.read_text(encoding="utf-8") for top in CODE for path in (ROOT / top).rglob("*.py"))
+    return frozenset(word for source in sources for word in re.findall(r"\w+", source))
+
+
+@cache
 def file_names() -> frozenset[str]:
     return frozenset(path.name for top in CODE for path in (ROOT / top).rglob("*.py"))
 
@@ -161,6 +178,15 @@ def defines(source: Path, name: str) -> bool:
         if name in names:
             return True
     return False
+
+
+def test_each_dependency_is_in_the_table_that_says_why() -> None:
+    needed = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
+    _, _, table = (ROOT / "docs/architecture.md").read_text(encoding="utf-8").partition("## Dependencies and why")
+    first_cells = " ".join(re.findall(r"^\| ([^|]+) \|", table, re.MULTILINE)).lower()
+    assert {
+        name for need in needed if (name := re.split("[<>=]", need)[0]) not in re.split(r"[ ,()]+", first_cells)
+    } == set()
 
 
 # ── the examples run ─────────────────────────────────────────────────────────────────────────────────────────────────

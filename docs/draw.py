@@ -7,6 +7,7 @@ the import test's table and the packages' docstrings. tests/unit/test_docs.py fa
 from __future__ import annotations
 
 import ast
+import inspect
 import random
 import re
 import sys
@@ -352,7 +353,7 @@ def _cell(value: object) -> str:
 
 def prose(thing: Any) -> str:
     """The docstring as Markdown."""
-    return plain(thing.__doc__ or "")
+    return plain(inspect.getdoc(thing) or "")
 
 
 def plain(text: str) -> str:

@@ -2,6 +2,7 @@
 # make test    the same set-up with the development tools, then all tests
 # make check   lint, format, types, and the demo's configuration
 # make bench   voice-to-voice of 20 calls at once over real SIP; fails when the budget is missed
+# make docs    draw the pages of docs/ that are drawn from the code (events, state tables, rooms)
 # make lock    renew the exact versions            make clean   remove what these made (weights stay)
 #
 # Needed: Python 3.11, 3.12 or 3.13 with venv, and make. Packages and weights come from the index that pip is set up for.
@@ -23,7 +24,7 @@ TEST_ARGS ?=
 TEST_WORKERS ?= 2
 BENCH_ARGS ?= --calls 20 --budget p50=400,p95=700 --out bench-out
 
-.PHONY: demo test check bench lock clean setup models voice
+.PHONY: demo test check bench docs lock clean setup models voice
 .DEFAULT_GOAL := demo
 
 demo: setup models voice
@@ -40,6 +41,9 @@ check: $(VENV)/.tools models
 
 bench: setup models
 	$(BIN)/voicebot bench latency $(BENCH_ARGS)
+
+docs: setup
+	$(BIN)/python docs/draw.py
 
 setup: $(VENV)/.installed
 

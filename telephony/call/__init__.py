@@ -1,5 +1,6 @@
-"""A call's life: `inbound` until it is answered here, `outbound` until it is answered there, then `dialog`.
+"""A call's life: taken or placed, changed, transferred and ended.
 
-Touched for what a user agent does with a request; `accounting` gives places on trunks back, `dialog_table` finds the
-dialog of a request. Imports `sip`, `sdp`, `media` and `trunk`.
+Touch `inbound` for calls that come, `outbound` for those that we place, `dialog` for what happens once there is one;
+`dialog_table` finds dialogs by what requests say, `accounting` gives back a trunk's places. May import sip, sdp, media
+and trunk.
 """

@@ -1,5 +1,5 @@
 """The trunk doctor: what is wrong with a trunk, a route or a call, why, and what to do about it.
 
-Touched for a check before the server runs (`trunk_check`), a probe of a peer, a test call, or what is read out of a
-call's messages. Imports all rooms before it.
+Touch `trunk_check`, `probe`, `selftest`, `ladder` and `pcap` for the command of that name, `findings` for how results
+look, `status_meanings` for remedies. May import all other packages but pipecat, and ``agent.py``.
 """

@@ -5,7 +5,8 @@ A bot gets a `SipTransport` and builds its pipeline between `input()` and `outpu
     async with serving(calls_to(bot), AgentConfig("127.0.0.1", 5060)):
         await stop_signal()
 
-Written against pipecat-ai 1.14.
+Touch `transport` for what a bot sees, `input` and `output` for frames of audio and keys either way, `transport_call`
+for the call beneath. Written against pipecat-ai 1.14. May import all other packages, and ``agent.py``.
 """
 
 from __future__ import annotations

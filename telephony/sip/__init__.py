@@ -1,5 +1,6 @@
-"""SIP on the wire, without a word about audio: sockets, parser, transactions, dialogs, digest, DNS.
+"""Signalling: sockets, parsing, transactions, dialogs, digest and DNS. No word about audio.
 
-Touched for a header, a transport, a timer of RFC 3261, or what a source may send. What a request means to a call is
-decided in `call`. Imports no other room.
+Touch `message` and `grammar` for what is read and written, `transaction_tables` for retransmissions and timers,
+`endpoint` for how sockets, parser and transactions meet, `transport`, `connection` and `tls` for the wire, `resolve`
+for where a URI leads, `flood_guard` for who is turned away unread. Imports no other package.
 """

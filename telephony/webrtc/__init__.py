@@ -1,4 +1,5 @@
-"""A browser as a leg: ICE, DTLS and the data channel by aiortc, audio by our own two halves.
+"""A browser as a leg.
 
-Touched for what a browser hears and says. Imports `media`.
+Touch `leg` for ICE, DTLS and the data channel (aiortc's), `incoming_audio` and `outgoing_audio` for the sound either
+way. Needs media only.
 """

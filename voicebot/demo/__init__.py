@@ -1,4 +1,5 @@
 """Northwind, the made-up company whose phone the demo answers: a small HTTP service on a SQLite database.
 
-What is in its database on the first day is in seed.py, its rules are in store.py, its HTTP interface in company.py.
-May import no room."""
+Touch `company` for its requests, `store` for its rules, `seed` for what is in it on the first day, `process` for how it
+is started. It is a program of its own, as a real backend would be, and imports no other room.
+"""

@@ -1,5 +1,5 @@
-"""The SIP user agent as the server runs it: routes, flood guard and trace around `telephony.agent`.
+"""The telephone side as the server runs it: user agent, trunks, routes, flood guard and trace out of one configuration.
 
-Touched for where a call goes (`route_watch`), what the trunk doctor is shown (`call_forensics`), or what is counted
-(`to_metrics`). Imports telephony, and no other room of voicebot.
+Touch `sip_gateway` for how routes and trunks are read again, which call goes where, and what is counted of it; how SIP
+and RTP work is in ``telephony/``. Imports no other room.
 """

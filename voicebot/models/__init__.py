@@ -1,7 +1,7 @@
 """The weights: which there are, where they come from, whether they are here; ``voicebot models``.
 
-A model more is an entry in models/manifest.yaml; what is made of its files afterwards is in command.py.
-May import no room, but by name where something is made of the files; set-up uses it before the rest is installed.
+Touch ``models/manifest.yaml`` for a new model, `pull`, `download` and `package_index` for how it comes here, `store`
+for how it is kept, `command` for the command line. Imports no other room.
 """
 
 from voicebot.models.command import register

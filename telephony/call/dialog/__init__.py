@@ -1,5 +1,5 @@
-"""An answered call: `SipLeg`, and what acts in its dialog, one kind of request a file.
+"""An answered call: its leg, and what either side does in its dialog.
 
-Touched for hold, transfer, keys by INFO, session timers, PRACK, or how a call ends (`termination`). `early` is the same
-dialog before the answer.
+Touch `sipleg` for what a bot may do with a call, `usage` for which request goes to whom, `offer_answer` for re-INVITE
+and UPDATE, `refer_in` and `refer_out` for transfers, `session_timer`, `dtmf_info` and `termination` for what they say.
 """

@@ -1,4 +1,5 @@
-"""A call that comes in: `screening` says whether and on what terms, `incoming` rings until it is decided.
+"""A call that comes to us, from its INVITE to its answer or refusal.
 
-Touched for a check of an INVITE (the cheap ones come first), a limit, early media, or who may take over a call.
+Touch `screening` for who may open a call and on what terms, `admission` and `anonymous_limit` for how many, `incoming`
+for ringing, early media, the answer and CANCEL, `replaces` for calls that take another one's place.
 """

@@ -1,4 +1,5 @@
-"""A call that we place: `originate` makes it, `hunt` goes through hops and redirects, `invite` is one INVITE.
+"""A call that we place, from the wish to its answer or failure.
 
-Touched for failover, redirects, forks, early media, or answers that come too late (`unwanted_answer`).
+Touch `originate` for over which trunk and as whom, `hunt` for the order of hops, `invite` for one INVITE to one of
+them, `forking` for several parties that ring, `redirects` for 3xx, `unwanted_answer` for a 200 that came too late.
 """

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import ast
 import inspect
-import random
 import re
 import sys
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,9 +17,7 @@ from typing import Any
 from telephony.sip import transaction_tables as sip
 from voicebot.journal import events
 from voicebot.journal.journal import CAPACITY
-from voicebot.listening.levels import Voicing
-from voicebot.listening.timing import Timing
-from voicebot.listening.turn_machine import LOUD_DB, StartRecognition, TurnAction, TurnMachine, TurnState
+from voicebot.listening.turn_machine import TABLE, TurnState
 
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
@@ -160,13 +156,11 @@ MACHINES: dict[str, tuple[str, sip.Table]] = {
 TURN_HEAD = """\
 ## Turns of a caller
 `voicebot/listening/turn_machine.py` decides when a caller speaks and when he has finished. Every 32 ms window is
-`voiced`, `unsure` or `silent`; that and the state choose a method of the machine. Where a method leads depends on times
-(`voicebot/listening/timing.py`), so it stands in no table of the code but was *seen*: the machine is driven with
-{windows:,} windows by chance (always the same ones). What is below was done at least once, and nothing else was.
-`recognised`: the recognition that the pause had asked for has come, and says how long the silence must last. `key`: a
-key was pressed.
+`voiced`, `unsure` or `silent`; that and the state choose a method of the machine. Which of its next states it leads
+to depends on times (`voicebot/listening/timing.py`). A key that is pressed leads to `quiet` from every state, and so
+does a recognition that comes in a pause which was long enough for it. `tests/unit/test_listening_turn_machine.py` drives
+the machine through 40,000 windows and finds no other way.
 """
-WINDOWS = 40_000
 
 
 def states_page() -> str:
@@ -176,9 +170,11 @@ def states_page() -> str:
         first = next(iter(rows))[0]
         parts += [f"### {name}\n", f"{what}\n"]
         parts.append(_diagram(first, [(state, to, on) for (state, on), (to, _) in rows.items()], last="terminated"))
-        lines = [(state, f"`{on}`", to, ", ".join(acts)) for (state, on), (to, acts) in rows.items()]
+        lines = [
+            (state, f"`{on}`", to, ", ".join(str(act) for act in acts)) for (state, on), (to, acts) in rows.items()
+        ]
         parts.append(table(("state", "input", "next state", "actions"), lines))
-    parts.append(TURN_HEAD.format(windows=WINDOWS))
+    parts.append(TURN_HEAD)
     parts += _turns()
     return "\n".join(parts)
 
@@ -193,73 +189,22 @@ def _timers() -> str:
 
 
 def _turns() -> list[str]:
-    seen = _drive(random.Random(8000))
-    arrows = [(state.value, to.value, on) for (state, on), found in seen.items() for to in found if to is not state]
-    rows = []
-    for (state, on), found in sorted(seen.items(), key=lambda item: _place(*item[0])):
-        to = ", ".join("stays" if s is state else s.value for s in TurnState if s in found)
-        rows.append((state.value, on, to, ", ".join(f"`{name}`" for name in sorted(set().union(*found.values())))))
-    head = ("state", "input", "next state, one of", "actions, some of")
-    return [_diagram(TurnState.QUIET.value, sorted(arrows, key=_arrow)), table(head, rows)]
-
-
-def _place(state: TurnState, on: str) -> tuple[int, int]:
-    return list(TurnState).index(state), INPUTS.index(on)
-
-
-def _arrow(arrow: tuple[str, str, str]) -> tuple[int, int, int]:
-    names = [state.value for state in TurnState]
-    return names.index(arrow[0]), names.index(arrow[1]), INPUTS.index(arrow[2])
-
-
-INPUTS = [*(voicing.name.lower() for voicing in Voicing), "recognised", "key"]
-Seen = dict[tuple[TurnState, str], dict[TurnState, set[str]]]
-"""(state, input) → next state → names of the actions that came."""
-
-
-class _Watched(TurnMachine):
-    """Remembers what its last window was taken for."""
-
-    sounded: Voicing
-
-    def _sound(self, probability: float, level_db: float) -> Voicing:
-        self.sounded = super()._sound(probability, level_db)
-        return self.sounded
-
-
-def _drive(chance: random.Random) -> Seen:
-    """Let a machine hear sounds of all kinds and lengths, with prompts, keys and recognitions in between."""
-    machine, seen = _Watched(Timing(longest_s=2.0)), defaultdict[Any, Any](lambda: defaultdict(set))
-    due = 0  # windows until the recognition asked for is there
-    heard = 0
-    while heard < WINDOWS:
-        if chance.random() < 0.25:
-            machine.prompt_started(chance.random() < 0.9)
-        elif chance.random() < 0.3:
-            machine.prompt_ended()
-        kind = chance.choice(((0.95, 1.0), (0.7, 1.0), (0.36, 0.49), (0.0, 0.3)))
-        level_db = chance.choice((LOUD_DB, LOUD_DB, LOUD_DB - 10))
-        for _ in range(chance.choice((1, 2, 5, 20, 60, 200))):
-            heard += 1
-            before = machine.state
-            acts = machine.window(chance.uniform(*kind), level_db)
-            _note(seen, before, machine.sounded.name.lower(), machine.state, acts)
-            due = chance.choice((1, 3, 10)) if any(isinstance(a, StartRecognition) for a in acts) else due - 1
-            if due == 0:
-                before = machine.state
-                acts = machine.recognised(chance.choice((0.1, 0.3, 0.9)), chance.random() < 0.2)
-                _note(seen, before, "recognised", machine.state, acts)
-        if chance.random() < 0.1:
-            before = machine.state
-            acts = machine.void()
-            _note(seen, before, "key", machine.state, acts)
-    return seen
-
-
-def _note(seen: Seen, before: TurnState, on: str, after: TurnState, acts: Iterable[TurnAction]) -> None:
-    names = {type(act).__name__ for act in acts}
-    if names or after is not before or on not in ("recognised", "key"):
-        seen[before, on][after] |= names
+    arrows = [
+        (state.value, to.value, on.name.lower())
+        for (state, on), row in TABLE.items()
+        for to in row.leads_to
+        if to is not state
+    ]
+    rows = [
+        (
+            state.value,
+            on.name.lower(),
+            ", ".join("stays" if to is state else to.value for to in row.leads_to),
+            f"`{row.step.__name__}`",
+        )
+        for (state, on), row in TABLE.items()
+    ]
+    return [_diagram(TurnState.QUIET.value, arrows), table(("state", "window", "next state, one of", "method"), rows)]
 
 
 def _diagram(first: str, arrows: Sequence[tuple[str, str, str]], last: str = "") -> str:

@@ -94,7 +94,7 @@ class App:
         self.journal.start()
         for name, loaded in self.flows.items():
             file = self.config.flow_files[name][0].name
-            self.journal.house(FlowDeployed(loaded.flow.name, loaded.flow.hash, file))
+            self.journal.note(FlowDeployed(loaded.flow.name, loaded.flow.hash, file))
         services.speech_input.start()
         services.synthesizer.start()
         for loaded in self.flows.values():
@@ -130,9 +130,9 @@ class App:
         self.services.speech_input.stop()
         self.services.synthesizer.stop()
         self.services.thinkers.shutdown(wait=True)
-        self.journal.house(ServerStopped(grace_s))
+        self.journal.note(ServerStopped(grace_s))
         await asyncio.to_thread(self.journal.stop)
-        self._webhook.stop()
+        await self._webhook.stop()
         self.records.stop()
 
     def status(self) -> dict[str, Any]:

@@ -36,7 +36,7 @@ class Expect:
     year: bool | None = None
     """date: whether the answer needs its year (of birth: yes; of an appointment within a year: no); None: unknown."""
     brief: bool = False
-    """digits, for the ears themselves, who ask again: that too few digits were said so far is enough of an answer."""
+    """digits, for the listener itself, which asks again: that too few digits were said so far is enough of an answer."""
     secret: bool = False
     """The answer must appear in no log, transcript, record or metric."""
     barge_in: bool = True
@@ -45,7 +45,7 @@ class Expect:
     """Silence after the prompt that counts as no input, in seconds."""
     end_silence_s: float | None = None
     """Silence that ends an answer that is not whole (yes or no, the awaited number of digits), in seconds; None lets
-    the ears judge by what was said."""
+    the listener judges by what was said."""
 
 
 class Word(NamedTuple):
@@ -93,7 +93,7 @@ class Say:
     secret: bool = False
     """The text holds a secret slot's value: play it, store a mask."""
     marked: str = ""
-    """`text` with its markup (see `voicebot.tts.markup`), for the mouth alone; empty when it has none."""
+    """`text` with its markup (see `voicebot.tts.markup`), for synthesis alone; empty when it has none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from voicebot.calls.dtmf_entry import GAP_S, MAX_KEYS, KeyPad
+from voicebot.calls.dtmf_entry import ENDING_S, GAP_S, MAX_KEYS, KeyPad
 from voicebot.messages import Expect
 
 
@@ -54,3 +54,20 @@ def test_a_new_step_forgets_what_was_keyed_before() -> None:
 def test_endless_keys_end_an_entry(lengths: tuple[int, ...]) -> None:
     entries = press(pad(Expect("digits", lengths=lengths)), "1" * MAX_KEYS)
     assert entries[-1] == "1" * MAX_KEYS
+
+
+def test_a_hash_out_of_habit_after_a_number_that_was_complete_means_nothing_at_any_next_question() -> None:
+    for then in (Expect(), Expect("yesno"), Expect("digits", lengths=(4,))):
+        keypad = pad(Expect("digits", lengths=(6,)))
+        assert press(keypad, "471102", now=5.0)[-1] == "471102"
+        keypad.expect(then)
+        assert keypad.press("#", 6.0) is None
+        assert keypad.press("1", 6.5) == (None if then.lengths else "1")
+
+
+def test_a_hash_is_an_entry_when_it_comes_late_or_for_itself() -> None:
+    keypad = pad(Expect("digits", lengths=(6,)))
+    press(keypad, "471102", now=5.0)
+    keypad.expect(Expect())
+    assert keypad.press("#", 5.0 + ENDING_S) == "#"
+    assert press(pad(Expect("digits", lengths=(6,))), "#") == ["#"]

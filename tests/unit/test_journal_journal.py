@@ -32,13 +32,13 @@ def lost(sink: str) -> float:
     return float(metrics.journal_lost.labels(sink)._value.get())
 
 
-def test_events_of_a_call_are_numbered_without_gaps_and_those_of_the_house_have_no_call() -> None:
+def test_events_of_a_call_are_numbered_without_gaps_and_those_of_the_server_have_no_call() -> None:
     sink = Reads()
     journal = Journal([sink])
     journal.start()
     call = CallJournal("c1", journal.publish, clock=lambda: 5.0)
     call.write(CallerSilent("opening"))
-    journal.house(FlowDeployed("bank", "abc", "bank.yaml"))
+    journal.note(FlowDeployed("bank", "abc", "bank.yaml"))
     call.write(CallerSilent("opening"))
     journal.stop()
     assert [(entry.call, entry.number) for entry in sink.entries] == [("c1", 1), (None, 0), ("c1", 2)]
@@ -79,7 +79,7 @@ def test_a_broken_sink_is_counted_each_time_and_logged_once(caplog: pytest.LogCa
     journal.start()
     before = metrics.journal_faults.labels("broken")._value.get()
     for _ in range(3):
-        journal.house(FlowDeployed("bank", "abc", "bank.yaml"))
+        journal.note(FlowDeployed("bank", "abc", "bank.yaml"))
     assert journal.flush(10)
     assert metrics.journal_faults.labels("broken")._value.get() - before == 3
     assert sum("a sink of the journal broke" in line for line in caplog.messages) == 1

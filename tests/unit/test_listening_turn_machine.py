@@ -1,11 +1,14 @@
 """Turn-taking, one window of 32 ms after another."""
 
+import random
+
 import pytest
 
 from voicebot.listening.levels import Voicing
 from voicebot.listening.timing import TurnTiming
 from voicebot.listening.turn_machine import (
-    _TABLE,
+    LOUD_DB,
+    TABLE,
     DiscardRecognition,
     NoInputTimeout,
     PrioritiseRecognition,
@@ -36,7 +39,7 @@ def speaking(machine: TurnMachine, seconds: float = 1.0) -> TurnMachine:
 
 
 def test_every_state_has_a_row_for_every_sound() -> None:
-    assert set(_TABLE) == {(state, sound) for state in TurnState for sound in Voicing}
+    assert set(TABLE) == {(state, sound) for state in TurnState for sound in Voicing}
 
 
 def test_speech_is_confirmed_after_a_tenth_of_a_second() -> None:
@@ -248,3 +251,30 @@ def test_a_soft_word_after_loud_ones_is_the_callers() -> None:
     for _ in range(12):
         machine.window(LOUD, -43.0)
     assert machine.state is TurnState.SPEECH
+
+
+def test_no_window_key_or_recognition_leads_anywhere_else_than_the_table_says() -> None:
+    """Sounds of all kinds and lengths, with prompts, keys and recognitions in between."""
+    chance, machine = random.Random(8000), TurnMachine(TurnTiming(longest_s=2.0))
+    sounds = ((0.95, 1.0), (0.7, 1.0), (0.36, 0.49), (0.0, 0.3))
+    seen: set[tuple[TurnState, TurnState]] = set()
+    for _ in range(1500):
+        if chance.random() < 0.25:
+            machine.prompt_started(chance.random() < 0.9)
+        elif chance.random() < 0.3:
+            machine.prompt_ended()
+        kind, level_db = chance.choice(sounds), chance.choice((LOUD_DB, LOUD_DB, LOUD_DB - 10))
+        for _ in range(chance.choice((1, 2, 5, 20, 60))):
+            before = machine.state
+            machine.window(chance.uniform(*kind), level_db)
+            may = {to for (state, _), row in TABLE.items() if state is before for to in row.leads_to}
+            assert machine.state in may, (before, machine.state)
+            seen.add((before, machine.state))
+            if chance.random() < 0.1:
+                before = machine.state
+                machine.recognised(chance.choice((0.1, 0.3, 0.9)), chance.random() < 0.2)
+                assert machine.state in (before, TurnState.QUIET)
+        if chance.random() < 0.1:
+            machine.void()
+            assert machine.state is TurnState.QUIET
+    assert seen == {(state, to) for (state, _), row in TABLE.items() for to in row.leads_to}

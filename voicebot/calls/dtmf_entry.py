@@ -6,6 +6,8 @@ from voicebot.messages import Expect
 
 GAP_S = 3.0
 """A pause after a key that ends a number of unknown length."""
+ENDING_S = 3.0
+"""So long after a number that was complete by its length, the ``#`` that people press out of habit means nothing."""
 MAX_KEYS = 32
 _NUMERIC = {"digits", "amount", "date", "time", "datetime"}
 
@@ -20,6 +22,8 @@ class KeyPad:
     def __init__(self) -> None:
         self._expect = Expect()
         self._keys = ""
+        self._complete_s: float | None = None
+        """When a number was complete by its length; None once another key was pressed."""
         self.deadline: float | None = None
         """When `expire` should be called, on the clock given to `press`; None while nothing waits."""
 
@@ -30,6 +34,9 @@ class KeyPad:
 
     def press(self, key: str, now: float) -> str | None:
         """Take one key. Returns the entry when it is complete, without its ``#``."""
+        complete_s, self._complete_s = self._complete_s, None
+        if key == "#" and not self._keys and complete_s is not None and now < complete_s + ENDING_S:
+            return None
         if self._expect.kind not in _NUMERIC:
             return key
         if key == "#":
@@ -39,6 +46,7 @@ class KeyPad:
         self._keys += key
         longest = max(self._expect.lengths, default=MAX_KEYS)
         if len(self._keys) >= min(longest, MAX_KEYS):
+            self._complete_s = now
             return self._take()
         self.deadline = now + GAP_S
         return None

@@ -27,7 +27,7 @@ class CallFactory:
         services: what all calls share.
         flows: the dialogs that routes may name.
         default: the dialog that answers when no route says otherwise.
-        journal: of the house.
+        journal: of the server.
         pages: shows browser calls on their pages.
         remember: is told which leg belongs to which call.
     """

@@ -27,7 +27,7 @@ class VoiceChannel:
 
     Args:
         leg: the caller's answered leg.
-        ears, mouth: the engines that all calls share.
+        speech_input, synthesizer: the engines that all calls share.
         report: is told what is said, and what is overheard.
         on_hypothesis: is told what the turn is if it is over now; None when the caller goes on.
     """
@@ -35,15 +35,15 @@ class VoiceChannel:
     def __init__(
         self,
         leg: Leg,
-        ears: SpeechInput,
-        mouth: Synthesizer,
+        speech_input: SpeechInput,
+        synthesizer: Synthesizer,
         report: CallReporter,
         on_hypothesis: Callable[[Heard | None], None] = lambda _: None,
     ) -> None:
         self._leg, self._report = leg, report
-        self._listener = ears.listen(leg.rate_hz, self._on_listening)
+        self._listener = speech_input.listen(leg.rate_hz, self._on_listening)
         self._listener.on_hypothesis = on_hypothesis
-        self._player = Player(leg, mouth, on_play=self._listener.played, on_flush=self._listener.unplayed)
+        self._player = Player(leg, synthesizer, on_play=self._listener.played, on_flush=self._listener.unplayed)
         self._queue = InputQueue(self._overheard)
         self._keypad = KeyPad()
         self._keyed_s = 0.0
@@ -72,12 +72,14 @@ class VoiceChannel:
 
     def _on_key(self, key: str) -> None:
         loop = asyncio.get_running_loop()
-        self._listener.key()
-        if self._key_timer is not None:
-            self._key_timer.cancel()
         if self._keypad.deadline is None:
             self._keyed_s = loop.time()
         entry = self._keypad.press(key, loop.time())
+        if entry is None and self._keypad.deadline is None:
+            return  # a key that means nothing
+        self._listener.key()
+        if self._key_timer is not None:
+            self._key_timer.cancel()
         if entry is not None:
             self._entered(entry)
         elif self._keypad.deadline is not None:

@@ -34,7 +34,7 @@ def main(args: argparse.Namespace) -> int:
     """Chat until goodbye or end of input."""
     log.setup("warning")
     flow = Flow.load(args.flow)
-    understanding = Understanding.train(flow.intents, models_dir())
+    understanding = Understanding.train(flow.intents, models_dir(), flow.model.off_topic)
     asyncio.run(_chat(args, flow, understanding))
     return 0
 

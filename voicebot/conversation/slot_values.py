@@ -135,7 +135,7 @@ class Answers:
         return {}
 
     def must_check(self, slot: str, found: Found, heard: Heard) -> bool:
-        """Whether a value has to be read back before it counts; see `mind/trust.py`."""
+        """Whether a value has to be read back before it counts; see `nlu/slots/thresholds.py`."""
         spec = self._flow.slots[slot]
         if spec.secret or spec.confirm == "never":
             return False

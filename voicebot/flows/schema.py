@@ -19,7 +19,7 @@ class Step(Part):
     """One step; exactly one of the verbs is set."""
 
     listen: StepListenOptions | None = None
-    """ask, confirm: how the ears wait for this answer; say: whether speech may stop it."""
+    """ask, confirm: how this answer is listened for; say: whether speech may stop it."""
     ask: str | None = None
     unknown: list[Step] | None = None
     """ask: what to do when the caller does not have it."""
@@ -118,7 +118,7 @@ class After(Part):
 
     ask: Words = "Is there anything else I can do for you?"
     listen: StepListenOptions = StepListenOptions()
-    """How the ears wait for the answer to it."""
+    """How the answer to it is listened for."""
     go_on: Words = "Of course. What can I do for you?"
     goodbye: Words = "Thank you for calling. Goodbye!"
 
@@ -132,7 +132,7 @@ class FlowFile(Part):
     """Says that a machine is speaking; always the first prompt, and it cannot be interrupted."""
     opening: Words
     listen: StepListenOptions = StepListenOptions()
-    """How the ears wait for the answer to the opening."""
+    """How the answer to the opening is listened for."""
     help: Words = "You can tell me in your own words what you need, or say: a person, please."
     intents: dict[Name, Intent]
     slots: dict[Name, Slot] = Field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""What telephony tells that the house's journal keeps: addresses that are turned away."""
+"""What telephony tells that the server's journal keeps: addresses that are turned away."""
 
 from __future__ import annotations
 
@@ -10,4 +10,4 @@ from voicebot.journal.journal import Journal
 def note(event: TelephonyEvent, journal: Journal) -> None:
     """Write one event into the journal, if it belongs there."""
     if isinstance(event, SourceBlocked):
-        journal.house(AddressBlocked(event.host, event.why, event.seconds))
+        journal.note(AddressBlocked(event.host, event.why, event.seconds))

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import Future
 
+from voicebot import log
 from voicebot.handoff.webhook import post_summary
 from voicebot.journal.entry import Entry
 from voicebot.journal.events import CallHeld
 
+STOP_S = 3.0
+_log = log.get(__name__)
 FIELDS = (
     "number", "channel", "caller", "called", "flow", "target", "reason", "summary", "step", "intent", "slots",
     "resolved",
@@ -45,7 +48,13 @@ class WebhookSink:
         self._under_way.add(sent)
         sent.add_done_callback(self._under_way.discard)
 
-    def stop(self) -> None:
-        """Give up what is still being posted."""
-        for sent in list(self._under_way):
-            sent.cancel()
+    async def stop(self, limit_s: float = STOP_S) -> None:
+        """Wait until what is being posted has arrived, for so long; then give the rest up, and say so."""
+        waiting = [asyncio.wrap_future(sent) for sent in self._under_way]
+        if not waiting:
+            return
+        _, late = await asyncio.wait(waiting, timeout=limit_s)
+        for posting in late:
+            posting.cancel()
+        if late:
+            _log.error("summaries not posted", extra={"summaries": len(late)})

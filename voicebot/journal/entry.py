@@ -40,9 +40,9 @@ class Entry:
     """An event where and when it happened."""
 
     call: str | None
-    """Our own id of the call; None for what happened in the house."""
+    """Our own id of the call; None for what happened outside calls."""
     number: int
-    """Counts from 1 within a call, without gaps; 0 for what happened in the house."""
+    """Counts from 1 within a call, without gaps; 0 for what happened outside calls."""
     at: float
     """Seconds since 1970."""
     event: Event

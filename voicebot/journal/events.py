@@ -1,4 +1,4 @@
-"""The events of a call and of the house: what sinks are given, what is stored, and what a call can be replayed from.
+"""The events of a call and of the server: what sinks are given, what is stored, and what a call can be replayed from.
 
 Each is a frozen dataclass with a `kind` and a `version` of its own; the version grows when a field changes its meaning
 or goes, not when one is added. Times in events are milliseconds (``_ms``) or seconds (``_s``). `Entry` puts call,
@@ -311,7 +311,7 @@ class CallOver(Event):
 
 @dataclass(frozen=True, slots=True)
 class FlowDeployed(Event):
-    """The house: the server answers with this flow from now on."""
+    """The server answers with this flow from now on."""
 
     kind: ClassVar[str] = "deployed"
     flow: str
@@ -323,7 +323,7 @@ class FlowDeployed(Event):
 
 @dataclass(frozen=True, slots=True)
 class ServerStopped(Event):
-    """The house: the server was told to stop and all its calls are over."""
+    """The server was told to stop and all its calls are over."""
 
     kind: ClassVar[str] = "stopped"
     grace_s: float
@@ -332,7 +332,7 @@ class ServerStopped(Event):
 
 @dataclass(frozen=True, slots=True)
 class AddressBlocked(Event):
-    """The house: an address is turned away for a while."""
+    """An address is turned away for a while."""
 
     kind: ClassVar[str] = "blocked"
     host: Plain
@@ -349,7 +349,7 @@ KINDS: dict[str, type[Event]] = {
         CallBroke, CallOver, FlowDeployed, ServerStopped, AddressBlocked,
     )
 }  # fmt: skip
-"""Every event by its kind, in about the order in which a call meets them; those of the house last."""
+"""Every event by its kind, in about the order in which a call meets them; those of no call last."""
 
 
 class UnknownEvent(ValueError):

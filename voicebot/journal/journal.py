@@ -71,7 +71,7 @@ class Journal:
 
     def __init__(self, sinks: Sequence[Sink], capacity: int = CAPACITY) -> None:
         self._readers = [_Reader(sink, capacity) for sink in sinks]
-        self._house = CallJournal(None, self.publish)
+        self._server = CallJournal(None, self.publish)
 
     def start(self) -> None:
         """From now on sinks are given events."""
@@ -95,9 +95,9 @@ class Journal:
         for reader in self._readers:
             reader.put(entry)
 
-    def house(self, event: Event) -> None:
+    def note(self, event: Event) -> None:
         """Something happened that belongs to no call. Any thread."""
-        self._house.write(event)
+        self._server.write(event)
 
 
 class _Reader:

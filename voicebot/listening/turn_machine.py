@@ -23,7 +23,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import assert_never
+from typing import NamedTuple, assert_never
 
 from voicebot.listening.barge_in import BargeInDetector, BargeInVerdict
 from voicebot.listening.levels import TurnLevels, Voicing
@@ -156,7 +156,7 @@ class TurnMachine:
         """One more window has this probability of speech and this level (RMS, in dB below full scale)."""
         self.now += WINDOW
         self.barge_in.window(probability, level_db)
-        return _TABLE[self.state, self._sound(probability, level_db)](self)
+        return TABLE[self.state, self._sound(probability, level_db)].step(self)
 
     def recognised(self, needed_s: float, begun_only: bool = False) -> list[TurnAction]:
         """The recognition asked for is there; a turn with this text needs so much silence to be over.
@@ -341,20 +341,30 @@ class TurnMachine:
         return [] if self._cut else self._pause_ends()
 
 
-_TABLE: dict[tuple[TurnState, Voicing], Callable[[TurnMachine], list[TurnAction]]] = {
-    (TurnState.QUIET, Voicing.VOICED): TurnMachine._onset_begins,
-    (TurnState.QUIET, Voicing.UNSURE): TurnMachine._stay_quiet,
-    (TurnState.QUIET, Voicing.SILENT): TurnMachine._stay_quiet,
-    (TurnState.ONSET, Voicing.VOICED): TurnMachine._onset_voiced,
-    (TurnState.ONSET, Voicing.UNSURE): TurnMachine._onset_gap,
-    (TurnState.ONSET, Voicing.SILENT): TurnMachine._onset_gap,
-    (TurnState.SPEECH, Voicing.VOICED): TurnMachine._speech_goes_on,
-    (TurnState.SPEECH, Voicing.UNSURE): TurnMachine._speech_goes_on,
-    (TurnState.SPEECH, Voicing.SILENT): TurnMachine._pause_begins,
-    (TurnState.PAUSE, Voicing.VOICED): TurnMachine._wait_cut,
-    (TurnState.PAUSE, Voicing.UNSURE): TurnMachine._pause_goes_on,
-    (TurnState.PAUSE, Voicing.SILENT): TurnMachine._pause_goes_on,
+class Row(NamedTuple):
+    """What one more window does in a state."""
+
+    step: Callable[[TurnMachine], list[TurnAction]]
+    leads_to: tuple[TurnState, ...]
+    """The states that may come of it, by the times of `TurnTiming`; the likeliest first."""
+
+
+TABLE: dict[tuple[TurnState, Voicing], Row] = {
+    (TurnState.QUIET, Voicing.VOICED): Row(TurnMachine._onset_begins, (TurnState.ONSET,)),
+    (TurnState.QUIET, Voicing.UNSURE): Row(TurnMachine._stay_quiet, (TurnState.QUIET,)),
+    (TurnState.QUIET, Voicing.SILENT): Row(TurnMachine._stay_quiet, (TurnState.QUIET,)),
+    (TurnState.ONSET, Voicing.VOICED): Row(TurnMachine._onset_voiced, (TurnState.ONSET, TurnState.SPEECH)),
+    (TurnState.ONSET, Voicing.UNSURE): Row(TurnMachine._onset_gap, (TurnState.ONSET, TurnState.QUIET)),
+    (TurnState.ONSET, Voicing.SILENT): Row(TurnMachine._onset_gap, (TurnState.ONSET, TurnState.QUIET)),
+    (TurnState.SPEECH, Voicing.VOICED): Row(TurnMachine._speech_goes_on, (TurnState.SPEECH, TurnState.PAUSE)),
+    (TurnState.SPEECH, Voicing.UNSURE): Row(TurnMachine._speech_goes_on, (TurnState.SPEECH, TurnState.PAUSE)),
+    (TurnState.SPEECH, Voicing.SILENT): Row(TurnMachine._pause_begins, (TurnState.PAUSE,)),
+    (TurnState.PAUSE, Voicing.VOICED): Row(TurnMachine._wait_cut, (TurnState.PAUSE, TurnState.SPEECH)),
+    (TurnState.PAUSE, Voicing.UNSURE): Row(TurnMachine._pause_goes_on, (TurnState.PAUSE, TurnState.QUIET)),
+    (TurnState.PAUSE, Voicing.SILENT): Row(TurnMachine._pause_goes_on, (TurnState.PAUSE, TurnState.QUIET)),
 }
+"""State and window → what is done. A key leads to QUIET from every state, and so does, from PAUSE, a recognition that
+the silence was long enough for."""
 
 
 def _samples(seconds: float) -> int:

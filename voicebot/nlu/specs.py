@@ -103,7 +103,7 @@ Patterns = Annotated[
 
 
 class ListenOptions(Part):
-    """How the ears wait for an answer; what is not given is judged by them."""
+    """How an answer is listened for; what is not given is judged by what is said."""
 
     end_silence_s: Annotated[float, Field(ge=0.2, le=4.0)] | None = None
     """Silence that ends an answer that is not whole, in seconds: longer for what people look up while they speak."""
@@ -148,7 +148,7 @@ class Slot(Part):
     secret: bool = False
     """The value appears in no transcript, log, record or summary."""
     listen: ListenOptions = ListenOptions()
-    """How the ears wait for this answer."""
+    """How this answer is listened for."""
     keep: bool = False
     """Keep the value when another task asks for the same slot later in the call."""
     lengths: list[Annotated[int, Field(ge=1, le=20)]] = []

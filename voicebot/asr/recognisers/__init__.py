@@ -1,7 +1,7 @@
 """The recognisers that there are: a module each, whose name is the recogniser's in ``asr: engine:`` (voicebot.yaml).
 
 To add one, add a module here with an ``ENGINE``, a subclass of `RecogniserSettings`, and touch nothing else.
-It may import asr, engines and languages; what is heavy in `load` only. See docs/contributing-engines.md.
+It may import asr, engines and languages; what is heavy in ``load`` only. See docs/contributing.md.
 """
 
 from __future__ import annotations

@@ -72,7 +72,7 @@ class Found:
     end: int
     """Tokens from `start` up to, not including, `end`."""
     heard: float = 1.0
-    """Chance that recognition heard these words right, 0..1; what it is compared with is in `mind/trust.py`."""
+    """Chance that recognition heard these words right, 0..1; what it is compared with is in `nlu/slots/thresholds.py`."""
 
 
 def tokens(text: str) -> list[str]:

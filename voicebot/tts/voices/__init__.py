@@ -1,7 +1,7 @@
 """The voices that there are: a module each, whose name is the voice's in ``tts: voice:`` (voicebot.yaml).
 
 To add one, add a module here with an ``ENGINE``, a subclass of `VoiceSettings`, and touch nothing else.
-It may import tts, engines and languages; what is heavy in `load` only. See docs/contributing-engines.md.
+It may import tts, engines and languages; what is heavy in ``load`` only. See docs/contributing.md.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ class Expect:
     year: bool | None = None
     """date: whether the answer needs its year (of birth: yes; of an appointment within a year: no); None: unknown."""
     brief: bool = False
-    """digits, for the listener itself, which asks again: that too few digits were said so far is enough of an answer."""
+    """digits, for the listener, which asks again: that too few digits were said so far is enough of an answer."""
     secret: bool = False
     """The answer must appear in no log, transcript, record or metric."""
     barge_in: bool = True

@@ -72,7 +72,7 @@ class Found:
     end: int
     """Tokens from `start` up to, not including, `end`."""
     heard: float = 1.0
-    """Chance that recognition heard these words right, 0..1; what it is compared with is in `nlu/slots/thresholds.py`."""
+    """Chance that recognition heard these words right, 0..1; `nlu/slots/thresholds.py` says how sure is sure enough."""
 
 
 def tokens(text: str) -> list[str]:

@@ -32,7 +32,6 @@ pytestmark = [
     pytest.mark.peer("baresip", "flite"),
     pytest.mark.models,
     pytest.mark.speech,
-    pytest.mark.timeout(240),
 ]
 SAME = 0.8
 """Likeness of what was said and what a telephone line makes of it."""

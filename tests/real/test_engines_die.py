@@ -29,7 +29,7 @@ from voicebot.errors import EngineFailed
 from voicebot.messages import Expect
 from voicebot.tts.voice import supervised
 
-pytestmark = [pytest.mark.peer("baresip", "flite"), pytest.mark.models, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.peer("baresip", "flite"), pytest.mark.models]
 
 
 class Faulty:

@@ -21,7 +21,7 @@ from tests.real.baresip import RATE_HZ, Baresip
 from tests.real.capture import capturing
 from tests.real.programs import PATIENCE_S, free_ports, until
 
-pytestmark = [pytest.mark.peer("baresip", "tshark"), pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.peer("baresip", "tshark")]
 
 PORTS = free_ports(60)
 TONE_HZ, ANSWER_HZ = 1000, 600

@@ -21,7 +21,7 @@ from voicebot.config import Config
 from voicebot.tts.espeak import Espeak
 from voicebot.tts.mastering import PhraseMastering
 
-pytestmark = [pytest.mark.models, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.models]
 TOOK_S = 10.0
 LOUD = 1000
 """Peak (int16) of a packet that holds speech; comfort noise stays under a tenth of it."""

@@ -19,7 +19,7 @@ from tests.real.caller import Person
 from tests.real.server import demo
 from voicebot.demo.company import examples
 
-pytestmark = [pytest.mark.peer("chromium", "flite"), pytest.mark.models, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.peer("chromium", "flite"), pytest.mark.models]
 
 MICROPHONE = """
 navigator.mediaDevices.getUserMedia = async () => {

@@ -138,9 +138,10 @@ def wait_before(answer: Wave, said: Wave) -> float:
 
 
 async def texts(server: Server, user: str, speaker: str) -> list[str]:
-    """What somebody said in the newest call of a caller, as the record has it."""
+    """What somebody said in the newest call of a caller, as the record has it; not what answered nothing."""
     record = await asyncio.to_thread(server.record, user)
-    return [row["turn"]["text"] for row in record["turns"] if row["turn"]["speaker"] == speaker]
+    turns = [row["turn"] for row in record["turns"]]
+    return [turn["text"] for turn in turns if turn["speaker"] == speaker and turn["step"] != "overheard"]
 
 
 async def test_without_recognition_there_is_an_apology_in_2_s_a_human_in_10_s_and_it_comes_back(

@@ -92,10 +92,8 @@ class RecordSink:
                 self._records.slots(call, slots)
             case events.CallerSilent():
                 self._system(call, "no input")
-            case events.CallerOverheard(text=text, source=source, confidence=sure, secret=secret):
-                self._records.turn(
-                    call, Turn("caller", text, sure, step="overheard", source=source, secret=secret), self._at
-                )
+            case events.CallerOverheard(text=text, confidence=sure, secret=secret):
+                self._records.turn(call, Turn("caller", text, sure, step="overheard", secret=secret), self._at)
             case events.ActionDone() as done:
                 self._records.action(
                     call,

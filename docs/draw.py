@@ -157,8 +157,8 @@ TURN_HEAD = """\
 ## Turns of a caller
 `voicebot/listening/turn_machine.py` decides when a caller speaks and when he has finished. Every 32 ms window is
 `voiced`, `unsure` or `silent`; that and the state choose a method of the machine. Which of its next states it leads
-to depends on times (`voicebot/listening/timing.py`). A key that is pressed leads to `quiet` from every state, and so
-does a recognition that comes in a pause which was long enough for it. A test,
+to depends on times (`voicebot/listening/turn_timing.py`). A key that is pressed leads to `quiet` from every state,
+and so does a recognition that comes in a pause which was long enough for it. A test,
 `tests/unit/test_listening_turn_machine.py`, drives the machine through 40,000 windows and finds no other way.
 """
 

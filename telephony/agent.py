@@ -19,7 +19,7 @@ from .call.capabilities import ALLOW, Headers, capabilities
 from .call.dialog.sipleg import SipLeg
 from .call.dialog_table import DialogTable
 from .call.inbound.admission import Admission
-from .call.inbound.anonymous_limit import AnonymousLimit
+from .call.inbound.callers_without_trunk import TrunklessLimit
 from .call.inbound.incoming import IdentifiedCaller, IncomingCall
 from .call.inbound.replaces import find_replaced
 from .call.inbound.screening import CallScreening, RequestRejected, check_extensions
@@ -104,7 +104,7 @@ class UserAgent:
             self._trunks,
             self._admission,
             lambda: self.active_calls,
-            anonymous=AnonymousLimit(config.max_calls, self._trunks.exist) if config.open else None,
+            anonymous=TrunklessLimit(config.max_calls, self._trunks.exist) if config.open else None,
             guard=guard,
             on_event=on_event,
             challenger=Challenger(config.realm),

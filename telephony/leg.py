@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .media.stats import MediaStats
-from .trace import TraceEntry
+from .sip_trace import TraceEntry
 
 Pcm = NDArray[np.int16]
 """Mono 16-bit samples, shape (n,)."""

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from telephony.problems import Problem, SourceError
+from telephony.yaml_problems import Problem, SourceError
 
 MAX_BYTES = 2_000_000
 MAX_DEPTH = 40

@@ -21,7 +21,7 @@ from voicebot.calls.services import LoadedFlow, Services
 from voicebot.config import Config
 from voicebot.flows.flow import Flow
 from voicebot.gateway.sip_gateway import SipGateway
-from voicebot.handoff.switchboard import Switchboard
+from voicebot.handoff.human_dialler import HumanDialler
 from voicebot.handoff.webhook_sink import WebhookSink
 from voicebot.journal.events import FlowDeployed, ServerStopped
 from voicebot.journal.journal import Journal
@@ -71,7 +71,7 @@ class App:
         self.services = Services(
             speech_input=speech_input.result(),
             synthesizer=synthesizer.result(),
-            switchboard=Switchboard(config.handover, self._dial),
+            human_dialler=HumanDialler(config.handover, self._dial),
             thinkers=ThreadPoolExecutor(THINKERS, thread_name_prefix="dialog"),
             release=config.handover.release,
         )

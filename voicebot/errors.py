@@ -9,7 +9,7 @@ VoicebotError                 message and remedy, shown without a traceback
 
 from __future__ import annotations
 
-from telephony.problems import Problem, SourceError
+from telephony.yaml_problems import Problem, SourceError
 
 __all__ = ["ActionFailed", "EngineFailed", "ModelMissing", "Problem", "SourceError", "VoicebotError"]
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from telephony.trace import TraceEntry
+from telephony.sip_trace import TraceEntry
 
 MAX_LEGS = 50
 MAX_ENTRIES = 200_000

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from telephony.problems import Problem
+from telephony.yaml_problems import Problem
 
 Level = Literal["ok", "warning", "problem"]
 _SIGNS: dict[Level, str] = {"ok": "✓", "warning": "!", "problem": "✗"}

@@ -9,7 +9,7 @@ from telephony.routing.call_facts import clean
 from telephony.sip.body import sdp_of
 from telephony.sip.grammar import split_list
 from telephony.sip.message import Request, Response, SipError, parse
-from telephony.trace import TraceEntry
+from telephony.sip_trace import TraceEntry
 
 from . import sdp_summary
 from .call_trace import CallTrace

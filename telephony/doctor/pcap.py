@@ -10,7 +10,7 @@ import ipaddress
 import struct
 from collections.abc import Iterable
 
-from telephony.trace import TraceEntry
+from telephony.sip_trace import TraceEntry
 
 from .call_trace import CallTrace
 

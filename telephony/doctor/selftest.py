@@ -22,13 +22,13 @@ from telephony.leg import LegError
 from telephony.media.codecs import Pcm
 from telephony.media.engine import MediaEngine
 from telephony.media.rtp_capture import captured_packets
-from telephony.trace import SipTrace, TraceEntry
+from telephony.sip_trace import SipTrace, TraceEntry
 from telephony.trunk.model import Trunk
 from telephony.trunk.registry import TrunkRegistry
 
 from .call_trace import CallTrace
-from .examined_server import ExaminedServer
 from .findings import Finding
+from .own_server import OwnServer
 from .port_check import bind
 from .selftest_verdict import MeasuredCall, MeasuredEnd, judge
 from .sine_tone import measure, tone
@@ -85,7 +85,7 @@ class Selftest:
         number: to call: a number, or a URI.
     """
 
-    def __init__(self, site: ExaminedServer, trunk: Trunk, number: str) -> None:
+    def __init__(self, site: OwnServer, trunk: Trunk, number: str) -> None:
         self._site = site
         self._own_port = _free(site)
         if not self._own_port:  # the server is up and registered; a second registration could take its calls away
@@ -225,7 +225,7 @@ class Selftest:
         await asyncio.wait([leg.closed])
 
 
-def _free(site: ExaminedServer) -> bool:
+def _free(site: OwnServer) -> bool:
     """Whether the server's SIP port is free, so that calls to us come to the test."""
     listening = site.listening
     kinds = (socket.SOCK_DGRAM, socket.SOCK_STREAM)

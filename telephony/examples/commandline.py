@@ -11,8 +11,8 @@ from pathlib import Path
 from ..agent import OnCall
 from ..agent_config import AgentConfig
 from ..events import CallEnded, CallSetUp, SourceBlocked, SourceRefused, TelephonyEvent, TrunkStateChanged
-from ..problems import SourceError
 from ..server import FIRST_RTP, LAST_RTP, serving, stop_signal
+from ..yaml_problems import SourceError
 
 
 def arguments(description: str) -> argparse.ArgumentParser:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from ..sip.hop import bracketed
-from ..trace import TraceEntry
+from ..sip_trace import TraceEntry
 from .session import MediaSession
 
 

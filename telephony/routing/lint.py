@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from telephony.problems import Problem
+from telephony.yaml_problems import Problem
 
 from .conditions import NO_TRUNK, CompiledRoute
 from .model import HeaderTest, RouteTarget, When

@@ -10,7 +10,7 @@ from pathlib import Path
 from cryptography.x509 import Certificate, load_pem_x509_certificates
 
 from telephony import yamlfile
-from telephony.problems import Problem, SourceError
+from telephony.yaml_problems import Problem, SourceError
 
 from .call_facts import CallFacts
 from .conditions import CallMatcher, CompiledRoute

@@ -8,10 +8,10 @@ from typing import Protocol
 from sipmessage import URI
 
 from ..call_policy import Terms
-from ..problems import Problem
 from ..sip.endpoint import Endpoint
 from ..sip.hop import Hop
 from ..sip.message import Request
+from ..yaml_problems import Problem
 from .caller_id import CallingParty, OutgoingIdentity
 from .limits import ChannelLease, TrunkFull
 from .model import Trunk

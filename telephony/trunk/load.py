@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .. import yamlfile
-from ..problems import Problem, SourceError
+from ..yaml_problems import Problem, SourceError
 from . import lint
 from .model import Trunk
 

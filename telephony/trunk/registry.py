@@ -15,13 +15,13 @@ from sipmessage import URI
 from ..call_policy import Terms
 from ..clock import now_s
 from ..events import OnEvent, SourceRefused, ignore_event
-from ..problems import Problem, SourceError
 from ..sip.challenge import Challenger
 from ..sip.endpoint import Endpoint
 from ..sip.flood_guard import FloodGuard
 from ..sip.hop import Hop
 from ..sip.message import Request
 from ..sip.tls import TlsClient
+from ..yaml_problems import Problem, SourceError
 from .allowed_peer import Network
 from .caller_id import CallingParty, OutgoingIdentity, allowed, outgoing_identity
 from .identify import TrunkMatcher

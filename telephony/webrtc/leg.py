@@ -22,7 +22,7 @@ from aiortc.rtcconfiguration import RTCBundlePolicy
 from ..leg import AudioHandler, DtmfHandler, Leg, LegError, Pcm
 from ..media import dtmf
 from ..media.stats import MediaStats
-from ..trace import TraceEntry
+from ..sip_trace import TraceEntry
 from .incoming_audio import RATE_HZ, IncomingAudio, OpusPacket
 from .outgoing_audio import OutgoingTrack
 

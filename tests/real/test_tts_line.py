@@ -16,7 +16,7 @@ from telephony.media.engine import MediaEngine
 from telephony.media.session import MediaSession
 from telephony.media.stats import MediaStats
 from telephony.sdp.local_description import Agreed
-from telephony.trace import TraceEntry
+from telephony.sip_trace import TraceEntry
 from tests.real.programs import until
 from voicebot import config
 from voicebot.messages import Expect, Say

@@ -11,7 +11,7 @@ import numpy as np
 
 from telephony.leg import AudioHandler, DtmfHandler, Leg, Pcm
 from telephony.media.stats import MediaStats
-from telephony.trace import TraceEntry
+from telephony.sip_trace import TraceEntry
 from voicebot.errors import EngineFailed
 from voicebot.tts.player import Player
 from voicebot.tts.synthesizer import PromptChunk

@@ -17,7 +17,7 @@ from voicebot.calls.session import Call
 from voicebot.config import HandoverSettings
 from voicebot.errors import EngineFailed
 from voicebot.flows.flow import Flow
-from voicebot.handoff.switchboard import Switchboard
+from voicebot.handoff.human_dialler import HumanDialler
 from voicebot.journal.entry import Entry, Event
 from voicebot.journal.events import PromptStarted
 from voicebot.journal.journal import CallJournal
@@ -199,7 +199,7 @@ class CallOnTrial:
             asyncio.get_running_loop().time,
         )
         shared: Any = self
-        targets = Switchboard(HandoverSettings(targets={"desk": "sip:desk@10.0.0.1"}, ring_s=20), self._dial)
+        targets = HumanDialler(HandoverSettings(targets={"desk": "sip:desk@10.0.0.1"}, ring_s=20), self._dial)
         services = Services(shared, self.voice, targets, AtOnce())  # type: ignore[arg-type]
         leg: Any = self.leg
         self._call = Call(services, loaded, leg, report, redactor, {}, routed)

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voicebot.asr.beam_search import decode_in_grammar
+from voicebot.asr.decoding_graph import Grammar, TokenTrie, WordGraph
 from voicebot.asr.moonshine_vocabulary import EOS
-from voicebot.asr.word_graph import Grammar, TokenTrie, WordGraph
 
 PIECES = ["", "", "", " four", " two", "4", "2", ","]
 FOUR, TWO, GLYPH_FOUR, GLYPH_TWO, COMMA = range(3, 8)

@@ -2,8 +2,8 @@
 
 import pytest
 
+from voicebot.asr.decoding_graph import TokenTrie
 from voicebot.asr.grammars import MAX_PHRASES, CompiledGrammar, GrammarCache
-from voicebot.asr.word_graph import TokenTrie
 from voicebot.messages import Expect
 
 CACHE = GrammarCache(TokenTrie.build([]))

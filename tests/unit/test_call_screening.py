@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from telephony.call.inbound.admission import Admission
-from telephony.call.inbound.anonymous_limit import AnonymousLimit
+from telephony.call.inbound.callers_without_trunk import TrunklessLimit
 from telephony.call.inbound.incoming import IdentifiedCaller
 from telephony.call.inbound.screening import CallScreening, RequestRejected, check_extensions
 from telephony.call_policy import SessionTimerPolicy, Terms
@@ -52,7 +52,7 @@ class Door:
             TrunkRegistry(trunks=TRUNKS),
             self.admission,
             lambda: self.calls,
-            anonymous=AnonymousLimit(max_calls, lambda: True) if takes_strangers else None,
+            anonymous=TrunklessLimit(max_calls, lambda: True) if takes_strangers else None,
             guard=self.guard,
             on_event=self.events.append,
             challenger=Challenger("voicebot"),

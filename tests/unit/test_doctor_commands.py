@@ -13,7 +13,7 @@ from aiohttp import web
 
 from telephony.doctor.call_trace import CallTrace
 from telephony.sip.hop import Hop
-from telephony.trace import SipTrace
+from telephony.sip_trace import SipTrace
 from voicebot import cli
 from voicebot.web.doctor import Doctor
 

@@ -14,7 +14,7 @@ import pytest
 from telephony.doctor import call_trace, ladder, ladder_page, message_sequence, pcap
 from telephony.doctor.call_trace import CallTrace
 from telephony.sip.hop import Hop
-from telephony.trace import SipTrace, TraceEntry
+from telephony.sip_trace import SipTrace, TraceEntry
 
 PEER = Hop("udp", "192.0.2.9", 5062)
 LOCAL = "192.0.2.1:5060"

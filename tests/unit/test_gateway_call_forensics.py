@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from telephony.sip.hop import Hop
-from telephony.trace import SipTrace, TraceEntry
+from telephony.sip_trace import SipTrace, TraceEntry
 from tests.unit.player_support import FakeLeg
 from voicebot.gateway.call_forensics import CAPTURED, REMEMBERED, CallForensics
 

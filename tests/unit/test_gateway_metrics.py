@@ -6,7 +6,7 @@ from prometheus_client import REGISTRY
 
 from telephony.events import CallEnded
 from telephony.media.stats import MediaStats
-from voicebot.gateway.to_metrics import count
+from voicebot.gateway.telephony_metrics import count
 
 
 def observed(name: str) -> float:

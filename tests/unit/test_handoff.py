@@ -10,11 +10,11 @@ from aiohttp import web
 
 from telephony.leg import AudioHandler, DtmfHandler, Leg, LegError, Pcm
 from telephony.media.stats import MediaStats
-from telephony.trace import TraceEntry
+from telephony.sip_trace import TraceEntry
 from voicebot.config import HandoverSettings
-from voicebot.handoff import switchboard
+from voicebot.handoff import human_dialler
 from voicebot.handoff.bridge import MAX_QUEUED_S, bridge
-from voicebot.handoff.switchboard import NotReached, Switchboard, why_of
+from voicebot.handoff.human_dialler import HumanDialler, NotReached, why_of
 from voicebot.handoff.webhook import post_summary
 
 
@@ -86,7 +86,7 @@ async def test_only_configured_targets_are_dialled() -> None:
         dialled.append(uri)
         raise LegError(486, "Busy Here")
 
-    board = Switchboard(HandoverSettings(targets={"desk": "sip:desk@10.0.0.1"}), dial)
+    board = HumanDialler(HandoverSettings(targets={"desk": "sip:desk@10.0.0.1"}), dial)
     with pytest.raises(NotReached) as refused:
         await board.reach("sip:premium@10.0.0.2")
     assert refused.value.why == "unreachable"
@@ -98,7 +98,7 @@ async def test_only_configured_targets_are_dialled() -> None:
 
 
 async def test_a_queued_caller_waits_until_somebody_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(switchboard, "AGAIN_S", 0.0)
+    monkeypatch.setattr(human_dialler, "AGAIN_S", 0.0)
     answers = [LegError(486, "Busy Here"), LegError(408, "No Answer"), StepLeg("desk")]
 
     async def dial(uri: str, ring_s: float) -> Leg:
@@ -107,7 +107,7 @@ async def test_a_queued_caller_waits_until_somebody_is_free(monkeypatch: pytest.
             raise answer
         return answer
 
-    board = Switchboard(HandoverSettings(targets={"desk": "sip:desk@10.0.0.5"}, queue_s=30), dial)
+    board = HumanDialler(HandoverSettings(targets={"desk": "sip:desk@10.0.0.5"}, queue_s=30), dial)
     assert (await board.reach("desk", queue=True)).id == "desk"
     answers[:] = [LegError(486, "Busy Here"), StepLeg("desk")]
     with pytest.raises(NotReached, match="486"):

@@ -25,7 +25,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "asr": ("languages", "engines"),
     "listening": ("asr", "languages", "engines"),
     "tts": ("languages", "engines"),
-    "nlu": ("languages", "asr.word_graph", "asr.grammars"),
+    "nlu": ("languages", "asr.decoding_graph", "asr.grammars"),
     "flows": ("nlu", "tts.markup"),
     "conversation": ("nlu", "flows", "languages", "tts.markup"),
     "actions": (),

@@ -4,7 +4,7 @@ import pytest
 
 from voicebot.asr.recogniser import Transcript
 from voicebot.listening import endpointing
-from voicebot.listening.timing import TurnTiming
+from voicebot.listening.turn_timing import TurnTiming
 from voicebot.messages import Expect
 
 T = TurnTiming()

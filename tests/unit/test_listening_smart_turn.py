@@ -10,7 +10,7 @@ from voicebot.bench.asr.line_conditions import load
 from voicebot.errors import EngineFailed
 from voicebot.listening import audio, endpointing
 from voicebot.listening.smart_turn import RecogniserWithSmartTurn, SmartTurn, features, find_model
-from voicebot.listening.timing import TurnTiming
+from voicebot.listening.turn_timing import TurnTiming
 from voicebot.messages import Expect
 from voicebot.paths import speech_dir
 

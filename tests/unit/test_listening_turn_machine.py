@@ -5,7 +5,6 @@ import random
 import pytest
 
 from voicebot.listening.levels import Voicing
-from voicebot.listening.timing import TurnTiming
 from voicebot.listening.turn_machine import (
     LOUD_DB,
     TABLE,
@@ -19,6 +18,7 @@ from voicebot.listening.turn_machine import (
     TurnMachine,
     TurnState,
 )
+from voicebot.listening.turn_timing import TurnTiming
 from voicebot.listening.vad import WINDOW, WINDOW_S
 
 LOUD, FAINT, MUTE = 0.95, 0.45, 0.02

@@ -17,7 +17,7 @@ from voicebot.models import command, manifest
 from voicebot.models.manifest import Hub, ModelEntry, ModelFile, Wheel
 from voicebot.models.progress import DownloadProgress
 from voicebot.models.pull import pull
-from voicebot.models.store import lock, state
+from voicebot.models.weights_folder import lock, state
 
 DATA = b"weights" * 1000
 FILE = ModelFile(name="a.bin", size=len(DATA), sha256=hashlib.sha256(DATA).hexdigest())

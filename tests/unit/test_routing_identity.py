@@ -17,11 +17,11 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from telephony.problems import SourceError
 from telephony.routing.call_facts import MAX_VALUE_CHARS, CallFacts
 from telephony.routing.identity import Variables, identify, user_to_user, variables
 from telephony.routing.phone_numbers import normalise
 from telephony.routing.rules import Router
+from telephony.yaml_problems import SourceError
 
 NOW = datetime(2026, 11, 23, 9, 30, tzinfo=UTC).timestamp()
 KEY = ec.generate_private_key(ec.SECP256R1())

@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from telephony.problems import SourceError
 from telephony.routing.call_facts import CallFacts
 from telephony.routing.lint import lint
 from telephony.routing.patterns import PatternError, compile_pattern
 from telephony.routing.phone_numbers import NumberTest, normalise
 from telephony.routing.rules import RouteDecision, Router
+from telephony.yaml_problems import SourceError
 from voicebot.paths import DIALOGS
 
 FILE = """\

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from trunk_support import World, granting, saying
 
-from telephony.problems import SourceError
 from telephony.sip.hop import Hop
 from telephony.sip.message import Request, Response, SipError, encode, parse
 from telephony.trunk.identify import TrunkMatcher
 from telephony.trunk.load import load_one
 from telephony.trunk.model import AcceptRegistrations, Trunk
 from telephony.trunk.registrar import Registrar
+from telephony.yaml_problems import SourceError
 
 SEED = 4711
 HOSTILE = [

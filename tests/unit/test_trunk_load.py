@@ -12,9 +12,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from telephony.call_policy import SessionTimerPolicy, Terms
-from telephony.problems import SourceError
 from telephony.trunk.load import load, load_one, signature
 from telephony.trunk.model import Trunk
+from telephony.yaml_problems import SourceError
 
 
 def written(folder: Path, text: str, name: str = "acme") -> Path:

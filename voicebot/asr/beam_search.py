@@ -9,10 +9,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from voicebot.asr.decoding_graph import Grammar
 from voicebot.asr.moonshine_vocabulary import EOS
 from voicebot.asr.recogniser import Cancelled
 from voicebot.asr.word_bias import WordBias
-from voicebot.asr.word_graph import Grammar
 
 BEAM, WIDE = 4, 8
 """Hypotheses at once, inside a grammar and towards listed words. Of 75 orders all slots are right with 4 of these in 63

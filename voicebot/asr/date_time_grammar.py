@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from voicebot.asr.word_graph import WordGraph
+from voicebot.asr.decoding_graph import WordGraph
 from voicebot.languages.en import days_and_times as said
 from voicebot.languages.en import number_words as numbers
 

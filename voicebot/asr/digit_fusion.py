@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from voicebot.asr.confidence import logit
-from voicebot.asr.digit_layer import DigitLayer, DigitString, Scores, ViterbiSearch
+from voicebot.asr.digit_acoustic_model import DigitAcousticModel, DigitString, Scores, ViterbiSearch
 from voicebot.languages.en.digit_training import DIGIT_WORDS
 
 DECODER, LAYER = 0.2, 0.1
@@ -42,7 +42,7 @@ class FusedDigits:
 
 
 def fuse_digits(
-    layer: DigitLayer,
+    layer: DigitAcousticModel,
     frames: Scores,
     read: Mapping[str, float],
     lengths: Sequence[int],
@@ -105,7 +105,7 @@ def fuse_digits(
     return FusedDigits(shares, evidence, bool(fewer) and max(fewer) > top.score)
 
 
-def too_few_digits(layer: DigitLayer, frames: Scores, lengths: Sequence[int]) -> str:
+def too_few_digits(layer: DigitAcousticModel, frames: Scores, lengths: Sequence[int]) -> str:
     """The digits said so far, in words, where they surely are fewer than any number of `lengths` has; or nothing.
 
     It costs a tenth of what the decoder does. What may be other speech, or a whole number, is left to the decoder.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from voicebot.asr import grammars
-from voicebot.asr.word_graph import TokenTrie
+from voicebot.asr.decoding_graph import TokenTrie
 from voicebot.languages.en import yes_no
 from voicebot.messages import Expect
 

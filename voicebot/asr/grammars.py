@@ -13,14 +13,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from voicebot.asr.date_time_grammar import date_in, time_in
-from voicebot.asr.word_graph import WRITTEN, Grammar, TokenTrie, WordGraph
+from voicebot.asr.decoding_graph import WRITTEN, Grammar, TokenTrie, WordGraph
 from voicebot.languages.en import (
     carrier_phrases,
     days_and_times,
     money,
     number_words,
     recognised_figures,
-    spelling,
+    spelled_letters,
     yes_no,
 )
 from voicebot.messages import Expect
@@ -193,10 +193,10 @@ def _alnum(expect: Expect) -> _Built:
 
 def _letters(graph: WordGraph, begin: int, end: int, only: str = "") -> None:
     """One letter (any, or `only` this one), plain or explained ("b as in boy")."""
-    names = (*spelling.LETTERS, *_SOUNDS, "oh")
+    names = (*spelled_letters.LETTERS, *_SOUNDS, "oh")
     said = graph.words(begin, (n for n in names if not only or _SOUNDS.get(n, n[0]) == only))
-    link = graph.words(said, spelling.AS_IN)
-    examples = (*spelling.NATO, *spelling.NATO_SPELLINGS, *spelling.EXAMPLES)
+    link = graph.words(said, spelled_letters.AS_IN)
+    examples = (*spelled_letters.NATO, *spelled_letters.NATO_SPELLINGS, *spelled_letters.EXAMPLES)
     graph.words(link, (n for n in examples if not only or n[0] == only), end)
     graph.skip(said, end)
 
@@ -342,9 +342,9 @@ def _spell_digits(text: str) -> str:
     return " ".join(spaced.split())
 
 
-_SOUNDS = {**spelling.LETTER_SOUNDS, **spelling.NATO_SPELLINGS, **{n: n[0] for n in spelling.NATO}}
+_SOUNDS = {**spelled_letters.LETTER_SOUNDS, **spelled_letters.NATO_SPELLINGS, **{n: n[0] for n in spelled_letters.NATO}}
 _SOUND = re.compile(r"\b(" + "|".join(sorted(map(re.escape, _SOUNDS), key=len, reverse=True)) + r")\b")
-_EXAMPLE = re.compile(rf"\b([a-z]) (?:{'|'.join(spelling.AS_IN)}) \w+")
+_EXAMPLE = re.compile(rf"\b([a-z]) (?:{'|'.join(spelled_letters.AS_IN)}) \w+")
 
 
 def _spell_code(text: str) -> str:

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from voicebot.asr import grammars, rejection
 from voicebot.asr.beam_search import Hypothesis, decode_biased, decode_freely, decode_in_grammar
 from voicebot.asr.confidence import REJECTED, confidence, logit
+from voicebot.asr.decoding_graph import Grammar
+from voicebot.asr.digit_acoustic_model import DigitAcousticModel
 from voicebot.asr.digit_fusion import fuse_digits, too_few_digits
-from voicebot.asr.digit_layer import DigitLayer
 from voicebot.asr.moonshine_session import FILES, FRAME, MoonshineSession, UtteranceDecoder
 from voicebot.asr.moonshine_vocabulary import Vocabulary
 from voicebot.asr.recogniser import NOTHING, RATE_HZ, Audio, Cancelled, Transcript
 from voicebot.asr.word_bias import WordBias
-from voicebot.asr.word_graph import Grammar
 from voicebot.errors import EngineFailed, ModelMissing
 from voicebot.messages import Expect
 
@@ -67,7 +67,7 @@ class Moonshine:
             raise ModelMissing(f"{folder} is damaged: {error}", "fetch it again: voicebot models pull") from error
         self.vocabulary = Vocabulary(folder / "tokenizer.bin")
         self._grammars = grammars.GrammarCache(self.vocabulary.trie)
-        self.digits = DigitLayer.find(folder.parent)
+        self.digits = DigitAcousticModel.find(folder.parent)
         """Exchanged by `voicebot bench asr` for one that has not heard the speaker; None where none was learnt."""
         self._boost = lru_cache(_BOOSTS)(lambda words: WordBias(words, self.vocabulary.texts))
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from voicebot.asr.word_graph import TokenTrie
+from voicebot.asr.decoding_graph import TokenTrie
 from voicebot.errors import ModelMissing
 from voicebot.messages import Word
 

@@ -22,9 +22,9 @@ from rapidfuzz import fuzz
 
 from voicebot.asr import rejection
 from voicebot.asr.confidence import confidence, logit
+from voicebot.asr.decoding_graph import WRITTEN
 from voicebot.asr.grammar_match import GrammarMatcher
 from voicebot.asr.recogniser import NOTHING, RATE_HZ, Audio, Cancelled, Transcript
-from voicebot.asr.word_graph import WRITTEN
 from voicebot.errors import EngineFailed, ModelMissing
 from voicebot.languages.en.recogniser_hints import STYLE
 from voicebot.messages import Expect, Word

@@ -19,7 +19,7 @@ from voicebot.calls.prompts import APOLOGY, FILLER, PROGRESS, SORRY
 from voicebot.calls.reporter import CallReporter
 from voicebot.conversation.engine import Conversation
 from voicebot.errors import EngineFailed
-from voicebot.handoff.switchboard import Why
+from voicebot.handoff.human_dialler import Why
 from voicebot.messages import Act, Do, End, Expect, Handover, Listen, Result, Say
 
 FILLER_AFTER_S = 0.8

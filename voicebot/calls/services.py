@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from voicebot.actions.runner import Actions
 from voicebot.flows.flow import Flow
-from voicebot.handoff.switchboard import Switchboard
+from voicebot.handoff.human_dialler import HumanDialler
 from voicebot.listening.speech_input import SpeechInput
 from voicebot.nlu.intents import Understanding
 from voicebot.tts.synthesizer import Synthesizer
@@ -36,7 +36,7 @@ class Services:
 
     speech_input: SpeechInput
     synthesizer: Synthesizer
-    switchboard: Switchboard
+    human_dialler: HumanDialler
     thinkers: Executor
     """Runs the dialog's work, which is short but not short enough for the event loop."""
     release: bool = False

@@ -17,7 +17,7 @@ from voicebot.calls.input_queue import CallerTurn, Input, InputQueue, NothingSai
 from voicebot.calls.reporter import AnsweredCall, CallReporter
 from voicebot.conversation.engine import Conversation
 from voicebot.flows.flow import Flow
-from voicebot.handoff.switchboard import Why
+from voicebot.handoff.human_dialler import Why
 from voicebot.journal import events
 from voicebot.journal.entry import Entry
 from voicebot.journal.journal import CallJournal

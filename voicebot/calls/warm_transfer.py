@@ -11,7 +11,7 @@ from voicebot.calls.services import Services
 from voicebot.calls.voice_channel import VoiceChannel, end
 from voicebot.errors import EngineFailed
 from voicebot.handoff.bridge import bridge
-from voicebot.handoff.switchboard import NotReached, Why
+from voicebot.handoff.human_dialler import NotReached, Why
 from voicebot.messages import Handover, Say
 from voicebot.tts.player import Player
 
@@ -34,7 +34,7 @@ class WarmTransfer:
         music = asyncio.create_task(self._channel.hold_music())
         try:
             try:
-                human = await self._services.switchboard.reach(act.target, act.queue)
+                human = await self._services.human_dialler.reach(act.target, act.queue)
             except NotReached as error:
                 return error.why
             try:

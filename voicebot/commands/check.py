@@ -18,7 +18,7 @@ from voicebot.actions.catalog import Catalog
 from voicebot.config import Config
 from voicebot.errors import Problem, SourceError
 from voicebot.flows.flow import Flow
-from voicebot.gateway.route_watch import routing_problems
+from voicebot.gateway.routes_reload import routing_problems
 from voicebot.listening import speech_input
 from voicebot.paths import ROOT, models_dir
 from voicebot.tts import voices

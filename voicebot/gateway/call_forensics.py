@@ -6,7 +6,7 @@ from collections import OrderedDict
 
 from telephony.doctor.call_trace import CallTrace
 from telephony.leg import Leg
-from telephony.trace import SipTrace
+from telephony.sip_trace import SipTrace
 
 REMEMBERED = 2000
 """Calls whose legs can still be found by our own id."""

@@ -13,18 +13,18 @@ from telephony.doctor.call_trace import CallTrace
 from telephony.events import TelephonyEvent
 from telephony.leg import Leg
 from telephony.media.engine import MediaEngine
-from telephony.problems import Problem
 from telephony.routing.call_facts import CallFacts
 from telephony.routing.rules import RouteDecision
 from telephony.sip.flood_guard import Block, FloodGuard
 from telephony.sip.tls import TlsServer
-from telephony.trace import SipTrace
+from telephony.sip_trace import SipTrace
 from telephony.trunk.registry import TrunkRegistry
+from telephony.yaml_problems import Problem
 from voicebot.config import Config, SipSettings
 from voicebot.gateway.call_forensics import CallForensics
-from voicebot.gateway.route_watch import RouteWatch
-from voicebot.gateway.to_journal import note
-from voicebot.gateway.to_metrics import count
+from voicebot.gateway.routes_reload import RoutesReload
+from voicebot.gateway.telephony_journal import note
+from voicebot.gateway.telephony_metrics import count
 from voicebot.journal.journal import Journal
 
 
@@ -59,7 +59,7 @@ class SipGateway:
         self._forensics = CallForensics(self.trace)
         self.guard = FloodGuard(on_event=tell)
         self.trunks = TrunkRegistry(sip.trunks, guard=self.guard, on_event=tell)
-        self.routes = RouteWatch(config, self.trunks.all)
+        self.routes = RoutesReload(config, self.trunks.all)
         self.agent = UserAgent(
             _agent_config(sip),
             media,

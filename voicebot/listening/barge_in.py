@@ -15,7 +15,7 @@ from collections.abc import Collection
 from voicebot.asr.recogniser import Transcript
 from voicebot.languages.en.backchannels import BACKCHANNEL_PHRASES, BACKCHANNELS, COMMON, OBJECTIONS
 from voicebot.listening.sentence_end import words
-from voicebot.listening.timing import TurnTiming
+from voicebot.listening.turn_timing import TurnTiming
 from voicebot.listening.vad import RATE_HZ, WINDOW, WINDOW_S
 from voicebot.messages import Expect
 

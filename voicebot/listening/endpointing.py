@@ -14,7 +14,7 @@ from voicebot.languages.en.unfinished_answers import DAYS, MORE_FOLLOWS, YEAR_AT
 from voicebot.languages.en.yes_no import YES
 from voicebot.listening import sentence_end
 from voicebot.listening.sentence_end import SentenceEnd, words
-from voicebot.listening.timing import TurnTiming
+from voicebot.listening.turn_timing import TurnTiming
 from voicebot.messages import Expect
 
 _YES = frozenset(phrase.split()[0] for phrase in YES)

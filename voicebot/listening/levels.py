@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 
 from voicebot.listening.barge_in import SILENT_DB
-from voicebot.listening.timing import TurnTiming
+from voicebot.listening.turn_timing import TurnTiming
 from voicebot.listening.vad import RATE_HZ, WINDOW, WINDOW_S
 
 

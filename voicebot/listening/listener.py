@@ -28,7 +28,6 @@ from voicebot.listening.events import (
     SpeechStarted,
     TurnHeard,
 )
-from voicebot.listening.timing import TurnTiming
 from voicebot.listening.turn_machine import (
     DiscardRecognition,
     NoInputTimeout,
@@ -40,6 +39,7 @@ from voicebot.listening.turn_machine import (
     TurnEnded,
     TurnMachine,
 )
+from voicebot.listening.turn_timing import TurnTiming
 from voicebot.listening.vad import RATE_HZ, WINDOW, BatchedVad
 from voicebot.messages import Expect, Heard
 

@@ -22,7 +22,7 @@ from voicebot.asr.moonshine_session import exact
 from voicebot.asr.recogniser import RATE_HZ, Audio, Cancelled, Recogniser, Transcript
 from voicebot.errors import EngineFailed, ModelMissing
 from voicebot.listening import endpointing
-from voicebot.listening.timing import TurnTiming
+from voicebot.listening.turn_timing import TurnTiming
 from voicebot.messages import Expect
 
 HEARD_S = 8

@@ -19,7 +19,7 @@ from voicebot.listening import audio, smart_turn
 from voicebot.listening.events import ListeningEvent
 from voicebot.listening.listener import Listener, heard
 from voicebot.listening.smart_turn import RecogniserWithSmartTurn, SmartTurn
-from voicebot.listening.timing import TurnTiming
+from voicebot.listening.turn_timing import TurnTiming
 from voicebot.listening.vad import BatchedVad, Silero, find_model
 from voicebot.messages import Expect, Heard
 

@@ -27,7 +27,7 @@ from typing import NamedTuple, assert_never
 
 from voicebot.listening.barge_in import BargeInDetector, BargeInVerdict
 from voicebot.listening.levels import TurnLevels, Voicing
-from voicebot.listening.timing import TurnTiming
+from voicebot.listening.turn_timing import TurnTiming
 from voicebot.listening.vad import RATE_HZ, WINDOW
 
 LOUD_DB = -20.0

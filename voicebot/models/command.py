@@ -12,7 +12,7 @@ from voicebot.models import manifest
 from voicebot.models.manifest import AfterPull, ModelEntry
 from voicebot.models.progress import MEGA, DownloadProgress
 from voicebot.models.pull import pull
-from voicebot.models.store import has, state, whole
+from voicebot.models.weights_folder import has, state, whole
 from voicebot.paths import models_dir
 
 
@@ -63,7 +63,7 @@ def finish(name: str, model: ModelEntry, root: Path, progress: DownloadProgress)
             encoder = importlib.import_module("voicebot.nlu.encoder")
             progress.say(f"{name}: {encoder.build_encoder(root)} is ready")
         case AfterPull.LEARN_DIGITS:
-            learn = importlib.import_module("voicebot.asr.learn.digit_layer")
+            learn = importlib.import_module("voicebot.asr.learn.digit_acoustic_model")
             progress.say(f"{name}: {learn.learn_digits(root, progress.say)} is ready")
         case None:
             pass
@@ -74,7 +74,7 @@ def finish(name: str, model: ModelEntry, root: Path, progress: DownloadProgress)
 def made(model: ModelEntry, root: Path) -> bool:
     """Whether what `finish` makes is there."""
     if model.then is AfterPull.LEARN_DIGITS:
-        return bool(importlib.import_module("voicebot.asr.learn.digit_layer").learnt(root))
+        return bool(importlib.import_module("voicebot.asr.learn.digit_acoustic_model").learnt(root))
     return True  # the encoder is made when it is first used, too
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from voicebot.errors import VoicebotError
 from voicebot.models.progress import DownloadProgress
-from voicebot.models.store import CHUNK_BYTES, sha256
+from voicebot.models.weights_folder import CHUNK_BYTES, sha256
 
 ANSWER_S = 10.0
 """How long a server may be silent."""

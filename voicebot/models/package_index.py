@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 from voicebot.models.download import HttpAccess, Unreachable, fetch
 from voicebot.models.manifest import Wheel
-from voicebot.models.store import sha256
+from voicebot.models.weights_folder import sha256
 
 PIP_S = 600.0
 ASK_S = 60.0

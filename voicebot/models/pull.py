@@ -14,7 +14,7 @@ from voicebot.models import package_index
 from voicebot.models.download import HttpAccess, OutOfTime, Unreachable, fetch
 from voicebot.models.manifest import Hub, ModelEntry, ModelFile, Wheel
 from voicebot.models.progress import DownloadProgress
-from voicebot.models.store import CHUNK_BYTES, PARTS, has, lock, whole
+from voicebot.models.weights_folder import CHUNK_BYTES, PARTS, has, lock, whole
 
 REMEDY = (
     "check the network and pip's index (pip config list), or copy the files into {folder} from a machine that has them"

@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 from voicebot.nlu.classifier import Hybrid
 from voicebot.nlu.encoder import SentenceEncoder
 from voicebot.nlu.normalise import normal
-from voicebot.nlu.out_of_scope import BANK
+from voicebot.nlu.out_of_scope_examples import BANK
 
 Labelled = list[tuple[str, str]]
 

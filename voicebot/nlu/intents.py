@@ -14,7 +14,7 @@ from voicebot.nlu.classifier import Hybrid
 from voicebot.nlu.commands import EXAMPLES
 from voicebot.nlu.encoder import SentenceEncoder
 from voicebot.nlu.normalise import normal
-from voicebot.nlu.out_of_scope import BANK
+from voicebot.nlu.out_of_scope_examples import BANK
 from voicebot.nlu.specs import Command, Intent
 
 ACCEPT = 0.6

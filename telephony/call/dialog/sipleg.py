@@ -30,7 +30,7 @@ from ...sip.message import Request, Response, SipError
 from ...sip.reason_header import Reason
 from ...sip.reason_header import read as read_reasons
 from ...sip.transaction import Transaction
-from ...trace import TraceEntry
+from ...sip_trace import TraceEntry
 from .media_leg import MediaLeg
 from .offer_answer import Method
 from .refer_in import OnRefer

@@ -28,7 +28,7 @@ from ..dialog.reliable_provisional import EXTENSION as RELIABLE
 from ..dialog.reliable_provisional import has_tag
 from ..dialog.session_timer import SessionTimer
 from .admission import Admission, Why
-from .anonymous_limit import AnonymousLimit
+from .callers_without_trunk import TrunklessLimit
 from .incoming import IdentifiedCaller
 
 MAX_TAGS = 32
@@ -69,7 +69,7 @@ class CallScreening:
         admission: Admission,
         calls: Callable[[], int],
         *,
-        anonymous: AnonymousLimit | None,
+        anonymous: TrunklessLimit | None,
         guard: FloodGuard | None,
         on_event: OnEvent,
         challenger: Challenger,

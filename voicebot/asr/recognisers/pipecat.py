@@ -11,7 +11,7 @@ from voicebot.engines.pipecat_settings import PipecatSettings
 class PipecatRecogniserSettings(PipecatSettings, RecogniserSettings):
     def load(self, asr: AsrSettings) -> Recogniser:
         """See `RecogniserSettings.load`."""
-        from voicebot.asr.pipecat_stt import PipecatStt
+        from voicebot.asr.recogniser_from_pipecat import PipecatStt
 
         return PipecatStt(self, asr.limit_s)
 

@@ -16,8 +16,8 @@ from telephony.media.loss_concealment import Concealer
 from voicebot.bench.caller_audio import load_wav, through_line, voiced
 from voicebot.errors import VoicebotError
 from voicebot.listening.audio import level_db
-from voicebot.listening.timing import TurnTiming
 from voicebot.listening.turn_machine import StartRecognition, TurnEnded, TurnMachine
+from voicebot.listening.turn_timing import TurnTiming
 from voicebot.listening.vad import WINDOW, Silero, VadStream, find_model
 
 LEAD_S, TAIL_S = 0.6, 1.6

@@ -19,7 +19,7 @@ from voicebot.bench.caller_audio import through_line
 from voicebot.bench.turns.intervals import delays, share
 from voicebot.bench.turns.simulated_call import PACKET, InstantVad, SimulatedCall
 from voicebot.listening.events import FalseAlarm, Interrupt, ListeningEvent, TurnHeard
-from voicebot.listening.timing import TurnTiming
+from voicebot.listening.turn_timing import TurnTiming
 
 AHEAD_S = 0.3
 """A player gives a leg that much in advance, and tells the listener of it then."""

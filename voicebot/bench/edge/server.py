@@ -21,7 +21,7 @@ from telephony.agent import AgentConfig, IncomingCall, UserAgent
 from telephony.leg import LegError
 from telephony.media.engine import MediaEngine
 from telephony.sip.flood_guard import FloodGuard
-from telephony.trace import SipTrace
+from telephony.sip_trace import SipTrace
 
 _SOUND_S = 10
 _TRACE_BYTES = 1 << 20

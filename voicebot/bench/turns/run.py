@@ -15,7 +15,7 @@ from voicebot.bench.turns.cases import TurnCase
 from voicebot.bench.turns.intervals import delays, share
 from voicebot.bench.turns.simulated_call import InstantVad, SimulatedCall
 from voicebot.listening.events import TurnHeard
-from voicebot.listening.timing import TurnTiming
+from voicebot.listening.turn_timing import TurnTiming
 
 _PROGRESS_S = 10.0
 

@@ -19,7 +19,7 @@ from voicebot.asr.recognition_pool import RecognitionJob, RecognitionPool
 from voicebot.errors import EngineFailed
 from voicebot.listening.events import ListeningEvent
 from voicebot.listening.listener import Listener
-from voicebot.listening.timing import TurnTiming
+from voicebot.listening.turn_timing import TurnTiming
 from voicebot.listening.vad import BatchedVad, Silero, VadStream, find_model
 from voicebot.messages import Expect
 

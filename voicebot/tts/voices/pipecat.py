@@ -14,7 +14,7 @@ _log = log.get(__name__)
 class PipecatVoiceSettings(PipecatSettings, VoiceSettings):
     def load(self, request: VoiceRequest) -> list[Voice]:
         """See `VoiceSettings.load`. What does not answer now may do so later: it stays, at its own loudness."""
-        from voicebot.tts.pipecat_tts import PipecatTts
+        from voicebot.tts.voice_from_pipecat import PipecatTts
 
         engine = PipecatTts(self, request.limit_s)
         try:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from voicebot.asr.word_graph import Grammar, TokenTrie, WordGraph
+from voicebot.asr.decoding_graph import Grammar, TokenTrie, WordGraph
 
 
 def digits(count: int, price: float = 0.0) -> WordGraph:

@@ -1,4 +1,4 @@
-"""Learns the digit layer (`voicebot.asr.digit_layer`) from synthetic callers; part of ``voicebot models pull``.
+"""Learns `voicebot.asr.digit_acoustic_model` from synthetic callers; part of ``voicebot models pull``.
 
 Single digits are cut into quarters to begin with; then the layer aligns all utterances itself, and is learnt again.
 Other speech teaches it what is no digit. The same numbers come out on every machine, but for rounding.
@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from voicebot.asr import digit_layer
-from voicebot.asr.digit_layer import OTHER, PARTS, SILENCE, STATES, WEIGHTS, DigitLayer, LayerWeights
+from voicebot.asr import digit_acoustic_model
+from voicebot.asr.digit_acoustic_model import OTHER, PARTS, SILENCE, STATES, WEIGHTS, DigitAcousticModel, LayerWeights
 from voicebot.asr.learn import synthetic_callers
 from voicebot.asr.learn.augmentation import through_telephone
 from voicebot.asr.moonshine import FRAME, Moonshine, prepare
@@ -45,7 +45,7 @@ _THREADS = 2
 class TrainingExample:
     """One utterance as the encoder hears it."""
 
-    frames: digit_layer.Scores
+    frames: digit_acoustic_model.Scores
     words: tuple[int, ...]
     """Indices of `DIGIT_WORDS`; empty for other speech."""
     spoken: tuple[int, int]
@@ -55,7 +55,7 @@ class TrainingExample:
 def learnt(models: Path) -> bool:
     """Whether a layer of this recipe is there."""
     try:
-        return DigitLayer(models / WEIGHTS).recipe == RECIPE
+        return DigitAcousticModel(models / WEIGHTS).recipe == RECIPE
     except ModelMissing:
         return False
 
@@ -124,9 +124,10 @@ def _utterance(
 def learn(known: Sequence[TrainingExample]) -> LayerWeights:
     """The weights."""
     layer = _fit(known, [_quarters(e) if len(e.words) == 1 else None if e.words else _other(e) for e in known])
-    aligner = DigitLayer.of(layer)
+    aligner = DigitAcousticModel.of(layer)
     return _fit(
-        known, [digit_layer.aligned(aligner.scores(e.frames), e.words) if e.words else _other(e) for e in known]
+        known,
+        [digit_acoustic_model.aligned(aligner.scores(e.frames), e.words) if e.words else _other(e) for e in known],
     )
 
 

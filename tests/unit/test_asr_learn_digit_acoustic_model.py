@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from voicebot.asr.digit_layer import WEIGHTS, DigitLayer, dictated
-from voicebot.asr.learn import digit_layer, synthetic_callers
+from voicebot.asr.digit_acoustic_model import WEIGHTS, DigitAcousticModel, dictated
+from voicebot.asr.learn import digit_acoustic_model, synthetic_callers
 from voicebot.asr.learn.augmentation import through_telephone
 from voicebot.asr.moonshine import Moonshine
 from voicebot.languages.en.digit_training import ACCENTS, DIGIT_WORDS, SENTENCES
@@ -55,8 +55,8 @@ def test_a_line_says_where_the_voice_is(seed: int) -> None:
 def test_digits_of_voices_that_were_not_learnt_are_heard() -> None:
     """A layer of a tenth of the usual utterances; others of them are asked."""
     engine = Moonshine(models_dir() / "moonshine-tiny-en")
-    found = list(digit_layer.examples(engine, LEARNT_FROM + ASKED))
-    layer = DigitLayer.of(digit_layer.learn(found[:-ASKED]))
+    found = list(digit_acoustic_model.examples(engine, LEARNT_FROM + ASKED))
+    layer = DigitAcousticModel.of(digit_acoustic_model.learn(found[:-ASKED]))
     asked = [one for one in found[-ASKED:] if one.words]
     heard = [dictated(layer.scores(one.frames), [len(one.words)])[0].digits for one in asked]
     said = ["".join(str(word % 10) for word in one.words) for one in asked]
@@ -66,7 +66,7 @@ def test_digits_of_voices_that_were_not_learnt_are_heard() -> None:
 @pytest.mark.models
 def test_what_is_here_is_not_learnt_again(tmp_path: Path) -> None:
     said: list[str] = []
-    assert digit_layer.learn_digits(models_dir(), said.append) == models_dir() / WEIGHTS
+    assert digit_acoustic_model.learn_digits(models_dir(), said.append) == models_dir() / WEIGHTS
     assert not said
-    assert digit_layer.learnt(models_dir())
-    assert not digit_layer.learnt(tmp_path)
+    assert digit_acoustic_model.learnt(models_dir())
+    assert not digit_acoustic_model.learnt(tmp_path)

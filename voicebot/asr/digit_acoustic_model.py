@@ -7,7 +7,7 @@ algorithm, and every place in it keeps the scores of the other digits. Frame pro
 likelihoods (Bourlard and Morgan, "Connectionist Speech Recognition", 1994, chapter 7).
 
 The weights (14 000 numbers) are learnt from synthetic voices by ``voicebot models pull``
-(`voicebot.asr.learn.digit_layer`), into the folder of models; without them the decoder decides alone.
+(`voicebot.asr.learn.digit_acoustic_model`), into the folder of models; without them the decoder decides alone.
 """
 
 from __future__ import annotations
@@ -62,10 +62,10 @@ class LayerWeights:
     prior: Scores
     """(`STATES`,): logarithms of how frequent the states were."""
     recipe: int = 0
-    """Of `voicebot.asr.learn.digit_layer`, that made them."""
+    """Of `voicebot.asr.learn.digit_acoustic_model`, that made them."""
 
 
-class DigitLayer:
+class DigitAcousticModel:
     """The layer at work. Shared by threads.
 
     Raises:
@@ -82,7 +82,7 @@ class DigitLayer:
             raise ModelMissing(f"{path} is damaged: {error}", remedy) from error
 
     @classmethod
-    def of(cls, layer: LayerWeights) -> DigitLayer:
+    def of(cls, layer: LayerWeights) -> DigitAcousticModel:
         """One that lies in no file."""
         made = cls.__new__(cls)
         made._layer = layer
@@ -94,7 +94,7 @@ class DigitLayer:
         return self._layer.recipe
 
     @classmethod
-    def find(cls, models: Path) -> DigitLayer | None:
+    def find(cls, models: Path) -> DigitAcousticModel | None:
         """The one in the folder of models; None when there is none. Raises ModelMissing."""
         path = models / WEIGHTS
         return cls(path) if path.is_file() else None

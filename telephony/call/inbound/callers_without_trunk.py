@@ -9,7 +9,7 @@ from ...sip.flood_guard import Key, source_key
 from ...trunk.limits import ChannelLease
 
 
-class AnonymousLease(ChannelLease):
+class TrunklessLease(ChannelLease):
     """A stranger's place. `confirm` says that he is where he says."""
 
     __slots__ = ("_confirm",)
@@ -23,7 +23,7 @@ class AnonymousLease(ChannelLease):
         self._confirm()
 
 
-class AnonymousLimit:
+class TrunklessLimit:
     """The places of one user agent.
 
     A source (an IPv4 address, an IPv6 /64) has at most half of all places, all strangers together have three quarters.
@@ -43,7 +43,7 @@ class AnonymousLimit:
         self._waiting: Counter[Key] = Counter()
         """Those of them that nobody has acknowledged."""
 
-    def admit(self, host: str) -> AnonymousLease | None:
+    def admit(self, host: str) -> TrunklessLease | None:
         """A place for a call from there, if there is one."""
         key = source_key(host)
         counted = self._calls if self._trunks() else self._waiting
@@ -63,7 +63,7 @@ class AnonymousLimit:
             confirm()
             _less(self._calls, key)
 
-        return AnonymousLease(leave, confirm)
+        return TrunklessLease(leave, confirm)
 
 
 def _less(counter: Counter[Key], key: Key) -> None:

@@ -9,18 +9,18 @@ import numpy as np
 import pytest
 
 from voicebot.asr.confidence import LIMITS, REJECTED, confidence
-from voicebot.asr.digit_fusion import fuse_digits, too_few_digits
-from voicebot.asr.digit_layer import (
+from voicebot.asr.digit_acoustic_model import (
     OTHER,
     PARTS,
     SILENCE,
     STATES,
     WEIGHTS,
-    DigitLayer,
+    DigitAcousticModel,
     Scores,
     aligned,
     dictated,
 )
+from voicebot.asr.digit_fusion import fuse_digits, too_few_digits
 from voicebot.errors import ModelMissing
 from voicebot.languages.en.digit_training import DIGIT_WORDS
 
@@ -38,7 +38,7 @@ def said(words: Sequence[int], pause: int = 4, sure: float = 6.0) -> Scores:
     return scores
 
 
-class Fixed(DigitLayer):
+class Fixed(DigitAcousticModel):
     """A layer whose scores are the frames themselves."""
 
     def __init__(self) -> None: ...
@@ -158,19 +158,19 @@ def test_speech_that_is_no_number_is_rejected() -> None:
 
 
 def test_a_layer_is_found_where_one_was_learnt(tmp_path: Path) -> None:
-    assert DigitLayer.find(tmp_path) is None
+    assert DigitAcousticModel.find(tmp_path) is None
     path = tmp_path / WEIGHTS
     path.parent.mkdir()
     rng = np.random.default_rng(1)
     numbers = {"matrix": rng.normal(size=(288, STATES)), "bias": np.zeros(STATES), "prior": np.zeros(STATES)}
     np.savez_compressed(path, **numbers)
     with pytest.raises(ModelMissing, match="recipe"):
-        DigitLayer.find(tmp_path)
+        DigitAcousticModel.find(tmp_path)
     np.savez_compressed(path, recipe=3, **numbers)
-    layer = DigitLayer.find(tmp_path)
+    layer = DigitAcousticModel.find(tmp_path)
     assert layer is not None
     assert layer.recipe == 3
     assert layer.scores(np.zeros((5, 288), np.float32)).shape == (5, STATES)
     path.write_bytes(b"no archive")
     with pytest.raises(ModelMissing, match="damaged"):
-        DigitLayer.find(tmp_path)
+        DigitAcousticModel.find(tmp_path)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from telephony.problems import Problem, SourceError
 from telephony.routing.rules import Router
+from telephony.yaml_problems import Problem, SourceError
 from voicebot.config import Config, SipSettings
-from voicebot.gateway.route_watch import RouteWatch
+from voicebot.gateway.routes_reload import RoutesReload
 
 GOOD = "routes: [{name: sales, when: {to: 4711}, flow: northwind}]\nelse: {flow: northwind}\n"
 OTHER = "routes: [{name: support, when: {to: 4712}, flow: northwind}]\nelse: {flow: northwind}\n"
@@ -26,8 +26,8 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def watch_of(file: Path | None) -> RouteWatch:
-    return RouteWatch(Config(sip=SipSettings(routes=file)), list, look_s=0.0)
+def watch_of(file: Path | None) -> RoutesReload:
+    return RoutesReload(Config(sip=SipSettings(routes=file)), list, look_s=0.0)
 
 
 def change(file: Path, text: str) -> None:
@@ -51,7 +51,7 @@ async def test_a_reload_takes_a_good_file_and_keeps_the_old_routes_beside_a_wron
 async def test_a_changed_file_is_found_by_itself(file: Path) -> None:
     read = asyncio.Event()
 
-    class Told(RouteWatch):
+    class Told(RoutesReload):
         async def reload(self) -> list[Problem]:
             problems = await super().reload()
             read.set()

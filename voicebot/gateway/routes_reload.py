@@ -9,10 +9,10 @@ import asyncio
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from telephony.problems import Problem, SourceError
 from telephony.routing.lint import lint
 from telephony.routing.rules import Router
 from telephony.trunk.model import Trunk
+from telephony.yaml_problems import Problem, SourceError
 from voicebot import log
 from voicebot.config import Config
 
@@ -21,7 +21,7 @@ LOOK_S = 1.0
 _log = log.get(__name__)
 
 
-class RouteWatch:
+class RoutesReload:
     """The routes of one configuration. Belongs to the event loop that starts it.
 
     Args:

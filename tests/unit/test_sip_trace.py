@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from telephony import trace as module
+from telephony import sip_trace as module
 from telephony.sip.hop import Hop
-from telephony.trace import SipTrace, masked
+from telephony.sip_trace import SipTrace, masked
 
 PEER = Hop("udp", "192.0.2.1", 5070)
 LOCAL = "198.51.100.2:5060"

@@ -14,8 +14,8 @@ from telephony.leg import Pcm
 from tests.unit.test_tts_piper import RATE_HZ, folder
 from voicebot import config
 from voicebot.errors import EngineFailed
-from voicebot.tts.pipecat_tts import PipecatTts
 from voicebot.tts.synthesizer import Synthesizer
+from voicebot.tts.voice_from_pipecat import PipecatTts
 from voicebot.tts.voices.pipecat import PipecatVoiceSettings
 
 __all__ = ["folder"]

@@ -42,7 +42,7 @@ def why_of(status: int) -> Why:
     return "no-answer" if status in _NO_ANSWER else "unreachable"
 
 
-class Switchboard:
+class HumanDialler:
     """Knows the targets and places calls to them; nothing else can be dialled.
 
     Args:

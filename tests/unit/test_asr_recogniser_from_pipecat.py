@@ -13,8 +13,8 @@ import pytest
 
 from tests.unit.pipecat_services import StreamingStt
 from tests.unit.tiny_whisper import build
-from voicebot.asr.pipecat_stt import PipecatStt
 from voicebot.asr.recogniser import RATE_HZ, Audio, Transcript
+from voicebot.asr.recogniser_from_pipecat import PipecatStt
 from voicebot.asr.recognisers.pipecat import PipecatRecogniserSettings
 from voicebot.errors import EngineFailed
 from voicebot.messages import Expect

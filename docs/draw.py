@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from telephony.sip import transaction_tables as sip
+from telephony.sip import transaction_state_tables as sip
 from voicebot.journal import events
 from voicebot.journal.journal import CAPACITY
 from voicebot.listening.turn_machine import TABLE, TurnState
@@ -141,7 +141,7 @@ SIP_HEAD = """\
 # State tables
 
 ## SIP transactions
-`telephony/sip/transaction_tables.py` has the four machines of RFC 3261 section 17 (with RFC 6026, and RFC 4320 for 408)
+`telephony/sip/transaction_state_tables.py` has the four machines of RFC 3261 section 17 (with RFC 6026, and RFC 4320 for 408)
 as tables; `telephony/sip/transaction.py` runs them. A pair of state and input that is not in a table is ignored.
 
 Inputs: `1xx`, `2xx`, `3xx+` are responses (a client's come in, a server's go out), `request` is a retransmission, `ack`

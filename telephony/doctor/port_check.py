@@ -13,7 +13,7 @@ from telephony.sip.hop import bracketed
 from telephony.sip.listen_sockets import ListenConfig, family_of
 
 from .findings import Finding
-from .own_server import OwnServer
+from .server_config import ServerConfig
 
 ASK_S = 1.0
 TRIED_PORTS = 40
@@ -47,7 +47,7 @@ async def sip_ports(listening: ListenConfig) -> list[Finding]:
     return found
 
 
-def voice_ports(site: OwnServer) -> Iterator[Finding]:
+def voice_ports(site: ServerConfig) -> Iterator[Finding]:
     """The RTP range: large enough for all calls, and not used by others."""
     first, last = site.rtp
     subject = f"RTP {first}-{last}"

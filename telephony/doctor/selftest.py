@@ -28,9 +28,9 @@ from telephony.trunk.registry import TrunkRegistry
 
 from .call_trace import CallTrace
 from .findings import Finding
-from .own_server import OwnServer
 from .port_check import bind
 from .selftest_verdict import MeasuredCall, MeasuredEnd, judge
+from .server_config import ServerConfig
 from .sine_tone import measure, tone
 from .status_meanings import meaning
 
@@ -85,7 +85,7 @@ class Selftest:
         number: to call: a number, or a URI.
     """
 
-    def __init__(self, site: OwnServer, trunk: Trunk, number: str) -> None:
+    def __init__(self, site: ServerConfig, trunk: Trunk, number: str) -> None:
         self._site = site
         self._own_port = _free(site)
         if not self._own_port:  # the server is up and registered; a second registration could take its calls away
@@ -225,7 +225,7 @@ class Selftest:
         await asyncio.wait([leg.closed])
 
 
-def _free(site: OwnServer) -> bool:
+def _free(site: ServerConfig) -> bool:
     """Whether the server's SIP port is free, so that calls to us come to the test."""
     listening = site.listening
     kinds = (socket.SOCK_DGRAM, socket.SOCK_STREAM)

@@ -21,14 +21,14 @@ from telephony.yaml_problems import Problem, SourceError
 
 from .advertised_address import advertised
 from .findings import Finding, Stopwatch, of_problem
-from .own_server import OwnServer
 from .port_check import sip_ports, voice_ports
+from .server_config import ServerConfig
 
 EXPIRES_SOON = timedelta(days=30)
 RENEW = "renew it, and keep the file's name: it is read again by itself"
 
 
-async def check(site: OwnServer, now: datetime | None = None) -> list[Finding]:
+async def check(site: ServerConfig, now: datetime | None = None) -> list[Finding]:
     """Look at everything. `now` with time zone; the present when None."""
     now = now or datetime.now(UTC)
     found: list[Finding] = []
@@ -44,7 +44,7 @@ async def check(site: OwnServer, now: datetime | None = None) -> list[Finding]:
     return found
 
 
-def _trunks(site: OwnServer, found: list[Finding]) -> dict[str, Trunk] | None:
+def _trunks(site: ServerConfig, found: list[Finding]) -> dict[str, Trunk] | None:
     """Read the folder; None when that is not possible."""
     if site.trunks is None:
         found.append(Finding("ok", "trunks", "none are configured: callers come by their address alone"))
@@ -59,7 +59,7 @@ def _trunks(site: OwnServer, found: list[Finding]) -> dict[str, Trunk] | None:
     return trunks
 
 
-def _routes(site: OwnServer, trunks: dict[str, Trunk] | None, found: list[Finding]) -> None:
+def _routes(site: ServerConfig, trunks: dict[str, Trunk] | None, found: list[Finding]) -> None:
     if site.routes is None:
         found.append(Finding("ok", "routes", "none are configured: every call goes to the first dialog"))
         return
@@ -79,7 +79,7 @@ def _routes(site: OwnServer, trunks: dict[str, Trunk] | None, found: list[Findin
 # ── certificates ──
 
 
-def _certificates(site: OwnServer, trunks: dict[str, Trunk], now: datetime) -> Iterator[Finding]:
+def _certificates(site: ServerConfig, trunks: dict[str, Trunk], now: datetime) -> Iterator[Finding]:
     own = site.listening.tls
     if own is not None:
         yield from _usable("our TLS port", own)
@@ -150,7 +150,7 @@ def _names(path: Path, advertise: str | None) -> Iterator[Finding]:
 # ── names ──
 
 
-async def look_up(site: OwnServer, trunks: dict[str, Trunk]) -> tuple[dict[str, list[str]], list[Finding]]:
+async def look_up(site: ServerConfig, trunks: dict[str, Trunk]) -> tuple[dict[str, list[str]], list[Finding]]:
     """The addresses of every trunk's servers, and what was found of their names."""
     resolver = Resolver(DnsClient(site.listening.nameservers), site.listening.families)
     jobs = [(trunk, text) for trunk in trunks.values() for text in places_of(trunk)]

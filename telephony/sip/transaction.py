@@ -15,7 +15,7 @@ from typing import assert_never
 
 from .hop import Hop, answer_hop
 from .message import MAGIC, Head, Request, Response, encode
-from .transaction_tables import (
+from .transaction_state_tables import (
     INVITE_CLIENT,
     INVITE_SERVER,
     OTHER_CLIENT,

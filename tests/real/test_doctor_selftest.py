@@ -14,8 +14,8 @@ import pytest
 
 from telephony.doctor import pcap
 from telephony.doctor.findings import Finding
-from telephony.doctor.own_server import OwnServer
 from telephony.doctor.selftest import Selftest
+from telephony.doctor.server_config import ServerConfig
 from telephony.sip.listen_sockets import ListenConfig
 from telephony.trunk.load import load_one
 
@@ -34,7 +34,7 @@ def selftest(folder: Path, text: str, number: str, rtp: range | None = None) -> 
     path.write_text(text)
     rtp = rtp or free_ports(RTP_PORTS)
     listening = ListenConfig(("127.0.0.1",), free_port())
-    return Selftest(OwnServer(listening=listening, rtp=(rtp[0], rtp[-1])), load_one(path), number)
+    return Selftest(ServerConfig(listening=listening, rtp=(rtp[0], rtp[-1])), load_one(path), number)
 
 
 def peer(port: int, more: str = "") -> str:

@@ -91,7 +91,7 @@ async def test_ipv6_comes_first_where_we_listen_on_it_first_and_not_at_all_where
 async def test_the_second_server_of_srv_is_asked_when_the_first_is_dead_and_first_from_then_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("telephony.sip.transaction_tables.TIMEOUT_S", 1000)  # so silence would not be enough
+    monkeypatch.setattr("telephony.sip.transaction_state_tables.TIMEOUT_S", 1000)  # so silence would not be enough
     async with answering(ListenConfig(("127.0.0.1",), 0)) as (alive, _):
         dead = free_port()
         records = [

@@ -120,8 +120,8 @@ async def test_a_closed_udp_port_is_known_at_once_and_takes_no_other_request_wit
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """ICMP on the SIP socket (RFC 3261 section 18.4) fails the request that it quotes, and no other is lost by it."""
-    monkeypatch.setattr("telephony.sip.transaction_tables.T1_S", 1000)  # so nothing is sent twice
-    monkeypatch.setattr("telephony.sip.transaction_tables.TIMEOUT_S", 1000)
+    monkeypatch.setattr("telephony.sip.transaction_state_tables.T1_S", 1000)  # so nothing is sent twice
+    monkeypatch.setattr("telephony.sip.transaction_state_tables.TIMEOUT_S", 1000)
     async with answering(DUAL) as (server, _), answering(DUAL) as (endpoint, _):
         closed = free_port()
         for host in ("127.0.0.1", "::1"):

@@ -327,7 +327,7 @@ async def test_a_connection_that_dies_in_a_call_does_not_hurt() -> None:
 
 async def test_invites_that_are_never_acknowledged_leave_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Acceptance 13 with the 32 s of timer H cut to one."""
-    monkeypatch.setattr("telephony.sip.transaction_tables.TIMEOUT_S", 1.0)
+    monkeypatch.setattr("telephony.sip.transaction_state_tables.TIMEOUT_S", 1.0)
     monkeypatch.setattr(offer_answer, "TIMEOUT_S", 1.0)
     async with running_agent(answer, max_calls=10) as agent, wire(agent.port) as peer:
         for n in range(1000):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from telephony.call.dialog.reliable_provisional import MAX_QUEUE, ReliableReceiver, ReliableSender, has_tag
 from telephony.sip.message import Request, Response, parse, respond
-from telephony.sip.transaction_tables import T1_S, TIMEOUT_S
+from telephony.sip.transaction_state_tables import T1_S, TIMEOUT_S
 
 
 def invite() -> Request:

@@ -11,8 +11,8 @@ import pytest
 
 from telephony.doctor.advertised_address import advertised
 from telephony.doctor.findings import Finding, sound, to_json
-from telephony.doctor.own_server import OwnServer
 from telephony.doctor.port_check import sip_ports, voice_ports
+from telephony.doctor.server_config import ServerConfig
 from telephony.doctor.trunk_check import check
 from telephony.sip.listen_sockets import ListenConfig
 from telephony.sip.tls import TlsServer
@@ -77,9 +77,9 @@ async def test_a_port_that_another_program_has_is_found() -> None:
 
 
 def test_too_few_rtp_ports_for_the_calls_allowed_are_found() -> None:
-    found = list(voice_ports(OwnServer(rtp=(30000, 30019), max_calls=11)))
+    found = list(voice_ports(ServerConfig(rtp=(30000, 30019), max_calls=11)))
     assert [finding.level for finding in found] == ["problem"] and "room for 10 calls, but 11" in found[0].words
-    assert sound(voice_ports(OwnServer(rtp=(30000, 30019), max_calls=10)))
+    assert sound(voice_ports(ServerConfig(rtp=(30000, 30019), max_calls=10)))
 
 
 async def test_certificates_are_watched_for_their_end_their_key_and_their_names(tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ async def test_certificates_are_watched_for_their_end_their_key_and_their_names(
     soon = authority.issue("soon", dns=["sip.example.net"], to_days=12.5)
 
     async def said(tls: TlsServer, advertise: str | None = None, days: float = 0) -> dict[str, str]:
-        site = OwnServer(listening=ListenConfig(("127.0.0.1",), free_port(), advertise, tls, free_port()))
+        site = ServerConfig(listening=ListenConfig(("127.0.0.1",), free_port(), advertise, tls, free_port()))
         found = await check(site, datetime.now(UTC) + timedelta(days=days))
         return {f"{f.subject}: {f.words}": f.level for f in found if "our" in f.subject}
 

@@ -48,7 +48,7 @@ IO = {
     "smtplib", "socket", "socketserver", "sqlalchemy", "sqlite3", "ssl", "subprocess", "urllib", "websockets",
 }  # fmt: skip
 SANS_IO = {"socket", "asyncio", "select", "selectors", "threading", "time"}
-SIP_CORE = ("framing", "grammar", "message", "dialog", "digest", "transaction_tables")
+SIP_CORE = ("framing", "grammar", "message", "dialog", "digest", "transaction_state_tables")
 CODE = ("telephony", "voicebot")
 INTERFACES = {"Encoder", "Decoder"}
 """Of telephony/media/encoders.py, which each codec implements."""

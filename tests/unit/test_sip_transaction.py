@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from telephony.sip import transaction_tables
+from telephony.sip import transaction_state_tables
 from telephony.sip.grammar import Via
 from telephony.sip.hop import Hop, answer_hop, stamp
 from telephony.sip.message import Request, Response, parse, read_head, respond
@@ -244,13 +244,13 @@ def test_a_dismissed_request_leaves_no_state() -> None:
 @pytest.mark.parametrize(
     "rows",
     [
-        transaction_tables.INVITE_CLIENT,
-        transaction_tables.OTHER_CLIENT,
-        transaction_tables.INVITE_SERVER,
-        transaction_tables.OTHER_SERVER,
+        transaction_state_tables.INVITE_CLIENT,
+        transaction_state_tables.OTHER_CLIENT,
+        transaction_state_tables.INVITE_SERVER,
+        transaction_state_tables.OTHER_SERVER,
     ],
 )
-def test_every_state_of_a_table_can_be_left(rows: transaction_tables.Table) -> None:
+def test_every_state_of_a_table_can_be_left(rows: transaction_state_tables.Table) -> None:
     """From each state that a row leads to, "terminated" is reachable, or the state waits for its user's answer."""
     edges: dict[str, set[str]] = {}
     for (state, _), (following, _) in rows.items():

@@ -16,9 +16,9 @@ from typing import Any
 from telephony.doctor import call_trace, ladder, ladder_page, message_sequence, pcap
 from telephony.doctor.call_trace import CallTrace
 from telephony.doctor.findings import Finding, sound, to_json
-from telephony.doctor.own_server import OwnServer
 from telephony.doctor.probe import Probe
 from telephony.doctor.selftest import Selftest
+from telephony.doctor.server_config import ServerConfig
 from telephony.doctor.trunk_check import check
 from telephony.routing.call_facts import CallFacts
 from telephony.routing.opening_hours import zone_of
@@ -215,12 +215,12 @@ def _config(args: argparse.Namespace) -> Config:
     return configuration.load(args.config)
 
 
-def _site(args: argparse.Namespace) -> OwnServer:
+def _site(args: argparse.Namespace) -> ServerConfig:
     config = _config(args)
     sip = config.sip
     tls = TlsServer(sip.tls.cert, sip.tls.key, sip.tls.clients) if sip.tls is not None else None
     tls_port = sip.tls.port if sip.tls is not None else 0
-    return OwnServer(
+    return ServerConfig(
         listening=ListenConfig(sip.addresses, sip.port, sip.advertise, tls, tls_port, tuple(sip.nameservers)),
         trunks=getattr(args, "folder", None) or args.trunks or sip.trunks,
         routes=args.routes or sip.routes,
@@ -231,7 +231,7 @@ def _site(args: argparse.Namespace) -> OwnServer:
     )
 
 
-def _trunk(site: OwnServer, name: str) -> Trunk:
+def _trunk(site: ServerConfig, name: str) -> Trunk:
     trunks = load(site.trunks) if site.trunks is not None else {}
     if name not in trunks:
         raise VoicebotError(f"there is no trunk {name!r}", f"there are: {', '.join(trunks) or 'none; give --trunks'}")

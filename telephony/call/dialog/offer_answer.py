@@ -16,7 +16,7 @@ from ...sip.body import SDP_TYPE, sdp_of
 from ...sip.hop import Hop
 from ...sip.message import Request, Response, SipError
 from ...sip.transaction import Transaction
-from ...sip.transaction_tables import T1_S, T2_S, TIMEOUT_S
+from ...sip.transaction_state_tables import T1_S, T2_S, TIMEOUT_S
 from ..capabilities import capabilities
 from .requests import DialogRequests, SentRequest
 from .session_timer import SessionTimer

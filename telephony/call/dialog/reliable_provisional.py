@@ -11,7 +11,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from ...sip.message import MAX_SEQ, Request, Response
-from ...sip.transaction_tables import T1_S, TIMEOUT_S
+from ...sip.transaction_state_tables import T1_S, TIMEOUT_S
 
 EXTENSION = "100rel"
 MAX_QUEUE = 8

@@ -14,7 +14,7 @@ from ...sip.endpoint import Endpoint
 from ...sip.hop import with_room
 from ...sip.message import Request, Response, encode, read_head, respond
 from ...sip.transaction import Transaction
-from ...sip.transaction_tables import TIMEOUT_S
+from ...sip.transaction_state_tables import TIMEOUT_S
 from ..capabilities import Headers
 from .termination import EndReason, failed
 

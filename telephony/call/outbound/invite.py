@@ -17,7 +17,7 @@ from ...sip.hop import with_room
 from ...sip.message import Request, Response, SipError, encode, new_branch, read_head
 from ...sip.reason_header import Reason
 from ...sip.transaction import Transaction
-from ...sip.transaction_tables import TIMEOUT_S
+from ...sip.transaction_state_tables import TIMEOUT_S
 from ...trunk.caller_id import OutgoingIdentity
 from ...trunk.next_hops import NextHop
 from ..capabilities import capabilities

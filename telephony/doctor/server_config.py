@@ -9,7 +9,7 @@ from telephony.sip.listen_sockets import ListenConfig
 
 
 @dataclass(frozen=True, slots=True)
-class OwnServer:
+class ServerConfig:
     """One server's telephony, as configured."""
 
     listening: ListenConfig = field(default_factory=ListenConfig)

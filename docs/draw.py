@@ -141,8 +141,9 @@ SIP_HEAD = """\
 # State tables
 
 ## SIP transactions
-`telephony/sip/transaction_state_tables.py` has the four machines of RFC 3261 section 17 (with RFC 6026, and RFC 4320 for 408)
-as tables; `telephony/sip/transaction.py` runs them. A pair of state and input that is not in a table is ignored.
+`telephony/sip/transaction_state_tables.py` has the four machines of RFC 3261 section 17 (with RFC 6026, and RFC 4320
+for 408) as tables; `telephony/sip/transaction.py` runs them. A pair of state and
+input that is not in a table is ignored.
 
 Inputs: `1xx`, `2xx`, `3xx+` are responses (a client's come in, a server's go out), `request` is a retransmission, `ack`
 the ACK of a refusal, `error` a transport that cannot send; capital letters are timers.

@@ -118,6 +118,10 @@ class VirtualListener:
         loop = asyncio.get_running_loop()
         self._silence = loop.call_later(self.expected.no_input_s, lambda: self.on_event(NoInput()))
 
+    def answered_nothing(self) -> None:
+        if not self.prompt:
+            self.prompt_ended()
+
     def key(self) -> None:
         if self._silence is not None:
             self._silence.cancel()

@@ -12,6 +12,7 @@ from tests.unit.virtual_clock import run_virtually, virtual_clock
 from voicebot.calls.services import RoutedTarget
 from voicebot.flows.flow import Flow
 from voicebot.journal import events
+from voicebot.listening.events import NoInput
 
 BANK = """
 flow: bank
@@ -100,8 +101,25 @@ async def test_a_yes_that_begins_before_the_question_does_not_answer_it_however_
     await asyncio.sleep(2.5)
     await call.says("well yes I think so yes", seconds=2.0, expected="yes")
     assert call.started()[-1].startswith("Your balance")
-    await asyncio.sleep(8.0)
+    await call.until_said("I didn't hear anything.")
     assert call.backend.done == ["balance"]
+    await hung_up(call, running)
+
+
+@virtual_clock
+async def test_an_answer_that_begins_as_silence_is_told_is_not_lost() -> None:
+    """The question that is asked again is the same one."""
+    call = bank()
+    running = call.begin()
+    await call.until_said("What can I do")
+    await call.until_quiet()
+    await asyncio.sleep(6.9)  # of 7 that the dialog waits; speech is noticed a tenth of a second late
+    began = asyncio.create_task(call.says(WISH, seconds=1.5))
+    await asyncio.sleep(0.05)
+    call.listener.on_event(NoInput())
+    await began
+    await call.until_said("Shall I close it?")
+    assert call.events(events.CallerSilent)
     await hung_up(call, running)
 
 

@@ -54,6 +54,11 @@ class InputQueue:
         self._ready = asyncio.Event()
         self._asked_s: float | None = None
 
+    @property
+    def asked(self) -> bool:
+        """A question stands: it is being spoken, or waits for its answer."""
+        return self._asked_s is not None
+
     def ask(self, now_s: float) -> None:
         """The prompts of a question begin to be spoken; what waits for an earlier one is stale."""
         self.answered()

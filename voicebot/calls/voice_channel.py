@@ -96,6 +96,8 @@ class VoiceChannel:
 
     def _overheard(self, heard: Heard) -> None:
         self._report.overheard(heard, self._expect)
+        if self._queue.asked:
+            self._listener.answered_nothing()
 
     # ── asking ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -108,12 +110,14 @@ class VoiceChannel:
         self._expect = expect
         self._keypad.expect(expect)
         self._listener.expect(expect)
-        self._queue.ask(asyncio.get_running_loop().time())
+        if not self._queue.asked:
+            self._queue.ask(asyncio.get_running_loop().time())
         answer = await self._prompt(says, expect)
         if answer is None:
             self._listener.prompt_ended()
             answer = await self._queue.get()
-        self._queue.answered()
+        if not isinstance(answer, NothingSaid):  # what is asked again after silence is the same question
+            self._queue.answered()
         return answer
 
     async def _prompt(self, says: list[Say], expect: Expect) -> Input | None:
@@ -154,6 +158,7 @@ class VoiceChannel:
     async def speak(self, says: list[Say]) -> None:
         """Speak prompts to their end. Raises EngineFailed: no voice can."""
         self._interruptible = False
+        self._queue.answered()
         for say in says:
             self._listener.prompt_started(False)
             await self._say(say)

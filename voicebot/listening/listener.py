@@ -137,6 +137,10 @@ class Listener:
         """The last sample of the prompt went out (or it was stopped); the no-input timer starts."""
         self._machine.prompt_ended()
 
+    def answered_nothing(self) -> None:
+        """The turn that was handed over answers no question: the no-input time begins again, unless a prompt plays."""
+        self._machine.rearm()
+
     def key(self) -> None:
         """A key was pressed: the spoken turn under way is dropped and the no-input timer stops."""
         self._follow(self._machine.void())

@@ -243,7 +243,7 @@ async def test_a_flow_whose_peer_has_stopped_answering_keepalives_is_dead(monkey
     async with answering() as (endpoint, _):
         hop = Hop("tcp", "127.0.0.1", port_of(server))
         handle = endpoint.keep_alive(hop, 1.0, deaths.append)
-        await until(lambda: bool(heard))  # its one pong is on its way: what is asked now goes out before the next is due
+        await until(lambda: bool(heard))  # and its one pong is on its way
         assert await ask(endpoint, hop) == 503
         assert deaths == ["keepalives are not answered any more"]
         assert endpoint.why(hop) == deaths[0]

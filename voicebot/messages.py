@@ -48,12 +48,16 @@ class Expect:
     the listener judges by what was said."""
 
 
+GUESSED = 0.5
+"""A word less sure than this is a guess: seven of ten such are wrong (`voicebot bench asr`, "words of free text")."""
+
+
 class Word(NamedTuple):
     """A word as recognised, its case and marks kept."""
 
     text: str
     confidence: float
-    """0..1: the model's own, not calibrated; below 0.5 the word is a guess."""
+    """0..1: the model's own, not calibrated; see `GUESSED`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,8 @@ from typing import Any
 from voicebot import log
 from voicebot.journal import events
 from voicebot.journal.entry import Entry
+from voicebot.messages import GUESSED
 
-GUESSED = 0.5
-"""A word less sure than this is a guess: seven of ten such are wrong (`voicebot bench asr`, "words of free text")."""
 _log = log.get(__name__)
 
 

@@ -7,10 +7,8 @@ from collections.abc import Callable
 
 from voicebot.journal import events
 from voicebot.journal.entry import Entry, Event
+from voicebot.messages import GUESSED
 from voicebot.web import page_messages as page
-
-GUESSED = 0.5
-"""A word less sure than this is marked: seven of ten such are wrong (`voicebot bench asr`, "words of free text")."""
 
 
 class PageSink:

@@ -9,9 +9,7 @@ import numpy as np
 
 from voicebot.bench.asr.cases import AsrCase
 from voicebot.bench.asr.score import BINS, calibration, rate
-
-GUESSED = 0.5
-"""A word less sure than this counts as a guess."""
+from voicebot.messages import GUESSED
 
 
 def of_cases(cases: Sequence[AsrCase]) -> dict[str, Any]:

@@ -81,6 +81,8 @@ class Receiver:
         self._noise_dbov: float | None = None
         """Since the peer said that it is silent."""
         self._events = DtmfReceiver()
+        self._restarts = 0
+        """Of the stream, when `_events` began."""
         self._event_types: frozenset[int] = frozenset()
         self._detector: DtmfDetector | None = None
         self._lines: dict[int, _Line] = {}
@@ -153,6 +155,8 @@ class Receiver:
         if not self._listening:
             return []
         frames = self.buffer.take(now_ms)
+        if self._restarts != self.buffer.restarts:  # the same numbers are other presses now
+            self._restarts, self._events = self.buffer.restarts, DtmfReceiver()
         for index, frame in enumerate(frames):
             if isinstance(frame, int):
                 self._hear(self._hole(frame, frames[index + 1] if index + 1 < len(frames) else None), heard)

@@ -18,6 +18,7 @@ from .encoders import CODECS, Decoder, make_decoder
 from .jitter import Cut, Frame, JitterBuffer
 from .loss_concealment import Concealer
 from .resample import Resampler, make_resampler
+from .source_lock import SourceLock
 
 COMFORT_NOISE = 13
 """RFC 3389: a sender says that it is silent, and how its silence sounds."""
@@ -51,7 +52,7 @@ class Receiver:
 
     Args:
         agreed: by the first exchange of descriptions.
-        source_host: where the peer's signalling comes from, see `rtp.SourceLock`.
+        source_host: where the peer's signalling comes from, see `SourceLock`.
         terms: how keys travel in this call.
         rate_hz: of the leg, 8000 or 16000, for good. None: that of the codec.
     """
@@ -69,11 +70,9 @@ class Receiver:
         self.bytes = 0
         self.concealed_samples = 0
         """At `rate_hz`; the noise that a peer asked for does not count."""
-        self.last_packet_ms: float | None = None
-        """When the caller's last packet came."""
         self.rate_hz = rate_hz or FORMATS[agreed.codec].rate_hz
         self.buffer = JitterBuffer()
-        self.lock = rtp.SourceLock(agreed.remote, source_host)
+        self.lock = SourceLock(agreed.remote, source_host, symmetric=terms.symmetric)
         self.codec: Codec = agreed.codec
         """Of the audio heard last."""
         self._concealer = Concealer(self.rate_hz)
@@ -94,9 +93,15 @@ class Receiver:
         self.agree(agreed, source_host, terms)
 
     def agree(self, agreed: Agreed, source_host: str | None = None, terms: Terms = _DEFAULT) -> None:
-        """Go on with other terms (re-INVITE); a new address is learned anew."""
+        """Go on with other terms (re-INVITE), or with a peer whose signalling comes from elsewhere now.
+
+        A new address is learned anew.
+        """
         if agreed.remote != self.lock.signalled:
-            self.lock = rtp.SourceLock(agreed.remote, source_host)
+            self.lock = SourceLock(agreed.remote, source_host, symmetric=terms.symmetric, before=self.lock)
+        elif source_host is not None and source_host != self.lock.signalling_host:
+            self.lock.signalling_moved(source_host)
+        self.lock.authenticated = agreed.security != "plain"
         events = {agreed.dtmf_payload_type, agreed.own_dtmf_payload_type} - {None}
         self._event_types = frozenset(number for number in events if number is not None)
         # Some send another codec than agreed without asking; all of ours are understood at any time.
@@ -132,11 +137,12 @@ class Receiver:
         if units == 0 and not (line is None and (payload_type == COMFORT_NOISE or payload_type in self._event_types)):
             self.malformed += 1
             return None
-        # Believed for good, or asked about once more.
-        if source != self.lock.locked and not self.lock.accepts(source, sequence, now_ms):
+        lock = self.lock
+        if source == lock.locked:
+            lock.last, lock.last_ms = packet, now_ms
+        elif not lock.accepts(source, packet, now_ms):
             self.wrong_source += 1
             return None
-        self.last_packet_ms = now_ms
         self.bytes += len(payload)
         if not self._listening:
             return None

@@ -104,7 +104,7 @@ class MediaSession:
         """Send and receive on these terms; again after a re-INVITE (SSRC and sequence go on).
 
         `source_host` is the address that the peer's signalling comes from, if known: RTP from there with the agreed
-        port is the peer's, too (see `rtp.SourceLock`).
+        port is the peer's, too (see `SourceLock`).
         """
         self._sender.agree(agreed, self.terms)
         self._news = agreed, source_host
@@ -291,7 +291,7 @@ class MediaSession:
             return [*heard, None]
         limit_ms = self._limit_ms
         if self._alive_ms is not None and now_ms - self._alive_ms > limit_ms and not self._holding:
-            self._alive_ms = max(self._alive_ms, receiver.last_packet_ms or 0.0)
+            self._alive_ms = max(self._alive_ms, receiver.lock.last_ms or 0.0)
             if now_ms - self._alive_ms > limit_ms:
                 self._alive_ms = None
                 return [*heard, None]

@@ -69,6 +69,7 @@ class InviteUsage:
         self.refresher = SessionRefresher(timer, self.offers.refresh, lambda: owner.end(EXPIRED))
         self.transfers = ReferSender(self.requests)
         self.keys = DtmfInfoSender(self.requests, press)
+        self._negotiation = negotiation
         self._owner = owner
 
     def leave(self, *, ended: bool = False) -> None:
@@ -91,6 +92,8 @@ class InviteUsage:
         dialog.note_source(source)
         if ended and request.method != "BYE":
             raise SipError(481, "")
+        if not ended:
+            self._negotiation.signalled_from(source.host)
 
     def do(self, transaction: Transaction, request: Request, source: Hop) -> None:
         """Answer a request that was admitted, any but BYE. Raises SipError."""

@@ -18,6 +18,7 @@ from .encoders import CODECS, Decoder, make_decoder
 from .jitter import Cut, Frame, JitterBuffer
 from .loss_concealment import Concealer
 from .resample import Resampler, make_resampler
+from .rtcp import FIRST_TYPE, LAST_TYPE
 from .source_lock import SourceLock
 
 COMFORT_NOISE = 13
@@ -26,6 +27,8 @@ LOUDEST_NOISE_DBOV = -30.0
 """Whatever a peer names: louder is no comfort."""
 
 _STUN_END = 4
+_PADDING = b"\r\n\0"
+"""What else telephones send to keep a NAT open."""
 _DEFAULT = Terms()
 
 Heard = Pcm | str
@@ -67,6 +70,8 @@ class Receiver:
         self.malformed = 0
         self.stray = 0
         self.wrong_source = 0
+        self.keepalive_ms: float | None = None
+        """When something last came from a host of the call that is no audio, and shows that the peer lives."""
         self.bytes = 0
         self.concealed_samples = 0
         """At `rate_hz`; the noise that a peer asked for does not count."""
@@ -126,8 +131,9 @@ class Receiver:
         packet = rtp.parse(data)
         if packet is None:
             # STUN (RFC 7983) and empty datagrams keep a NAT's door open (RFC 6263): nothing is wrong with them.
-            if not data or data[0] < _STUN_END:
+            if not data.strip(_PADDING) or data[0] < _STUN_END or rtp.is_empty(data):
                 self.stray += 1
+                self._kept_open(source, now_ms)
             else:
                 self.malformed += 1
             return None
@@ -135,7 +141,9 @@ class Receiver:
         line = self._lines.get(payload_type)
         units = 0 if line is None else line.units(payload)
         if units == 0 and not (line is None and (payload_type == COMFORT_NOISE or payload_type in self._event_types)):
-            self.malformed += 1
+            if not FIRST_TYPE <= data[1] <= LAST_TYPE:  # RTCP that came here without being asked to is the session's
+                self.malformed += 1
+                self._kept_open(source, now_ms)
             return None
         lock = self.lock
         if source == lock.locked:
@@ -154,6 +162,10 @@ class Receiver:
         else:
             self.buffer.put(packet, units, now_ms, line.clock_hz)
         return payload
+
+    def _kept_open(self, source: rtp.Address, now_ms: float) -> None:
+        if self.lock.is_of_call(source[0]):
+            self.keepalive_ms = now_ms
 
     def take(self, now_ms: float) -> list[Heard]:
         """What can be handed on now. To be called every 20 ms also when nothing came, so that time goes on."""

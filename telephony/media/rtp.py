@@ -53,6 +53,11 @@ def parse(datagram: bytes) -> RtpPacket | None:
     return tuple.__new__(RtpPacket, fields)  # a third of the time of its own constructor
 
 
+def is_empty(datagram: bytes) -> bool:
+    """Whether it is RTP without CSRCs, extension and payload, which keeps a NAT open (RFC 6263 section 4.3)."""
+    return len(datagram) == HEADER.size and datagram[0] == 0x80
+
+
 def pack(marker: bool, payload_type: int, sequence: int, timestamp: int, ssrc: int, payload: bytes) -> bytes:
     """Write a packet without CSRCs, extension or padding."""
     return HEADER.pack(0x80, payload_type | (marker << 7), sequence, timestamp, ssrc) + payload

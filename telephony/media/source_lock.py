@@ -33,8 +33,8 @@ PROBE_PACKETS = 5
 PROBE_MS = 250.0
 NEAR_PROBE_MS = 100.0
 """Until then the peer hears nothing."""
-SILENT_MS = 100.0
-"""More than a network's jitter lets two packets lie apart, and less than a listener minds."""
+SILENT_MS = 50.0
+"""Two packets of 20 ms: so many are lost of a stream that moves, and whoever goes on sending is not pushed aside."""
 _AHEAD = 50
 _AHEAD_PER_MS = 0.1
 """How far a stream may have gone on while nothing of it came: packets of 10 ms."""

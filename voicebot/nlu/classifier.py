@@ -7,16 +7,16 @@ examples, held-out intents and a bank of off-topic sentences.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.sparse
 from numpy.typing import NDArray
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedKFold
 
+from voicebot.nlu import ngrams
 from voicebot.nlu.encoder import Floats, SentenceEncoder
+from voicebot.nlu.logistic import LogisticRegression
+from voicebot.nlu.ngrams import NgramIndex
 
 NGRAM_SHARE = 0.4
 SHARPNESS = 2.0
@@ -32,32 +32,28 @@ def _log_softmax(logits: Array) -> Array:
     return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
 
 
-def _logits(model: LogisticRegression, features: object) -> Array:
-    z = np.asarray(model.decision_function(features), np.float64)
-    return np.stack([-z, z], axis=1) if z.ndim == 1 else z
-
-
 class _Base:
     """Both regressions, trained on one set of examples."""
 
     def __init__(self, texts: list[str], vectors: Floats, labels: NDArray[np.int64]) -> None:
         self.vectors, self.labels = vectors, labels
         self.known = {word for text in texts for word in text.split()}
-        self._words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"[^ ]+")
-        self._letters = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), sublinear_tf=True)
-        grams = scipy.sparse.hstack([self._words.fit_transform(texts), self._letters.fit_transform(texts)]).tocsr()
-        self._on_vectors = LogisticRegression(C=40.0, max_iter=300, tol=1e-3).fit(vectors, labels)
-        self._on_grams = LogisticRegression(C=30.0, max_iter=200, tol=1e-3).fit(grams, labels)
-        self.classes = np.asarray(self._on_vectors.classes_)
+        self._grams = (NgramIndex.of(ngrams.words, texts), NgramIndex.of(ngrams.letters, texts))
+        grams = ngrams.side_by_side(self._grams, texts)
+        self.classes, places = np.unique(labels, return_inverse=True)
+        self._on_vectors = LogisticRegression.fit(
+            vectors.astype(np.float64), places, c=40.0, tolerance=1e-3, steps=300
+        )
+        self._on_grams = LogisticRegression.fit(grams, places, c=30.0, tolerance=1e-3, steps=200)
         centres = np.stack([vectors[labels == c].mean(axis=0) for c in self.classes])
         self._centres = centres / np.linalg.norm(centres, axis=1, keepdims=True)
 
     def scores(self, texts: list[str], vectors: Floats) -> tuple[Array, Array]:
         """Log-probabilities (n, classes) and the eight features of the confidence (n, 8)."""
-        dense = _logits(self._on_vectors, vectors)
-        grams = scipy.sparse.hstack([self._words.transform(texts), self._letters.transform(texts)]).tocsr()
+        dense = self._on_vectors.logits(vectors)
+        grams = ngrams.side_by_side(self._grams, texts)
         both = (1 - NGRAM_SHARE) * _log_softmax(dense * SHARPNESS)
-        both = _log_softmax(both + NGRAM_SHARE * _log_softmax(_logits(self._on_grams, grams) * SHARPNESS))
+        both = _log_softmax(both + NGRAM_SHARE * _log_softmax(self._on_grams.logits(grams) * SHARPNESS))
         return both, self._features(texts, vectors, both, dense)
 
     def _features(self, texts: list[str], vectors: Floats, both: Array, dense: Array) -> Array:
@@ -79,6 +75,21 @@ class _Base:
             np.asarray(covered),
         ]
         return np.asarray(np.stack(columns, axis=1), np.float64)
+
+
+def _stratified(labels: NDArray[np.int64], folds: int) -> Iterator[NDArray[np.int64]]:
+    """The examples of each fold, with each class in all of them alike (as scikit-learn's StratifiedKFold shuffles)."""
+    chance = np.random.RandomState(0)
+    _, first, found = np.unique(labels, return_index=True, return_inverse=True)
+    by_appearance = np.argsort(np.argsort(first))[found]
+    ordered = np.sort(by_appearance)
+    shares = np.stack([np.bincount(ordered[fold::folds], minlength=len(first)) for fold in range(folds)])
+    fold_of = np.empty(len(labels), np.int64)
+    for c in range(len(first)):
+        places = np.repeat(np.arange(folds), shares[:, c])
+        chance.shuffle(places)
+        fold_of[by_appearance == c] = places
+    yield from (np.flatnonzero(fold_of == fold) for fold in range(folds))
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,15 +146,18 @@ class Hybrid:
         mean, spread = features.mean(axis=0), features.std(axis=0) + 1e-6
         if truth.all() or not truth.any():  # nothing to learn from: trust the best probability
             return _Confidence(np.zeros(8), np.ones(8), np.eye(8)[0], 0.0)
-        model = LogisticRegression(C=1.0, max_iter=500).fit((features - mean) / spread, truth, sample_weight=weights)
-        return _Confidence(mean, spread, np.asarray(model.coef_[0]), float(model.intercept_[0]))
+        model = LogisticRegression.fit(
+            (features - mean) / spread, truth.astype(np.int64), c=1.0, tolerance=1e-4, steps=500, shares=weights
+        )
+        return _Confidence(mean, spread, model.weights[:, 0], float(model.biases[0]))
 
     def _held_out_examples(
         self, texts: list[str], vectors: Floats, y: NDArray[np.int64]
     ) -> tuple[Array, NDArray[np.bool_]]:
         folds = max(2, min(_FOLDS, int(np.bincount(y).min())))
         features, right = [], []
-        for train, test in StratifiedKFold(folds, shuffle=True, random_state=0).split(vectors, y):
+        for test in _stratified(y, folds):
+            train = np.setdiff1d(np.arange(len(y)), test)
             base = _Base([texts[i] for i in train], vectors[train], y[train])
             scores, found = base.scores([texts[i] for i in test], vectors[test])
             features.append(found)

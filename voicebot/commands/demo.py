@@ -37,6 +37,7 @@ def register(sub: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def settings(args: argparse.Namespace) -> Config:
     """The configuration with what the command line changes."""
     base = configuration.load(args.config).model_dump()
+    base["cache"] = args.data.resolve() / "cache"
     base["record"]["database"] = f"sqlite:///{args.data.resolve()}/calls.db"
     for section, key, value in (
         ("sip", "listen", args.listen),

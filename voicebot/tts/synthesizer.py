@@ -101,7 +101,7 @@ class Synthesizer:
 
     @property
     def voice_name(self) -> str:
-        """Which voice speaks, for people: ``piper en_US-lessac-medium 165`` or ``espeak-ng en-us 165``."""
+        """Which voice speaks, for people: ``hibari 0.2.1 heart 165`` or ``espeak-ng en-us 165``."""
         return self._voices[0].engine.name
 
     def start(self) -> None:

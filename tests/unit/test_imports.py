@@ -36,8 +36,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "gateway": ("journal",),
     "models": (),
     "calls": (
-        "journal", "engines", "cache", "asr", "listening", "tts", "conversation", "flows", "nlu", "actions", "handoff", "record",
-        "web", "gateway",
+        "journal", "engines", "cache", "asr", "listening", "tts", "conversation", "flows", "nlu", "actions", "handoff",
+        "record", "web", "gateway",
     ),
 }  # fmt: skip
 """Room → the rooms, or files of one, that it may import, beside itself and `COMMON`. ``app``, ``commands`` and

@@ -56,8 +56,8 @@ class CacheFolder:
                     self._sizes[entry.name] = entry.stat(follow_symlinks=False).st_size
 
     @property
-    def bytes(self) -> int:
-        """Of all files together."""
+    def size(self) -> int:
+        """Bytes of all files together."""
         return sum(self._sizes.values())
 
     def __len__(self) -> int:
@@ -88,7 +88,7 @@ class CacheFolder:
         """Keep it, if there is room; what cannot be written is logged and not kept. Returns whether it was."""
         size = len(payload) + OVERHEAD
         with self._lock:
-            if self.bytes - self._sizes.get(name, 0) + size > self._max:
+            if self.size - self._sizes.get(name, 0) + size > self._max:
                 metrics.cache_files.labels(self.folder.name, "full").inc()
                 return False
             try:

@@ -29,6 +29,10 @@ class _End:
     value: float
     slope: float
 
+    def less(self, tilt: float) -> _End:
+        """The same of the line less `tilt` times the step."""
+        return _End(self.step, self.value - self.step * tilt, self.slope - tilt)
+
 
 def find_step(
     probe: Callable[[float], tuple[float, float, Array]], value: float, slope: float, first: float
@@ -59,10 +63,9 @@ def find_step(
             return (step, found, gradient) if found <= least else None
         # Until a step lowers the value, it is that less the wanted decrease which is interpolated.
         tilt = 0.0 if lowered or found > best.value or found <= least else test
-        ends = [_End(e.step, e.value - e.step * tilt, e.slope - tilt) for e in (best, other)]
-        tried = _End(step, found - step * tilt, steep - tilt)
-        step, bracketed = _next_step(*ends, tried, bracketed, shortest, longest)
-        best, other = (_End(e.step, e.value + e.step * tilt, e.slope + tilt) for e in ends)
+        best, other, tried = (end.less(tilt) for end in (best, other, _End(step, found, steep)))
+        step, bracketed = _next_step(best, other, tried, bracketed, shortest, longest)
+        best, other = best.less(-tilt), other.less(-tilt)
         if bracketed:
             if abs(other.step - best.step) >= _HALF * width_before:
                 step = best.step + 0.5 * (other.step - best.step)
@@ -98,10 +101,8 @@ def _next_step(
     elif abs(tried.slope) < abs(best.slope):  # it flattens
         theta, gamma = _cubic(best, tried, tried.step > best.step, real=False)
         ratio = (gamma - tried.slope + theta) / (gamma + (best.slope - tried.slope) + gamma)
-        if ratio < 0 and gamma != 0:
-            cubic = tried.step + ratio * -away
-        else:
-            cubic = longest if away > 0 else shortest
+        outermost = longest if away > 0 else shortest
+        cubic = tried.step + ratio * -away if ratio < 0 and gamma != 0 else outermost
         quadratic = tried.step + tried.slope / (tried.slope - best.slope) * -away
         nearer = abs(cubic - tried.step) < abs(quadratic - tried.step)
         step = cubic if nearer == bracketed else quadratic

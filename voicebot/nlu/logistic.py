@@ -75,7 +75,12 @@ class _Loss:
     """The objective and its gradient, of weights and (last row) intercepts laid out flat."""
 
     def __init__(
-        self, features: Array | SparseRows, labels: NDArray[np.int64], shares: Array, hold: float, shape: tuple[int, int]
+        self,
+        features: Array | SparseRows,
+        labels: NDArray[np.int64],
+        shares: Array,
+        hold: float,
+        shape: tuple[int, int],
     ) -> None:
         self._features, self._transposed = features, features.T
         self._labels, self._shares, self._hold, self._shape = labels, shares, hold, shape

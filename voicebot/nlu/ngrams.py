@@ -1,13 +1,15 @@
 """N-grams of words and letters, weighed by how often a text has them and how few texts do (TF-IDF).
 
-Salton and Buckley, "Term-weighting approaches in automatic text retrieval" (1988), with ``1 + ln`` of the counts, smooth
-inverse document frequencies, and rows of length one: what scikit-learn's TfidfVectorizer computes, to the last digits.
+Salton and Buckley, "Term-weighting approaches in automatic text retrieval" (1988), with ``1 + ln`` of the counts,
+smooth inverse document frequencies, and rows of length one: what TfidfVectorizer of scikit-learn computes.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +43,15 @@ class NgramIndex:
         counts = np.array([having[gram] for gram in grams], np.float64)
         return cls(cut, grams, np.log((1 + len(texts)) / (1 + counts)) + 1)
 
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """What `restored` needs. No n-gram holds a line break."""
+        return {"grams": np.frombuffer("\n".join(self.grams).encode(), np.uint8), "rarity": self.rarity}
+
+    @classmethod
+    def restored(cls, cut: Cut, arrays: Mapping[str, NDArray[Any]]) -> NgramIndex:
+        """The index that `arrays` are of."""
+        return cls(cut, arrays["grams"].tobytes().decode().split("\n"), arrays["rarity"])
+
     def rows(self, texts: Sequence[str]) -> list[tuple[NDArray[np.int64], NDArray[np.float64]]]:
         """Columns and weights of each text's n-grams, rows of length one; unknown n-grams are passed over."""
         out = []
@@ -72,8 +83,8 @@ def side_by_side(indices: Sequence[NgramIndex], texts: Sequence[str]) -> SparseR
 
 def words(text: str) -> list[str]:
     """Words and pairs of words."""
-    single = [word for word in text.lower().split(" ") if word]
-    return single + [f"{one} {next_one}" for one, next_one in zip(single, single[1:], strict=False)]
+    single = text.lower().split()
+    return single + [f"{one} {next_one}" for one, next_one in pairwise(single)]
 
 
 def letters(text: str) -> list[str]:

@@ -35,7 +35,7 @@ class SparseRows:
         return out
 
     @cached_property
-    def T(self) -> SparseRows:  # noqa: N802 - numpy's name for it
+    def T(self) -> SparseRows:
         """Rows and columns exchanged."""
         order = np.argsort(self.columns, kind="stable")
         rows = np.repeat(np.arange(self.shape[0]), np.diff(self.starts))[order]

@@ -48,7 +48,7 @@ class PromptFiles:
         }
         names = set(self._kept.values())
         removed = await asyncio.get_running_loop().run_in_executor(self._thread, self._folder.keep_only, names)
-        ready, size = sum(name in self._folder for name in names), self._folder.bytes
+        ready, size = sum(name in self._folder for name in names), self._folder.size
         _log.info(
             "prompts on disk",
             extra={"ready": ready, "of": len(names), "kb": size // 1000, "stale_removed": removed},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Protocol
 
 from telephony.leg import Pcm
@@ -19,6 +20,10 @@ class VoiceEngine(Protocol):
 
     name: str
     """For people and for the cache: another voice or speed has another name."""
+
+    version: str
+    """Of weights and package: another one may say the same words otherwise. Empty where nobody can know it (a service
+    somewhere else): what such a voice speaks is not kept on disk."""
 
     rate_hz: int
     """Native sample rate of the blocks."""
@@ -43,3 +48,9 @@ class VoiceEngine(Protocol):
     def close(self) -> None:
         """Let go of threads and connections; called once, when nothing is spoken any more."""
         ...
+
+
+def file_version(path: Path) -> str:
+    """Which file of weights this is, by size and time: another one under the same name is another voice."""
+    found = path.stat()
+    return f"{found.st_size} {found.st_mtime_ns}"

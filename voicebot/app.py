@@ -34,7 +34,7 @@ from voicebot.journal.to_metrics import MetricsSink
 from voicebot.listening.speech_input import SpeechInput
 from voicebot.nlu.intents import Understanding
 from voicebot.nlu.slots import extract
-from voicebot.paths import models_dir
+from voicebot.paths import cache_dir, models_dir
 from voicebot.record.records import Records
 from voicebot.record.sink import RecordSink
 from voicebot.tts.synthesizer import Synthesizer
@@ -60,10 +60,10 @@ class App:
         self.hints = hints or []
         with ThreadPoolExecutor(3, thread_name_prefix="load") as loaders:
             speech_input = loaders.submit(SpeechInput.load, config.asr, config.turns)
-            prompt_files = open_cache(config.cache_folder / "prompts", config.tts.disk_cache_mb * 1_000_000)
+            prompt_files = open_cache(cache_dir() / "prompts", config.tts.disk_cache_mb * 1_000_000)
             synthesizer = loaders.submit(Synthesizer.load, config.tts, prompt_files)
             warmed = loaders.submit(extract.warm)
-            trained = open_cache(config.cache_folder / "intents", TRAINED_BYTES)
+            trained = open_cache(cache_dir() / "intents", TRAINED_BYTES)
             self.flows = {name: load_flow(*files, trained) for name, files in config.flow_files.items()}
         warmed.result()
         self.flow = self.flows[config.flow.stem]

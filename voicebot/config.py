@@ -15,7 +15,7 @@ from pydantic_core import PydanticCustomError
 from telephony import yamlfile
 from telephony.sip.message import SipError, parse_uri
 from telephony.yamlfile import Section
-from voicebot.paths import DIALOGS, ROOT, cache_dir
+from voicebot.paths import DIALOGS, ROOT
 
 Placed = TypeVar("Placed", bound=BaseModel)
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -197,7 +197,7 @@ class TtsSettings(Section):
     cache_mb: Annotated[int, Field(ge=1)] = 64
     """Memory for prompts that were already spoken once."""
     disk_cache_mb: Annotated[int, Field(ge=0, le=4096)] = 128
-    """Room in the `cache` folder for prompts that never change, so that a restart need not speak them again; 0 keeps
+    """Room in the folder of `voicebot cache` for prompts that never change, so that a restart is warm; 0 keeps
     none. Nothing that holds a caller's value is written there."""
     recordings: Path | None = None
     """Folder with recorded prompts, ``<prompt name>.wav``; they win over synthesis."""
@@ -263,14 +263,6 @@ class Config(Section):
     handover: HandoverSettings = HandoverSettings()
     record: RecordSettings = RecordSettings()
     log: LogSettings = LogSettings()
-    cache: Path | None = None
-    """Folder for what can be made again (spoken prompts, trained classifiers), so that a restart is quick. By default
-    that of ``VOICEBOT_CACHE``, of systemd's ``CacheDirectory=``, or var/cache of the checkout. Servers with different
-    dialogs or voices need one each."""
-
-    @property
-    def cache_folder(self) -> Path:
-        return self.cache or cache_dir()
 
     @property
     def actions_file(self) -> Path:
@@ -303,8 +295,6 @@ def load(path: Path | None) -> Config:
     changes["sip"] = _placed(config.sip, base, "trunks", "routes").model_copy(
         update={"tls": None if config.sip.tls is None else _placed(config.sip.tls, base, "cert", "key", "clients")}
     )
-    if config.cache is not None:
-        changes["cache"] = base / config.cache
     if config.actions is not None:
         changes["actions"] = base / config.actions
     if config.tts.recordings is not None:

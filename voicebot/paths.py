@@ -18,7 +18,9 @@ def models_dir() -> Path:
 
 
 def cache_dir() -> Path:
-    """For what can be made again: ``VOICEBOT_CACHE``, systemd's ``CACHE_DIRECTORY``, or var/cache of the checkout."""
+    """For what can be made again (spoken prompts, trained classifiers): ``VOICEBOT_CACHE``, systemd's
+    ``CACHE_DIRECTORY``, otherwise var/cache of the checkout. Servers with different dialogs or voices need one each.
+    """
     given = os.environ.get("VOICEBOT_CACHE") or os.environ.get("CACHE_DIRECTORY", "").split(":")[0]
     return Path(given or ROOT / "var" / "cache")
 

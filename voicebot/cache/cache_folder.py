@@ -14,6 +14,7 @@ import stat
 import tempfile
 import threading
 from collections.abc import Collection
+from functools import cache
 from pathlib import Path
 
 from voicebot import log
@@ -135,6 +136,21 @@ def file_name(*key: object) -> str:
     return hashlib.blake2b(repr(key).encode("utf-8", "surrogatepass"), digest_size=20).hexdigest()
 
 
+@cache
+def code_version(folder: Path) -> str:
+    """Which code lies in a folder: other code may make something else of the same things."""
+    digest = hashlib.blake2b(digest_size=16)
+    for path in sorted(folder.rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def file_version(path: Path) -> str:
+    """Which file this is, by size and time."""
+    found = path.stat()
+    return f"{found.st_size} {found.st_mtime_ns}"
+
+
 def _digest(name: str, payload: bytes) -> bytes:
     digest = hashlib.blake2b(name.encode(), digest_size=_DIGEST_BYTES)
     digest.update(payload)
@@ -142,11 +158,11 @@ def _digest(name: str, payload: bytes) -> bytes:
 
 
 def open_cache(folder: Path, max_bytes: int) -> CacheFolder | None:
-    """The folder, or None, with a line in the log, where it cannot be used: then everything is made at each start."""
+    """The folder, or None, with a line in the log, where it cannot be used: then each start makes all of it anew."""
     if not max_bytes:
         return None
     try:
         return CacheFolder(folder, max_bytes)
     except OSError as error:
-        _log.warning("nothing is kept on disk: every start makes prompts anew", extra={"error": str(error)})
+        _log.warning("nothing is kept on disk: starts take longer", extra={"folder": str(folder), "error": str(error)})
         return None

@@ -37,7 +37,6 @@ def register(sub: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def settings(args: argparse.Namespace) -> Config:
     """The configuration with what the command line changes."""
     base = configuration.load(args.config).model_dump()
-    base["cache"] = args.data.resolve() / "cache"
     base["record"]["database"] = f"sqlite:///{args.data.resolve()}/calls.db"
     for section, key, value in (
         ("sip", "listen", args.listen),
@@ -57,6 +56,7 @@ def main(args: argparse.Namespace) -> int:
     args.data.mkdir(parents=True, exist_ok=True)
     config = settings(args)
     company = asyncio.run(start_company(args.data / "northwind.db"))
+    os.environ.setdefault("VOICEBOT_CACHE", str(args.data.resolve() / "cache"))
     os.environ["NORTHWIND_PORT"] = str(company.port)
     try:
         return serve.run(config, hints(company.port))

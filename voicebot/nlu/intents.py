@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from voicebot import log
-from voicebot.cache.cache_folder import CacheFolder, file_name
+from voicebot.cache.cache_folder import CacheFolder, code_version, file_name
 from voicebot.nlu.bands import Band
 from voicebot.nlu.classifier import Hybrid
 from voicebot.nlu.commands import EXAMPLES
@@ -112,7 +110,7 @@ def _hybrid(
     """The classifier of these examples: the one that was kept, or a new one."""
     if trained is None:
         return Hybrid.trained(encoder, texts, labels, outside)
-    name = file_name(texts, labels, outside, encoder.version, np.__version__, learnt_by())
+    name = file_name(texts, labels, outside, encoder.version, np.__version__, code_version(Path(__file__).parent))
     payload = trained.read(name)
     if payload is not None:
         try:
@@ -122,15 +120,6 @@ def _hybrid(
     hybrid = Hybrid.trained(encoder, texts, labels, outside)
     trained.write(name, hybrid.saved())
     return hybrid
-
-
-@cache
-def learnt_by() -> str:
-    """Which code of this room learns: another one learns something else."""
-    digest = hashlib.blake2b(digest_size=16)
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
 
 
 def _guess(label: str, confidence: float) -> Guess:

@@ -18,9 +18,10 @@ from hibari.g2p.oov import OOV
 from hibari.tts import ASSETS
 from hibari.voices import VOICES, voice_path
 
+from voicebot.cache.cache_folder import file_version
 from voicebot.errors import EngineFailed, ModelMissing
 from voicebot.tts.onnx_errors import LOADING, RUNNING
-from voicebot.tts.voice_engine import Emit, file_version
+from voicebot.tts.voice_engine import Emit
 
 NATURAL_WPM = 175
 """Speed of a voice at speed 1, about; words_per_minute is relative to it."""

@@ -11,9 +11,10 @@ import onnxruntime
 from piper import PiperVoice, SynthesisConfig
 from piper.config import PiperConfig
 
+from voicebot.cache.cache_folder import file_version
 from voicebot.errors import EngineFailed
 from voicebot.tts.onnx_errors import LOADING, RUNNING
-from voicebot.tts.voice_engine import Emit, file_version
+from voicebot.tts.voice_engine import Emit
 
 NATURAL_WPM = 165
 """Speed of a voice at length scale 1, about; words_per_minute is relative to it."""

@@ -7,17 +7,15 @@ has said, and no sentence with a value in it, is ever written. Nothing is read b
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 
 from telephony.leg import Pcm
 from voicebot import log
-from voicebot.cache.cache_folder import CacheFolder, file_name
+from voicebot.cache.cache_folder import CacheFolder, code_version, file_name
 from voicebot.tts.audio_cache import AudioKey
 
 _log = log.get(__name__)
@@ -43,8 +41,9 @@ class PromptFiles:
 
     async def keep_only(self, keys: Iterable[tuple[AudioKey, str]]) -> None:
         """Keep these, each with the name of the voice that speaks it, and remove all others."""
+        spoken_by = code_version(Path(__file__).parent)  # levels, pauses and words are this room's own
         self._kept = {
-            key: file_name(*key, version, made_by()) for key, voice in keys if (version := self._versions.get(voice))
+            key: file_name(*key, version, spoken_by) for key, voice in keys if (version := self._versions.get(voice))
         }
         names = set(self._kept.values())
         removed = await asyncio.get_running_loop().run_in_executor(self._thread, self._folder.keep_only, names)
@@ -70,12 +69,3 @@ class PromptFiles:
     def close(self) -> None:
         """Write what waits, and end."""
         self._thread.shutdown(wait=True)
-
-
-@cache
-def made_by() -> str:
-    """Which code of this room speaks: levels, pauses and words are its own, so other code makes other audio."""
-    digest = hashlib.blake2b(digest_size=16)
-    for path in sorted(Path(__file__).parent.rglob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Protocol
 
 from telephony.leg import Pcm
@@ -48,9 +47,3 @@ class VoiceEngine(Protocol):
     def close(self) -> None:
         """Let go of threads and connections; called once, when nothing is spoken any more."""
         ...
-
-
-def file_version(path: Path) -> str:
-    """Which file of weights this is, by size and time: another one under the same name is another voice."""
-    found = path.stat()
-    return f"{found.st_size} {found.st_mtime_ns}"

@@ -196,6 +196,9 @@ class TtsSettings(Section):
     words_per_minute: Annotated[int, Field(ge=80, le=400)] = 165
     cache_mb: Annotated[int, Field(ge=1)] = 64
     """Memory for prompts that were already spoken once."""
+    disk_cache_mb: Annotated[int, Field(ge=0, le=4096)] = 128
+    """Room in the folder of `voicebot cache` for prompts that never change, so that a restart is warm; 0 keeps
+    none. Nothing that holds a caller's value is written there."""
     recordings: Path | None = None
     """Folder with recorded prompts, ``<prompt name>.wav``; they win over synthesis."""
     limit_s: Annotated[float, Field(gt=0, le=30)] = 4.0

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from telephony.agent import IncomingCall
 from telephony.leg import Leg, LegError
 from telephony.routing.rules import RouteDecision
-from telephony.webrtc.leg import WebRtcLeg
 from voicebot import log
 from voicebot.calls.reporter import AnsweredCall, CallReporter
 from voicebot.calls.services import LoadedFlow, RoutedTarget, Services
@@ -16,6 +16,9 @@ from voicebot.calls.session import Call
 from voicebot.journal.journal import CallJournal, Journal
 from voicebot.journal.redaction import Redactor
 from voicebot.web.page_sink import PageSink
+
+if TYPE_CHECKING:
+    from telephony.webrtc.leg import WebRtcLeg
 
 _log = log.get(__name__)
 

@@ -28,6 +28,10 @@ handovers = Counter("voicebot_handovers", "Handovers by reason and result", ["re
 resolved = Counter("voicebot_tasks_resolved", "Tasks done end to end", ["task"])
 journal_lost = Counter("voicebot_journal_lost", "Events that a sink never read because its queue was full", ["sink"])
 journal_faults = Counter("voicebot_journal_faults", "Events that a sink of the journal failed on", ["sink"])
+cache_files = Counter(
+    "voicebot_cache_files", "Files of the cache: read, written, broken (removed), full (no room to keep one)",
+    ["folder", "what"],
+)  # fmt: skip
 records_lost = Counter("voicebot_records_lost", "Entries of call records that could not be written")
 
 sip_calls = Counter("voicebot_sip_calls", "Calls set up or refused, by trunk", ["trunk", "direction", "status"])

@@ -5,17 +5,20 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import prometheus_client
 from aiohttp import web
 
-from telephony.webrtc.leg import MAX_OFFER, WebRtcLeg
+from telephony.webrtc import MAX_OFFER
 from voicebot import log
 from voicebot.config import HttpSettings
 from voicebot.web.doctor import Doctor
 from voicebot.web.phone import MAX_CALLS, Phone
 from voicebot.web.security import secured
+
+if TYPE_CHECKING:
+    from telephony.webrtc.leg import WebRtcLeg
 
 STATIC = Path(__file__).parent / "static"
 TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
@@ -85,6 +88,7 @@ class Web:
             await runner.cleanup()
 
     async def _hints(self, _: web.Request) -> web.Response:
+        self.phone.load()  # the page asks for hints as it opens
         hints = self._status().get("hints", [])
         return web.json_response(
             {"hints": [str(hint) for hint in hints[:MAX_HINTS]]}, headers={"Cache-Control": "no-store"}

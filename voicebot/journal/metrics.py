@@ -29,6 +29,8 @@ resolved = Counter("voicebot_tasks_resolved", "Tasks done end to end", ["task"])
 journal_lost = Counter("voicebot_journal_lost", "Events that a sink never read because its queue was full", ["sink"])
 journal_faults = Counter("voicebot_journal_faults", "Events that a sink of the journal failed on", ["sink"])
 records_lost = Counter("voicebot_records_lost", "Entries of call records that could not be written")
+records_waiting = Gauge("voicebot_records_waiting", "Entries of call records that wait to be written")
+database_up = Gauge("voicebot_database_up", "1: the database of the call records takes what is written; 0: it does not")
 
 sip_calls = Counter("voicebot_sip_calls", "Calls set up or refused, by trunk", ["trunk", "direction", "status"])
 sip_setup = Histogram(

@@ -7,11 +7,13 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
 from voicebot import log
+from voicebot.paths import ROOT
 from voicebot.record import reader, schema, upgrade
 from voicebot.record.rows import CallDetail, CallRow, EventRow, Turn
 from voicebot.record.writer import CAPACITY, Writer
@@ -65,6 +67,12 @@ class Records:
             self._started = False
             self._writer.stop(STOP_S)
         self._engine.dispose()
+
+    @property
+    def folder(self) -> Path:
+        """Where data lies on this machine: the folder of a SQLite file, or the checkout."""
+        file = schema.sqlite_file(self._engine)
+        return ROOT if file is None else file.parent
 
     @property
     def fault(self) -> str:

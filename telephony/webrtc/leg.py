@@ -24,11 +24,10 @@ from ..leg import AudioHandler, DtmfHandler, Leg, LegError, Pcm
 from ..media import dtmf
 from ..media.stats import MediaStats
 from ..sip_trace import TraceEntry
+from . import MAX_OFFER
 from .incoming_audio import RATE_HZ, IncomingAudio, OpusPacket
 from .outgoing_audio import OutgoingTrack
 
-MAX_OFFER = 32768
-"""Characters of an offer; browsers send 2,000 to 6,000."""
 MAX_CANDIDATES = 32
 MAX_MEDIA = 2
 """Sections of an offer: audio, and the data channel."""

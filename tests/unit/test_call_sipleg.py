@@ -7,7 +7,7 @@ from typing import cast
 
 import pytest
 
-from telephony.call.dialog.sipleg import BYE_PATIENCE_S
+from telephony.call.dialog.closing_leg import BYE_PATIENCE_S
 from telephony.call_policy import Terms
 from telephony.events import CallEnded
 from telephony.leg import Leg, LegError

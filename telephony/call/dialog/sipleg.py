@@ -21,6 +21,7 @@ from ...leg import Leg, LegError
 from ...media.rtp_capture import captured_packets
 from ...media.session import MediaSession
 from ...sdp.negotiation import Negotiation, SdpError
+from ...sip.body import sdp_of
 from ...sip.dialog import Dialog, key_of
 from ...sip.digest import DigestClient
 from ...sip.endpoint import Endpoint
@@ -275,9 +276,9 @@ class SipLeg(MediaLeg):
         body, problem = b"", None
         try:
             if negotiation.offering:
-                negotiation.accept(response.body)
+                negotiation.accept(sdp_of(response))
             elif negotiation.agreed is None:
-                body = negotiation.answer(response.body)
+                body = negotiation.answer(sdp_of(response))
         except SdpError as error:
             problem = error
         self._confirm(response, invite, body)
@@ -313,7 +314,8 @@ class SipLeg(MediaLeg):
         """
         if self._ended:
             raise LegError(481, "The Call Is Over")
-        body = negotiation.answer(request.body) if request.body else None
+        offer = sdp_of(request)
+        body = negotiation.answer(offer) if offer else None
         left = self._usage.requests
         self._usage.leave()
         self.terms = negotiation.terms
@@ -342,7 +344,7 @@ class SipLeg(MediaLeg):
             else:
                 self._usage.do(transaction, request, source)
         except SipError as error:
-            self._usage.requests.reply(transaction, error.status, error.reason)
+            self._usage.requests.reply(transaction, error.status, error.reason, error.headers)
 
     def _on_bye(self, transaction: Transaction, request: Request) -> None:
         self._usage.requests.reply(transaction, 200)

@@ -203,8 +203,9 @@ def read_head(headers: Headers) -> Head:
 
 
 def _address(headers: Headers, name: str) -> NameAddr:
+    """From or To: its tag says which dialog is meant, and nothing is sent to its URI, which many leave incomplete."""
     try:
-        return NameAddr.parse(headers[name])
+        return NameAddr.parse(headers[name], any_name=True)
     except ValueError:
         raise SipError(400, f"Malformed {name}") from None
 

@@ -20,6 +20,12 @@ def texts(text: str) -> list[str]:
         ("Hello. How are you?", ["Hello.", "How are you?"]),
         ("One\ntwo", ["One", "two"]),
         ("Dr. Smith is here. Mr. J. Miller is not.", ["Dr. Smith is here.", "Mr. J. Miller is not."]),
+        ("I have K D 4 7 B. Is it right?", ["I have K D 4 7 B.", "Is it right?"]),
+        ("Order NW-20-A. Is it here?", ["Order NW-20-A.", "Is it here?"]),
+        (
+            "Ask George C. Scott, J. R. Ewing or Capt. Lee. Bye.",
+            ["Ask George C. Scott, J. R. Ewing or Capt. Lee.", "Bye."],
+        ),
         ("It costs $4.50 at 10.30. Fine!", ["It costs $4.50 at 10.30.", "Fine!"]),
         ('He said "yes." Then he left.', ['He said "yes."', "Then he left."]),
         ("e.g. this one", ["e.g. this one"]),

@@ -20,6 +20,7 @@ from hibari.tts import ASSETS
 from voicebot.tts.packed_table import PackedTable
 
 _FOLDER = Path(ASSETS)
+_ENDS = ".!?"
 
 
 class HibariDictionary(G2P):  # type: ignore[misc]
@@ -43,6 +44,17 @@ class HibariDictionary(G2P):  # type: ignore[misc]
         self._oov = OOV(str(words), session(words))
         self.unk = ""
         self.british = british
+
+    def __call__(self, text: str, normalize_text: bool = False) -> str:
+        """Phonemes of a sentence that holds words only (`text_normalisation`).
+
+        The package's own normaliser is not asked: of "yes or no." it makes "yes or number", of "type C" "type one
+        hundred". The mark at the end stays where the package takes it for a part of the last word ("… seven, B.").
+        """
+        plain = " ".join(text.split())
+        spoken = str(super().__call__(plain, normalize_text))
+        end = plain[-1:]
+        return spoken + end if spoken and end in _ENDS and spoken[-1] not in _ENDS else spoken
 
 
 def _tagger() -> Tagger:

@@ -25,9 +25,11 @@ _BEFORE_SMALL_WORD = re.compile(rf"\s+(?=(?:{'|'.join(SMALL_WORDS)})\s)")
 _BETWEEN_WORDS = re.compile(r"\s+")
 _LONGEST_ABBREVIATION = 24
 _NO_END = re.compile(
-    rf"(?:\b(?:{'|'.join(map(re.escape, ABBREVIATIONS))}|[a-z])|(?:^|\s)\d{{1,2}})\.\s+$", re.IGNORECASE
+    rf"(?:\b(?:{'|'.join(map(re.escape, ABBREVIATIONS))})|(?<![\w-])(?<!\b\w )[a-z]|(?:^|\s)\d{{1,2}})\.\s+$",
+    re.IGNORECASE,
 )
-"""After these a full stop ends no sentence: titles, abbreviations, initials, and the number of a list."""
+"""After these a full stop ends no sentence: titles, abbreviations, initials (but the last letter of a code, "4 A B.",
+"NW-20-A."), and the number of a list."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,6 +143,8 @@ def _amount(number: str) -> str:
 
 
 def _unit(m: _Match) -> str:
+    if len(m[2]) == 1 and m[2].isupper():  # 5G, 4K, seat 12M
+        return m[0]
     unit = _UNITS[m[2].lower()]
     return f"{_amount(m[1])} {unit if m[1] == '1' else _PLURALS.get(unit, unit + 's')}"
 
@@ -203,7 +205,7 @@ _CODES = (
     _rule(r"(?<!\w)\+?\(?\d{1,4}\)?(?:[ .-]\(?\d{2,4}\)?){2,5}(?![\w-])", _phone),
     _rule(r"(?<![\w-])\d{3}-\d{4}(?![\w-])", _phone),
     _rule(  # spelled with spaces; "A 5 minute walk" is not
-        r"(?<![\w'-])(?:[A-Z](?:[ -][A-Z0-9]){2,19}|[B-HJ-Z][ -][A-Z0-9])(?![\w'])",
+        r"(?<![\w'-])(?:(?=[0-9 -]*[A-Z])[A-Z0-9](?:[ -][A-Z0-9]){2,19}|[B-HJ-Z][ -][A-Z0-9])(?![\w'])",
         lambda m: say.spell(re.sub("[ -]", "", m[0])),
         0,
     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
+from voicebot.languages.en.normalise import references
 from voicebot.languages.en.phrase_breaks import ABBREVIATIONS, SMALL_WORDS
 from voicebot.tts.markup import MarkupError, MarkupPart, parse
 from voicebot.tts.voice_engine import MAX_CHARS
@@ -41,13 +42,14 @@ class Phrase:
     pause_ms: int
     """Silence between these words and the next phrase."""
     slow: bool = False
-    """To be spoken at `markup.SLOW` of the usual speed."""
+    """To be spoken at `markup.SLOW` of the usual speed: marked so, or a reference that is written down."""
     language: str = ""
     """BCP 47 tag; empty for that of the dialog."""
 
 
 def split(text: str, first_chars: int | None = None) -> list[Phrase]:
-    """Cut `text` into sentences and at its markup (see `voicebot.tts.markup`; what is no markup is words).
+    """Cut `text` into sentences, at its markup (see `voicebot.tts.markup`; what is no markup is words), and around
+    order numbers, codes and phone numbers, which are said slowly.
 
     Args:
         first_chars: a first sentence longer than this is cut short, at a comma or between words: an engine that gives
@@ -66,7 +68,9 @@ def split(text: str, first_chars: int | None = None) -> list[Phrase]:
         if first_chars is not None and bounded and not any(p.text for p in phrases):
             first = _first_clause(bounded[0], first_chars)
             bounded[:1], cut = first, len(first) > 1
-        phrases += [Phrase(piece, _pause_ms(piece), part.slow, part.language) for piece in bounded]
+        for piece in bounded:
+            apart = [(piece, False)] if part.language else _references_apart(piece)
+            phrases += [Phrase(t, _pause_ms(t), part.slow or reference, part.language) for t, reference in apart]
         if cut:
             phrases[begun] = _joined(phrases[begun])
     return phrases[:MAX_PHRASES]
@@ -92,6 +96,26 @@ def _cut(text: str) -> list[str]:
         begin = match.end()
     pieces.append(text[begin:])
     return [piece.strip() for piece in pieces if any(c.isalnum() for c in piece)]
+
+
+def _references_apart(sentence: str) -> list[tuple[str, bool]]:
+    """A sentence cut around its references, each with whether it is one: a single word before goes with it."""
+    pieces: list[tuple[str, bool]] = []
+    at = 0
+    for begin, end in references(sentence):
+        reference = sentence[begin:end]
+        if reference.isdecimal():
+            reference = " ".join(reference)  # by itself 4711 would be a number
+        while end < len(sentence) and not (sentence[end].isalnum() or sentence[end].isspace()):
+            reference, end = reference + sentence[end], end + 1
+        before = sentence[at:begin].strip()
+        if " " in before:
+            pieces.append((before, False))
+            before = ""
+        pieces.append((f"{before} {reference}".strip(), True))
+        at = end
+    rest = sentence[at:].strip()
+    return [*pieces, (rest, False)] if rest else pieces
 
 
 def _first_clause(sentence: str, longest: int) -> list[str]:

@@ -56,10 +56,22 @@ def test_a_long_first_sentence_begins_with_a_few_words_where_all_is_made_at_once
     assert len(found) == 1 or found[0].pause_ms <= 160
 
 
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [
+        ("That's $1,245.20, is that right?", "That's"),
+        ("I have 4 7 1 1 0 2. Is that right?", "I have"),
+        ("K D 4 7 1 1 0 2 is it.", "K D 4 7 1 1 0 2"),
+    ],
+)
+def test_figures_count_as_long_as_they_are_said(text: str, first: str) -> None:
+    assert split(text, first_chars=24)[0].text == first
+
+
 def test_a_number_is_never_cut() -> None:
     text = "Your appointment is on Tuesday November 24, 2026 and we are looking forward to seeing you then"
     assert not any(p.text.endswith(("24,", "24")) for p in split(text, first_chars=44))
-    assert split("Your number is 4 7 1 1 0 2 3 8 and mine is 5.", first_chars=26)[0].text == "Your number"
+    assert split("Your number is 4 7 1 1 0 2 3 8 and mine is 5.", first_chars=26)[0].text == "Your number is"
 
 
 def test_only_the_first_sentence_is_cut() -> None:

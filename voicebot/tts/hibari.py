@@ -22,8 +22,8 @@ from voicebot.tts.hibari_dictionary import HibariDictionary
 from voicebot.tts.onnx_errors import LOADING, RUNNING
 from voicebot.tts.voice_engine import Emit
 
-NATURAL_WPM = 175
-"""Speed of a voice at speed 1, about; words_per_minute is relative to it."""
+NATURAL_WPM = 212
+"""Of a voice at speed 1, over the demo's prompts, pauses in them included; words_per_minute is relative to it."""
 SEED = 1
 """Of the noise in consonants: the same words always sound the same."""
 

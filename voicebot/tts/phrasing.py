@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from datetime import date
 
 from voicebot.languages.en.normalise import references
 from voicebot.languages.en.phrase_breaks import ABBREVIATIONS, SMALL_WORDS
 from voicebot.tts.markup import MarkupError, MarkupPart, parse
+from voicebot.tts.text_normalisation import LANGUAGE, speakable
 from voicebot.tts.voice_engine import MAX_CHARS
 
 MAX_TEXT = 8000
@@ -63,16 +65,12 @@ def split(text: str, first_chars: int | None = None) -> list[Phrase]:
             continue
         if phrases and part.text[:1].isalnum():
             phrases[-1] = _joined(phrases[-1])
-        begun, cut = len(phrases), False
-        bounded = [piece for whole in _cut(part.text) for piece in _bounded(whole)]
-        if first_chars is not None and bounded and not any(p.text for p in phrases):
-            first = _first_clause(bounded[0], first_chars)
-            bounded[:1], cut = first, len(first) > 1
-        for piece in bounded:
+        begun = len(phrases)
+        for piece in (piece for whole in _cut(part.text) for piece in _bounded(whole)):
             apart = [(piece, False)] if part.language else _references_apart(piece)
             phrases += [Phrase(t, _pause_ms(t), part.slow or reference, part.language) for t, reference in apart]
-        if cut:
-            phrases[begun] = _joined(phrases[begun])
+        if first_chars is not None and phrases[begun:] and not any(phrase.text for phrase in phrases[:begun]):
+            phrases[begun : begun + 1] = _first_clause(phrases[begun], first_chars)
     return phrases[:MAX_PHRASES]
 
 
@@ -118,17 +116,23 @@ def _references_apart(sentence: str) -> list[tuple[str, bool]]:
     return [*pieces, (rest, False)] if rest else pieces
 
 
-def _first_clause(sentence: str, longest: int) -> list[str]:
-    """Cut off a beginning of at most `longest` characters: at its last comma, before a small word, between words."""
-    if len(sentence) <= longest:
-        return [sentence]
+def _first_clause(phrase: Phrase, longest: int) -> list[Phrase]:
+    """Cut off a beginning of at most `longest` characters: at its last comma, before a small word, between words.
+
+    Figures count as long as they are said: "$45.20" is more than six characters.
+    """
+    written = phrase.text
+    share = min(1.0, len(written) / max(1, len(speakable(written, date.today(), phrase.language or LANGUAGE))))
+    if len(written) <= longest * share:
+        return [phrase]
+    shortest = SHORTEST_CLAUSE_CHARS * share
     for ends in (_CLAUSE_END, _BEFORE_SMALL_WORD, _BETWEEN_WORDS):
-        cuts = [m.end() for m in ends.finditer(sentence) if SHORTEST_CLAUSE_CHARS <= m.end() <= longest]
+        cuts = [m.end() for m in ends.finditer(written) if shortest <= m.end() <= longest * share]
         for at in reversed(cuts):
-            head, tail = sentence[:at].strip(), sentence[at:].strip()
-            if len(tail) >= SHORTEST_CLAUSE_CHARS and not (head[-1].isdigit() and tail[0].isdigit()):
-                return [head, tail]
-    return [sentence]
+            head, tail = written[:at].strip(), written[at:].strip()
+            if len(tail) >= shortest and not (head[-1].isdigit() and tail[0].isdigit()):
+                return [_joined(replace(phrase, text=head, pause_ms=_pause_ms(head))), replace(phrase, text=tail)]
+    return [phrase]
 
 
 def _bounded(piece: str) -> list[str]:

@@ -23,6 +23,8 @@ MAX_HOLE_MS = 1000
 _MAX_DROPOUT = 3000
 _MAX_MISORDER = 100
 """RFC 3550 appendix A.1: sequence numbers further off than these are a restart."""
+_MAX_APART = 50
+"""Events further off than these, or of another source, are numbered apart from the audio, as some gateways do."""
 _MAX_HELD = 48
 _MAX_MISSING = 256
 _CLOCK_JUMP_MS = 500.0
@@ -91,6 +93,8 @@ class JitterBuffer:
         self._set_frame(self.clock_hz // 50)
         self._late_run = 0
         self._late_transit_ms = 0.0
+        self._silent = False
+        """What came last was no audio."""
 
     def _set_frame(self, units: int) -> None:
         self._frame_units = units
@@ -108,6 +112,11 @@ class JitterBuffer:
     def ssrc(self) -> int | None:
         """Of the stream that is being received."""
         return self._ssrc
+
+    def expects(self, ssrc: int, sequence: int) -> bool:
+        """Whether a packet that is no audio has its place in this stream, or may begin one."""
+        distance = ((sequence - self._next + 0x8000) & 0xFFFF) - 0x8000
+        return self._ssrc is None or (ssrc == self._ssrc and -_MAX_MISORDER <= distance <= _MAX_APART)
 
     def pass_on(self, ssrc: int, sequence: int, timestamp: int, units: int, now_ms: float, clock_hz: int) -> bool:
         """Whether audio with these header fields is just what comes next, after all that was taken.
@@ -128,6 +137,7 @@ class JitterBuffer:
             return False
         self._suspect = None
         self._late_run = 0
+        self._silent = False
         self.reception.arrive(self._next, timestamp, now_ms, clock_hz)
         self._next += 1
         self.received += 1
@@ -245,6 +255,7 @@ class JitterBuffer:
         self.received += 1
         if units == 0:
             self._ready.append(packet)
+            self._silent = True
             return
         if clock_hz != self.clock_hz:
             self.clock_hz = clock_hz
@@ -268,6 +279,7 @@ class JitterBuffer:
             elif not self._is_played_late(spread, packet, units, transit_ms, arrived_ms):
                 return
         self._late_run = 0
+        self._silent = False
         spread.add(transit_ms, arrived_ms)
         self._next_time = time + units
         if units != self._frame_units:
@@ -280,12 +292,13 @@ class JitterBuffer:
         """Whether a packet that is behind what went out is played all the same.
 
         It is when the sender's clock stood still while it was silent (which RFC 3550 §5.1 forbids, and happens): its
-        packets then stay late by the same amount, while those of a stalled network catch up with each one.
+        packets then stay late by the same amount, while those of a stalled network catch up with each one. After key
+        presses and comfort noise a clock that stood still is likelier than a network that stalled just then.
         """
         if self._late_run == 0 or transit_ms < self._late_transit_ms - self._late_run * units * self._unit_ms / 2:
             self._late_run, self._late_transit_ms = 0, transit_ms
         self._late_run += 1
-        if packet.marker or self._late_run >= _STABLE_LATE:
+        if packet.marker or self._silent or self._late_run >= _STABLE_LATE:
             spread.restart(transit_ms, arrived_ms)
             return True
         self.late += 1

@@ -91,10 +91,8 @@ class SipLeg(MediaLeg):
         login: DigestClient | None = None,
         timer: SessionTimer | None = None,
     ) -> None:
-        super().__init__(cast("MediaSession", negotiation.media))
-        self.id = dialog.call_id
+        super().__init__(cast("MediaSession", negotiation.media), dialog.call_id, endpoint)
         self.peer = peer
-        self.endpoint = endpoint
         self.terms = terms
         self.called = called
         self._elsewhere = elsewhere

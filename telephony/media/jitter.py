@@ -24,7 +24,7 @@ _MAX_DROPOUT = 3000
 _MAX_MISORDER = 100
 """RFC 3550 appendix A.1: sequence numbers further off than these are a restart."""
 _MAX_APART = 50
-"""Events further off than these, or of another source, are numbered apart from the audio, as some gateways do."""
+"""Events whose numbers are further ahead are numbered apart from the audio."""
 _MAX_HELD = 48
 _MAX_MISSING = 256
 _CLOCK_JUMP_MS = 500.0
@@ -113,11 +113,6 @@ class JitterBuffer:
         """Of the stream that is being received."""
         return self._ssrc
 
-    def expects(self, ssrc: int, sequence: int) -> bool:
-        """Whether a packet that is no audio has its place in this stream, or may begin one."""
-        distance = ((sequence - self._next + 0x8000) & 0xFFFF) - 0x8000
-        return self._ssrc is None or (ssrc == self._ssrc and -_MAX_MISORDER <= distance <= _MAX_APART)
-
     def pass_on(self, ssrc: int, sequence: int, timestamp: int, units: int, now_ms: float, clock_hz: int) -> bool:
         """Whether audio with these header fields is just what comes next, after all that was taken.
 
@@ -183,6 +178,22 @@ class JitterBuffer:
             self._held[sequence] = _Held(packet, units, now_ms, clock_hz)
             if len(self._held) > _MAX_HELD or (units and self._is_due(packet, clock_hz)):
                 self._skip()
+
+    def put_event(self, packet: RtpPacket, now_ms: float) -> None:
+        """Take a packet of telephone events in, where it has its place in this stream.
+
+        Some gateways number events apart, or give them a source of their own: what is not numbered as the audio is says
+        nothing of it. Of another source, only the very next number is no accident.
+        """
+        if self._ssrc is not None:
+            distance = ((packet.sequence - self._next + 0x8000) & 0xFFFF) - 0x8000
+            if packet.ssrc != self._ssrc:
+                if distance:
+                    return
+                packet = packet._replace(ssrc=self._ssrc)
+            elif not -_MAX_MISORDER <= distance <= _MAX_APART:
+                return
+        self.put(packet, 0, now_ms)
 
     def take(self, now_ms: float) -> list[Frame]:
         """What is ready, in order."""

@@ -172,11 +172,12 @@ class Receiver:
 
     def _take_signal(self, packet: rtp.RtpPacket, now_ms: float) -> None:
         """Comfort noise, or an event: told at once, since events know their own order and may be numbered apart."""
-        if self.buffer.expects(packet.ssrc, packet.sequence):
+        if packet.payload_type == COMFORT_NOISE:
             self.buffer.put(packet, 0, now_ms)
-        if packet.payload_type != COMFORT_NOISE:
-            self._ready += self.keys.event(packet, now_ms)
-            self._note_keys(packet, now_ms)
+            return
+        self.buffer.put_event(packet, now_ms)
+        self._ready += self.keys.event(packet, now_ms)
+        self._note_keys(packet, now_ms)
 
     def _pass_signal(self, packet: rtp.RtpPacket, now_ms: float) -> None:
         """The same in its place among the audio."""

@@ -39,17 +39,17 @@ class MediaLeg:
         media.on_dtmf = lambda key: self._heard(key, "media")
         media.on_unagreed_events = self._on_unagreed_events
 
-    def on_info_key(self, key: str) -> None:
-        """A key was pressed by INFO; it may come in RTP as well."""
-        self._heard(key, "info")
+    def on_info_key(self, key: str, held_s: float) -> None:
+        """A key was pressed by INFO, for so long if it says so; it may come in RTP as well."""
+        self._heard(key, "info", held_s)
 
     def _on_unagreed_events(self, payload_type: int) -> None:
         words = UNAGREED_EVENTS.format(payload_type)
         log.warning(words, extra={"sip_call_id": self.id, "trunk": self.media.terms.trunk})
         self.endpoint.remark(self.id, words)
 
-    def _heard(self, key: str, way: DtmfPath) -> None:
-        if self._keypad.is_new(key, way, now_s()) and self.on_dtmf is not None:
+    def _heard(self, key: str, way: DtmfPath, held_s: float = 0.0) -> None:
+        if self._keypad.is_new(key, way, now_s(), held_s) and self.on_dtmf is not None:
             self.on_dtmf(key)
 
     @property

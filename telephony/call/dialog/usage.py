@@ -15,7 +15,7 @@ from ...sip.hop import Hop
 from ...sip.message import Request, SipError
 from ...sip.transaction import Transaction
 from ..capabilities import ALLOW, capabilities
-from .dtmf_info import DTMF_TYPE, RELAY_TYPE, DtmfInfoSender, InfoRefused, keys_of
+from .dtmf_info import DTMF_TYPE, RELAY_TYPE, DtmfInfoSender, InfoRefused, held_s, keys_of
 from .offer_answer import OfferAnswer
 from .refer_in import OnRefer, on_refer
 from .refer_out import ReferSender
@@ -37,8 +37,8 @@ class UsageOwner(Protocol):
     def fail(self, reason: EndReason) -> None:
         """A 2xx was never acknowledged, or its ACK brought no usable answer."""
 
-    def on_info_key(self, key: str) -> None:
-        """A key was pressed by INFO."""
+    def on_info_key(self, key: str, held_s: float) -> None:
+        """A key was pressed by INFO, for so long if it says so."""
 
 
 class InviteUsage:
@@ -121,4 +121,4 @@ class InviteUsage:
             return
         self.requests.reply(transaction, 200)
         for key in keys:
-            self._owner.on_info_key(key)
+            self._owner.on_info_key(key, held_s(request))

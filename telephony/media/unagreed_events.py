@@ -2,7 +2,7 @@
 
 Phones send them as payload type 101 because everybody does. Four bytes alone prove nothing: another codec may have
 packets of four bytes, too. A payload type is taken for that of events once three of its packets, one after the other,
-speak of one key (the same code and level, the reserved bit 0) as nothing else does:
+speak of one key (the same code and level) as nothing else does:
 
 - with one timestamp: each has grown, by no more than time has passed, or is an end, no shorter than before; or
 - with rising ones: each has grown by just as much as its timestamp, until an end comes, no shorter than before.
@@ -35,8 +35,11 @@ PROOF = 3
 SLACK = 8
 """Clock units, of rounding."""
 
+_NOTHING_YET = b"\0\0"
+"""A duration that some begin with, and that zeros of any other meaning have, too."""
 _BLOCK = struct.Struct("!BBH")
-_END, _RESERVED = 0x80, 0x40
+_END, _LEVEL = 0x80, 0x3F
+"""The bit between is reserved, and to be ignored (RFC 4733 section 2.3.4): sipp lets it flicker."""
 
 
 class _Seen(NamedTuple):
@@ -54,7 +57,7 @@ class _Seen(NamedTuple):
         """Whether the two can be packets of one press, so far as is seen without their timestamps."""
         since_ms = other.at_ms - self.at_ms
         ahead = (other.sequence - self.sequence) & 0xFFFF
-        if self[:4] != other[:4] or since_ms > NEXT_MS or not 0 < ahead <= MOST_SKIPPED or not other.duration:
+        if self[:4] != other[:4] or since_ms > NEXT_MS or not 0 < ahead <= MOST_SKIPPED:
             return False
         grown = other.duration - self.duration
         if self.ended:
@@ -80,7 +83,7 @@ class UnagreedEvents:
         """Whether a packet of a payload type that was not agreed may be an event at all."""
         if len(payload) != _BLOCK.size or payload_type < FIRST_DYNAMIC:
             return False
-        return payload[0] < len(KEYS) and not payload[1] & _RESERVED
+        return payload_type in self.types or (payload[0] < len(KEYS) and payload[2:] != _NOTHING_YET)
 
     def learn(self, packet: RtpPacket, now_ms: float) -> bool:
         """Look at a packet that `is_like_event`; whether its payload type is one of events, as far as is known now."""
@@ -91,7 +94,7 @@ class UnagreedEvents:
             packet.payload_type,
             packet.ssrc,
             code,
-            flags & ~_END,
+            flags & _LEVEL,
             bool(flags & _END),
             duration,
             packet.timestamp,

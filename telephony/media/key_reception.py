@@ -19,9 +19,9 @@ TWICE_MS = 300.0
 PAUSE_MS = 1000.0
 """So long after an event no tone counts: the tone of the same press may come behind it, and last longer."""
 BETWEEN_MS = 50.0
-"""Packets of one press are sent at least so often (RFC 4733 section 2.5.1.2); some send nothing until it ends."""
+"""Packets of one press are mostly sent every 20 to 50 ms."""
 MAX_HELD_MS = 2000.0
-"""So long is a key taken to be held of which nothing more is heard."""
+"""So long is a key taken to be held of which nothing more is heard: some phones say nothing between first and last."""
 
 
 class UnagreedEventType(NamedTuple):

@@ -23,7 +23,7 @@ from .rtp import RtpPacket
 FIRST_DYNAMIC = 96
 """RFC 3551 section 6: payload types below have a meaning that nobody needs to agree on."""
 NEXT_MS = 500.0
-"""Two packets of one press are not further apart; updates come every 50 ms at most (RFC 4733 section 2.5.1.2)."""
+"""Two packets of one press are not further apart: updates mostly come every 20 to 50 ms."""
 LATE_MS = 60.0
 """So much may a network have held the first packet up."""
 FASTEST_HZ = 48_000
@@ -39,7 +39,7 @@ _NOTHING_YET = b"\0\0"
 """A duration that some begin with, and that zeros of any other meaning have, too."""
 _BLOCK = struct.Struct("!BBH")
 _END, _LEVEL = 0x80, 0x3F
-"""The bit between is reserved, and to be ignored (RFC 4733 section 2.3.4): sipp lets it flicker."""
+"""The bit between is reserved, and to be ignored (RFC 4733 section 2.3.3): sipp lets it flicker."""
 
 
 class _Seen(NamedTuple):

@@ -137,7 +137,8 @@ def score(receiver: Receiver) -> float | None:
 
 @pytest.mark.parametrize("phone", [
     {}, {"stamps": "rising"}, {"stamps": "same"}, {"updates": 0, "pause_ms": 120}, {"ends": 0}, {"updates": 60},
-    {"ptime_ms": 10}, {"ptime_ms": 30}, {"marker": False}, {"updates": 1, "ends": 1}, {"payload_type": 110}, {"beside": True},
+    {"ptime_ms": 10}, {"ptime_ms": 30}, {"marker": False}, {"updates": 1, "ends": 1}, {"payload_type": 110},
+    {"beside": True},
 ])  # fmt: skip
 def test_the_time_of_keys_is_no_concealment(phone: dict[str, Any]) -> None:
     receiver, quiet = Receiver(NO_EVENTS if "payload_type" in phone else AGREED), Receiver(AGREED)

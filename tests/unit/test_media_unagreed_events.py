@@ -60,7 +60,7 @@ def test_the_first_packet_may_say_that_nothing_has_passed_yet() -> None:
 
 
 def test_a_reserved_bit_that_flickers_is_no_matter() -> None:
-    """As sipp's own keys have it (RFC 4733 section 2.3.4: receivers ignore it)."""
+    """As sipp's own keys have it (RFC 4733 section 2.3.3: receivers ignore it)."""
     sent = [
         Sent(20.0 * at, RtpPacket(False, 96, at, 7, 1, payload("8", 160 * at, reserved=at % 3 == 2)))
         for at in range(1, 8)

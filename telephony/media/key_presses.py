@@ -200,6 +200,10 @@ class KeyPresses:
         """A key was pressed, and has not been let go."""
         return bool(self._presses) and not self._presses[0].ended
 
+    def restarted(self) -> None:
+        """The source began anew: numbers that lie back were not overtaken."""
+        self._newest = None
+
     def packet(self, packet: RtpPacket, now_ms: float, clock_hz: int = 8000) -> str:
         """Take a packet at its arrival, in any order; the keys that it begins, mostly none.
 

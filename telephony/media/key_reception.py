@@ -72,6 +72,10 @@ class KeyReception:
         else:
             self._detector = None
 
+    def restarted(self) -> None:
+        """The stream began anew: its sequence numbers are others now."""
+        self._presses.restarted()
+
     def may_be_event(self, payload_type: int, payload: bytes) -> bool:
         """Whether a packet is one of events, or may be; a payload type can be that of the codec as well."""
         if payload_type in self._types:

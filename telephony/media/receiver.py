@@ -17,6 +17,8 @@ from .jitter import Cut, Frame, JitterBuffer
 from .key_reception import LONGEST_BYTES, KeyReception, UnagreedEventType
 from .loss_concealment import Concealer
 from .resample import Resampler, make_resampler
+from .rtcp import FIRST_TYPE, LAST_TYPE
+from .source_lock import SourceLock
 
 COMFORT_NOISE = 13
 """RFC 3389: a sender says that it is silent, and how its silence sounds."""
@@ -24,6 +26,8 @@ LOUDEST_NOISE_DBOV = -30.0
 """Whatever a peer names: louder is no comfort."""
 
 _STUN_END = 4
+_PADDING = b"\r\n\0"
+"""What else telephones send to keep a NAT open."""
 _DEFAULT = Terms()
 
 Heard = Pcm | str | UnagreedEventType
@@ -50,7 +54,7 @@ class Receiver:
 
     Args:
         agreed: by the first exchange of descriptions.
-        source_host: where the peer's signalling comes from, see `rtp.SourceLock`.
+        source_host: where the peer's signalling comes from, see `SourceLock`.
         terms: how keys travel in this call.
         rate_hz: of the leg, 8000 or 16000, for good. None: that of the codec.
     """
@@ -65,14 +69,14 @@ class Receiver:
         self.malformed = 0
         self.stray = 0
         self.wrong_source = 0
+        self.keepalive_ms: float | None = None
+        """When something last came from a host of the call that is no audio, and shows that the peer lives."""
         self.bytes = 0
         self.concealed_samples = 0
         """At `rate_hz`; the noise that a peer asked for does not count, nor the time of its key presses."""
-        self.last_packet_ms: float | None = None
-        """When the caller's last packet came."""
         self.rate_hz = rate_hz or FORMATS[agreed.codec].rate_hz
         self.buffer = JitterBuffer()
-        self.lock = rtp.SourceLock(agreed.remote, source_host)
+        self.lock = SourceLock(agreed.remote, source_host, symmetric=terms.symmetric)
         self.codec: Codec = agreed.codec
         """Of the audio heard last."""
         self._concealer = Concealer(self.rate_hz)
@@ -82,6 +86,8 @@ class Receiver:
         self.keys = KeyReception(self.rate_hz)
         self._keys_until_ms = 0.0
         """Instead of audio the peer sends events until then."""
+        self._restarts = 0
+        """Of the stream, as far as `keys` knows."""
         self._lines: dict[int, _Line] = {}
         """By payload type."""
         self._made: dict[Codec, _Line] = {}
@@ -91,9 +97,15 @@ class Receiver:
         self.agree(agreed, source_host, terms)
 
     def agree(self, agreed: Agreed, source_host: str | None = None, terms: Terms = _DEFAULT) -> None:
-        """Go on with other terms (re-INVITE); a new address is learned anew."""
+        """Go on with other terms (re-INVITE), or with a peer whose signalling comes from elsewhere now.
+
+        A new address is learned anew.
+        """
         if agreed.remote != self.lock.signalled:
-            self.lock = rtp.SourceLock(agreed.remote, source_host)
+            self.lock = SourceLock(agreed.remote, source_host, symmetric=terms.symmetric, before=self.lock)
+        elif source_host is not None and source_host != self.lock.signalling_host:
+            self.lock.signalling_moved(source_host)
+        self.lock.authenticated = agreed.security != "plain"
         # Some send another codec than agreed without asking; all of ours are understood at any time.
         codecs = {FORMATS[codec].payload_type: codec for codec in CODECS}
         own = {number for number in (agreed.payload_type, agreed.own_payload_type) if number is not None}
@@ -112,27 +124,29 @@ class Receiver:
         packet = rtp.parse(data)
         if packet is None:
             # STUN (RFC 7983) and empty datagrams keep a NAT's door open (RFC 6263): nothing is wrong with them.
-            if not data or data[0] < _STUN_END:
+            if not data.strip(_PADDING) or data[0] < _STUN_END or rtp.is_empty(data):
                 self.stray += 1
+                self._kept_open(source, now_ms)
             else:
                 self.malformed += 1
             return None
         _, payload_type, sequence, timestamp, ssrc, payload = packet
         line = self._lines.get(payload_type)
+        signal = line is None and payload_type == COMFORT_NOISE
         if len(payload) <= LONGEST_BYTES and self.keys.may_be_event(payload_type, payload):
-            line = None
-        elif line is None and payload_type != COMFORT_NOISE:
-            self.malformed += 1
-            return None
+            line, signal = None, True
         units = 0 if line is None else line.units(payload)
-        if units == 0 and line is not None:
-            self.malformed += 1
+        if units == 0 and not signal:
+            if not FIRST_TYPE <= data[1] <= LAST_TYPE:  # RTCP that came here without being asked to is the session's
+                self.malformed += 1
+                self._kept_open(source, now_ms)
             return None
-        # Believed for good, or asked about once more.
-        if source != self.lock.locked and not self.lock.accepts(source, sequence, now_ms):
+        lock = self.lock
+        if source == lock.locked:
+            lock.last, lock.last_ms = packet, now_ms
+        elif not lock.accepts(source, packet, now_ms):
             self.wrong_source += 1
             return None
-        self.last_packet_ms = now_ms
         self.bytes += len(payload)
         if not self._listening:
             return None
@@ -145,6 +159,10 @@ class Receiver:
             self.buffer.put(packet, units, now_ms, line.clock_hz)
         return payload
 
+    def _kept_open(self, source: rtp.Address, now_ms: float) -> None:
+        if self.lock.is_of_call(source[0]):
+            self.keepalive_ms = now_ms
+
     def take(self, now_ms: float) -> list[Heard]:
         """What can be handed on now. To be called every 20 ms also when nothing came, so that time goes on."""
         heard, self._ready = self._ready, []
@@ -153,6 +171,9 @@ class Receiver:
         frames = self.buffer.take(now_ms)
         if now_ms > self._keys_until_ms:
             self._keys_until_ms = 0.0
+        if self._restarts != self.buffer.restarts:
+            self._restarts = self.buffer.restarts
+            self.keys.restarted()
         for index, frame in enumerate(frames):
             if isinstance(frame, int):
                 self._hear(self._hole(frame, frames[index + 1] if index + 1 < len(frames) else None), heard)
@@ -202,7 +223,7 @@ class Receiver:
         if not len(pcm):
             return
         heard.append(pcm)
-        heard.extend(self.keys.audio(pcm, self.last_packet_ms or 0.0))
+        heard.extend(self.keys.audio(pcm, self.lock.last_ms or 0.0))
 
     def _audio(self, line: _Line, payload: bytes, units: int, skip: int = 0) -> Pcm:
         """A payload of so many clock units, without the first `skip` of them."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import AbstractContextManager
 
 from ...clock import now_s
 from ...leg import AudioHandler, DtmfHandler, Pcm
@@ -38,6 +39,14 @@ class MediaLeg:
         self._keypad = DtmfDedup()
         media.on_dtmf = lambda key: self._heard(key, "media")
         media.on_unagreed_events = self._on_unagreed_events
+
+    def on_life(self) -> None:
+        """Signalling has shown that the peer is there."""
+        self.media.show_life()
+
+    def silence_excused(self) -> AbstractContextManager[None]:
+        """See `Leg`."""
+        return self.media.silence_excused()
 
     def on_info_key(self, key: str, held_s: float) -> None:
         """A key was pressed by INFO, for so long if it says so; it may come in RTP as well."""

@@ -15,7 +15,7 @@ from ...sip.hop import Hop
 from ...sip.message import Request, SipError
 from ...sip.transaction import Transaction
 from ..capabilities import ALLOW, capabilities
-from .dtmf_info import DTMF_TYPE, RELAY_TYPE, DtmfInfoSender, InfoRefused, held_s, keys_of
+from .dtmf_info import DTMF_TYPE, RELAY_TYPE, DtmfInfoSender, held_s, keys_of
 from .offer_answer import OfferAnswer
 from .refer_in import OnRefer, on_refer
 from .refer_out import ReferSender
@@ -125,11 +125,7 @@ class InviteUsage:
                 self.requests.reply(transaction, 405, headers=[("Allow", ALLOW)])
 
     def _info(self, transaction: Transaction, request: Request) -> None:
-        try:
-            keys = keys_of(request)
-        except InfoRefused as refused:
-            self.requests.reply(transaction, refused.status, refused.reason, refused.headers)
-            return
+        keys = keys_of(request)
         self.requests.reply(transaction, 200)
         for key in keys:
             self._owner.on_info_key(key, held_s(request))

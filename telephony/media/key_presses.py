@@ -42,7 +42,7 @@ _END, _RESERVED = 0x80, 0x40
 _REMEMBERED = 8
 
 
-class Event(NamedTuple):
+class TelephoneEvent(NamedTuple):
     """One block of a packet (RFC 4733 section 2.3)."""
 
     code: int
@@ -53,18 +53,18 @@ class Event(NamedTuple):
     """Clock units since then."""
 
 
-def read_events(packet: RtpPacket) -> list[Event]:
+def read_events(packet: RtpPacket) -> list[TelephoneEvent]:
     """The events of a packet, mostly one; whatever follows them is left out.
 
     More than one are there only where they follow one another without a pause (section 2.5.1.5): so the earlier one has
     ended, and filling bytes are none.
     """
-    payload, events, timestamp = packet.payload, list[Event](), packet.timestamp
+    payload, events, timestamp = packet.payload, list[TelephoneEvent](), packet.timestamp
     for start in range(0, min(len(payload), MAX_BLOCKS * _BLOCK.size) - _BLOCK.size + 1, _BLOCK.size):
         code, flags, duration = _BLOCK.unpack_from(payload, start)
         if start and (not events[-1].ended or flags & _RESERVED or not duration):
             break
-        events.append(Event(code, bool(flags & _END), timestamp, duration))
+        events.append(TelephoneEvent(code, bool(flags & _END), timestamp, duration))
         timestamp = (timestamp + duration) & 0xFFFFFFFF
     return events
 
@@ -166,13 +166,13 @@ class _Press:
     ended: bool
     at_ms: float
 
-    def goes_on(self, packet: RtpPacket, event: Event, now_ms: float) -> None:
+    def goes_on(self, packet: RtpPacket, event: TelephoneEvent, now_ms: float) -> None:
         self.ssrc, self.sequence = packet.ssrc, packet.sequence
         self.timestamp, self.duration = event.timestamp, event.duration
         self.ended = self.ended or event.ended
         self.at_ms = now_ms
 
-    def is_continued_by(self, packet: RtpPacket, event: Event, now_ms: float, clock_hz: int) -> bool:
+    def is_continued_by(self, packet: RtpPacket, event: TelephoneEvent, now_ms: float, clock_hz: int) -> bool:
         unit_ms = 1000 / clock_hz
         later = _signed(event.timestamp - self.timestamp, 32)
         comparison = Comparison(
@@ -223,7 +223,7 @@ class KeyPresses:
                 keys += KEYS[event.code]
         return keys
 
-    def _begins(self, packet: RtpPacket, event: Event, now_ms: float, clock_hz: int, overtaken: bool) -> bool:
+    def _begins(self, packet: RtpPacket, event: TelephoneEvent, now_ms: float, clock_hz: int, overtaken: bool) -> bool:
         alike = [press for press in self._presses if press.code == event.code]
         if alike:
             if overtaken and now_ms - alike[0].at_ms <= OVERTAKEN_MS:

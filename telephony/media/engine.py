@@ -302,6 +302,17 @@ def _come_first() -> None:
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), THREAD_NICE)
 
 
+def free_pair(address: str, first_port: int, last_port: int) -> int | None:
+    """The first even port of which and of its neighbour nobody has anything; None when there is none in the range."""
+    for port in range(first_port + first_port % 2, last_port, 2):
+        sockets = _bind(_family(address), address, port)
+        if sockets is not None:
+            for one in sockets:
+                one.close()
+            return port
+    return None
+
+
 def _family(address: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in address else socket.AF_INET
 

@@ -14,7 +14,7 @@ from voicebot import config as configuration
 from voicebot import log
 from voicebot.app import App
 from voicebot.config import Config
-from voicebot.errors import VoicebotError
+from voicebot.gateway.ports import cannot_listen, check_ports
 from voicebot.journal.redaction import protect_logs
 
 _log = log.get(__name__)
@@ -42,6 +42,7 @@ def run(config: Config, hints: list[str] | None = None) -> int:
     protect_logs()
     sys.setswitchinterval(SWITCH_S)
     begun = time.monotonic()
+    check_ports(config)
     app = App(config, hints)
     return asyncio.run(_serve(app, begun))
 
@@ -61,8 +62,9 @@ async def _serve(app: App, begun: float) -> int:
     loop.add_signal_handler(signal.SIGHUP, reload)
     try:
         await app.start()
-    except OSError as error:
-        raise VoicebotError(f"cannot listen: {error}", "choose other ports, or stop what uses them") from error
+    except OSError as error:  # somebody has taken a port while we loaded
+        await app.stop()
+        raise cannot_listen([error]) from error
     print(banner(app, time.monotonic() - begun), flush=True)
     first = await told.get()
     grace_s = DRAIN_S if first is signal.SIGTERM else 0.0

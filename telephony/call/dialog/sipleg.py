@@ -91,7 +91,16 @@ class SipLeg(ClosingLeg):
         self._usage = InviteUsage(self.endpoint, dialog, negotiation, timer, login, self, self.media.send_dtmf)
 
     def _on_no_media(self) -> None:
-        why = self.media.refused_security
+        why, source = self.media.refused_security, self.media.refused_source
+        if source is not None:
+            log.warning(
+                "RTP came from another host than was agreed, and was not believed",
+                extra={
+                    "sip_call_id": self.id,
+                    "source": f"{source[0]}:{source[1]}",
+                    "remedy": "if it was the caller, say `symmetric: true` in the file of its trunk",
+                },
+            )
         self.end(failed(f"no SRTP ({why})") if why else NO_MEDIA)
 
     # ── Leg ──
@@ -196,9 +205,10 @@ class SipLeg(ClosingLeg):
             called = [] if replaces.called is None else [str(replaces.called)]
             candidates = [str(replaces.dialog.target), *called]
         target = destination(candidates, lambda to: self._elsewhere(self.terms.trunk, to))
-        result = await self._usage.transfers.refer(
-            target, other, on_progress=on_progress, subscribe=subscribe, patience_s=patience_s
-        )
+        with self.silence_excused():
+            result = await self._usage.transfers.refer(
+                target, other, on_progress=on_progress, subscribe=subscribe, patience_s=patience_s
+            )
         await self._hang_up(TRANSFERRED)
         return result
 

@@ -160,11 +160,16 @@ class App:
         await self._webhook.stop()
         self.records.stop()
 
+    @property
+    def active_calls(self) -> int:
+        """By telephone and browser, those that ring too."""
+        return self.agent.active_calls + self.web.phone.active
+
     def status(self) -> dict[str, Any]:
         """What the web pages show about the server."""
         return {
             "flow": self.flow.flow.name,
-            "calls": self.agent.active_calls + self.web.phone.active,
+            "calls": self.active_calls,
             "hints": self.hints,
         }
 

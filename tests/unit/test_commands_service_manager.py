@@ -70,7 +70,7 @@ async def test_a_server_that_stops_says_so_at_once_and_is_never_ready_again() ->
     assert told.take() == ["STOPPING=1", "STATUS=stopping: 3 calls left"]
     told.calls = 1
     await asyncio.sleep(LOOK_S)
-    assert told.take() == ["STATUS=stopping: 1 calls left"]
+    assert told.take() == ["STATUS=stopping: 1 call left"]
     await told.manager.stop()
     await asyncio.sleep(10)
     assert told.take() == []

@@ -73,7 +73,7 @@ class ServiceManager:
         """No new calls are taken any more."""
         self._stopping = True
         self._tell("STOPPING=1")
-        self._show(f"stopping: {self._calls()} calls left")
+        self._show(f"stopping: {self._count()} left")
 
     async def stop(self) -> None:
         """Say no more."""
@@ -91,7 +91,7 @@ class ServiceManager:
         while True:
             faults = [f"{part}: {state}" for part, state in (await self._parts()).items() if state != WELL]
             if self._stopping:
-                self._show(f"stopping: {self._calls()} calls left")
+                self._show(f"stopping: {self._count()} left")
             elif faults:
                 if not self._ready:
                     self._tell(f"EXTEND_TIMEOUT_USEC={PATIENCE_US}")
@@ -100,8 +100,12 @@ class ServiceManager:
                 if not self._ready:
                     self._ready = True
                     self._tell("READY=1")
-                self._show(f"ready: {self._calls()} calls")
+                self._show(f"ready: {self._count()}")
             await asyncio.sleep(LOOK_S)
+
+    def _count(self) -> str:
+        calls = self._calls()
+        return f"{calls} call" if calls == 1 else f"{calls} calls"
 
     def _show(self, words: str) -> None:
         if words != self._status:

@@ -177,8 +177,14 @@ class App:
         await self.calls.incoming(incoming, decision)
 
     async def _dial(self, uri: str, ring_s: float) -> Leg:
-        leg = await self.agent.call(uri, from_name=self.flow.flow.name, ring_s=ring_s)
-        self.gateway.remember(log.call_id.get(), leg)
+        outgoing, call = self.agent.dial(uri, from_name=self.flow.flow.name, ring_s=ring_s), log.call_id.get()
+        log.belongs(outgoing.id, call)
+        try:
+            leg = await outgoing.answered()
+        except asyncio.CancelledError:
+            outgoing.give_up()
+            raise
+        self.gateway.remember(call, leg)
         return leg
 
     def _spawn(self, work: Any) -> None:

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 from concurrent.futures import Executor
 
+from voicebot import log
 from voicebot.conversation.engine import Conversation
 from voicebot.errors import EngineFailed
 from voicebot.messages import Heard, Say
@@ -43,6 +44,6 @@ class PreemptiveSynthesis:
 
     async def _speak(self, imagined: Conversation, heard: Heard) -> None:
         loop = asyncio.get_running_loop()
-        acts = await loop.run_in_executor(self._thinkers, imagined.hear, heard)
+        acts = await loop.run_in_executor(self._thinkers, log.in_call(imagined.hear), heard)
         with contextlib.suppress(EngineFailed):  # it will be heard when it is said
             await self._synthesizer.ahead([act for act in acts if isinstance(act, Say)], self._rate_hz)

@@ -254,7 +254,7 @@ class Endpoint:
     def send_ack(self, ack: Request, hop: Hop) -> None:
         """Send the ACK to a 2xx, which has no transaction."""
         if _would_leave_tls(ack, hop):
-            log.warning("an ACK to a sips: URI is not sent", extra={"peer": str(hop)})
+            log.warning("an ACK to a sips: URI is not sent", extra={"sip_call_id": ack.head.call_id, "peer": str(hop)})
         else:
             self._send(encode(ack), hop)
 

@@ -13,13 +13,13 @@ from typing import Any
 import hibari
 import numpy as np
 import onnxruntime
-from hibari.g2p import G2P
 from hibari.g2p.oov import OOV
 from hibari.tts import ASSETS
 from hibari.voices import VOICES, voice_path
 
 from voicebot.cache.cache_folder import file_version
 from voicebot.errors import EngineFailed, ModelMissing
+from voicebot.tts.hibari_dictionary import phonemizer
 from voicebot.tts.onnx_errors import LOADING, RUNNING
 from voicebot.tts.voice_engine import Emit
 
@@ -46,7 +46,7 @@ class _Model(hibari.Hibari):  # type: ignore[misc]
         self.vocab = json.loads((assets / "vocab.json").read_text(encoding="utf-8"))
         self.sess = _session(path)
         words = assets / ("oov_gb.onnx" if british else "oov.onnx")
-        self._g2p = G2P(OOV(str(words), _session(words)), british=british)
+        self._g2p = phonemizer(british, OOV(str(words), _session(words)))
 
     @classmethod
     def get(cls, voice: str) -> _Model:

@@ -58,14 +58,12 @@ class App:
     def __init__(self, config: Config, hints: list[str] | None = None) -> None:
         self.config = config
         self.hints = hints or []
-        with ThreadPoolExecutor(3, thread_name_prefix="load") as loaders:
+        with ThreadPoolExecutor(2, thread_name_prefix="load") as loaders:
             speech_input = loaders.submit(SpeechInput.load, config.asr, config.turns)
             prompt_files = open_cache(cache_dir() / "prompts", config.tts.disk_cache_mb * 1_000_000)
             synthesizer = loaders.submit(Synthesizer.load, config.tts, prompt_files)
-            warmed = loaders.submit(extract.warm)
             trained = open_cache(cache_dir() / "intents", TRAINED_BYTES)
             self.flows = {name: load_flow(*files, trained) for name, files in config.flow_files.items()}
-        warmed.result()
         self.flow = self.flows[config.flow.stem]
         """What answers when no route says otherwise."""
         self.records = Records.open(config.record.database)
@@ -121,6 +119,7 @@ class App:
         gc.freeze()
         _give_back_memory()
         self.ready = True
+        self._spawn(asyncio.to_thread(extract.warm))  # a third of a second, which no first question is too early for
         for rate_hz in (8000, 16000):
             self._spawn(services.synthesizer.warm(prompts, rate_hz))
 

@@ -39,7 +39,9 @@ class CallEnded:
 class SourceRefused:
     """A packet or request was turned away before it cost anything."""
 
-    why: Literal["rate", "blocked", "unlisted", "calls", "calls-per-second", "digest", "draining", "overload"]
+    why: Literal[
+        "rate", "blocked", "unlisted", "calls", "calls-per-second", "digest", "draining", "overload", "descriptors"
+    ]
     host: str
     trunk: str = ""
 

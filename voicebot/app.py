@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from telephony import descriptors
 from telephony.agent import IncomingCall
 from telephony.leg import Leg
 from telephony.media.engine import MediaEngine
@@ -29,6 +30,7 @@ from voicebot.handoff.human_dialler import HumanDialler
 from voicebot.handoff.webhook_sink import WebhookSink
 from voicebot.journal.events import FlowDeployed, ServerStopped
 from voicebot.journal.journal import Journal
+from voicebot.journal.loop_lag import LoopLag
 from voicebot.journal.to_log import LogSink
 from voicebot.journal.to_metrics import MetricsSink
 from voicebot.listening.speech_input import SpeechInput
@@ -40,6 +42,7 @@ from voicebot.record.sink import RecordSink
 from voicebot.tts.synthesizer import Synthesizer
 from voicebot.web.doctor import Doctor
 from voicebot.web.page_sink import PageSink
+from voicebot.web.readiness import Readiness, disk_fault
 from voicebot.web.server import Web
 
 THINKERS = 2
@@ -85,16 +88,26 @@ class App:
         self.web = Web(
             config.http,
             on_browser_call=self.calls.browser,
-            ready=lambda: self.ready,
+            ready=lambda: self.ready and not descriptors.scarce(),
             status=self.status,
             doctor=Doctor(lambda: self.gateway),
+            readiness=Readiness(
+                {
+                    "hearing": lambda: self.services.speech_input.fault,
+                    "speech": lambda: self.services.synthesizer.fault,
+                    "database": lambda: self.records.fault and "does not take what is written; the log says why",
+                    "disk": lambda: disk_fault(self.records.folder),
+                }
+            ),
         )
+        self._loop_lag = LoopLag()
         self.ready = False
         self._background: set[asyncio.Task[Any]] = set()
 
     async def start(self) -> None:
         """Open everything; returns when calls are accepted. Raises OSError when a port is taken."""
         services = self.services
+        self._loop_lag.start()
         self.records.start()
         self._webhook.start()
         self.journal.start()
@@ -134,6 +147,7 @@ class App:
         for task in self._background:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
+        self._loop_lag.stop()
         self.media.stop()
         for loaded in self.flows.values():
             await loaded.actions.stop()

@@ -54,6 +54,9 @@ class SipSettings(Section):
     """More calls than this get 503 with Retry-After."""
     max_new_per_s: Annotated[float, Field(gt=0)] = 50.0
     """More new calls a second get 503 with Retry-After."""
+    no_media_s: Annotated[float, Field(ge=2, le=3600)] = 20.0
+    """A call that belongs to no trunk ends when there was neither audio nor another sign of life for so long, and
+    nobody holds; trunks have their own. Longer for telephones that are muted and then send nothing at all."""
     nameservers: list[str] = Field(default_factory=list)
     """Asked for NAPTR, SRV and addresses, ``host`` or ``host:port``; the system's when empty."""
     trace_mb: Annotated[float, Field(ge=0, le=1024)] = 16.0

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from telephony.agent import IncomingCall
+from telephony.descriptors import OUT_OF_DESCRIPTORS
 from telephony.leg import Leg, LegError
 from telephony.routing.rules import RouteDecision
 from voicebot import log
@@ -52,7 +53,8 @@ class CallFactory:
         try:
             leg = await incoming.answer()
         except LegError as error:
-            _log.warning("call not answered", extra={"status": error.status, "reason": error.reason})
+            if error.reason != OUT_OF_DESCRIPTORS:  # which was said once for all of them
+                _log.warning("call not answered", extra={"status": error.status, "reason": error.reason})
             return
         target = decision.target
         flow = self._default if target.flow is None else self._flows[target.flow]

@@ -118,6 +118,13 @@ class Synthesizer:
         """Which voice speaks, for people: ``hibari 0.2.1 heart 165`` or ``espeak-ng en-us 165``."""
         return self._voices[0].engine.name
 
+    @property
+    def fault(self) -> str:
+        """Why nothing can be spoken just now that was not spoken before; empty when all is well."""
+        if any(voice.watch is None or voice.watch.usable for voice in self._voices):
+            return ""
+        return "mute: " + ", ".join(voice.engine.name for voice in self._voices) + " after faults"
+
     def start(self) -> None:
         """Start the worker threads."""
         self._executor = ThreadPoolExecutor(WORKERS, thread_name_prefix="tts")

@@ -13,6 +13,7 @@ from aiohttp import web
 from telephony.leg import LegError
 from telephony.webrtc import MAX_OFFER
 from voicebot import log
+from voicebot.journal import metrics
 from voicebot.web import page_messages
 from voicebot.web.security import same_origin
 
@@ -157,5 +158,6 @@ def _sdp(body: bytes) -> str | None:
 
 
 def _error(status: int, code: str, message: str, retry_after_s: int | None = None) -> web.Response:
+    metrics.offers_refused.labels(code).inc()
     headers = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
     return web.json_response({"error": code, "message": message}, status=status, headers=headers)

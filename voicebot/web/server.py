@@ -15,6 +15,7 @@ from voicebot import log
 from voicebot.config import HttpSettings
 from voicebot.web.doctor import Doctor
 from voicebot.web.phone import MAX_CALLS, Phone
+from voicebot.web.readiness import WELL, Readiness
 from voicebot.web.security import secured
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Web:
         config: address and port; port 0 takes a free one.
         on_browser_call: runs one browser call, from its connected leg to its end.
         ready: whether calls are accepted now.
+        readiness: the parts that ``/readyz`` names beside that.
         status: what pages show about the server; ``hints`` is a list of things to say.
         doctor: more handlers, under ``/trunk``.
         max_calls: browser calls at once; more get 503.
@@ -48,8 +50,10 @@ class Web:
         status: Callable[[], dict[str, Any]],
         doctor: Doctor | None = None,
         max_calls: int = MAX_CALLS,
+        readiness: Readiness | None = None,
     ) -> None:
         self._config, self._ready, self._status = config, ready, status
+        self._readiness = readiness or Readiness({})
         self._doctor = doctor
         self.phone = Phone(on_browser_call, ready, max_calls)
         self.port = config.port
@@ -97,11 +101,18 @@ class Web:
     async def _healthz(self, _: web.Request) -> web.Response:
         return web.json_response({"alive": True}, headers={"Cache-Control": "no-store"})
 
-    async def _readyz(self, _: web.Request) -> web.Response:
-        ready = self._ready()
-        return web.json_response({"ready": ready}, status=200 if ready else 503, headers={"Cache-Control": "no-store"})
+    async def _readyz(self, request: web.Request) -> web.Response:
+        """``?exclude=PART``, once or more often: answer as if that part were well."""
+        without = request.query.getall("exclude", [])
+        parts = {"calls": WELL if self._ready() else "not accepted: starting, stopping, or out of file descriptors"}
+        parts |= await self._readiness.look(without)
+        ready = all(state == WELL for state in parts.values())
+        return web.json_response(
+            {"ready": ready, "parts": parts}, status=200 if ready else 503, headers={"Cache-Control": "no-store"}
+        )
 
     async def _metrics(self, _: web.Request) -> web.Response:
+        await self._readiness.look()  # which counts what it sees
         return web.Response(
             body=prometheus_client.generate_latest(), headers={"Content-Type": prometheus_client.CONTENT_TYPE_LATEST}
         )

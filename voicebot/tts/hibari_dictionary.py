@@ -14,14 +14,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from hibari.g2p import G2P, _load_json
-from hibari.g2p.lexicon import Lexicon
-from hibari.g2p.tagger import Tagger
-from hibari.g2p.tokenize import Tokenizer
-
 from voicebot.cache.cache_folder import code_version, file_name, open_cache
 from voicebot.cache.string_table import StringTable, table_bytes
 from voicebot.paths import cache_dir
+from voicebot.tts.hibari_package import G2P, Lexicon, Tagger, Tokenizer, asset
 
 TABLE_BYTES = 64_000_000
 """Room for tables on disk: that of one accent is 16 MB."""
@@ -53,7 +49,7 @@ def phonemizer(british: bool, oov: Callable[[str], str | None]) -> G2P:
 def _mapped(table: StringTable, british: bool, oov: Callable[[str], str | None]) -> G2P:
     made: Any = G2P.__new__(G2P)
     made.lexicon = Lexicon(_Part(table, _GOLD), _Part(table, _SILVER), british)
-    made.tokenizer = Tokenizer(_load_json("tokenizer_exceptions.json"))
+    made.tokenizer = Tokenizer(asset("tokenizer_exceptions.json"))
     tagger: Any = Tagger.__new__(Tagger)
     tagger.tags = json.loads(table.get(_TAGS) or "[]")
     tagger.tagdict, tagger.vocab = _Part(table, _TAG), _Part(table, _VOCABULARY)
@@ -87,10 +83,10 @@ class _Weights:
 
 def _entries(british: bool) -> Iterator[tuple[str, str]]:
     accent = "gb" if british else "us"
-    tagger: Mapping[str, Any] = _load_json("tagger.json.gz")
+    tagger: Mapping[str, Any] = asset("tagger.json.gz")
     dictionaries = {
-        _GOLD: _load_json(f"lexicon_{accent}_gold.json.gz"),
-        _SILVER: _load_json(f"lexicon_{accent}_silver.json.gz"),
+        _GOLD: asset(f"lexicon_{accent}_gold.json.gz"),
+        _SILVER: asset(f"lexicon_{accent}_silver.json.gz"),
         _TAG: tagger["tagdict"],
         _VOCABULARY: dict.fromkeys(tagger["vocab"], ""),
         _WEIGHTS: tagger["weights"],

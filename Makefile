@@ -24,7 +24,7 @@ TEST_ARGS ?=
 TEST_WORKERS ?= 2
 BENCH_ARGS ?= --calls 20 --budget p50=400,p95=700 --out bench-out
 
-.PHONY: demo test check bench docs lock clean setup models voice
+.PHONY: demo test check bench bench-start docs lock clean setup models voice
 .DEFAULT_GOAL := demo
 
 demo: setup models voice
@@ -41,6 +41,10 @@ check: $(VENV)/.tools models
 
 bench: setup models
 	$(BIN)/voicebot bench latency $(BENCH_ARGS)
+
+# On an otherwise idle machine.
+bench-start: setup models
+	$(BIN)/voicebot bench start --budget warm_s=3,cold_s=6,rss_mb=380
 
 docs: setup
 	$(BIN)/python docs/draw.py
@@ -59,7 +63,7 @@ $(VENV)/bin/python:
 $(VENV)/.installed: $(VENV)/bin/python requirements.lock pyproject.toml
 	$(INSTALL) -r requirements.lock
 	$(INSTALL) --editable .
-	@PYTHONDONTWRITEBYTECODE= $(BIN)/voicebot demo --help > /dev/null
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m compileall -q telephony voicebot
 	@touch $@
 
 $(VENV)/.tools: $(VENV)/.installed requirements-dev.lock

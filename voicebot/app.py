@@ -39,7 +39,7 @@ from voicebot.nlu.slots import extract
 from voicebot.paths import cache_dir, models_dir
 from voicebot.record.records import Records
 from voicebot.record.sink import RecordSink
-from voicebot.tts.synthesizer import Synthesizer
+from voicebot.tts.synthesizer import RATES_HZ, Synthesizer
 from voicebot.web.doctor import Doctor
 from voicebot.web.page_sink import PageSink
 from voicebot.web.readiness import Readiness, disk_fault
@@ -132,9 +132,7 @@ class App:
         gc.freeze()
         _give_back_memory()
         self.ready = True
-        self._spawn(asyncio.to_thread(extract.warm))  # a third of a second, which no first question is too early for
-        for rate_hz in (8000, 16000):
-            self._spawn(services.synthesizer.warm(prompts, rate_hz))
+        self._spawn(self._warm(prompts))
 
     async def stop(self, grace_s: float = 0.0) -> None:
         """Refuse new calls, give the live ones `grace_s` seconds, then end everything in order."""
@@ -166,6 +164,12 @@ class App:
             "calls": self.agent.active_calls + self.web.phone.active,
             "hints": self.hints,
         }
+
+    async def _warm(self, prompts: list[tuple[str, str]]) -> None:
+        """What the first callers will need, though not in their first seconds."""
+        dates = asyncio.to_thread(extract.warm)
+        await asyncio.gather(dates, *(self.services.synthesizer.warm(prompts, rate_hz) for rate_hz in RATES_HZ))
+        _give_back_memory()
 
     async def _sip_call(self, incoming: IncomingCall, decision: RouteDecision) -> None:
         await self.calls.incoming(incoming, decision)

@@ -1,4 +1,4 @@
-"""``voicebot bench start``: how long a server takes until it answers, and how much memory it holds when nobody calls."""
+"""``voicebot bench start``: how long a server takes until it is ready, and the memory that it holds then."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ def register(suites: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     cmd = suites.add_parser(
         "start",
         help="seconds until a server is ready, and its memory",
-        description="Starts the demo's server again and again, each time with a cold cache and with a warm one, and asks"
-        " /readyz as an operator would. Wall-clock figures are worth something on an otherwise idle machine only."
+        description="Starts the demo's server again and again, with a cold cache and with a warm one, and"
+        " asks /readyz as an operator would. Wall-clock figures are worth something on an otherwise idle machine only."
         " The last line is JSON. Exit status 1 when the budget is missed.",
     )
     cmd.add_argument("--starts", type=int, default=5, metavar="N", help="starts of each kind (5)")

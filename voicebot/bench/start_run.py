@@ -174,8 +174,7 @@ def _missed(found: dict[str, float], budget: dict[str, float]) -> list[str]:
     """What of the budget was missed; `cpu_s` and memory hold for both kinds of start."""
     missed = []
     for name, limit in budget.items():
-        names = (
-            [f"{name.removesuffix('_s')}_ready_s"] if name in ("warm_s", "cold_s") else [f"warm_{name}", f"cold_{name}"]
-        )
+        kind = name.removesuffix("_s")
+        names = [f"{kind}_ready_s"] if kind in ("warm", "cold") else [f"warm_{name}", f"cold_{name}"]
         missed += [f"{n} {found[n]:.2f}, limit {limit:g}" for n in names if n in found and found[n] > limit]
     return missed

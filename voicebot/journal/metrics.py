@@ -38,6 +38,10 @@ sip_setup = Histogram(
 sip_over = Counter("voicebot_sip_over", "Answered calls that have ended, by who or what ended them", ["trunk", "why"])
 sip_refused = Counter("voicebot_sip_refused", "Packets and requests turned away at the door", ["trunk", "why"])
 sip_blocked = Counter("voicebot_sip_blocked_sources", "Times that a source was blocked")
+certificate_days_left = Gauge(
+    "voicebot_certificate_days_left", "Days until the certificate expires that callers by SIP over TLS are shown",
+    ["file"],
+)  # fmt: skip
 trunk_up = Gauge("voicebot_trunk_up", "1: the trunk answers OPTIONS; 0: it does not; -1: nobody has asked", ["trunk"])
 trunk_registered = Gauge("voicebot_trunk_registered", "1: we are registered; 0: we should be and are not", ["trunk"])
 media_jitter = Histogram(

@@ -13,6 +13,7 @@ from typing import Unpack
 
 from sipmessage import URI
 
+from . import descriptors
 from .agent_config import AgentConfig
 from .call.accounting import CallAccounting
 from .call.capabilities import ALLOW, Headers, capabilities
@@ -105,7 +106,7 @@ class UserAgent:
         )
         self._trunks: Trunks = trunks if trunks is not None else TrunkRegistry()
         self._guard = guard
-        self._admission = Admission(config.max_calls, config.max_new_per_s)
+        self._admission = Admission(config.max_calls, config.max_new_per_s, descriptors.scarce)
         self._screening = CallScreening(
             self._endpoint,
             self._trunks,

@@ -41,8 +41,9 @@ class SourceRefused:
     """A packet or request was turned away before it cost anything."""
 
     why: Literal[
-        "rate", "blocked", "scanner", "unlisted", "calls", "calls-per-second", "digest", "draining", "overload"
-    ]
+        "rate", "blocked", "scanner", "unlisted", "calls", "calls-per-second", "digest", "draining", "overload",
+        "descriptors",
+    ]  # fmt: skip
     host: str
     trunk: str = ""
 

@@ -7,6 +7,7 @@ import shutil
 
 import pytest
 
+from tests.real import postgresql
 from tests.real.programs import free_port
 from voicebot.paths import models_dir, speech_dir
 
@@ -16,7 +17,7 @@ IN_CI = os.environ.get("CI", "").lower() in {"1", "true", "yes"}
 def _missing(item: pytest.Item) -> str | None:
     for mark in item.iter_markers("peer"):
         for name in mark.args:
-            if shutil.which(name) is None:
+            if shutil.which(name) is None and not (name == "initdb" and postgresql.programs()):
                 return f"needs the program {name!r} (a Debian package; .ci/run installs it)"
     if item.get_closest_marker("speech") and not (speech_dir() / "manifest.csv").is_file():
         return "needs the recordings of ../shared/speech, or VOICEBOT_SPEECH pointing to them"

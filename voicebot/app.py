@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import ctypes
 import gc
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from telephony import descriptors
 from telephony.agent import IncomingCall
 from telephony.leg import Leg
 from telephony.media.engine import MediaEngine
@@ -15,30 +18,36 @@ from telephony.routing.rules import RouteDecision
 from voicebot import log
 from voicebot.actions.catalog import Catalog
 from voicebot.actions.runner import Actions
+from voicebot.cache.cache_folder import CacheFolder, open_cache
 from voicebot.calls.factory import CallFactory
 from voicebot.calls.prompts import APOLOGY, FILLER, PROGRESS, SORRY
 from voicebot.calls.services import LoadedFlow, Services
 from voicebot.config import Config
+from voicebot.flows import default_prompts
 from voicebot.flows.flow import Flow
 from voicebot.gateway.sip_gateway import SipGateway
 from voicebot.handoff.human_dialler import HumanDialler
 from voicebot.handoff.webhook_sink import WebhookSink
 from voicebot.journal.events import FlowDeployed, ServerStopped
 from voicebot.journal.journal import Journal
+from voicebot.journal.loop_lag import LoopLag
 from voicebot.journal.to_log import LogSink
 from voicebot.journal.to_metrics import MetricsSink
 from voicebot.listening.speech_input import SpeechInput
 from voicebot.nlu.intents import Understanding
 from voicebot.nlu.slots import extract
-from voicebot.paths import models_dir
+from voicebot.paths import cache_dir, models_dir
 from voicebot.record.records import Records
 from voicebot.record.sink import RecordSink
 from voicebot.tts.synthesizer import Synthesizer
 from voicebot.web.doctor import Doctor
 from voicebot.web.page_sink import PageSink
+from voicebot.web.readiness import Readiness, disk_fault
 from voicebot.web.server import Web
 
 THINKERS = 2
+TRAINED_BYTES = 64_000_000
+"""Room for trained classifiers: one of the demo's size takes 1 MB."""
 
 
 class App:
@@ -54,9 +63,11 @@ class App:
         self.hints = hints or []
         with ThreadPoolExecutor(3, thread_name_prefix="load") as loaders:
             speech_input = loaders.submit(SpeechInput.load, config.asr, config.turns)
-            synthesizer = loaders.submit(Synthesizer.load, config.tts)
+            prompt_files = open_cache(cache_dir() / "prompts", config.tts.disk_cache_mb * 1_000_000)
+            synthesizer = loaders.submit(Synthesizer.load, config.tts, prompt_files)
             warmed = loaders.submit(extract.warm)
-            self.flows = {name: load_flow(*files) for name, files in config.flow_files.items()}
+            trained = open_cache(cache_dir() / "intents", TRAINED_BYTES)
+            self.flows = {name: load_flow(*files, trained) for name, files in config.flow_files.items()}
         warmed.result()
         self.flow = self.flows[config.flow.stem]
         """What answers when no route says otherwise."""
@@ -79,16 +90,26 @@ class App:
         self.web = Web(
             config.http,
             on_browser_call=self.calls.browser,
-            ready=lambda: self.ready,
+            ready=lambda: self.ready and not descriptors.scarce(),
             status=self.status,
             doctor=Doctor(lambda: self.gateway),
+            readiness=Readiness(
+                {
+                    "hearing": lambda: self.services.speech_input.fault,
+                    "speech": lambda: self.services.synthesizer.fault,
+                    "database": lambda: self.records.fault and "does not take what is written; the log says why",
+                    "disk": lambda: disk_fault(self.records.folder),
+                }
+            ),
         )
+        self._loop_lag = LoopLag()
         self.ready = False
         self._background: set[asyncio.Task[Any]] = set()
 
     async def start(self) -> None:
         """Open everything; returns when calls are accepted. Raises OSError when a port is taken."""
         services = self.services
+        self._loop_lag.start()
         self.records.start()
         self._webhook.start()
         self.journal.start()
@@ -101,7 +122,9 @@ class App:
             await loaded.actions.start()
         self.media.start()
         prompts = [prompt for loaded in self.flows.values() for prompt in loaded.flow.prompts()]
-        prompts += [(say.name, say.text) for say in (FILLER, *PROGRESS, SORRY)]
+        prompts += [(say.name, say.text) for say in (FILLER, *PROGRESS, SORRY, APOLOGY)]
+        prompts += [("", text) for text in default_prompts.FIXED]
+        await services.synthesizer.keep_on_disk(prompts)
         await services.synthesizer.keep([APOLOGY, SORRY])
         await services.synthesizer.warm(prompts[:2], 8000)  # the greeting at once, the rest behind the first calls
         await self.gateway.start()
@@ -109,6 +132,7 @@ class App:
         # What was loaded stays for good: without it a full collection, 60 to 170 ms, is a few.
         gc.collect()
         gc.freeze()
+        _give_back_memory()
         self.ready = True
         for rate_hz in (8000, 16000):
             self._spawn(services.synthesizer.warm(prompts, rate_hz))
@@ -124,6 +148,7 @@ class App:
         for task in self._background:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
+        self._loop_lag.stop()
         self.media.stop()
         for loaded in self.flows.values():
             await loaded.actions.stop()
@@ -157,9 +182,15 @@ class App:
         task.add_done_callback(self._background.discard)
 
 
-def load_flow(flow_file: Path, actions_file: Path | None) -> LoadedFlow:
-    """Read a dialog and train what understands it. Raises SourceError."""
+def _give_back_memory() -> None:
+    """Return what loading has used and let go of to the system: glibc keeps 50 MB of it otherwise, for good."""
+    with contextlib.suppress(AttributeError, OSError):  # another C library
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def load_flow(flow_file: Path, actions_file: Path | None, trained: CacheFolder | None = None) -> LoadedFlow:
+    """Read a dialog and train what understands it, or take what `trained` has of it. Raises SourceError."""
     flow = Flow.load(flow_file)
     catalog = Catalog.load(actions_file) if actions_file is not None else Catalog.empty()
-    understanding = Understanding.train(flow.intents, models_dir(), flow.model.off_topic)
+    understanding = Understanding.train(flow.intents, models_dir(), flow.model.off_topic, trained)
     return LoadedFlow(flow, understanding, Actions(catalog))

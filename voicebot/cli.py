@@ -16,6 +16,7 @@ COMMANDS = {
     "chat": "voicebot.commands.chat",
     "check": "voicebot.commands.check",
     "calls": "voicebot.commands.calls",
+    "records": "voicebot.commands.records",
     "trunk": "voicebot.commands.trunk",
     "bench": "voicebot.bench.command",
     "models": "voicebot.models.command",

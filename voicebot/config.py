@@ -54,6 +54,9 @@ class SipSettings(Section):
     """More calls than this get 503 with Retry-After."""
     max_new_per_s: Annotated[float, Field(gt=0)] = 50.0
     """More new calls a second get 503 with Retry-After."""
+    no_media_s: Annotated[float, Field(ge=2, le=3600)] = 20.0
+    """A call that belongs to no trunk ends when there was neither audio nor another sign of life for so long, and
+    nobody holds; trunks have their own. Longer for telephones that are muted and then send nothing at all."""
     nameservers: list[str] = Field(default_factory=list)
     """Asked for NAPTR, SRV and addresses, ``host`` or ``host:port``; the system's when empty."""
     trace_mb: Annotated[float, Field(ge=0, le=1024)] = 16.0
@@ -187,14 +190,18 @@ class TurnSettings(Section):
 
 class TtsSettings(Section):
     voice: Annotated[Any, _listed(VOICES)] = "auto"
-    """``auto`` (Piper when its voice is there, otherwise espeak-ng), ``espeak``, a Piper voice in models/, a Pipecat
-    service, or several of which the next takes over when one fails. espeak-ng is always the last."""
+    """``auto`` (hibari, the natural voice, for English; otherwise a Piper voice where one is there), ``hibari``,
+    ``espeak``, a Piper voice in models/, a Pipecat service, or several of which the next takes over when one fails.
+    espeak-ng is always the last."""
     languages: dict[LanguageTag, Annotated[Any, _listed(VOICES)]] = Field(default_factory=dict)
     """Voices, as under `voice`, for what prompts say in another language: ``es: espeak``. ``auto`` takes a Piper voice
-    of that language."""
+    of that language, and hibari for English as its voice speaks it (American)."""
     words_per_minute: Annotated[int, Field(ge=80, le=400)] = 165
     cache_mb: Annotated[int, Field(ge=1)] = 64
     """Memory for prompts that were already spoken once."""
+    disk_cache_mb: Annotated[int, Field(ge=0, le=4096)] = 128
+    """Room in the folder of `voicebot cache` for prompts that never change, so that a restart is warm; 0 keeps
+    none. Nothing that holds a caller's value is written there."""
     recordings: Path | None = None
     """Folder with recorded prompts, ``<prompt name>.wav``; they win over synthesis."""
     limit_s: Annotated[float, Field(gt=0, le=30)] = 4.0

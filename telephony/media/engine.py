@@ -20,6 +20,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
+from .. import descriptors
 from .receiver import Heard
 from .session import MediaSession
 from .stats import MediaStats
@@ -27,7 +28,7 @@ from .udp import make_udp
 
 logger = logging.getLogger(__name__)
 
-__all__ = ["MediaEngine", "MediaSession", "MediaStats", "PortsExhausted"]
+__all__ = ["DescriptorsExhausted", "MediaEngine", "MediaSession", "MediaStats", "PortsExhausted"]
 
 TICK_MS = 5
 TICK_NS = TICK_MS * 1_000_000
@@ -50,7 +51,19 @@ EXPEDITED_FORWARDING = 0xB8
 
 
 class PortsExhausted(Exception):
-    """No pair of ports is free in the engine's range."""
+    """No pair of ports is free in the engine's range.
+
+    Attributes:
+        reason: words for the peer.
+    """
+
+    reason = "No Media Port Free"
+
+
+class DescriptorsExhausted(PortsExhausted):
+    """Ports may be free, but the process, or the system, can open no more sockets."""
+
+    reason = descriptors.OUT_OF_DESCRIPTORS
 
 
 class MediaEngine:
@@ -124,7 +137,7 @@ class MediaEngine:
         Args:
             towards: the peer's address, which decides between IPv4 and IPv6; without one the first address is taken.
 
-        Raises PortsExhausted, also when there is no address of the peer's family.
+        Raises PortsExhausted, also when there is no address of the peer's family; DescriptorsExhausted.
         """
         family = _family(towards) if towards else self._first_family
         if family not in self._places:
@@ -307,7 +320,7 @@ def _family(address: str) -> socket.AddressFamily:
 
 
 def _bind(family: socket.AddressFamily, address: str, port: int) -> tuple[socket.socket, socket.socket] | None:
-    """Sockets of RTP and RTCP; None when somebody has a port of them."""
+    """Sockets of RTP and RTCP; None when somebody has a port of them. Raises DescriptorsExhausted."""
     opened: list[socket.socket] = []
     try:
         for number in (port, port + 1):
@@ -316,12 +329,23 @@ def _bind(family: socket.AddressFamily, address: str, port: int) -> tuple[socket
             if family == socket.AF_INET6:
                 opened[-1].setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             opened[-1].bind((address, number))
-    except OSError:
+    except OSError as error:
         for one in opened:
             one.close()
+        if descriptors.is_exhaustion(error):
+            raise _no_descriptors() from error
         return None
+    if descriptors.is_kept(max(one.fileno() for one in opened)):
+        for one in opened:
+            one.close()
+        raise _no_descriptors()
     if family == socket.AF_INET:
         opened[0].setsockopt(socket.IPPROTO_IP, socket.IP_TOS, EXPEDITED_FORWARDING)
     elif hasattr(socket, "IPV6_TCLASS"):
         opened[0].setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, EXPEDITED_FORWARDING)
     return opened[0], opened[1]
+
+
+def _no_descriptors() -> DescriptorsExhausted:
+    descriptors.tell()
+    return DescriptorsExhausted("no file descriptor is free")

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from .reception_stats import ReceptionStats
 from .rtp import RtpPacket
+from .stream_restart import QUIET_MS, Arrival, Sign, StreamRestart
 from .transit_time import MAX_WAIT_MS, MIN_WAIT_MS, TransitTime
 
 __all__ = ["MAX_HOLE_MS", "MAX_WAIT_MS", "MIN_WAIT_MS", "Cut", "Frame", "JitterBuffer"]
@@ -41,13 +42,6 @@ Frame = RtpPacket | Cut | int
 """What comes out: a packet, or the number of clock units missing before the next one."""
 
 
-class _Held(NamedTuple):
-    packet: RtpPacket
-    units: int
-    arrived_ms: float
-    clock_hz: int
-
-
 class JitterBuffer:
     """Puts packets in order, drops duplicates and late ones, and tells where something is missing.
 
@@ -70,16 +64,20 @@ class JitterBuffer:
         """Runs of lost packets."""
         self.longest_burst = 0
         """Packets lost in one run, at most."""
+        self.restarts = 0
+        """New beginnings of the same source: its sequence numbers and times mean others than before."""
         self.reception = ReceptionStats()
         self.clock_hz = 8000
         """Of the timestamps of the audio packet that was handed on last."""
         self._ready: list[Frame] = []
-        self._held: dict[int, _Held] = {}
+        self._held: dict[int, Arrival] = {}
         self._missing: dict[int, None] = {}
         self._ssrc: int | None = None
         self._next = 0
         """Sequence number, extended beyond 16 bits, that is due."""
-        self._suspect: tuple[int, int] | None = None
+        self._last_new_ms = 0.0
+        """When the last packet came that was neither late nor doubled."""
+        self._restart = StreamRestart()
         self._burst = 0
         self._burst_end = -1
         self._forget_clock()
@@ -126,8 +124,10 @@ class JitterBuffer:
             or spread is None
         ):
             return False
-        self._suspect = None
+        if self._restart.run:
+            self._restart.run.clear()
         self._late_run = 0
+        self._last_new_ms = now_ms
         self.reception.arrive(self._next, timestamp, now_ms, clock_hz)
         self._next += 1
         self.received += 1
@@ -144,16 +144,45 @@ class JitterBuffer:
             now_ms: when it came.
             clock_hz: of its timestamps, when it is audio.
         """
-        if packet.ssrc != self._ssrc:
-            if self._ssrc is not None and not self._is_restart(packet):
-                return
+        arrival = Arrival(packet, units, now_ms, clock_hz)
+        if self._ssrc is None:
             self._begin(packet)
-        distance = ((packet.sequence - self._next + 0x8000) & 0xFFFF) - 0x8000
-        if not -_MAX_MISORDER <= distance <= _MAX_DROPOUT:
-            if not self._is_restart(packet):
-                return
-            self._begin(packet)
-            distance = 0
+        sign = self._odd(arrival)
+        if sign is None:
+            self._place(arrival)
+            return
+        behind = packet.ssrc == self._ssrc and sign != "elsewhere"
+        if behind:
+            self._place(arrival)
+        if self._restart.packet(arrival, sign, now_ms - self._last_new_ms, self.packet_ms):
+            run = self._restart.run[:]
+            if behind:
+                self.duplicates -= len(run)
+            self._begin(run[0].packet)
+            for one in run:
+                self._place(one)
+
+    def _odd(self, arrival: Arrival) -> Sign | None:
+        """What speaks for a new beginning; None where a packet goes on, or is one that was given up."""
+        packet = arrival.packet
+        distance = self._distance(packet)
+        if packet.ssrc != self._ssrc or not -_MAX_MISORDER <= distance <= _MAX_DROPOUT:
+            return "elsewhere"
+        if distance >= 0 or self._next + distance in self._missing:
+            return None
+        if arrival.arrived_ms - self._last_new_ms > QUIET_MS:
+            return "after-pause"
+        due = self._transit_time is not None and arrival.units and arrival.clock_hz == self.clock_hz
+        return "in-time" if due and (packet.timestamp - self._next_time) & 0xFFFFFFFF < 0x80000000 else "again"
+
+    def _distance(self, packet: RtpPacket) -> int:
+        """From the packet that is due; sequence numbers wrap at 16 bits."""
+        return ((packet.sequence - self._next + 0x8000) & 0xFFFF) - 0x8000
+
+    def _place(self, arrival: Arrival) -> None:
+        """A packet of this stream: on its way out, held, or counted as old."""
+        packet, units, now_ms, clock_hz = arrival
+        distance = self._distance(packet)
         sequence = self._next + distance
         if units:
             overtaken = self.reception.arrive(sequence, packet.timestamp, now_ms, clock_hz)
@@ -161,16 +190,18 @@ class JitterBuffer:
             overtaken = self.reception.count(sequence)
         if overtaken and distance >= 0 and sequence not in self._held:
             self.reordered += 1
-        if distance == 0:
-            self._suspect = None
-            self._release(packet, units, now_ms, clock_hz)
-            self._release_held()
-        elif distance < 0:
+        if distance < 0:
             self._count_old(sequence)
         elif sequence in self._held:
             self.duplicates += 1
         else:
-            self._held[sequence] = _Held(packet, units, now_ms, clock_hz)
+            self._restart.run.clear()
+            self._last_new_ms = now_ms
+            if distance == 0:
+                self._release(arrival)
+                self._release_held()
+                return
+            self._held[sequence] = arrival
             if len(self._held) > _MAX_HELD or (units and self._is_due(packet, clock_hz)):
                 self._skip()
 
@@ -187,19 +218,12 @@ class JitterBuffer:
         ready, self._ready = self._ready, []
         return ready
 
-    def _is_restart(self, packet: RtpPacket) -> bool:
-        """A new source, or a sequence far off, counts once two consecutive packets came (RFC 3550 appendix A.1)."""
-        if self._suspect == (packet.ssrc, packet.sequence):
-            return True
-        self._suspect = packet.ssrc, (packet.sequence + 1) & 0xFFFF
-        return False
-
     def _begin(self, packet: RtpPacket) -> None:
+        self.restarts += packet.ssrc == self._ssrc
         self._ssrc = packet.ssrc
         self._next = packet.sequence
         self.reception.begin(packet.sequence)
         self._burst_end = -1
-        self._suspect = None
         self._held.clear()
         self._missing.clear()
         self._forget_clock()
@@ -237,10 +261,11 @@ class JitterBuffer:
 
     def _release_held(self) -> None:
         while (entry := self._held.pop(self._next, None)) is not None:
-            self._release(*entry)
+            self._release(entry)
 
-    def _release(self, packet: RtpPacket, units: int, arrived_ms: float, clock_hz: int) -> None:
+    def _release(self, arrival: Arrival) -> None:
         """Pass the packet on that is next in sequence, and put it on the sender's clock."""
+        packet, units, arrived_ms, clock_hz = arrival
         self._next += 1
         self.received += 1
         if units == 0:

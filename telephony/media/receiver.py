@@ -18,6 +18,8 @@ from .encoders import CODECS, Decoder, make_decoder
 from .jitter import Cut, Frame, JitterBuffer
 from .loss_concealment import Concealer
 from .resample import Resampler, make_resampler
+from .rtcp import FIRST_TYPE, LAST_TYPE
+from .source_lock import SourceLock
 
 COMFORT_NOISE = 13
 """RFC 3389: a sender says that it is silent, and how its silence sounds."""
@@ -25,6 +27,8 @@ LOUDEST_NOISE_DBOV = -30.0
 """Whatever a peer names: louder is no comfort."""
 
 _STUN_END = 4
+_PADDING = b"\r\n\0"
+"""What else telephones send to keep a NAT open."""
 _DEFAULT = Terms()
 
 Heard = Pcm | str
@@ -51,7 +55,7 @@ class Receiver:
 
     Args:
         agreed: by the first exchange of descriptions.
-        source_host: where the peer's signalling comes from, see `rtp.SourceLock`.
+        source_host: where the peer's signalling comes from, see `SourceLock`.
         terms: how keys travel in this call.
         rate_hz: of the leg, 8000 or 16000, for good. None: that of the codec.
     """
@@ -66,14 +70,14 @@ class Receiver:
         self.malformed = 0
         self.stray = 0
         self.wrong_source = 0
+        self.keepalive_ms: float | None = None
+        """When something last came from a host of the call that is no audio, and shows that the peer lives."""
         self.bytes = 0
         self.concealed_samples = 0
         """At `rate_hz`; the noise that a peer asked for does not count."""
-        self.last_packet_ms: float | None = None
-        """When the caller's last packet came."""
         self.rate_hz = rate_hz or FORMATS[agreed.codec].rate_hz
         self.buffer = JitterBuffer()
-        self.lock = rtp.SourceLock(agreed.remote, source_host)
+        self.lock = SourceLock(agreed.remote, source_host, symmetric=terms.symmetric)
         self.codec: Codec = agreed.codec
         """Of the audio heard last."""
         self._concealer = Concealer(self.rate_hz)
@@ -81,6 +85,8 @@ class Receiver:
         self._noise_dbov: float | None = None
         """Since the peer said that it is silent."""
         self._events = DtmfReceiver()
+        self._restarts = 0
+        """Of the stream, when `_events` began."""
         self._event_types: frozenset[int] = frozenset()
         self._detector: DtmfDetector | None = None
         self._lines: dict[int, _Line] = {}
@@ -92,9 +98,15 @@ class Receiver:
         self.agree(agreed, source_host, terms)
 
     def agree(self, agreed: Agreed, source_host: str | None = None, terms: Terms = _DEFAULT) -> None:
-        """Go on with other terms (re-INVITE); a new address is learned anew."""
+        """Go on with other terms (re-INVITE), or with a peer whose signalling comes from elsewhere now.
+
+        A new address is learned anew.
+        """
         if agreed.remote != self.lock.signalled:
-            self.lock = rtp.SourceLock(agreed.remote, source_host)
+            self.lock = SourceLock(agreed.remote, source_host, symmetric=terms.symmetric, before=self.lock)
+        elif source_host is not None and source_host != self.lock.signalling_host:
+            self.lock.signalling_moved(source_host)
+        self.lock.authenticated = agreed.security != "plain"
         events = {agreed.dtmf_payload_type, agreed.own_dtmf_payload_type} - {None}
         self._event_types = frozenset(number for number in events if number is not None)
         # Some send another codec than agreed without asking; all of ours are understood at any time.
@@ -119,8 +131,9 @@ class Receiver:
         packet = rtp.parse(data)
         if packet is None:
             # STUN (RFC 7983) and empty datagrams keep a NAT's door open (RFC 6263): nothing is wrong with them.
-            if not data or data[0] < _STUN_END:
+            if not data.strip(_PADDING) or data[0] < _STUN_END or rtp.is_empty(data):
                 self.stray += 1
+                self._kept_open(source, now_ms)
             else:
                 self.malformed += 1
             return None
@@ -128,13 +141,16 @@ class Receiver:
         line = self._lines.get(payload_type)
         units = 0 if line is None else line.units(payload)
         if units == 0 and not (line is None and (payload_type == COMFORT_NOISE or payload_type in self._event_types)):
-            self.malformed += 1
+            if not FIRST_TYPE <= data[1] <= LAST_TYPE:  # RTCP that came here without being asked to is the session's
+                self.malformed += 1
+                self._kept_open(source, now_ms)
             return None
-        # Believed for good, or asked about once more.
-        if source != self.lock.locked and not self.lock.accepts(source, sequence, now_ms):
+        lock = self.lock
+        if source == lock.locked:
+            lock.last, lock.last_ms = packet, now_ms
+        elif not lock.accepts(source, packet, now_ms):
             self.wrong_source += 1
             return None
-        self.last_packet_ms = now_ms
         self.bytes += len(payload)
         if not self._listening:
             return None
@@ -147,12 +163,18 @@ class Receiver:
             self.buffer.put(packet, units, now_ms, line.clock_hz)
         return payload
 
+    def _kept_open(self, source: rtp.Address, now_ms: float) -> None:
+        if self.lock.is_of_call(source[0]):
+            self.keepalive_ms = now_ms
+
     def take(self, now_ms: float) -> list[Heard]:
         """What can be handed on now. To be called every 20 ms also when nothing came, so that time goes on."""
         heard, self._ready = self._ready, []
         if not self._listening:
             return []
         frames = self.buffer.take(now_ms)
+        if self._restarts != self.buffer.restarts:  # the same numbers are other presses now
+            self._restarts, self._events = self.buffer.restarts, DtmfReceiver()
         for index, frame in enumerate(frames):
             if isinstance(frame, int):
                 self._hear(self._hole(frame, frames[index + 1] if index + 1 < len(frames) else None), heard)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from ..call_policy import Terms
@@ -12,8 +13,9 @@ from ..sdp.agreement import Agreed
 from . import mos
 from .codecs import Codec, Pcm
 from .dtls import Submit
+from .life_signs import LifeSigns
 from .receiver import Heard, Receiver
-from .rtcp import INTERVAL_NS, Reporter
+from .rtcp import FIRST_TYPE, INTERVAL_NS, LAST_TYPE, Reporter, shows_life
 from .rtp import Address
 from .sender import Sender
 from .session_security import UNSPECIFIED, SessionSecurity
@@ -70,8 +72,8 @@ class MediaSession:
         self.tap: Tap | None = None
         """Called in the engine's thread with (sent, monotonic ns, payload of `codec`) for each audio packet."""
         self.terms = Terms()
-        """How keys travel, how silence sounds, and after how long without media `on_timeout` is called (which rests
-        while the peer holds; a failed DTLS handshake calls it at once). To be set before `connect`."""
+        """How keys travel, how silence sounds, and after how long without a sign of life `on_timeout` is called (see
+        `life_signs`; a failed DTLS handshake calls it at once). To be set before `connect`."""
         self.capture: deque[Captured] | None = deque(maxlen=capture) if capture else None
         """The last datagrams both ways, encrypted where they are."""
         self.sockets = (rtp_socket, rtcp_socket)
@@ -90,11 +92,9 @@ class MediaSession:
         self._report_due_ns = 0
         self._agreed: Agreed | None = None
         self._news: tuple[Agreed, str | None] | None = None
-        self._alive_ms: float | None = None
-        self._limit_ms = 0.0
+        self._life = LifeSigns()
         self._gave_up = False
         """It was told that SRTP does not come about."""
-        self._holding = True
         self._last_sent_ns = 0
         self._max_gap_ns = 0
 
@@ -104,7 +104,7 @@ class MediaSession:
         """Send and receive on these terms; again after a re-INVITE (SSRC and sequence go on).
 
         `source_host` is the address that the peer's signalling comes from, if known: RTP from there with the agreed
-        port is the peer's, too (see `rtp.SourceLock`).
+        port is the peer's, too (see `SourceLock`).
         """
         self._sender.agree(agreed, self.terms)
         self._news = agreed, source_host
@@ -140,6 +140,26 @@ class MediaSession:
     def send_dtmf(self, keys: str) -> None:
         """Press keys: RFC 4733 events, or tones for a peer without them. Raises ValueError for other characters."""
         self._sender.press(keys)
+
+    def show_life(self) -> None:
+        """The peer's signalling has: no RTP is needed for a while."""
+        self._life.shown = True
+
+    @contextlib.contextmanager
+    def silence_excused(self) -> Iterator[None]:
+        """As long as this lasts, nothing has to come from the peer."""
+        self._life.excuses += 1
+        try:
+            yield
+        finally:
+            self._life.excuses -= 1
+            self._life.shown = True
+
+    @property
+    def refused_source(self) -> Address | None:
+        """Who sent RTP and was not believed, when nobody has been; None otherwise."""
+        lock = None if self._receiver is None else self._receiver.lock
+        return None if lock is None or lock.locked is not None else lock.refused
 
     @property
     def refused_security(self) -> str:
@@ -258,7 +278,10 @@ class MediaSession:
                 if packet is None:
                     continue
                 payload = receiver.datagram(packet, source, now_ms)
-                if payload is not None and self.tap is not None:
+                if payload is None:
+                    if len(packet) > 1 and FIRST_TYPE <= packet[1] <= LAST_TYPE and not self._protection.demanded:
+                        self._reported(packet, source, now_ns)  # some share the port without having asked
+                elif self.tap is not None:
                     self.tap(False, now_ns, payload)
             if len(datagrams) < BATCH:
                 return
@@ -289,16 +312,13 @@ class MediaSession:
         if self._screening and not self._gave_up and self._protection.failed:
             self._gave_up = True
             return [*heard, None]
-        limit_ms = self._limit_ms
-        if self._alive_ms is not None and now_ms - self._alive_ms > limit_ms and not self._holding:
-            self._alive_ms = max(self._alive_ms, receiver.last_packet_ms or 0.0)
-            if now_ms - self._alive_ms > limit_ms:
-                self._alive_ms = None
-                return [*heard, None]
-        return heard
+        if receiver.keepalive_ms is not None:
+            self._life.sign(receiver.keepalive_ms)
+            receiver.keepalive_ms = None
+        return [*heard, None] if self._life.is_gone(now_ms, receiver.lock.last_ms) else heard
 
     def read_rtcp(self, now_ns: int) -> None:
-        """Take in the peer's reports. Nothing but statistics depends on them."""
+        """Take in the peer's reports. Statistics depend on them, and whether it lives."""
         for data, source in self._udp.receive(self.sockets[1]):
             if self.capture is not None:
                 self.capture.append(Captured(now_ns, False, self.port + 1, source, data))
@@ -308,14 +328,16 @@ class MediaSession:
                 self._reported(data, source, now_ns)
 
     def _reported(self, data: bytes, source: Address, now_ns: int) -> None:
-        """Without encryption only the peer's host is heard."""
+        """Without encryption only hosts of the call are heard."""
         if self._receiver is None:
             return
         if self._protection.demanded:
             report = self._protection.open_rtcp(data)
         else:
-            report = data if source[0] == self._receiver.lock.target[0] else None
+            report = data if self._receiver.lock.is_of_call(source[0]) else None
         if report is not None:
+            if shows_life(report):
+                self._life.sign(now_ns / 1e6)
             self._reporter.read(report, now_ns, self._sender.ssrc, self._sender.clock_hz)
 
     def part(self, now_ns: int) -> None:
@@ -355,8 +377,7 @@ class MediaSession:
             self._receiver = Receiver(agreed, source_host, self.terms, self._sender.rate_hz)
         else:
             self._receiver.agree(agreed, source_host, self.terms)
-        self._holding = agreed.direction != "sendrecv"
-        self._alive_ms, self._limit_ms = now_ms, self.terms.no_media_s * 1000
+        self._life.agree(now_ms, self.terms.no_media_s * 1000, holds=agreed.direction != "sendrecv")
         if agreed.ptime_ms != self.ptime_ms:
             self.ptime_ms = agreed.ptime_ms
             self._repace(self)

@@ -36,7 +36,7 @@ class Negotiation:
         media: gets what is agreed.
         ip: our media address for this peer, a literal.
         terms: what may be agreed.
-        source_host: where the peer's signalling comes from, if known (see `rtp.SourceLock`). May be set later.
+        source_host: where the peer's signalling comes from, if known (see `media.source_lock`).
     """
 
     def __init__(self, media: Media, ip: str, terms: Terms, source_host: str | None = None) -> None:
@@ -151,6 +151,13 @@ class Negotiation:
         body = self._say(streams, described.time)
         self._apply(agreed)
         return body
+
+    def signalled_from(self, host: str) -> None:
+        """A request of the peer came from there: its media may, too, from now on."""
+        if host != self.source_host:
+            self.source_host = host
+            if self.agreed is not None:
+                self.media.connect(self.agreed, host)
 
     def abandon(self) -> None:
         """Our offer was refused: what was agreed before still holds (RFC 3261 section 14.1)."""

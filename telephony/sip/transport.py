@@ -15,6 +15,7 @@ from collections.abc import Callable, Coroutine
 from itertools import count
 from typing import Literal
 
+from .. import descriptors
 from ..clock import now_s
 from . import tls
 from .connection import MAX_UNSENT_BYTES, SipConnection
@@ -274,11 +275,18 @@ class Transport:
             try:
                 sock, address = await loop.sock_accept(listener)
             except OSError as error:
-                log.warning("a SIP connection could not be accepted", extra={"why": str(error)})
+                if descriptors.is_exhaustion(error):
+                    descriptors.tell()
+                else:
+                    log.warning("a SIP connection could not be accepted", extra={"why": str(error)})
                 await asyncio.sleep(BREATH_S)
                 continue
             await asyncio.sleep(0)  # sock_accept does not wait while others are in the queue
             if not self._admits(address[0], b""):
+                sock.close()
+                continue
+            if descriptors.is_kept(sock.fileno()):
+                descriptors.tell()
                 sock.close()
                 continue
             try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 from unittest import mock
@@ -105,9 +105,26 @@ class FakeMedia:
         self.closed = False
         self.keys = ""
         self.refused_security = ""
+        self.refused_source: tuple[str, int] | None = None
+        self.signalled_from: list[str | None] = []
+        self.lives = 0
+        """How often signalling has shown it."""
+        self.excuses = 0
 
     def connect(self, agreed: Agreed, source_host: str | None = None) -> None:
         self.agreed.append(agreed)
+        self.signalled_from.append(source_host)
+
+    def show_life(self) -> None:
+        self.lives += 1
+
+    @contextlib.contextmanager
+    def silence_excused(self) -> Iterator[None]:
+        self.excuses += 1
+        try:
+            yield
+        finally:
+            self.excuses -= 1
 
     def close(self) -> None:
         self.closed = True

@@ -98,6 +98,7 @@ def test_cancelling_is_no_fault(failover: Failover, engines: list[Engine]) -> No
 
 
 def test_all_broken_is_told_and_then_told_at_once(failover: Failover, engines: list[Engine]) -> None:
+    assert failover.usable
     for engine in engines:
         engine.broken = True
     for _ in range(2):
@@ -105,6 +106,7 @@ def test_all_broken_is_told_and_then_told_at_once(failover: Failover, engines: l
             hear(failover)
     with pytest.raises(EngineFailed, match="rest"):
         hear(failover)
+    assert not failover.usable
     assert [engine.heard for engine in engines] == [2, 2]
 
 

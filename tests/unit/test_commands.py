@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,25 @@ def test_trunks_and_routes_of_the_configuration_are_checked_too(company: Path) -
     found = [str(problem) for problem in check.look(company)[0]]
     assert any("pbx.yaml:2:" in text for text in found)
     assert any("routes.yaml:" in text and "sails" in text for text in found)
+
+
+@pytest.mark.parametrize(
+    ("database", "words"),
+    [
+        ("postgresql+psycopg://u:s3cret@h/d", 'psycopg is not installed — run: pip install "voicebot[postgres]"'),
+        ("postgresql://u:s3cret@h/d", 'write postgresql+psycopg://… and run: pip install "voicebot[postgres]"'),
+        ("oracle://u:s3cret@h/d", "sqlite:///var/voicebot.db or postgresql+psycopg://"),
+    ],
+)
+def test_a_database_of_the_records_whose_driver_is_missing_is_found(
+    company: Path, database: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for driver in ("psycopg", "psycopg2", "cx_Oracle"):
+        monkeypatch.setitem(sys.modules, driver, None)
+    spoil(company, "database: sqlite:///var/voicebot.db", f"database: {database}")
+    (found,) = [str(problem) for problem in check.look(company)[0]]
+    assert words in found
+    assert "s3cret" not in found
 
 
 def test_a_handover_target_outside_a_trunk_s_destinations_is_found(company: Path) -> None:

@@ -350,3 +350,80 @@ def test_records_of_a_newer_voicebot_are_not_touched(url: str) -> None:
     with pytest.raises(VoicebotError, match="version 99"):
         newer.start()
     newer.stop()
+
+
+async def test_what_was_committed_although_the_answer_was_lost_is_not_written_twice(
+    records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "_PAUSES_S", (0.01,))
+    commit, answers = records._writer._commit, [False, True]
+
+    def commit_and_lose(batch: list[writer.Write], number: int, *, again: bool) -> None:
+        commit(batch, number, again=again)
+        if batch and not answers.pop(0):
+            raise sa.exc.OperationalError("COMMIT", {}, OSError("server closed the connection unexpectedly"))
+
+    monkeypatch.setattr(records._writer, "_commit", commit_and_lose)
+    records.event("c1", 1, 1.0, "answered", 1, {})
+    assert await records.flush()
+    assert answers == []
+    assert len(await records.events("c1")) == 1
+
+
+def test_what_could_not_be_written_before_the_end_is_counted(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "_PAUSES_S", (0.01,))
+    monkeypatch.setattr("voicebot.record.records.STOP_S", 0.1)
+    it = Records.open(url)
+    it.start()
+    before = lost()
+    os.rename(url.removeprefix("sqlite:///"), url.removeprefix("sqlite:///") + ".away")
+    sa.event.listen(it._engine, "begin", _refuse)
+    for i in range(600):
+        it.event("c1", i, 1.0, "answered", 1, {})
+    it.stop()
+    assert lost() == before + 600
+
+
+def _refuse(_: sa.Connection) -> None:
+    raise sa.exc.OperationalError("BEGIN", {}, OSError("disk I/O error"))
+
+
+async def test_a_database_that_refuses_is_named_until_it_writes_again(
+    records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "_PAUSES_S", (0.01,))
+    sa.event.listen(records._engine, "begin", _refuse)
+    records.event("c1", 1, 1.0, "answered", 1, {})
+    assert not await records.flush(0.1)
+    assert records.fault == "disk I/O error"
+    assert REGISTRY.get_sample_value("voicebot_database_up") == 0
+    sa.event.remove(records._engine, "begin", _refuse)
+    assert await records.flush()
+    assert (records.fault, REGISTRY.get_sample_value("voicebot_database_up")) == ("", 1)
+
+
+@pytest.mark.parametrize(
+    ("url", "words", "remedy"),
+    [
+        (
+            "postgresql+psycopg://u:s3cret@h/d",
+            "the driver of postgresql+psycopg is not installed",
+            'pip install "voicebot[postgres]"',
+        ),
+        ("postgresql://u:s3cret@h/d", "is not installed", "write postgresql+psycopg://"),
+        ("postgresql+psycopg2://u:s3cret@h/d", "is not installed", "write postgresql+psycopg://"),
+        ("postgresql+asyncpg://u:s3cret@h/d", "is not installed", "write postgresql+psycopg://"),
+        ("postgres://u:s3cret@h/d", "another driver", "write postgresql+psycopg://"),
+        ("mysql+pymysql://u:s3cret@h/d", "cannot be used", "sqlite:///var/voicebot.db or postgresql+psycopg://"),
+    ],
+)
+def test_a_driver_that_is_missing_is_named_with_the_remedy(
+    url: str, words: str, remedy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("psycopg", "psycopg2", "asyncpg", "pymysql"):
+        monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(VoicebotError) as caught:
+        Records.open(url)
+    assert words in caught.value.message
+    assert remedy in caught.value.remedy
+    assert "s3cret" not in str(caught.value)

@@ -185,21 +185,21 @@ async def test_an_old_database_is_migrated_at_start_and_its_calls_are_kept(file:
     )
     (action,) = detail.actions
     assert (action.args, action.token, action.write) == ({"number": "471102"}, "", False)
-    assert (events, version(file)) == ([], 2)
+    assert (events, version(file)) == ([], schema.VERSION)
 
 
 def test_an_old_file_is_copied_first_for_its_owner_only(file: Path) -> None:
     before = dump(file)
     prepare(file)
     (copy,) = backups(file)
-    assert re.fullmatch(r"calls\.db\.before-0002-\d{8}T\d{6}Z\.bak", copy.name)
+    assert re.fullmatch(r"calls\.db\.before-0003-\d{8}T\d{6}Z\.bak", copy.name)
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
     assert dump(copy) == before
 
 
 def test_a_new_database_is_made_without_a_copy(tmp_path: Path) -> None:
     prepare(tmp_path / "sub" / "calls.db")
-    assert version(tmp_path / "sub" / "calls.db") == 2
+    assert version(tmp_path / "sub" / "calls.db") == schema.VERSION
     assert backups(tmp_path / "sub" / "calls.db") == []
 
 
@@ -215,7 +215,7 @@ def test_the_first_start_of_an_old_voicebot_that_was_killed_half_way_is_finished
     file = tmp_path / "calls.db"
     write(file, VERSION_1.partition("CREATE TABLE actions")[0])
     prepare(file)
-    assert version(file) == 2
+    assert version(file) == schema.VERSION
 
 
 def test_a_server_of_the_old_version_can_go_on_writing_until_it_is_stopped(file: Path) -> None:
@@ -232,13 +232,13 @@ def test_a_server_of_the_old_version_can_go_on_writing_until_it_is_stopped(file:
 
 
 async def test_a_newer_database_is_neither_written_nor_read(file: Path) -> None:
-    write(file, "UPDATE schema_version SET version = 3")
+    write(file, "UPDATE schema_version SET version = 99")
     before = dump(file)
     records = Records.open(f"sqlite:///{file}")
-    with pytest.raises(VoicebotError, match=r"version 3, this voicebot knows 2 — run the voicebot"):
+    with pytest.raises(VoicebotError, match=r"version 99, this voicebot knows 3 — run the voicebot"):
         await asyncio.to_thread(records.start)
     for read in (records.calls(), records.call("old"), records.events("old")):
-        with pytest.raises(VoicebotError, match="version 3, this voicebot knows 2"):
+        with pytest.raises(VoicebotError, match="version 99, this voicebot knows 3"):
             await read
     records.stop()
     assert (dump(file), backups(file)) == (before, [])
@@ -247,7 +247,7 @@ async def test_a_newer_database_is_neither_written_nor_read(file: Path) -> None:
 async def test_reading_migrates_nothing_and_says_what_does(file: Path) -> None:
     before = dump(file)
     records = Records.open(f"sqlite:///{file}")
-    with pytest.raises(VoicebotError, match="version 1, this voicebot reads 2 — start the server once"):
+    with pytest.raises(VoicebotError, match="version 1, this voicebot reads 3 — start the server once"):
         await records.calls()
     records.stop()
     assert dump(file) == before
@@ -258,13 +258,13 @@ def test_a_migration_that_fails_leaves_the_old_database_and_says_why(file: Path)
     before = dump(file)
     with pytest.raises(VoicebotError) as caught:
         prepare(file)
-    for words in (str(file), "from version 1 to 2", "table events already exists", "they are as they were"):
+    for words in (str(file), "from version 1 to 3", "table events already exists", "they are as they were"):
         assert words in caught.value.message
     assert "start the voicebot that wrote them" in caught.value.remedy
     assert dump(file) == before
     write(file, "DROP TABLE events")
     prepare(file)
-    assert version(file) == 2
+    assert version(file) == schema.VERSION
 
 
 @pytest.mark.parametrize("statement", ["CREATE TABLE events", "ALTER TABLE actions", "UPDATE schema_version"])
@@ -275,7 +275,7 @@ def test_a_migration_that_is_killed_is_as_if_it_had_never_begun(file: Path, stat
     assert killed.returncode == -signal.SIGKILL
     assert dump(file) == before
     prepare(file)
-    assert version(file) == 2
+    assert version(file) == schema.VERSION
 
 
 def test_of_two_servers_that_start_at_once_one_migrates(file: Path) -> None:
@@ -289,7 +289,7 @@ def test_of_two_servers_that_start_at_once_one_migrates(file: Path) -> None:
     for it in starting:
         it.communicate(timeout=30)
     assert [it.returncode for it in starting] == [0, 0]
-    assert version(file) == 2
+    assert version(file) == schema.VERSION
     assert len(backups(file)) == 1
 
 
@@ -299,7 +299,7 @@ def test_servers_may_start_at_once_where_no_database_is_yet(tmp_path: Path) -> N
         it.communicate(timeout=60)
     assert [it.returncode for it in starting] == [0, 0, 0]
     with closing(sqlite3.connect(tmp_path / "calls.db")) as db:
-        assert db.execute("SELECT version FROM schema_version").fetchall() == [(2,)]
+        assert db.execute("SELECT version FROM schema_version").fetchall() == [(schema.VERSION,)]
 
 
 def test_without_room_for_the_copy_nothing_is_migrated(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -327,7 +327,7 @@ async def test_the_copy_put_back_is_read_by_the_old_voicebot_and_migrated_again_
     records.call_started("new", "sip", "", "", "northwind", "abc")
     records.event("new", 1, 1.0, "answered", 1, {})
     await asyncio.to_thread(records.stop)
-    assert version(file) == 2
+    assert version(file) == schema.VERSION
 
     (copy,) = backups(file)
     for name in ("calls.db", "calls.db-wal", "calls.db-shm"):
@@ -338,5 +338,5 @@ async def test_the_copy_put_back_is_read_by_the_old_voicebot_and_migrated_again_
     assert dump(file) == before
 
     prepare(file)
-    assert version(file) == 2
-    assert version(file.with_name("calls.db.version-2")) == 2
+    assert version(file) == schema.VERSION
+    assert version(file.with_name("calls.db.version-2")) == schema.VERSION

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
@@ -14,6 +17,7 @@ from telephony.leg import LegError
 from telephony.webrtc.leg import MAX_CANDIDATES, WebRtcLeg, _checked, accept
 from voicebot.config import HttpSettings
 from voicebot.journal import metrics
+from voicebot.web.readiness import Readiness, disk_fault
 from voicebot.web.server import Web
 
 OFFER = "\r\n".join(
@@ -43,12 +47,16 @@ OFFER = "\r\n".join(
 )
 
 
+PARTS = ("hearing", "speech", "database", "disk")
+
+
 class Server:
     """A `Web` on a free port, and a client that speaks as its page would."""
 
     def __init__(self, max_calls: int = 20) -> None:
         self.ready = True
         self.legs: list[WebRtcLeg] = []
+        self.faults: dict[str, str] = {}
         self.hints: list[Any] = ["Where is my order?"]
         self.web = Web(
             HttpSettings(port=0),
@@ -56,6 +64,7 @@ class Server:
             ready=lambda: self.ready,
             status=lambda: {"hints": self.hints},
             max_calls=max_calls,
+            readiness=Readiness({name: lambda name=name: self.faults.get(name, "") for name in PARTS}),  # type: ignore[misc]
         )
 
     async def _call(self, leg: WebRtcLeg) -> None:
@@ -136,6 +145,41 @@ async def test_ready_follows_the_server_and_alive_does_not(server: Server) -> No
     server.ready = False
     assert (await server.get("/readyz"))[0] == 503
     assert (await server.get("/healthz"))[0] == 200
+
+
+async def test_ready_names_each_part_and_what_is_wrong_with_it(server: Server) -> None:
+    status, _, body = await server.get("/readyz")
+    well = dict.fromkeys(("calls", *PARTS), "ok")
+    assert (status, json.loads(body)) == (200, {"ready": True, "parts": well})
+    for part in PARTS:
+        server.faults = {part: "is broken"}
+        status, _, body = await server.get("/readyz")
+        assert (status, json.loads(body)) == (503, {"ready": False, "parts": {**well, part: "is broken"}})
+        assert (await server.get("/healthz"))[0] == 200
+        assert f'voicebot_part_up{{part="{part}"}} 0.0'.encode() in (await server.get("/metrics"))[2]
+
+
+async def test_who_asks_may_leave_parts_out(server: Server) -> None:
+    server.faults = {"database": "is broken", "disk": "is full"}
+    assert (await server.get("/readyz?exclude=database"))[0] == 503
+    status, _, body = await server.get("/readyz?exclude=database&exclude=disk")
+    assert (status, "database" in json.loads(body)["parts"]) == (200, False)
+    server.ready = False
+    assert (await server.get("/readyz?exclude=calls"))[0] == 503
+
+
+def test_a_disk_is_nearly_full_by_bytes_or_by_its_share(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def disk(total: int, free: int) -> str:
+        usage = SimpleNamespace(total=total, used=total - free, free=free)
+        monkeypatch.setattr("voicebot.web.readiness.shutil.disk_usage", lambda _: usage)
+        return disk_fault(tmp_path)
+
+    assert disk(10**12, 10**8) == ""
+    assert disk(10**12, 10**8 - 1) == "100.0 MB of 1000000 MB are left for the data folder"
+    assert disk(10**7, 10**6) == ""
+    assert disk(10**7, 10**5) == "0.1 MB of 10 MB are left for the data folder"
+    monkeypatch.undo()
+    assert "No such file" in disk_fault(tmp_path / "gone")
 
 
 async def test_metrics_are_prometheus_text(server: Server) -> None:

@@ -242,6 +242,14 @@ def _query(value: str | int | float | bool) -> ArgumentTemplate:
 
 def _database(text: str) -> sqlalchemy.URL:
     try:
-        return sqlalchemy.make_url(text)
+        url = sqlalchemy.make_url(text)
+        url.get_dialect().import_dbapi()
+    except ImportError as error:
+        remedy = 'write postgresql+psycopg://… and run: pip install "voicebot[postgres]"'
+        raise ValueError(
+            f"needs a driver that is not installed: {error.name or url.drivername}"
+            + (f"; {remedy}" if url.get_backend_name() == "postgresql" else "")
+        ) from None
     except (ArgumentError, ValueError):
-        raise ValueError("is not a database URL such as postgresql://user:${PASSWORD}@host/name") from None
+        raise ValueError("is not a database URL such as postgresql+psycopg://user:${PASSWORD}@host/name") from None
+    return url

@@ -112,6 +112,7 @@ class Actions:
         took_s = time.monotonic() - started
         metrics.actions.labels(do.action if action else "unknown", "ok" if result.ok else result.error).inc()
         metrics.stage.labels("action").observe(took_s)
+        metrics.action_duration.labels(do.action if action else "unknown").observe(took_s)
         _audit.info(
             "action",
             extra={

@@ -47,6 +47,11 @@ class Failover:
             return said
         raise error or EngineFailed("no recognition engine can be used just now: all of them rest after faults")
 
+    @property
+    def usable(self) -> bool:
+        """Whether an engine is left that does not rest after faults."""
+        return any(member.usable for member in self._members)
+
     def close(self) -> None:
         """End the engines' threads, and the engines' own."""
         for member in self._members:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from telephony.agent import IncomingCall
+from telephony.descriptors import OUT_OF_DESCRIPTORS
 from telephony.leg import Leg, LegError
 from telephony.routing.rules import RouteDecision
-from telephony.webrtc.leg import WebRtcLeg
 from voicebot import log
 from voicebot.calls.reporter import AnsweredCall, CallReporter
 from voicebot.calls.services import LoadedFlow, RoutedTarget, Services
@@ -16,6 +17,9 @@ from voicebot.calls.session import Call
 from voicebot.journal.journal import CallJournal, Journal
 from voicebot.journal.redaction import Redactor
 from voicebot.web.page_sink import PageSink
+
+if TYPE_CHECKING:
+    from telephony.webrtc.leg import WebRtcLeg
 
 _log = log.get(__name__)
 
@@ -49,7 +53,8 @@ class CallFactory:
         try:
             leg = await incoming.answer()
         except LegError as error:
-            _log.warning("call not answered", extra={"status": error.status, "reason": error.reason})
+            if error.reason != OUT_OF_DESCRIPTORS:  # which was said once for all of them
+                _log.warning("call not answered", extra={"status": error.status, "reason": error.reason})
             return
         target = decision.target
         flow = self._default if target.flow is None else self._flows[target.flow]

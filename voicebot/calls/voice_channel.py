@@ -107,6 +107,10 @@ class VoiceChannel:
         Raises:
             EngineFailed: no voice can speak.
         """
+        with self._leg.silence_excused() if expect.on_hold else contextlib.nullcontext():
+            return await self._ask(says, expect)
+
+    async def _ask(self, says: list[Say], expect: Expect) -> Input:
         self._expect = expect
         self._keypad.expect(expect)
         self._listener.expect(expect)

@@ -16,11 +16,12 @@ from voicebot import config as configuration
 from voicebot import models
 from voicebot.actions.catalog import Catalog
 from voicebot.config import Config
-from voicebot.errors import Problem, SourceError
+from voicebot.errors import Problem, SourceError, VoicebotError
 from voicebot.flows.flow import Flow
 from voicebot.gateway.routes_reload import routing_problems
 from voicebot.listening import speech_input
 from voicebot.paths import ROOT, models_dir
+from voicebot.record import schema
 from voicebot.tts import voices
 
 Read = TypeVar("Read")
@@ -63,7 +64,17 @@ def look(path: Path) -> tuple[list[Problem], str]:
         for name, flow in zip(config.flow_files, flows, strict=True)
         if flow is not None
     ]
+    found += _records(config, path)
     return found, "; ".join(words)
+
+
+def _records(config: Config, path: Path) -> list[Problem]:
+    """Whether the URL of the call records can be used at all; nothing is connected to."""
+    try:
+        schema.engine_for(config.record.database).dispose()
+    except VoicebotError as error:
+        return [Problem(str(path), 0, error.message, error.remedy)]
+    return []
 
 
 def _look_at(

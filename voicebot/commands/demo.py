@@ -56,6 +56,7 @@ def main(args: argparse.Namespace) -> int:
     args.data.mkdir(parents=True, exist_ok=True)
     config = settings(args)
     company = asyncio.run(start_company(args.data / "northwind.db"))
+    os.environ.setdefault("VOICEBOT_CACHE", str(args.data.resolve() / "cache"))
     os.environ["NORTHWIND_PORT"] = str(company.port)
     try:
         return serve.run(config, hints(company.port))

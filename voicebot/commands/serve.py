@@ -8,7 +8,9 @@ import signal
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
+from telephony import descriptors
 from telephony.sip.hop import bracketed
 from voicebot import config as configuration
 from voicebot import log
@@ -41,6 +43,7 @@ def run(config: Config, hints: list[str] | None = None) -> int:
     log.setup(config.log.level, config.log.format)
     protect_logs()
     sys.setswitchinterval(SWITCH_S)
+    descriptors.raise_limit()
     begun = time.monotonic()
     app = App(config, hints)
     return asyncio.run(_serve(app, begun))
@@ -48,6 +51,7 @@ def run(config: Config, hints: list[str] | None = None) -> int:
 
 async def _serve(app: App, begun: float) -> int:
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(_on_fault)
     told: asyncio.Queue[signal.Signals] = asyncio.Queue()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told.put_nowait, number)
@@ -75,6 +79,14 @@ async def _serve(app: App, begun: float) -> int:
         await asyncio.gather(stopping, return_exceptions=True)
         await app.stop(0.0)
     return 0
+
+
+def _on_fault(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Faults that no task has: the web server cannot accept a connection, among others."""
+    if descriptors.is_exhaustion(context.get("exception")):
+        descriptors.tell()
+    else:
+        loop.default_exception_handler(context)
 
 
 async def _reload(app: App) -> None:

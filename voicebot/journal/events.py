@@ -331,6 +331,18 @@ class ServerStopped(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class RecordsPruned(Event):
+    """Calls were taken out of the record because of their age."""
+
+    kind: ClassVar[str] = "pruned"
+    before: float
+    """Those that began before this, in seconds since 1970."""
+    calls: int
+    unanswered: int
+    """Calls of which there were events only."""
+
+
+@dataclass(frozen=True, slots=True)
 class AddressBlocked(Event):
     """An address is turned away for a while."""
 
@@ -346,7 +358,7 @@ KINDS: dict[str, type[Event]] = {
     for event in (
         CallAnswered, DialogMoved, PromptStarted, PromptSpoken, CallerHeard, TurnDecided, ResponseStarted, CallerSilent,
         CallerOverheard, ActionAsked, ActionDone, CallHeld, HumanNotReached, HumanJoined, PartiesParted, EngineBroke,
-        CallBroke, CallOver, FlowDeployed, ServerStopped, AddressBlocked,
+        CallBroke, CallOver, FlowDeployed, ServerStopped, RecordsPruned, AddressBlocked,
     )
 }  # fmt: skip
 """Every event by its kind, in about the order in which a call meets them; those of no call last."""

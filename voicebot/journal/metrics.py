@@ -23,12 +23,38 @@ engine_stand_ins = Counter(
     "voicebot_engine_stand_ins", "Jobs that an engine did because those before it in the list could not",
     ["room", "engine"],
 )  # fmt: skip
+confidence = Histogram(
+    "voicebot_recognition_confidence", "How sure recognition was of a spoken turn, 0 to 1",
+    buckets=(0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0),
+)  # fmt: skip
+barge_ins = Counter("voicebot_barge_ins", "Turns that began while a prompt was playing")
 actions = Counter("voicebot_actions", "Backend actions by name and result", ["action", "result"])
+action_duration = Histogram(
+    "voicebot_action_seconds", "How long a backend action took", ["action"],
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.8, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 60.0),
+)  # fmt: skip
 handovers = Counter("voicebot_handovers", "Handovers by reason and result", ["reason", "result"])
+handover_wait = Histogram(
+    "voicebot_handover_wait_seconds", "From being put on hold to a human, or to words instead", ["result"],
+    buckets=(1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0),
+)  # fmt: skip
+offers_refused = Counter("voicebot_offers_refused", "Offers of browsers that were refused", ["why"])
+loop_lag = Histogram(
+    "voicebot_loop_lag_seconds", "How late the event loop came to what was due",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0),
+)  # fmt: skip
 resolved = Counter("voicebot_tasks_resolved", "Tasks done end to end", ["task"])
 journal_lost = Counter("voicebot_journal_lost", "Events that a sink never read because its queue was full", ["sink"])
 journal_faults = Counter("voicebot_journal_faults", "Events that a sink of the journal failed on", ["sink"])
+cache_files = Counter(
+    "voicebot_cache_files", "Files of the cache: read, written, broken (removed), full (no room to keep one)",
+    ["folder", "what"],
+)  # fmt: skip
 records_lost = Counter("voicebot_records_lost", "Entries of call records that could not be written")
+records_waiting = Gauge("voicebot_records_waiting", "Entries of call records that wait to be written")
+part_up = Gauge("voicebot_part_up", "1: this part of the server is well, as /readyz says; 0: it is not", ["part"])
+disk_free = Gauge("voicebot_disk_free_bytes", "Room on the disk of the data folder")
+database_up = Gauge("voicebot_database_up", "1: the database of the call records takes what is written; 0: it does not")
 
 sip_calls = Counter("voicebot_sip_calls", "Calls set up or refused, by trunk", ["trunk", "direction", "status"])
 sip_setup = Histogram(

@@ -36,11 +36,18 @@ class SpeechInput:
         silero: voice activity weights.
         settings: threads and queue.
         timing: turn-taking; the defaults unless a test or benchmark wants others.
+        usable: whether the engine can be asked just now.
     """
 
     def __init__(
-        self, engine: Recogniser, silero: Silero, settings: config.AsrSettings, timing: TurnTiming | None = None
+        self,
+        engine: Recogniser,
+        silero: Silero,
+        settings: config.AsrSettings,
+        timing: TurnTiming | None = None,
+        usable: Callable[[], bool] = lambda: True,
     ) -> None:
+        self._usable = usable
         self._vad = BatchedVad(silero)
         self._engine = engine
         self._pool = RecognitionPool(engine, settings.threads, settings.queue)
@@ -56,15 +63,23 @@ class SpeechInput:
             ModelMissing: weights are not there.
             EngineFailed: a Pipecat service cannot be made.
         """
-        engine: Recogniser = Failover(recognisers.load_all(settings), settings.limit_s)
+        failover = Failover(recognisers.load_all(settings), settings.limit_s)
+        engine: Recogniser = failover
         if turns.end_of_turn_model == "smart-turn":
             engine = RecogniserWithSmartTurn(engine, SmartTurn(smart_turn.find_model()))
-        return cls(engine, Silero(find_model()), settings)
+        return cls(engine, Silero(find_model()), settings, usable=lambda: failover.usable)
 
     @property
     def engine_name(self) -> str:
         """What hears, for people: ``moonshine``, or a list in the order in which engines are tried."""
         return self._engine.name
+
+    @property
+    def fault(self) -> str:
+        """Why callers are not heard just now; empty when they are."""
+        if self._vad.deaf:
+            return "deaf: voice activity detection fails"
+        return "" if self._usable() else f"deaf: {self.engine_name} rests after faults"
 
     def start(self) -> None:
         """Start the worker threads. Call on the event loop that gets the events."""

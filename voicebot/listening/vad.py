@@ -39,6 +39,8 @@ _RESET_QUIET = 8
 GATHER_S = 0.004
 GATHER_FROM = 4
 """With more streams than this, windows are gathered for `GATHER_S`."""
+DEAF_FROM = 30
+"""So many failures in a row, a second of one call, are no accident."""
 MAX_WAITING = 2000
 """Windows (64 s of one call, 1 s of sixty) that may wait; what comes on top of them is counted as silence."""
 
@@ -122,6 +124,8 @@ class BatchedVad:
         self._gather_s = gather_s
         self._waiting: list[tuple[VadStream, Pcm]] = []
         self._streams = 0
+        self._failures = 0
+        """Runs in a row that failed."""
         self._wake = threading.Condition()
         self._running = False
         self._thread: threading.Thread | None = None
@@ -141,6 +145,11 @@ class BatchedVad:
         if self._thread is not None:
             self._thread.join()
             self._thread = None
+
+    @property
+    def deaf(self) -> bool:
+        """It fails again and again, or its thread has died."""
+        return self._failures >= DEAF_FROM or (self._thread is not None and not self._thread.is_alive())
 
     def open(self, on_probability: OnProbability) -> VadStream:
         """A place for one call; `on_probability` is called on the loop once a window, in order."""
@@ -196,8 +205,11 @@ class BatchedVad:
         try:
             found, states = self._model.run(windows, np.stack([s.state for s in streams], 1))
         except RuntimeError as error:  # onnxruntime's exceptions derive from it; the calls go on, deaf for 32 ms
-            _log.error("voice activity detection failed", extra={"error": str(EngineFailed(str(error)))})
+            self._failures += 1
+            if self._failures == 1:
+                _log.error("voice activity detection failed", extra={"error": str(EngineFailed(str(error)))})
             return streams, [0.0] * len(streams)
+        self._failures = 0
         for i, stream in enumerate(streams):
             stream.settle(float(found[i]), np.ascontiguousarray(states[:, i]))
         return streams, [float(p) for p in found]

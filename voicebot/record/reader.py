@@ -29,13 +29,13 @@ def calls(engine: sa.Engine, limit: int, before: float | None = None) -> list[Ca
     wanted = sa.select(_calls, _SPOKEN).order_by(_calls.c.started_at.desc()).limit(max(1, min(limit, 1000)))
     if before is not None:
         wanted = wanted.where(_calls.c.started_at < before)
-    with _reading(engine) as connection:
+    with reading(engine) as connection:
         return [_row(row) for row in connection.execute(wanted).mappings()]
 
 
 def call(engine: sa.Engine, call_id: str) -> CallDetail | None:
     """See `Records.call`."""
-    with _reading(engine) as connection:
+    with reading(engine) as connection:
         row = _find(connection, call_id)
         if row is None:
             return None
@@ -55,7 +55,7 @@ def call(engine: sa.Engine, call_id: str) -> CallDetail | None:
 def events(engine: sa.Engine, call_id: str) -> list[EventRow]:
     """See `Records.events`."""
     wanted = sa.select(_events).where(_events.c.call_id == call_id).order_by(_events.c.number, _events.c.id)
-    with _reading(engine) as connection:
+    with reading(engine) as connection:
         return [_event(row) for row in connection.execute(wanted).mappings()]
 
 
@@ -72,7 +72,8 @@ def _find(connection: sa.Connection, call_id: str) -> sa.RowMapping | None:
 
 
 @contextmanager
-def _reading(engine: sa.Engine) -> Iterator[sa.Connection]:
+def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """A connection to records of this version. Raises VoicebotError: there are none, or they are of another one."""
     file = schema.sqlite_file(engine)
     where = schema.place(engine)
     none_yet = VoicebotError(f"there are no call records yet at {where}", "take a call first, or name the database")

@@ -7,14 +7,16 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
 from voicebot import log
+from voicebot.paths import ROOT
 from voicebot.record import reader, schema, upgrade
 from voicebot.record.rows import CallDetail, CallRow, EventRow, Turn
-from voicebot.record.writer import CAPACITY, Writer, close_interrupted, process_name
+from voicebot.record.writer import CAPACITY, Writer
 
 MAX_TEXT_CHARS = 8000
 MAX_JSON_CHARS = 100_000
@@ -53,8 +55,7 @@ class Records:
             VoicebotError: the database cannot be written or migrated, or is of a newer voicebot, with a remedy.
         """
         upgrade.prepare(self._engine)
-        with self._engine.begin() as connection:
-            left = close_interrupted(connection, self._clock())
+        left = self._writer.take_lease()
         if left:
             _log.warning("calls of a stopped server closed", extra={"calls": left})
         self._writer.start()
@@ -66,6 +67,17 @@ class Records:
             self._started = False
             self._writer.stop(STOP_S)
         self._engine.dispose()
+
+    @property
+    def folder(self) -> Path:
+        """Where data lies on this machine: the folder of a SQLite file, or the checkout."""
+        file = schema.sqlite_file(self._engine)
+        return ROOT if file is None else file.parent
+
+    @property
+    def fault(self) -> str:
+        """Why nothing can be written just now; empty when all is well. What is recorded meanwhile waits."""
+        return self._writer.fault
 
     async def flush(self, limit_s: float = STOP_S) -> bool:
         """Return when all that was recorded so far is committed, or False after `limit_s`."""
@@ -90,7 +102,7 @@ class Records:
         """
         values = {
             "call_id": _clean(call_id, 200),
-            "writer": process_name(),
+            "writer": self._writer.lease.instance,
             "started_at": self._at(at),
             "channel": _clean(channel, 40),
             "caller": _clean(caller, 400),

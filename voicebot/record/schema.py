@@ -6,16 +6,21 @@ import sqlite3
 import time
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError
 
 from voicebot.errors import VoicebotError
 
-VERSION = 2
+VERSION = 3
 """Of the tables below; the number of the newest migration."""
 BUSY_MS = 5000
 """How long SQLite waits for another process's write."""
+POSTGRESQL = "postgresql"
+CONNECT_S, STATEMENT_S, IDLE_S = 5, 10, 60
+"""PostgreSQL: no longer for a connection, for a statement, and for the next one of a transaction, so that a server that
+hangs is a fault like any other and a client that hangs holds no lock."""
 
 metadata = sa.MetaData()
 
@@ -39,6 +44,19 @@ calls = sa.Table(
     sa.Column("slots", sa.Text, nullable=False, default="{}"),
     sa.Column("media", sa.Text, nullable=False, default="{}"),
     sa.Column("flow_hash", sa.String(64), nullable=False, server_default=sa.text("''")),
+    sa.Index(
+        "ix_calls_open", "writer", sqlite_where=sa.text("ended_at IS NULL"),
+        postgresql_where=sa.text("ended_at IS NULL"),
+    ),
+)  # fmt: skip
+
+leases = sa.Table(
+    "leases",
+    metadata,
+    sa.Column("instance", sa.String(40), primary_key=True),
+    sa.Column("process", sa.String(400), nullable=False),
+    sa.Column("started_at", sa.Float, nullable=False),
+    sa.Column("beats", sa.BigInteger, nullable=False),
 )
 
 turns = sa.Table(
@@ -98,18 +116,62 @@ def engine_for(url: str) -> sa.Engine:
     """An engine that connects to nothing yet.
 
     Raises:
-        VoicebotError: not a database URL, or its driver is not installed.
+        VoicebotError: not the URL of a SQLite or PostgreSQL database, or its driver is not installed.
     """
     try:
-        engine = sa.create_engine(url, hide_parameters=True, pool_pre_ping=not url.startswith("sqlite"))
+        parsed = sa.make_url(url)
+        engine = sa.create_engine(
+            parsed, hide_parameters=True, pool_pre_ping=not url.startswith("sqlite"), connect_args=_connecting(parsed)
+        )
     except (ArgumentError, ImportError, ValueError) as error:
-        raise VoicebotError(
-            f"record.database cannot be used: {type(error).__name__}",
-            "it must be a SQLAlchemy URL such as sqlite:///var/voicebot.db, with its driver installed",
-        ) from None
+        raise _unusable(url, error) from None
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _sqlite_settings)
+    elif engine.dialect.name == "postgresql" and not engine.dialect.is_async:
+        sa.event.listen(engine, "connect", _postgresql_settings)
+    else:
+        raise _unusable(url, None)
     return engine
+
+
+def _unusable(url: str, error: Exception | None) -> VoicebotError:
+    scheme = url.partition(":")[0]
+    if scheme.startswith("postgres"):
+        missing = isinstance(error, ImportError)
+        why = f"the driver of {scheme} is not installed" if missing else f"{scheme} names another driver"
+        ours = f"{POSTGRESQL}+psycopg"
+        return VoicebotError(
+            f"record.database cannot be used: {why}",
+            ("" if scheme == ours else f"write {ours}://… and ") + 'run: pip install "voicebot[postgres]"',
+        )
+    why = "neither SQLite nor PostgreSQL" if error is None else type(error).__name__
+    return VoicebotError(
+        f"record.database cannot be used: {why}",
+        f"it must be a URL such as sqlite:///var/voicebot.db or {POSTGRESQL}+psycopg://user:password@host/name",
+    )
+
+
+def _connecting(url: sa.URL) -> dict[str, Any]:
+    """What libpq is told, where the URL does not say otherwise: a host that is gone is noticed in seconds."""
+    if url.drivername not in (f"{POSTGRESQL}+psycopg", f"{POSTGRESQL}+psycopg2"):
+        return {}
+    wanted = {
+        "connect_timeout": CONNECT_S,
+        "tcp_user_timeout": STATEMENT_S * 1000,
+        "keepalives_idle": STATEMENT_S,
+        "keepalives_interval": 2,
+        "keepalives_count": 3,
+        "application_name": "voicebot",
+    }
+    return {name: value for name, value in wanted.items() if name not in url.query}
+
+
+def _postgresql_settings(connection: Any, _record: object) -> None:
+    """Each is said rather than given as a start-up option, which a pooler in between might not take."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET statement_timeout = '{STATEMENT_S}s'")
+        cursor.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_S}s'")
+    connection.commit()
 
 
 def _sqlite_settings(connection: sqlite3.Connection, _record: object) -> None:

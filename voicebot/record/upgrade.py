@@ -48,6 +48,7 @@ def prepare(engine: sa.Engine) -> None:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.touch(mode=0o600)
         with engine.connect() as connection:
+            _refuse_encoding(connection)
             found = schema.version(connection)
         if found == schema.VERSION:
             return
@@ -61,6 +62,17 @@ def prepare(engine: sa.Engine) -> None:
         _log.info("call records migrated", extra={"from": done.before, "to": schema.VERSION, "backup": copy})
     if file is not None:
         _prune(file)
+
+
+def _refuse_encoding(connection: sa.Connection) -> None:
+    """Raises VoicebotError for a PostgreSQL database that cannot hold what callers say."""
+    if connection.dialect.name == schema.POSTGRESQL:
+        encoding = connection.exec_driver_sql("SHOW server_encoding").scalar()
+        if encoding != "UTF8":
+            raise VoicebotError(
+                f"the database {schema.place(connection.engine)} has the encoding {encoding}, call records need UTF8",
+                "make it with: CREATE DATABASE name ENCODING 'UTF8' TEMPLATE template0",
+            )
 
 
 def _migrate(connection: sa.Connection, file: Path | None) -> _Migrated | None:
@@ -104,7 +116,9 @@ def _alone(engine: sa.Engine) -> Iterator[sa.Connection]:
                 if sqlite:
                     connection.exec_driver_sql(f"PRAGMA busy_timeout={WAIT_S * 1000}")
                     connection.exec_driver_sql("BEGIN IMMEDIATE")
-                elif engine.dialect.name == "postgresql":
+                elif engine.dialect.name == schema.POSTGRESQL:
+                    connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+                    connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
                     connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{WAIT_S}s'")
                     connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
                 yield connection
@@ -134,9 +148,11 @@ def _prune(file: Path) -> None:
 def _failure(engine: sa.Engine, found: int | None, why: object) -> VoicebotError:
     where = schema.place(engine)
     if found is None or found >= schema.VERSION:
+        sqlite = engine.dialect.name == "sqlite"
         return VoicebotError(
-            f"call records cannot be written to {where}: {why}",
-            "check record.database, that the server is up and that the folder can be written",
+            f"call records cannot be written to {where}: {' '.join(str(why).split())}",
+            "check record.database, and that "
+            + ("the folder can be written" if sqlite else "the server is up and its user may make tables"),
         )
     return VoicebotError(
         f"the call records in {where} could not be brought from version {found} to {schema.VERSION}: {why}; "

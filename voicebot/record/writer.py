@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
 import threading
 import time
 from collections import deque
@@ -14,7 +12,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, Operationa
 
 from voicebot import log
 from voicebot.journal import metrics
-from voicebot.record import schema
+from voicebot.record.lease import BEAT_S, LEASE_S, Lease
 
 Write = Callable[[sa.Connection], None]
 """One entry, carried out inside a transaction."""
@@ -25,17 +23,18 @@ BATCH = 500
 _PAUSES_S = (0.1, 0.3, 1.0, 3.0, 5.0)
 
 _log = log.get(__name__)
-_PROCESS = f"{socket.gethostname()}:{os.getpid()}:{time.time():.0f}"
 
 
 class Writer:
-    """Writes entries in the order given, all that wait in one transaction.
+    """Writes entries in the order given, all that wait in one transaction, and keeps the server's lease.
 
     When the database fails (disk full, server gone) entries wait and are tried again; calls go on. Entries are dropped
-    only when `capacity` is reached; ``voicebot_records_lost_total`` counts them.
+    only when `capacity` is reached; ``voicebot_records_lost_total`` counts them. A transaction whose answer was lost is
+    found again by the number that it wrote into the lease, so that nothing is written twice.
     """
 
     def __init__(self, engine: sa.Engine, capacity: int = CAPACITY) -> None:
+        self.lease = Lease()
         self._engine = engine
         self._capacity = capacity
         self._waiting: deque[Write] = deque()
@@ -43,10 +42,34 @@ class Writer:
         self._changed = threading.Condition()
         self._stopping = False
         self._deadline = 0.0
+        self._fault = ""
+        self._answered_s = time.monotonic()
+        self._looked_s = float("-inf")
         self._thread = threading.Thread(target=self._run, name="record", daemon=True)
 
+    def take_lease(self) -> int:
+        """Take the lease, and close what servers that are certainly gone left open. Blocking. Returns how many calls.
+
+        Raises:
+            SQLAlchemyError: the database does not let us.
+        """
+        number = self.lease.next_number()
+        with self._engine.begin() as connection:
+            self.lease.renew(connection, number, time.time())
+            return self.lease.look(connection, time.monotonic())
+
     def start(self) -> None:
+        self._answered_s = self._looked_s = time.monotonic()
+        metrics.database_up.set(1)
         self._thread.start()
+
+    @property
+    def fault(self) -> str:
+        """What the database answered last instead of writing, or that it answers nothing; empty when all is well."""
+        silent_s = time.monotonic() - self._answered_s
+        if not self._fault and self._thread.is_alive() and silent_s > LEASE_S:
+            return f"no answer for {silent_s:.0f} s"
+        return self._fault
 
     def put(self, write: Write, *, important: bool = False) -> bool:
         """Queue an entry; never waits. Returns False when it was dropped because the queue is full."""
@@ -56,6 +79,7 @@ class Writer:
                 metrics.records_lost.inc()
                 return False
             self._waiting.append(write)
+            metrics.records_waiting.set(len(self._waiting) + self._busy)
             self._changed.notify_all()
             return True
 
@@ -78,43 +102,93 @@ class Writer:
             _log.error("call records lost", extra={"entries": lost})
 
     def _run(self) -> None:
-        while batch := self._next():
-            self._write(batch)
+        while (batch := self._next()) is not None:
+            if not self._write(batch):
+                return  # out of time: what is left is counted in `stop`
+            self._look()
             with self._changed:
                 self._busy = 0
+                metrics.records_waiting.set(len(self._waiting))
                 self._changed.notify_all()
+        try:
+            with self._engine.begin() as connection:
+                self.lease.release(connection)
+        except SQLAlchemyError as error:
+            _log.warning("the lease is left to run out", extra={"error": str(_cause(error))})
 
-    def _next(self) -> list[Write]:
+    def _next(self) -> list[Write] | None:
+        """What waits; nothing when only the lease is due; None when it is over."""
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._stopping)
+            due_s = self._looked_s + BEAT_S - time.monotonic()
+            self._changed.wait_for(lambda: self._waiting or self._stopping, max(0.0, due_s))
+            if self._stopping and not self._waiting:
+                return None
             batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
             self._busy = len(batch)
             return batch
 
-    def _write(self, batch: list[Write]) -> None:
-        tries = 0
+    def _look(self) -> None:
+        """Look after the other servers when it is time."""
+        if time.monotonic() - self._looked_s < BEAT_S:
+            return
+        number = self.lease.next_number()
+        try:
+            with self._engine.begin() as connection:
+                self.lease.renew(connection, number, time.time())
+                closed = self.lease.look(connection, time.monotonic())
+        except SQLAlchemyError as error:
+            self._failed(error)
+            return
+        finally:
+            self._looked_s = time.monotonic()
+        self._worked()
+        if closed:
+            _log.warning("calls of a server that is gone closed", extra={"calls": closed})
+
+    def _write(self, batch: list[Write]) -> bool:
+        """Write a batch, however long it takes. Returns False when stopping and out of time."""
+        tries, number = 0, self.lease.next_number()
         while batch:
             try:
-                self._commit(batch)
-                return
+                self._commit(batch, number, again=tries > 0)
+                self._worked()
+                return True
             except SQLAlchemyError as error:
                 if not _passing(error):
                     if len(batch) == 1:
                         metrics.records_lost.inc()
                         _log.error("call record entry refused", extra={"error": type(error).__name__})
-                        return
-                    for write in batch:  # one of them is at fault: find it, keep the others
-                        self._write([write])
-                    return
-                _log.error("call records cannot be written; trying again", extra={"error": str(_cause(error))})
+                        return True
+                    # one of them is at fault: find it, keep the others
+                    return all(self._write([write]) for write in batch)
+                self._failed(error)
                 if not self._pause(_PAUSES_S[min(tries, len(_PAUSES_S) - 1)]):
-                    return
+                    return False
                 tries += 1
+        return True
 
-    def _commit(self, batch: list[Write]) -> None:
+    def _commit(self, batch: list[Write], number: int, *, again: bool) -> None:
         with self._engine.begin() as connection:
+            if again and self.lease.stands_at(connection, number):
+                return
+            self.lease.renew(connection, number, time.time())
             for write in batch:
                 write(connection)
+
+    def _worked(self) -> None:
+        self._answered_s = time.monotonic()
+        metrics.database_up.set(1)
+        if self._fault:
+            self._fault = ""
+            _log.warning("call records are written again", extra={"waiting": len(self._waiting) + self._busy})
+
+    def _failed(self, error: SQLAlchemyError) -> None:
+        """Said once, until it works again: a night without a database is one line, not thousands."""
+        self._answered_s = time.monotonic()
+        metrics.database_up.set(0)
+        if not self._fault:
+            _log.error("call records cannot be written; trying again", extra={"error": str(_cause(error))})
+        self._fault = " ".join(str(_cause(error)).split())
 
     def _pause(self, seconds: float) -> bool:
         """Wait before another try. Returns False when stopping and out of time."""
@@ -132,41 +206,3 @@ def _passing(error: SQLAlchemyError) -> bool:
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
     return isinstance(error, (OperationalError, InternalError, InterfaceError))
-
-
-def process_name() -> str:
-    """Names this process in the rows that it writes."""
-    return _PROCESS
-
-
-def close_interrupted(connection: sa.Connection, now: float) -> int:
-    """Close the records of calls that a process on this machine left open when it was killed. Returns how many."""
-    open_calls = sa.select(schema.calls.c.call_id, schema.calls.c.writer).where(schema.calls.c.ended_at.is_(None))
-    dead = [call_id for call_id, writer in connection.execute(open_calls) if _is_dead(writer)]
-    for call_id in dead:
-        last = sa.select(sa.func.max(schema.turns.c.at)).where(schema.turns.c.call_id == call_id).scalar_subquery()
-        connection.execute(
-            schema.calls.update()
-            .where(schema.calls.c.call_id == call_id)
-            .values(
-                ended_at=sa.func.coalesce(last, schema.calls.c.started_at),
-                outcome="failed",
-                reason="the server stopped in the middle of the call",
-            )
-        )
-    return len(dead)
-
-
-def _is_dead(writer: str) -> bool:
-    host, _, rest = writer.rpartition(":")[0].rpartition(":")
-    if host != socket.gethostname() or writer == _PROCESS or not rest.isdecimal():
-        return False
-    if int(rest) == os.getpid():  # the same number, but an earlier process
-        return True
-    try:
-        os.kill(int(rest), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return False

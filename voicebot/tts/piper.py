@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,9 @@ import onnxruntime
 from piper import PiperVoice, SynthesisConfig
 from piper.config import PiperConfig
 
+from voicebot.cache.cache_folder import file_version
 from voicebot.errors import EngineFailed
+from voicebot.tts.onnx_errors import LOADING, RUNNING
 from voicebot.tts.voice_engine import Emit
 
 NATURAL_WPM = 165
@@ -24,8 +27,9 @@ class Piper:
     quick = True
     presence = 0.0
 
-    def __init__(self, voice: PiperVoice, name: str, words_per_minute: int) -> None:
+    def __init__(self, voice: PiperVoice, name: str, words_per_minute: int, weights: str = "") -> None:
         self._voice = voice
+        self.version = weights and f"{version('piper-tts')} {weights}"
         self.name = f"piper {name} {words_per_minute}"
         self.rate_hz = int(voice.config.sample_rate)
         scale = voice.config.length_scale * NATURAL_WPM / words_per_minute
@@ -45,9 +49,9 @@ class Piper:
         try:
             config = PiperConfig.from_dict(json.loads(settings.read_text(encoding="utf-8")))
             session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
-        except _LOADING as error:
+        except LOADING as error:
             raise EngineFailed(f"{model} is no Piper voice: {error}", "delete it and `voicebot models pull`") from None
-        return cls(PiperVoice(session=session, config=config), name, words_per_minute)
+        return cls(PiperVoice(session=session, config=config), name, words_per_minute, file_version(model))
 
     def close(self) -> None:
         """See `VoiceEngine`; nothing but memory is held."""
@@ -59,15 +63,5 @@ class Piper:
             for chunk in self._voice.synthesize(plain, self._settings):
                 if not emit(np.asarray(chunk.audio_int16_array, np.int16)):
                     return
-        except _RUNNING as error:
+        except RUNNING as error:
             raise EngineFailed(f"{self.name} failed: {error}") from error
-
-
-_ONNX: tuple[type[Exception], ...] = tuple(
-    error
-    for error in vars(onnxruntime.capi.onnxruntime_pybind11_state).values()
-    if isinstance(error, type) and issubclass(error, Exception)
-)
-"""onnxruntime's errors have no base of their own."""
-_LOADING: tuple[type[Exception], ...] = (*_ONNX, OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError)
-_RUNNING: tuple[type[Exception], ...] = (*_ONNX, ValueError, KeyError, IndexError, RuntimeError)

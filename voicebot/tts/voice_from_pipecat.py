@@ -31,6 +31,7 @@ class PipecatTts:
         limit_s: without a sound; a service that is late is built anew.
     """
 
+    version = ""
     clausewise = False
     quick = False
     presence = 0.0

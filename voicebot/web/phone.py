@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
 from telephony.leg import LegError
-from telephony.webrtc.leg import MAX_OFFER, WebRtcLeg, accept
+from telephony.webrtc import MAX_OFFER
 from voicebot import log
+from voicebot.journal import metrics
 from voicebot.web import page_messages
 from voicebot.web.security import same_origin
+
+if TYPE_CHECKING:
+    from telephony.webrtc.leg import WebRtcLeg
 
 MAX_CALLS = 20
 """Browser calls at once: each takes a few percent of a core for encryption and Opus."""
@@ -42,11 +47,21 @@ class Phone:
         self._on_browser_call, self._ready, self._max_calls = on_browser_call, ready, max_calls
         self._answering = 0
         self._calls: dict[asyncio.Task[None], WebRtcLeg] = {}
+        self._loading: asyncio.Future[Any] | None = None
 
     @property
     def active(self) -> int:
         """Calls under way, those that are just connecting included."""
         return self._answering + len(self._calls)
+
+    def load(self) -> asyncio.Future[Any]:
+        """Load what browsers need, in a thread: a third of a second, once. Called when somebody opens the page, so that
+        it is there when he calls. The future is done with the module `telephony.webrtc.leg`.
+        """
+        if self._loading is None:
+            loop = asyncio.get_running_loop()
+            self._loading = loop.run_in_executor(None, importlib.import_module, "telephony.webrtc.leg")
+        return self._loading
 
     async def offer(self, request: web.Request) -> web.Response:
         """``POST /api/phone/offer`` with ``{"type": "offer", "sdp": …}`` → ``{"type": "answer", "sdp": …, "call": …}``.
@@ -93,7 +108,10 @@ class Phone:
 
     async def _answer(self, sdp: str) -> tuple[str, WebRtcLeg]:
         # The page's messages arrive after the connection is up, so the leg is known by then.
-        answer, leg = await accept(sdp, on_data=lambda message: _from_page(leg, message))
+        webrtc = await asyncio.shield(self.load())  # one who hangs up meanwhile does not end it for the others
+        answer: str
+        leg: WebRtcLeg
+        answer, leg = await webrtc.accept(sdp, on_data=lambda message: _from_page(leg, message))
         task = asyncio.get_running_loop().create_task(self._run(leg), name=f"browser call {leg.id}")
         self._calls[task] = leg
         task.add_done_callback(self._over)
@@ -140,5 +158,6 @@ def _sdp(body: bytes) -> str | None:
 
 
 def _error(status: int, code: str, message: str, retry_after_s: int | None = None) -> web.Response:
+    metrics.offers_refused.labels(code).inc()
     headers = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
     return web.json_response({"error": code, "message": message}, status=status, headers=headers)

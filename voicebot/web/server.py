@@ -5,17 +5,21 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import prometheus_client
 from aiohttp import web
 
-from telephony.webrtc.leg import MAX_OFFER, WebRtcLeg
+from telephony.webrtc import MAX_OFFER
 from voicebot import log
 from voicebot.config import HttpSettings
 from voicebot.web.doctor import Doctor
 from voicebot.web.phone import MAX_CALLS, Phone
+from voicebot.web.readiness import WELL, Readiness
 from voicebot.web.security import secured
+
+if TYPE_CHECKING:
+    from telephony.webrtc.leg import WebRtcLeg
 
 STATIC = Path(__file__).parent / "static"
 TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
@@ -31,6 +35,7 @@ class Web:
         config: address and port; port 0 takes a free one.
         on_browser_call: runs one browser call, from its connected leg to its end.
         ready: whether calls are accepted now.
+        readiness: the parts that ``/readyz`` names beside that.
         status: what pages show about the server; ``hints`` is a list of things to say.
         doctor: more handlers, under ``/trunk``.
         max_calls: browser calls at once; more get 503.
@@ -45,8 +50,10 @@ class Web:
         status: Callable[[], dict[str, Any]],
         doctor: Doctor | None = None,
         max_calls: int = MAX_CALLS,
+        readiness: Readiness | None = None,
     ) -> None:
         self._config, self._ready, self._status = config, ready, status
+        self._readiness = readiness or Readiness({})
         self._doctor = doctor
         self.phone = Phone(on_browser_call, ready, max_calls)
         self.port = config.port
@@ -85,6 +92,7 @@ class Web:
             await runner.cleanup()
 
     async def _hints(self, _: web.Request) -> web.Response:
+        self.phone.load()  # the page asks for hints as it opens
         hints = self._status().get("hints", [])
         return web.json_response(
             {"hints": [str(hint) for hint in hints[:MAX_HINTS]]}, headers={"Cache-Control": "no-store"}
@@ -93,11 +101,18 @@ class Web:
     async def _healthz(self, _: web.Request) -> web.Response:
         return web.json_response({"alive": True}, headers={"Cache-Control": "no-store"})
 
-    async def _readyz(self, _: web.Request) -> web.Response:
-        ready = self._ready()
-        return web.json_response({"ready": ready}, status=200 if ready else 503, headers={"Cache-Control": "no-store"})
+    async def _readyz(self, request: web.Request) -> web.Response:
+        """``?exclude=PART``, once or more often: answer as if that part were well."""
+        without = request.query.getall("exclude", [])
+        parts = {"calls": WELL if self._ready() else "not accepted: starting, stopping, or out of file descriptors"}
+        parts |= await self._readiness.look(without)
+        ready = all(state == WELL for state in parts.values())
+        return web.json_response(
+            {"ready": ready, "parts": parts}, status=200 if ready else 503, headers={"Cache-Control": "no-store"}
+        )
 
     async def _metrics(self, _: web.Request) -> web.Response:
+        await self._readiness.look()  # which counts what it sees
         return web.Response(
             body=prometheus_client.generate_latest(), headers={"Content-Type": prometheus_client.CONTENT_TYPE_LATEST}
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+
 from ...clock import now_s
 from ...leg import AudioHandler, DtmfHandler, Pcm
 from ...media.session import MediaSession
@@ -22,6 +24,14 @@ class MediaLeg:
         """Gets each key pressed, in RTP or by INFO."""
         self._keypad = DtmfDedup()
         media.on_dtmf = lambda key: self._heard(key, "media")
+
+    def on_life(self) -> None:
+        """Signalling has shown that the peer is there."""
+        self.media.show_life()
+
+    def silence_excused(self) -> AbstractContextManager[None]:
+        """See `Leg`."""
+        return self.media.silence_excused()
 
     def on_info_key(self, key: str) -> None:
         """A key was pressed by INFO; it may come in RTP as well."""

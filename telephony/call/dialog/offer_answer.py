@@ -170,10 +170,9 @@ class OfferAnswer:
             if self._refused(transaction, request):
                 return
             dialog.refresh(request, source)
-            self._negotiation.source_host = source.host
             self.answer(transaction, request)
         except SdpError as error:
-            dialog.target, dialog.hop, self._negotiation.source_host = target, hop, hop.host
+            dialog.target, dialog.hop = target, hop
             self._requests.reply(transaction, error.status, headers=error.headers)
         except SipError as error:
             self._requests.reply(transaction, error.status, error.reason, error.headers)

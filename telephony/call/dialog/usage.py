@@ -40,6 +40,9 @@ class UsageOwner(Protocol):
     def on_info_key(self, key: str) -> None:
         """A key was pressed by INFO."""
 
+    def on_life(self) -> None:
+        """The peer's signalling has shown that it is there."""
+
 
 class InviteUsage:
     """One dialog with what acts in it. A leg has one at a time; `SipLeg.adopt` begins another.
@@ -64,12 +67,17 @@ class InviteUsage:
         owner: UsageOwner,
         press: Callable[[str], None],
     ) -> None:
+        self._negotiation = negotiation
+        self._owner = owner
         self.requests = DialogRequests(endpoint, dialog, owner.end, login)
-        self.offers = OfferAnswer(self.requests, negotiation, timer, lambda: self.refresher.set(), owner.fail)
+        self.offers = OfferAnswer(self.requests, negotiation, timer, self._refreshed, owner.fail)
         self.refresher = SessionRefresher(timer, self.offers.refresh, lambda: owner.end(EXPIRED))
         self.transfers = ReferSender(self.requests)
         self.keys = DtmfInfoSender(self.requests, press)
-        self._owner = owner
+
+    def _refreshed(self) -> None:
+        self.refresher.set()
+        self._owner.on_life()
 
     def leave(self, *, ended: bool = False) -> None:
         """Done with the dialog but for its BYE; a 2xx that awaits its ACK goes on doing so when the call has ended."""
@@ -91,6 +99,9 @@ class InviteUsage:
         dialog.note_source(source)
         if ended and request.method != "BYE":
             raise SipError(481, "")
+        if not ended:
+            self._negotiation.signalled_from(source.host)
+            self._owner.on_life()
 
     def do(self, transaction: Transaction, request: Request, source: Hop) -> None:
         """Answer a request that was admitted, any but BYE. Raises SipError."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 LAG_S = 0.5
@@ -9,7 +10,7 @@ LAG_S = 0.5
 RELIEF_S = 1.0
 """New calls are refused for this long after the loop was seen to lag."""
 
-Why = Literal["calls", "calls-per-second", "overload", "draining"]
+Why = Literal["calls", "calls-per-second", "overload", "draining", "descriptors"]
 """As in `telephony.events.SourceRefused`."""
 
 
@@ -19,10 +20,12 @@ class Admission:
     Args:
         max_calls: at one time, both directions.
         max_new_per_s: incoming ones; a second's worth may come at once, at least one.
+        scarce: whether sockets for one more call are lacking.
     """
 
-    def __init__(self, max_calls: int, max_new_per_s: float) -> None:
+    def __init__(self, max_calls: int, max_new_per_s: float, scarce: Callable[[], bool] = lambda: False) -> None:
         self.draining = False
+        self._scarce = scarce
         self._max_calls = max_calls
         self._rate = max_new_per_s
         self._tokens = max(max_new_per_s, 1.0)
@@ -51,7 +54,9 @@ class Admission:
         if calls >= self._max_calls:
             return "calls"
         self._look(now_s)
-        return "overload" if now_s < self._lagged_until_s else None
+        if now_s < self._lagged_until_s:
+            return "overload"
+        return "descriptors" if self._scarce() else None
 
     def refuses(self, calls: int, now_s: float, *, known: bool) -> Why | None:
         """As `full`, and by the rate; None: the call may come, and is counted.

@@ -185,9 +185,9 @@ class IncomingCall:
         if self._negotiation is None:
             try:
                 self._media = self._engine.open()
-            except PortsExhausted:
-                self.reject(503, retry_after_s=RETRY_AFTER_S)
-                raise LegError(503, "No Media Port Free") from None
+            except PortsExhausted as error:
+                self.reject(503, error.reason, retry_after_s=RETRY_AFTER_S)
+                raise LegError(503, error.reason) from None
             hop = self.dialog.hop
             self._negotiation = Negotiation(self._media, self._endpoint.local_host(hop), self.terms, hop.host)
             self.early.negotiation = self._negotiation

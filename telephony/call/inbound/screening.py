@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from ...call_policy import Terms
 from ...clock import now_s
+from ...descriptors import OUT_OF_DESCRIPTORS
 from ...events import OnEvent, SourceRefused
 from ...sdp.negotiation import SdpError, check_offer
 from ...sip.body import check_body
@@ -167,7 +168,8 @@ class CallScreening:
 
     def _no_room(self, why: Why, host: str, trunk: Trunk | None) -> RequestRejected:
         self._on_event(SourceRefused(why, host, "" if trunk is None else trunk.name))
-        return RequestRejected(503, [("Retry-After", str(RETRY_AFTER_S))], cheap=True)
+        reason = OUT_OF_DESCRIPTORS if why == "descriptors" else ""
+        return RequestRejected(503, [("Retry-After", str(RETRY_AFTER_S))], reason=reason, cheap=True)
 
 
 def check_extensions(request: Request, terms: Terms) -> None:

@@ -122,7 +122,7 @@ class Originator:
             media = self._engine.open()
         except PortsExhausted as error:
             lease.release()
-            raise LegError(503, "No Media Port Free") from error
+            raise LegError(503, error.reason) from error
         call = CallRequest(
             self._endpoint,
             self._dialogs,

@@ -16,6 +16,11 @@ class PiperSettings(VoiceSettings):
     piper: str
     """Name of the voice."""
 
+    @property
+    def name(self) -> str:
+        """See `EngineSettings`."""
+        return f"piper {self.piper}"
+
     @classmethod
     def named(cls, text: str) -> PiperSettings:
         """Any name that is no other voice's is a Piper voice's."""

@@ -1,0 +1,120 @@
+"""hibari, the natural voice: phonemes by a dictionary, a spectrum by a net of 2 million weights, a sentence at a time.
+
+Package and weights are in the wheel ``hibari-tts`` (Apache-2.0); its voices were distilled from Kokoro-82M.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+from typing import Any
+
+import hibari
+import numpy as np
+import onnxruntime
+from hibari.g2p import G2P
+from hibari.g2p.oov import OOV
+from hibari.tts import ASSETS
+from hibari.voices import VOICES, voice_path
+
+from voicebot.cache.cache_folder import file_version
+from voicebot.errors import EngineFailed, ModelMissing
+from voicebot.tts.onnx_errors import LOADING, RUNNING
+from voicebot.tts.voice_engine import Emit
+
+NATURAL_WPM = 175
+"""Speed of a voice at speed 1, about; words_per_minute is relative to it."""
+SEED = 1
+"""Of the noise in consonants: the same words always sound the same."""
+
+
+class _Model(hibari.Hibari):  # type: ignore[misc]
+    """One voice of the package in memory: its net and its dictionary, for all calls and speeds of the process.
+
+    The package's own constructor is not called: it would fetch a voice that is not here, and let idle threads spin.
+    """
+
+    _loaded: dict[str, _Model] = {}  # noqa: RUF012 - the process's, beside the lock
+    _loading = threading.Lock()
+
+    def __init__(self, voice: str, path: Path) -> None:
+        assets = Path(ASSETS)
+        british = bool(VOICES[voice]["british"])
+        self.voice = voice
+        self.model_path = str(path)
+        self.vocab = json.loads((assets / "vocab.json").read_text(encoding="utf-8"))
+        self.sess = _session(path)
+        words = assets / ("oov_gb.onnx" if british else "oov.onnx")
+        self._g2p = G2P(OOV(str(words), _session(words)), british=british)
+
+    @classmethod
+    def get(cls, voice: str) -> _Model:
+        """Raises ModelMissing, EngineFailed."""
+        path = weights(voice)
+        with cls._loading:
+            if voice not in cls._loaded:
+                try:
+                    cls._loaded[voice] = cls(voice, path)
+                except LOADING as error:
+                    raise EngineFailed(f"hibari {voice} cannot be loaded: {error}", "reinstall hibari-tts") from None
+            return cls._loaded[voice]
+
+
+class Hibari:
+    """The hibari engine; one voice at one speed, safe to use in several threads.
+
+    Args:
+        voice: a name of `hibari.voices.VOICES`.
+        words_per_minute: its speed.
+
+    Raises:
+        ModelMissing: the voice is not on this machine. EngineFailed: a broken installation.
+    """
+
+    clausewise = True
+    quick = True
+    presence = 0.0
+    rate_hz = int(hibari.SAMPLE_RATE)
+
+    def __init__(self, voice: str, words_per_minute: int = NATURAL_WPM) -> None:
+        self._model = _Model.get(voice)
+        self._speed = words_per_minute / NATURAL_WPM
+        self.version = f"{hibari.__version__} {file_version(Path(self._model.model_path))}"
+        self.name = f"hibari {hibari.__version__} {voice} {words_per_minute}"
+
+    def close(self) -> None:
+        """See `VoiceEngine`; nothing but memory is held."""
+
+    def synthesize(self, text: str, emit: Emit) -> None:
+        """See `VoiceEngine`. One block a sentence."""
+        plain = text.replace("[", " ").replace("]", " ")  # hibari reads phonemes in [words](/here/)
+        try:
+            for sound in self._model.stream(plain, self._speed, SEED):
+                if not emit((np.clip(sound, -1.0, 1.0) * 32767).astype(np.int16)):
+                    return
+        except RUNNING as error:
+            raise EngineFailed(f"{self.name} failed: {error}") from error
+
+
+def weights(voice: str) -> Path:
+    """Where a voice's net lies; nothing is fetched. Raises ModelMissing."""
+    try:
+        return Path(voice_path(voice, download_missing=False))
+    except ValueError:
+        raise ModelMissing(f"hibari has no voice {voice!r}", f"take one of {', '.join(VOICES)}") from None
+    except FileNotFoundError as missing:
+        file = missing.args[0]
+        raise ModelMissing(
+            f"the hibari voice {voice!r} is not here",
+            f"put {VOICES[voice]['file']} from its hub to {file}, or take heart",
+        ) from None
+
+
+def _session(path: Path) -> Any:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1  # callers share the cores, not one sentence
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.inter_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

@@ -7,6 +7,7 @@ and `refer_in` send somebody elsewhere.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import Literal, cast
 
@@ -37,6 +38,8 @@ from .termination import NO_MEDIA, REPLACED, TRANSFERRED, failed
 from .usage import InviteUsage
 
 _OWN_METHODS = frozenset({"INVITE", "ACK", "BYE", "CANCEL", "PRACK"})
+
+log = logging.getLogger(__name__)
 
 TransferTarget = Callable[[str, URI], URI | None]
 """Where the peer on the trunk of that name ("" for none) may be sent, see `Trunks.elsewhere`."""

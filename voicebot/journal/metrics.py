@@ -38,6 +38,9 @@ handover_wait = Histogram(
     "voicebot_handover_wait_seconds", "From being put on hold to a human, or to words instead", ["result"],
     buckets=(1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0),
 )  # fmt: skip
+offers_unconnected = Counter(
+    "voicebot_offers_unconnected", "Lines that were freed because the browser did not connect after its offer"
+)
 offers_refused = Counter("voicebot_offers_refused", "Offers of browsers that were refused", ["why"])
 loop_lag = Histogram(
     "voicebot_loop_lag_seconds", "How late the event loop came to what was due",

@@ -19,7 +19,7 @@ HANDSHAKE_S = 4.0
 """A TLS handshake must be through within this time."""
 HEADER_S = 4.0
 """The header of a begun message, or the TLS record that it begins in, must be whole within this time. It is looked at
-once a second, so whoever sends two bytes a second is gone within five."""
+twice a second, so whoever sends two bytes a second is gone within five."""
 STALLED_S = 4.0
 """A begun message must go on within this time."""
 SLOWEST_S = 15.0

@@ -31,7 +31,7 @@ from .tls_stream import TlsStream
 CONNECT_S = 4.0
 """Our own connection, TLS handshake included."""
 MAX_FAILURES = 256
-SWEEP_S = 1.0
+SWEEP_S = 0.5
 SOON_DAYS = 14
 """A certificate of ours that is good for less is worth a warning."""
 BREATH_S = 0.1

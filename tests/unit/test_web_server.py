@@ -240,9 +240,7 @@ async def test_an_address_that_offers_and_never_connects_holds_few_lines_and_not
     assert answers[-1][2]["error"] == "too-many" and int(answers[-1][1]["Retry-After"]) > 0
     elsewhere = await server.offer(sdp(OFFER), **{"X-Forwarded-For": "127.0.0.1, 192.0.2.7"})
     assert elsewhere[0] == 200, "a proxy on this machine speaks for many"
-    async with asyncio.timeout(30):
-        while server.web.phone.active:
-            await asyncio.sleep(0.05)
+    await server.web.phone.idle(30)
     assert freed() - before == MAX_UNCONNECTED + 1 and not server.legs
     assert (await server.offer(sdp(OFFER)))[0] == 200
 

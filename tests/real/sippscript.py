@@ -139,6 +139,11 @@ class Script:
         self._steps.append(f"<nop><action>{play}</action></nop>")
         return self
 
+    def act(self, action: str) -> Script:
+        """One of sipp's own actions, such as ``play_dtmf="1"``."""
+        self._steps.append(f"<nop><action><exec {action}/></action></nop>")
+        return self
+
     def mark(self, path: Path) -> Script:
         """Make that file: who waits for it knows that the steps so far are done."""
         self._steps.append(mark(path))

@@ -217,7 +217,7 @@ class JitterBuffer:
         nothing of it. Of another source, only the very next number is no accident.
         """
         if self._ssrc is not None:
-            distance = ((packet.sequence - self._next + 0x8000) & 0xFFFF) - 0x8000
+            distance = self._distance(packet)
             if packet.ssrc != self._ssrc:
                 if distance:
                     return

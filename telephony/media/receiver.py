@@ -26,8 +26,6 @@ LOUDEST_NOISE_DBOV = -30.0
 """Whatever a peer names: louder is no comfort."""
 
 _STUN_END = 4
-_PADDING = b"\r\n\0"
-"""What else telephones send to keep a NAT open."""
 _DEFAULT = Terms()
 
 Heard = Pcm | str | UnagreedEventType
@@ -124,7 +122,7 @@ class Receiver:
         packet = rtp.parse(data)
         if packet is None:
             # STUN (RFC 7983) and empty datagrams keep a NAT's door open (RFC 6263): nothing is wrong with them.
-            if not data.strip(_PADDING) or data[0] < _STUN_END or rtp.is_empty(data):
+            if not data or data[0] < _STUN_END or rtp.is_empty(data):
                 self.stray += 1
                 self._kept_open(source, now_ms)
             else:

@@ -151,9 +151,10 @@ def _nothing_back(stats: MediaStats) -> Finding:
         if stats.forged:
             found.append(f"{stats.forged} with a wrong SRTP tag or none")
         words = f"no audio is accepted: {', '.join(found)}"
-        return Finding(
-            "problem", "audio", words, "the peer sends other than it has answered: show it the ladder and pcap"
-        )
+        remedy = "the peer sends other than it has answered: show it the ladder and pcap"
+        if stats.wrong_source:
+            remedy += "; where its telephones send by themselves, say `symmetric: true` in the trunk's file"
+        return Finding("problem", "audio", words, remedy)
     if stats.peer_lost_percent is not None and stats.peer_lost_percent < 100:
         words = "one-way audio: the peer reports that it gets our packets, but none of its packets arrives here"
         return Finding("problem", "audio", words, _PORTS)

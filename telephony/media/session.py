@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import contextvars
+import functools
 import socket
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -89,7 +91,9 @@ class MediaSession:
         self._sender = Sender()
         self._receiver: Receiver | None = None
         self._reporter = Reporter()
-        self._protection = SessionSecurity(submit)
+        self.context = contextvars.copy_context()
+        """Of whoever opened it; what is logged about it elsewhere is logged in a copy."""
+        self._protection = SessionSecurity(lambda work: submit(functools.partial(self.context.copy().run, work)))
         self._screening = False
         """There is more than plain RTP on the port: SRTP, DTLS or RTCP."""
         self._report_due_ns = 0

@@ -94,6 +94,19 @@ async def test_a_call_without_media_is_ended_and_says_so() -> None:
 
 
 @virtual_clock
+async def test_the_log_names_a_source_that_was_not_believed_and_the_remedy(caplog: pytest.LogCaptureFixture) -> None:
+    async with running() as world:
+        leg = await world.talking(Peer(world))
+        media = world.media_of(leg)
+        media.refused_source = ("198.51.100.66", 9999)
+        assert media.on_timeout is not None
+        media.on_timeout()
+        (said,) = [one for one in caplog.records if "not believed" in one.message]
+        assert said.__dict__["source"] == "198.51.100.66:9999"
+        assert "symmetric: true" in said.__dict__["remedy"]
+
+
+@virtual_clock
 @pytest.mark.parametrize("method", ["INFO", "OPTIONS", "UPDATE", "INVITE", "MESSAGE"])
 async def test_requests_of_the_peer_show_that_it_lives(method: str) -> None:
     async with running() as world:

@@ -102,7 +102,10 @@ class DtmfInfoSender:
                 if not await self._send(self._queue[0]):
                     keys = "".join(self._queue)
                     self._queue.clear()
-                    log.info("the peer takes no INFO; the keys go another way")
+                    log.info(
+                        "the peer takes no INFO; the keys go another way",
+                        extra={"sip_call_id": self._requests.dialog.call_id},
+                    )
                     self._otherwise(keys)
                     return
             except LegError:

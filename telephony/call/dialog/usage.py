@@ -71,7 +71,7 @@ class InviteUsage:
         self._owner = owner
         self.requests = DialogRequests(endpoint, dialog, owner.end, login)
         self.offers = OfferAnswer(self.requests, negotiation, timer, self._refreshed, owner.fail)
-        self.refresher = SessionRefresher(timer, self.offers.refresh, lambda: owner.end(EXPIRED))
+        self.refresher = SessionRefresher(timer, self.offers.refresh, lambda: owner.end(EXPIRED), dialog.call_id)
         self.transfers = ReferSender(self.requests)
         self.keys = DtmfInfoSender(self.requests, press)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import struct
 from pathlib import Path
@@ -15,14 +14,19 @@ from telephony.media.rtp import pack
 from tests.unit.key_packets import Phone, Sent, events
 
 from .legs import legs
-from .programs import PATIENCE_S, until
+from .programs import until
 from .sippscript import Script, sdp
 from .siprun import sipp
 
 pytestmark = pytest.mark.peer("sipp")
 
 PIN = "846766"
-NO_EVENTS = re.sub(" 101|a=rtpmap:101.*\n", "", sdp())
+
+
+def described(events: bool, version: int = 1, direction: str = "sendrecv") -> str:
+    """What sipp says, with or without telephone-event."""
+    body = sdp(version, direction)
+    return body if events else re.sub(" 101|a=rtpmap:101.*\n", "", body)
 
 
 def recording(path: Path, sent: list[Sent]) -> Path:
@@ -41,36 +45,39 @@ def recording(path: Path, sent: list[Sent]) -> Path:
     return path
 
 
-async def keys_of(script: Script, folder: Path, count: int = len(PIN)) -> tuple[str, SipLeg]:
-    """What is pressed in a call of sipp, and the leg when it is over."""
+async def keys_of(script: Script, folder: Path) -> tuple[str, SipLeg]:
+    """What is pressed in a call of sipp before the ``#``, at which we hang up; and the leg."""
     keys: list[str] = []
+    script.wanted("BYE").reply("200 OK")
     async with legs() as ours, sipp(script.write(folder), to=ours.port) as caller:
         leg = await ours.next(caller)
         leg.on_dtmf = keys.append
+        await leg.hold()  # sipp waits for it: nothing is pressed before we listen
+        await leg.resume()
+        await until(lambda: "#" in keys)
+        await leg.hang_up()
         await caller.ended()
-        await asyncio.wait_for(leg.closed, PATIENCE_S)
-        await until(lambda: len(keys) >= count)
-    return "".join(keys), leg
+    return "".join(keys).partition("#")[0], leg
 
 
-def calling(body: str = "", *actions: str) -> Script:
-    script = Script().send("INVITE", body or sdp()).expect(200).ack()
-    for action in actions:
-        script.act(action)
+def calling(events: bool = True) -> Script:
+    """A call that sipp begins, up to where it may press keys."""
+    script = Script().send("INVITE", described(events)).expect(200).ack()
+    for version, direction in ((2, "recvonly"), (3, "sendrecv")):
+        script.wanted("INVITE").reply("200 OK", described(events, version, direction)).wanted("ACK")
     return script
 
 
-@pytest.mark.parametrize("body", [sdp(), NO_EVENTS], ids=["agreed", "not agreed"])
-async def test_sipps_own_keys_arrive(body: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("agreed", [True, False], ids=["agreed", "not agreed"])
+async def test_sipps_own_keys_arrive(agreed: bool, tmp_path: Path) -> None:
     """It sends them as payload type 96, whatever was agreed, 50 ms apart by their timestamps."""
-    script = calling(body, f'play_dtmf="{PIN}"').pause(3500).bye()
-    keys, leg = await keys_of(script, tmp_path)
+    keys, leg = await keys_of(calling(agreed).act(f'play_dtmf="{PIN}#"'), tmp_path)
     assert keys == PIN
     assert leg.stats().unagreed_event_type == 96
     assert leg.stats().lost == 0
 
 
-@pytest.mark.parametrize("body", [sdp(), NO_EVENTS], ids=["agreed", "not agreed"])
+@pytest.mark.parametrize("agreed", [True, False], ids=["agreed", "not agreed"])
 @pytest.mark.parametrize(
     "phone",
     [
@@ -83,20 +90,20 @@ async def test_sipps_own_keys_arrive(body: str, tmp_path: Path) -> None:
     ],
     ids=str,
 )
-async def test_recorded_keys_arrive(phone: dict[str, Any], body: str, tmp_path: Path) -> None:
-    sent = Phone(**phone).press(PIN).sent
-    path = recording(tmp_path / "keys.pcap", sent)
-    script = calling(body, f'play_pcap_audio="{path}"').pause(round(sent[-1].at_ms) + 500).bye()
-    keys, leg = await keys_of(script, tmp_path)
+async def test_recorded_keys_arrive(phone: dict[str, Any], agreed: bool, tmp_path: Path) -> None:
+    path = recording(tmp_path / "keys.pcap", Phone(**phone).press(PIN + "#").sent)
+    keys, leg = await keys_of(calling(agreed).act(f'play_pcap_audio="{path}"'), tmp_path)
     assert keys == PIN
     stats = leg.stats()
     assert (stats.lost, stats.malformed) == (0, 0)
 
 
 async def test_a_recording_that_is_played_again_presses_its_key_again(tmp_path: Path) -> None:
-    path = recording(tmp_path / "key.pcap", events(Phone().press("5").sent))
-    script = Script().answered()
+    path, last = tmp_path / "key.pcap", tmp_path / "last.pcap"
+    recording(path, events(Phone().press("5").sent))
+    recording(last, events(Phone(sequence=9000).press("#").sent))
+    script = calling()
     for _ in range(3):
         script.act(f'play_pcap_audio="{path}"').pause(1000)
-    keys, _ = await keys_of(script.bye(), tmp_path, 3)
+    keys, _ = await keys_of(script.act(f'play_pcap_audio="{last}"'), tmp_path)
     assert keys == "555"

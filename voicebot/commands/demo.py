@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from voicebot import config as configuration
-from voicebot.commands import serve
 from voicebot.config import Config
 from voicebot.demo.company import examples
 from voicebot.demo.process import start_company
@@ -55,7 +55,11 @@ def main(args: argparse.Namespace) -> int:
     """Start the company's backend as a process of its own, then the server."""
     args.data.mkdir(parents=True, exist_ok=True)
     config = settings(args)
-    company = asyncio.run(start_company(args.data / "northwind.db"))
+    with ThreadPoolExecutor(1) as starter:  # a process of its own, and so a core of its own, while this one imports
+        starting = starter.submit(lambda: asyncio.run(start_company(args.data / "northwind.db")))
+        from voicebot.commands import serve
+
+        company = starting.result()
     os.environ.setdefault("VOICEBOT_CACHE", str(args.data.resolve() / "cache"))
     os.environ["NORTHWIND_PORT"] = str(company.port)
     try:

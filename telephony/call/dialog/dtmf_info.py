@@ -27,6 +27,7 @@ MAX_KEYS = 16
 """In one body of ``application/dtmf``."""
 MAX_QUEUED = 256
 _SIGNAL = re.compile(r"^\s*Signal\s*=\s*([^\s;]{1,8})\s*;?\s*$", re.IGNORECASE | re.MULTILINE)
+_DURATION = re.compile(r"^\s*Duration\s*=\s*(\d{1,6})\s*;?\s*$", re.IGNORECASE | re.MULTILINE)
 _NUMBERED = {"10": "*", "11": "#", "12": "A", "13": "B", "14": "C", "15": "D"}
 """Events by their number in RFC 4733 section 3.2, as some gateways write them."""
 
@@ -52,6 +53,15 @@ def keys_of(request: Request) -> str:
     if not keys or len(keys) > most or not KEYS.issuperset(keys):
         raise SipError(400, "No Such Key")
     return keys
+
+
+def held_s(request: Request) -> float:
+    """For how long the key was pressed that an INFO presses, as it says; 0 where it says nothing.
+
+    Phones that send it when the key is let go are so far behind those events that the press began with.
+    """
+    match = _DURATION.search(request.body[:MAX_BODY_BYTES].decode("latin-1"))
+    return int(match[1]) / 1000 if match is not None else 0.0
 
 
 class DtmfInfoSender:
@@ -92,7 +102,10 @@ class DtmfInfoSender:
                 if not await self._send(self._queue[0]):
                     keys = "".join(self._queue)
                     self._queue.clear()
-                    log.info("the peer takes no INFO; the keys go another way")
+                    log.info(
+                        "the peer takes no INFO; the keys go another way",
+                        extra={"sip_call_id": self._requests.dialog.call_id},
+                    )
                     self._otherwise(keys)
                     return
             except LegError:

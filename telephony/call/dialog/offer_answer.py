@@ -208,7 +208,8 @@ class OfferAnswer:
                     self._on_failed(failed(str(error)))
                 else:
                     log.warning(
-                        "an answer in ACK cannot be used; the call goes on as it was", extra={"why": str(error)}
+                        "an answer in ACK cannot be used; the call goes on as it was",
+                        extra={"sip_call_id": self._requests.dialog.call_id, "why": str(error)},
                     )
         self._note()
 
@@ -325,7 +326,10 @@ class OfferAnswer:
         try:
             self._requests.dialog.refresh(response)
         except SipError as error:
-            log.warning("a Contact that cannot be used; the old one stays", extra={"why": str(error)})
+            log.warning(
+                "a Contact that cannot be used; the old one stays",
+                extra={"sip_call_id": self._requests.dialog.call_id, "why": str(error)},
+            )
         self._timer.answered(response, now_s())
         self._on_refreshed()
         if self._negotiation.offering:

@@ -75,9 +75,8 @@ class SipLeg(ClosingLeg):
         login: DigestClient | None = None,
         timer: SessionTimer | None = None,
     ) -> None:
-        super().__init__(cast("MediaSession", negotiation.media), dialog.call_id, lambda: on_over(self))
+        super().__init__(cast("MediaSession", negotiation.media), dialog.call_id, endpoint, lambda: on_over(self))
         self.peer = peer
-        self.endpoint = endpoint
         self.terms = terms
         self.called = called
         self._elsewhere = elsewhere

@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field, PlainValidator, TypeAdapter, field_valida
 from pydantic_core import PydanticCustomError
 
 from telephony import yamlfile
+from telephony.sip.hop import bracketed
 from telephony.sip.message import SipError, parse_uri
 from telephony.yamlfile import Section
 from voicebot.paths import DIALOGS, ROOT
@@ -100,6 +101,11 @@ class HttpSettings(Section):
     hosts: list[str] = Field(default_factory=list)
     """More names under which pages are asked for: ``voice.example.com``, or the public address of a machine behind NAT.
     Without them it answers to ``localhost`` and the address that it listens on (on 0.0.0.0 all of the machine's)."""
+
+    @property
+    def from_here(self) -> str:
+        """The host of URLs by which this machine reaches its pages: an unspecified address is nobody's."""
+        return {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.listen, bracketed(self.listen))
 
     @property
     def is_private(self) -> bool:

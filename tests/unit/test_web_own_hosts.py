@@ -15,7 +15,6 @@ import pytest
 from telephony.yaml_problems import SourceError
 from voicebot import config as configuration
 from voicebot.commands.demo import hints
-from voicebot.commands.serve import page_host
 from voicebot.config import HttpSettings
 from voicebot.web import prompt_requests
 from voicebot.web.doctor import Doctor
@@ -180,7 +179,15 @@ def test_secrets_are_hinted_at_only_where_nobody_else_can_open_the_page() -> Non
     for settings in public:
         told = " ".join(hints(80, secrets=settings.is_private))
         assert "PIN" not in told and "employee" not in told and "password" in told
-    assert page_host("0.0.0.0") == "127.0.0.1" and page_host("::") == page_host("::1") == "[::1]"
+
+
+@pytest.mark.parametrize(
+    ("listen", "host"),
+    [("0.0.0.0", "127.0.0.1"), ("", "127.0.0.1"), ("::", "[::1]"), ("::1", "[::1]"), ("192.0.2.1", "192.0.2.1")],
+)
+def test_our_own_commands_and_browser_ask_under_a_name_that_is_answered(listen: str, host: str) -> None:
+    assert HttpSettings(listen=listen).from_here == host
+    assert OwnHosts("127.0.0.1" if "127" in host else host.strip("[]")).knows(f"{host}:8080")
 
 
 @pytest.mark.parametrize("begun", [b"GET / HTTP/1.1\r\nHost: localhost\r\nX: ", b"G", b"\r\nPOST /api/phone/offer"])

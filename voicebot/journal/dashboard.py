@@ -64,6 +64,7 @@ ROWS: dict[str, tuple[Panel, ...]] = {
         Panel("How sure recognition was", "percentunit", quantiles("voicebot_recognition_confidence")[:1]),
         Panel("Barge-ins", "ops", rate("voicebot_barge_ins")),
         Panel("Offers of browsers refused", "ops", rate("voicebot_offers_refused", "why")),
+        Panel("Lines freed that no browser connected to", "ops", rate("voicebot_offers_unconnected")),
     ),
     "Backends and humans": (
         Panel("Backend actions", "ops", rate("voicebot_actions", "action", "result")),
@@ -83,6 +84,7 @@ ROWS: dict[str, tuple[Panel, ...]] = {
         Panel("Who ended calls", "ops", rate("voicebot_sip_over", "trunk", "why")),
         Panel("Turned away at the door", "ops", rate("voicebot_sip_refused", "trunk", "why")),
         Panel("Sources blocked", "ops", rate("voicebot_sip_blocked_sources")),
+        Panel("Days until the certificate expires", "none", now("voicebot_certificate_days_left", "file")),
         Panel("Trunks (1: up)", "none", now("voicebot_trunk_up", "trunk")),
         Panel("Registrations (1: registered)", "none", now("voicebot_trunk_registered", "trunk")),
         Panel("Jitter (p95)", "s", quantiles("voicebot_media_jitter_seconds", "trunk")[1:2]),

@@ -124,7 +124,10 @@ class CallScreening:
         if request.uri.scheme == "sips" and source.protocol != "tls":
             raise SipError(416, "SIPS Needs TLS")
         check_extensions(request, terms)
-        offer = check_body(request)
+        try:
+            offer = check_body(request)
+        except SipError as error:
+            raise RequestRejected(error.status, error.headers, reason=error.reason, cheap=True) from error
         short = SessionTimer(terms.timer).refusal(request)
         if short is not None:
             raise RequestRejected(422, short, reason="Session Interval Too Small")
@@ -133,7 +136,7 @@ class CallScreening:
         try:
             check_offer(offer, self._endpoint.local_host(source), terms)
         except SdpError as error:
-            raise SipError(error.status, str(error), headers=error.headers) from error
+            raise RequestRejected(error.status, error.headers, reason=str(error), cheap=True) from error
 
     def full(self, host: str, trunk: Trunk | None = None) -> None:
         """Refuse a call that nobody has time for, before more is looked at. Raises Refusal 503."""

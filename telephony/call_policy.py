@@ -47,8 +47,12 @@ class Terms:
     comfort_noise_dbov: float | None = -68.0
     """Level of the noise sent while nothing is said, so that the line does not sound dead; None: digital silence."""
     no_media_s: float = 20.0
-    """No RTP for this long, and the peer is not holding: the call ends with ``no-media``."""
+    """No RTP and no other sign of life (`media.life_signs`) for this long, and nobody holds: the call ends with
+    ``no-media``."""
     redirects: int = 0
     """How many 3xx answers to follow; 0 treats the first as a refusal."""
     refer_in: bool = False
     """Whether this peer may send us elsewhere (REFER); otherwise 403."""
+    symmetric: bool = False
+    """RTP may come from a host that neither its SDP nor its signalling has named (a telephone behind a NAT whose proxy
+    carries signalling only); it is sent there, too. Otherwise the source has to be one of those."""

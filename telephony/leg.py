@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Literal, Protocol
 
 import numpy as np
@@ -89,6 +90,10 @@ class Leg(Protocol):
 
     def send_dtmf(self, keys: str) -> None:
         """Send key presses to the peer (RFC 4733). Raises ValueError for other characters."""
+        ...
+
+    def silence_excused(self) -> AbstractContextManager[None]:
+        """As long as this lasts, the leg does not end for want of media: its party waits for us, or we for it."""
         ...
 
     async def hang_up(self, reason: str = "local") -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from .agent import OnCall, UserAgent
 from .agent_config import AgentConfig
+from .call_policy import Terms
 from .events import OnEvent, ignore_event
 from .media.engine import MediaEngine
 from .sip.flood_guard import FloodGuard
@@ -17,6 +18,7 @@ from .trunk.registry import TrunkRegistry
 
 FIRST_RTP, LAST_RTP = 20000, 29999
 _DEFAULT = AgentConfig()
+_STRANGERS = Terms()
 
 
 @contextlib.asynccontextmanager
@@ -27,6 +29,7 @@ async def serving(
     trunks: Path | None = None,
     rtp_ports: tuple[int, int] = (FIRST_RTP, LAST_RTP),
     on_event: OnEvent = ignore_event,
+    strangers: Terms = _STRANGERS,
     grace_s: float = 0.0,
 ) -> AsyncIterator[UserAgent]:
     """A running user agent, which takes calls and places them.
@@ -37,6 +40,7 @@ async def serving(
         trunks: a folder of trunk files (docs/trunks.md).
         rtp_ports: the first and the last that may be used.
         on_event: is told of calls, refusals, blocked sources and trunks.
+        strangers: the terms of calls that belong to no trunk.
         grace_s: how long the calls still on may go on at the end; new ones get 503 then.
 
     Raises:
@@ -44,7 +48,7 @@ async def serving(
         SourceError: a trunk file is wrong.
     """
     guard = FloodGuard(on_event=on_event)
-    registry = TrunkRegistry(trunks, guard=guard, on_event=on_event)
+    registry = TrunkRegistry(trunks, guard=guard, on_event=on_event, strangers=strangers)
     media = MediaEngine(config.hosts, *rtp_ports)
     media.start()
     try:

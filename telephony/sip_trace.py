@@ -1,13 +1,17 @@
 """The SIP messages of the last calls, in memory: what the ladder and the pcap of a call are drawn from.
 
-Bounded in bytes. Calls that were answered have most of the room and do not make way for others, so a flood of strangers
-does not push out the call that somebody will ask about. Secrets are masked before a message is kept: digest responses,
-keys of SDES, digits keyed in INFO and KPML. The mask is as long as what it hides, so lengths still fit.
+Bounded in bytes of memory: counted are the messages as Python keeps them, the objects around them and the Call-IDs, as
+a flood of small messages with long Call-IDs would otherwise take several times the room. Calls that were answered have
+most of the room and do not make way for others, so a flood of strangers does not push out the call that somebody will
+ask about. Secrets are masked before a message is kept: digest responses, keys of SDES, digits keyed in INFO and KPML.
+The mask is as long as what it hides, so lengths still fit.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import re
+import sys
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
@@ -18,15 +22,23 @@ from .sip.hop import Hop, bracketed
 MAX_BYTES = 32 << 20
 """Of all calls together."""
 MAX_CALL_BYTES = 256 << 10
-"""Of one call; its oldest messages go first, the first four stay."""
+"""Of one call, or all the room where that is less; its oldest messages go first, the first four stay while they fit."""
 MAX_MALFORMED = 200
 MAX_MALFORMED_BYTES = 2048
 """So much is kept of a datagram that could not be read."""
 KEPT_FIRST = 4
-ENTRY_BYTES = 400
-"""What an entry costs in memory besides its message, about."""
+ENTRY_BYTES = 240
+"""What an entry costs in memory besides its bytes and texts: the object 96, two times 48, its place in a list, and what
+the allocator adds to each of them and of its texts."""
+CALL_BYTES = 480
+"""What a call costs besides its Call-ID and its entries: the object 64, its list, and its place in a dictionary, which
+is up to six times as large as what is in it."""
+MAX_REMARK = 1000
+"""Characters; errors quote what a peer sent."""
 _OTHERS_SHARE = 0.25
 """Of the room, for what was never answered."""
+_MALFORMED_SHARE = 0.125
+"""Of the room, for what could not be read."""
 
 _CALL_ID = re.compile(rb"\r\n(?:call-id|i)[ \t]*:(?:[ \t]|\r\n[ \t])*([^\r\n]{1,512})", re.IGNORECASE)
 _SECRET_HEADERS = re.compile(rb"authorization[ \t]*:", re.IGNORECASE)
@@ -75,10 +87,9 @@ class TracedCall:
 
 @dataclass(slots=True, eq=False)
 class _Call:
-    head: list[TraceEntry] = field(default_factory=list)
-    """Its first messages."""
-    tail: deque[TraceEntry] = field(default_factory=deque)
-    size: int = 0
+    size: int
+    """Bytes of memory, all in all."""
+    entries: list[TraceEntry] = field(default_factory=list)
     answered: bool = False
 
 
@@ -86,7 +97,7 @@ class SipTrace:
     """Keeps messages by Call-ID. Every `note` takes constant time.
 
     Args:
-        limit: bytes of memory, about.
+        limit: bytes of memory.
         wall, clock: the two clocks, in seconds.
     """
 
@@ -100,11 +111,12 @@ class SipTrace:
         self._others: OrderedDict[str, _Call] = OrderedDict()
         self._size = 0
         self._others_size = 0
-        self._malformed: deque[TraceEntry] = deque(maxlen=MAX_MALFORMED)
+        self._malformed: deque[TraceEntry] = deque()
+        self._malformed_size = 0
 
     @property
     def size(self) -> int:
-        """Bytes in use, about."""
+        """Bytes of memory in use; rather too many than too few."""
         return self._size
 
     def note(self, outgoing: bool, hop: Hop, local: str, data: bytes) -> None:
@@ -120,13 +132,17 @@ class SipTrace:
 
     def remark(self, call_id: str, text: str) -> None:
         """Write a sentence between the messages of a call: ``SDP agreed: PCMA, 20 ms``."""
-        self._append(call_id, TraceEntry(self._wall(), self._clock(), False, "", "", "", b"", text[:1000]), False)
+        self._append(call_id, TraceEntry(self._wall(), self._clock(), False, "", "", "", b"", text[:MAX_REMARK]), False)
 
     def refused(self, hop: Hop, local: str, data: bytes, why: str) -> None:
         """Keep the beginning of what could not be read, and why; also with its call when it has a Call-ID."""
         piece = masked(data[:MAX_MALFORMED_BYTES])
-        entry = TraceEntry(self._wall(), self._clock(), False, hop.protocol, local, _peer(hop), piece, why)
+        entry = TraceEntry(self._wall(), self._clock(), False, hop.protocol, local, _peer(hop), piece, why[:MAX_REMARK])
         self._malformed.append(entry)
+        self._count_malformed(_cost(entry))
+        while len(self._malformed) > MAX_MALFORMED or self._malformed_size > _MALFORMED_SHARE * self._limit:
+            self._count_malformed(-_cost(self._malformed.popleft()))
+        self._make_room()
         found = _CALL_ID.search(data)
         if found is not None:
             self._append(found[1].decode("utf-8", "replace").rstrip(), entry, False)
@@ -134,13 +150,13 @@ class SipTrace:
     def of(self, call_id: str) -> list[TraceEntry]:
         """Messages and remarks of a call in their order; empty when nothing is known."""
         call = self._answered.get(call_id) or self._others.get(call_id)
-        return [] if call is None else [*call.head, *call.tail]
+        return [] if call is None else list(call.entries)
 
     def calls(self) -> list[TracedCall]:
         """All that is known, the latest first."""
         found = []
         for call_id, call in (*self._answered.items(), *self._others.items()):
-            messages = [entry for entry in (*call.head, *call.tail) if entry.data]
+            messages = [entry for entry in call.entries if entry.data]
             if messages:
                 first = messages[0].data.partition(b"\r\n")[0].decode("utf-8", "replace")
                 began_s, ended_s = messages[0].wall_s, messages[-1].wall_s
@@ -158,32 +174,45 @@ class SipTrace:
         else:
             call = self._others.get(call_id)
             if call is None:
-                call = self._others[call_id] = _Call(size=ENTRY_BYTES)
-                self._grow(call, ENTRY_BYTES)
+                call = self._others[call_id] = _Call(0)
+                self._grow(call, CALL_BYTES + sys.getsizeof(call_id))
             self._others.move_to_end(call_id)
             if answers:
                 call.answered = True
                 self._answered[call_id] = self._others.pop(call_id)
                 self._others_size -= call.size
-        (call.head if len(call.head) < KEPT_FIRST else call.tail).append(entry)
-        self._grow(call, _cost(entry), count=True)
-        while call.size > MAX_CALL_BYTES and call.tail:
-            self._grow(call, -_cost(call.tail.popleft()), count=True)
+        entry = self._cut(entry)
+        call.entries.append(entry)
+        self._grow(call, _cost(entry))
+        while call.size > self._call_limit and len(call.entries) > 1:
+            self._grow(call, -_cost(call.entries.pop(KEPT_FIRST if len(call.entries) > KEPT_FIRST else 1)))
         self._make_room()
 
-    def _grow(self, call: _Call, by: int, count: bool = False) -> None:
-        if count:
-            call.size += by
+    @property
+    def _call_limit(self) -> int:
+        return min(MAX_CALL_BYTES, self._limit)
+
+    def _cut(self, entry: TraceEntry) -> TraceEntry:
+        """As much of it as fits beside another."""
+        most = max(0, self._call_limit // 2)
+        if len(entry.data) <= most:
+            return entry
+        return dataclasses.replace(entry, data=entry.data[:most], remark=f"the first {most} of {len(entry.data)} bytes")
+
+    def _grow(self, call: _Call, by: int) -> None:
+        call.size += by
         self._size += by
         if not call.answered:
             self._others_size += by
 
+    def _count_malformed(self, by: int) -> None:
+        self._malformed_size += by
+        self._size += by
+
     def _make_room(self) -> None:
-        while self._size > self._limit:
+        while self._size > self._limit and (self._others or self._answered):
             others_first = self._others_size > _OTHERS_SHARE * self._limit or not self._answered
             calls = self._others if others_first and self._others else self._answered
-            if len(calls) == 1 and len(self._answered) + len(self._others) == 1:
-                return  # the call that is being written; it is bounded by itself
             _, call = calls.popitem(last=False)
             self._grow(call, -call.size)
 
@@ -210,7 +239,7 @@ def _stars(match: re.Match[bytes]) -> bytes:
 
 
 def _cost(entry: TraceEntry) -> int:
-    return ENTRY_BYTES + len(entry.data) + len(entry.remark)
+    return ENTRY_BYTES + sum(map(sys.getsizeof, (entry.data, entry.local, entry.remote, entry.remark)))
 
 
 def _peer(hop: Hop) -> str:

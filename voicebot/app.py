@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import ctypes
 import gc
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,10 +18,12 @@ from telephony.routing.rules import RouteDecision
 from voicebot import log
 from voicebot.actions.catalog import Catalog
 from voicebot.actions.runner import Actions
+from voicebot.cache.cache_folder import CacheFolder, open_cache
 from voicebot.calls.factory import CallFactory
 from voicebot.calls.prompts import APOLOGY, FILLER, PROGRESS, SORRY
 from voicebot.calls.services import LoadedFlow, Services
 from voicebot.config import Config
+from voicebot.flows import default_prompts
 from voicebot.flows.flow import Flow
 from voicebot.gateway.sip_gateway import SipGateway
 from voicebot.handoff.human_dialler import HumanDialler
@@ -32,16 +36,18 @@ from voicebot.journal.to_metrics import MetricsSink
 from voicebot.listening.speech_input import SpeechInput
 from voicebot.nlu.intents import Understanding
 from voicebot.nlu.slots import extract
-from voicebot.paths import models_dir
+from voicebot.paths import cache_dir, models_dir
 from voicebot.record.records import Records
 from voicebot.record.sink import RecordSink
-from voicebot.tts.synthesizer import Synthesizer
+from voicebot.tts.synthesizer import RATES_HZ, Synthesizer
 from voicebot.web.doctor import Doctor
 from voicebot.web.page_sink import PageSink
 from voicebot.web.readiness import Readiness, disk_fault
 from voicebot.web.server import Web
 
 THINKERS = 2
+TRAINED_BYTES = 64_000_000
+"""Room for trained classifiers: one of the demo's size takes 1 MB."""
 
 
 class App:
@@ -55,12 +61,12 @@ class App:
     def __init__(self, config: Config, hints: list[str] | None = None) -> None:
         self.config = config
         self.hints = hints or []
-        with ThreadPoolExecutor(3, thread_name_prefix="load") as loaders:
+        with ThreadPoolExecutor(2, thread_name_prefix="load") as loaders:
             speech_input = loaders.submit(SpeechInput.load, config.asr, config.turns)
-            synthesizer = loaders.submit(Synthesizer.load, config.tts)
-            warmed = loaders.submit(extract.warm)
-            self.flows = {name: load_flow(*files) for name, files in config.flow_files.items()}
-        warmed.result()
+            prompt_files = open_cache(cache_dir() / "prompts", config.tts.disk_cache_mb * 1_000_000)
+            synthesizer = loaders.submit(Synthesizer.load, config.tts, prompt_files)
+            trained = open_cache(cache_dir() / "intents", TRAINED_BYTES)
+            self.flows = {name: load_flow(*files, trained) for name, files in config.flow_files.items()}
         self.flow = self.flows[config.flow.stem]
         """What answers when no route says otherwise."""
         self.records = Records.open(config.record.database)
@@ -114,7 +120,9 @@ class App:
             await loaded.actions.start()
         self.media.start()
         prompts = [prompt for loaded in self.flows.values() for prompt in loaded.flow.prompts()]
-        prompts += [(say.name, say.text) for say in (FILLER, *PROGRESS, SORRY)]
+        prompts += [(say.name, say.text) for say in (FILLER, *PROGRESS, SORRY, APOLOGY)]
+        prompts += [("", text) for text in default_prompts.FIXED]
+        await services.synthesizer.keep_on_disk(prompts)
         await services.synthesizer.keep([APOLOGY, SORRY])
         await services.synthesizer.warm(prompts[:2], 8000)  # the greeting at once, the rest behind the first calls
         await self.gateway.start()
@@ -122,9 +130,9 @@ class App:
         # What was loaded stays for good: without it a full collection, 60 to 170 ms, is a few.
         gc.collect()
         gc.freeze()
+        _give_back_memory()
         self.ready = True
-        for rate_hz in (8000, 16000):
-            self._spawn(services.synthesizer.warm(prompts, rate_hz))
+        self._spawn(self._warm(prompts))
 
     async def stop(self, grace_s: float = 0.0) -> None:
         """Refuse new calls, give the live ones `grace_s` seconds, then end everything in order."""
@@ -149,20 +157,37 @@ class App:
         await self._webhook.stop()
         self.records.stop()
 
+    @property
+    def active_calls(self) -> int:
+        """By telephone and browser, those that ring too."""
+        return self.agent.active_calls + self.web.phone.active
+
     def status(self) -> dict[str, Any]:
         """What the web pages show about the server."""
         return {
             "flow": self.flow.flow.name,
-            "calls": self.agent.active_calls + self.web.phone.active,
+            "calls": self.active_calls,
             "hints": self.hints,
         }
+
+    async def _warm(self, prompts: list[tuple[str, str]]) -> None:
+        """What the first callers will need, though not in their first seconds."""
+        dates = asyncio.to_thread(extract.warm)
+        await asyncio.gather(dates, *(self.services.synthesizer.warm(prompts, rate_hz) for rate_hz in RATES_HZ))
+        _give_back_memory()
 
     async def _sip_call(self, incoming: IncomingCall, decision: RouteDecision) -> None:
         await self.calls.incoming(incoming, decision)
 
     async def _dial(self, uri: str, ring_s: float) -> Leg:
-        leg = await self.agent.call(uri, from_name=self.flow.flow.name, ring_s=ring_s)
-        self.gateway.remember(log.call_id.get(), leg)
+        outgoing, call = self.agent.dial(uri, from_name=self.flow.flow.name, ring_s=ring_s), log.call_id.get()
+        log.belongs(outgoing.id, call)
+        try:
+            leg = await outgoing.answered()
+        except asyncio.CancelledError:
+            outgoing.give_up()
+            raise
+        self.gateway.remember(call, leg)
         return leg
 
     def _spawn(self, work: Any) -> None:
@@ -171,9 +196,15 @@ class App:
         task.add_done_callback(self._background.discard)
 
 
-def load_flow(flow_file: Path, actions_file: Path | None) -> LoadedFlow:
-    """Read a dialog and train what understands it. Raises SourceError."""
+def _give_back_memory() -> None:
+    """Return what loading has used and let go of to the system: glibc keeps 50 MB of it otherwise, for good."""
+    with contextlib.suppress(AttributeError, OSError):  # another C library
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def load_flow(flow_file: Path, actions_file: Path | None, trained: CacheFolder | None = None) -> LoadedFlow:
+    """Read a dialog and train what understands it, or take what `trained` has of it. Raises SourceError."""
     flow = Flow.load(flow_file)
     catalog = Catalog.load(actions_file) if actions_file is not None else Catalog.empty()
-    understanding = Understanding.train(flow.intents, models_dir(), flow.model.off_topic)
+    understanding = Understanding.train(flow.intents, models_dir(), flow.model.off_topic, trained)
     return LoadedFlow(flow, understanding, Actions(catalog))

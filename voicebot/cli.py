@@ -14,11 +14,13 @@ COMMANDS = {
     "demo": "voicebot.commands.demo",
     "call": "voicebot.bench.call",
     "chat": "voicebot.commands.chat",
+    "say": "voicebot.commands.say",
     "check": "voicebot.commands.check",
     "calls": "voicebot.commands.calls",
     "records": "voicebot.commands.records",
     "trunk": "voicebot.commands.trunk",
     "bench": "voicebot.bench.command",
+    "cache": "voicebot.commands.cache",
     "models": "voicebot.models.command",
 }
 """Command → the module that registers it, imported when it is needed: some of them load every engine."""

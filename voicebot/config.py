@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import ipaddress
 import pkgutil
+import re
 from functools import cache, partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -19,6 +20,7 @@ from voicebot.paths import DIALOGS, ROOT
 
 Placed = TypeVar("Placed", bound=BaseModel)
 Port = Annotated[int, Field(ge=0, le=65535)]
+_HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?\.?|\[?[0-9A-Fa-f]*:[0-9A-Fa-f:.]*\]?", re.ASCII)
 LanguageTag = Annotated[str, Field(pattern=r"^[a-z]{2}(-[A-Z]{2})?$")]
 RECOGNISERS, VOICES = "voicebot.asr.recognisers", "voicebot.tts.voices"
 """Packages whose modules declare one engine each. They are looked through when a configuration names an engine."""
@@ -54,6 +56,9 @@ class SipSettings(Section):
     """More calls than this get 503 with Retry-After."""
     max_new_per_s: Annotated[float, Field(gt=0)] = 50.0
     """More new calls a second get 503 with Retry-After."""
+    no_media_s: Annotated[float, Field(ge=2, le=3600)] = 20.0
+    """A call that belongs to no trunk ends when there was neither audio nor another sign of life for so long, and
+    nobody holds; trunks have their own. Longer for telephones that are muted and then send nothing at all."""
     nameservers: list[str] = Field(default_factory=list)
     """Asked for NAPTR, SRV and addresses, ``host`` or ``host:port``; the system's when empty."""
     trace_mb: Annotated[float, Field(ge=0, le=1024)] = 16.0
@@ -92,6 +97,25 @@ class RtpSettings(Section):
 class HttpSettings(Section):
     listen: str = "127.0.0.1"
     port: Port = 8080
+    hosts: list[str] = Field(default_factory=list)
+    """More names under which pages are asked for: ``voice.example.com``, or the public address of a machine behind NAT.
+    Without them it answers to ``localhost`` and the address that it listens on (on 0.0.0.0 all of the machine's)."""
+
+    @property
+    def is_private(self) -> bool:
+        """Whether nobody but this machine can open the pages: not from outside, and by no proxy under another name."""
+        try:
+            return not self.hosts and ipaddress.ip_address(self.listen).is_loopback
+        except ValueError:
+            return not self.hosts and self.listen == "localhost"
+
+    @field_validator("hosts")
+    @classmethod
+    def _hosts(cls, value: list[str]) -> list[str]:
+        for host in value:
+            if not _HOST.fullmatch(host):
+                raise ValueError(f"{host!r} is no host name: voice.example.com, without http:// and without port")
+        return value
 
 
 class EngineSettings(Section):
@@ -187,14 +211,18 @@ class TurnSettings(Section):
 
 class TtsSettings(Section):
     voice: Annotated[Any, _listed(VOICES)] = "auto"
-    """``auto`` (Piper when its voice is there, otherwise espeak-ng), ``espeak``, a Piper voice in models/, a Pipecat
-    service, or several of which the next takes over when one fails. espeak-ng is always the last."""
+    """``auto`` (hibari, the natural voice, for English; otherwise a Piper voice where one is there), ``hibari``,
+    ``espeak``, a Piper voice in models/, a Pipecat service, or several of which the next takes over when one fails.
+    espeak-ng is always the last."""
     languages: dict[LanguageTag, Annotated[Any, _listed(VOICES)]] = Field(default_factory=dict)
     """Voices, as under `voice`, for what prompts say in another language: ``es: espeak``. ``auto`` takes a Piper voice
-    of that language."""
+    of that language, and hibari for English as its voice speaks it (American)."""
     words_per_minute: Annotated[int, Field(ge=80, le=400)] = 165
     cache_mb: Annotated[int, Field(ge=1)] = 64
     """Memory for prompts that were already spoken once."""
+    disk_cache_mb: Annotated[int, Field(ge=0, le=4096)] = 128
+    """Room in the folder of `voicebot cache` for prompts that never change, so that a restart is warm; 0 keeps
+    none. Nothing that holds a caller's value is written there."""
     recordings: Path | None = None
     """Folder with recorded prompts, ``<prompt name>.wav``; they win over synthesis."""
     limit_s: Annotated[float, Field(gt=0, le=30)] = 4.0

@@ -43,6 +43,8 @@ class Expect:
     """Whether speech may stop the prompt before this. Keys always may."""
     no_input_s: float = 6.0
     """Silence after the prompt that counts as no input, in seconds."""
+    on_hold: bool = False
+    """The caller has asked for a moment: neither he nor his telephone need to be heard meanwhile."""
     end_silence_s: float | None = None
     """Silence that ends an answer that is not whole (yes or no, the awaited number of digits), in seconds; None lets
     the listener judges by what was said."""

@@ -17,6 +17,14 @@ def models_dir() -> Path:
     return Path(os.environ.get("VOICEBOT_MODELS") or ROOT / "models")
 
 
+def cache_dir() -> Path:
+    """For what can be made again (spoken prompts, trained classifiers): ``VOICEBOT_CACHE``, systemd's
+    ``CACHE_DIRECTORY``, otherwise var/cache of the checkout. Servers with different dialogs or voices need one each.
+    """
+    given = os.environ.get("VOICEBOT_CACHE") or os.environ.get("CACHE_DIRECTORY", "").split(":")[0]
+    return Path(given or ROOT / "var" / "cache")
+
+
 def speech_dir() -> Path:
     """Recordings for tests and benchmarks: ``VOICEBOT_SPEECH``, otherwise ../shared/speech beside the checkout."""
     return Path(os.environ.get("VOICEBOT_SPEECH") or ROOT.parent / "shared" / "speech")

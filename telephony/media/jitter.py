@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from .reception_stats import ReceptionStats
 from .rtp import RtpPacket
+from .stream_restart import QUIET_MS, Arrival, Sign, StreamRestart
 from .transit_time import MAX_WAIT_MS, MIN_WAIT_MS, TransitTime
 
 __all__ = ["MAX_HOLE_MS", "MAX_WAIT_MS", "MIN_WAIT_MS", "Cut", "Frame", "JitterBuffer"]
@@ -23,6 +24,8 @@ MAX_HOLE_MS = 1000
 _MAX_DROPOUT = 3000
 _MAX_MISORDER = 100
 """RFC 3550 appendix A.1: sequence numbers further off than these are a restart."""
+_MAX_APART = 50
+"""Events whose numbers are further ahead are numbered apart from the audio."""
 _MAX_HELD = 48
 _MAX_MISSING = 256
 _CLOCK_JUMP_MS = 500.0
@@ -39,13 +42,6 @@ class Cut(NamedTuple):
 
 Frame = RtpPacket | Cut | int
 """What comes out: a packet, or the number of clock units missing before the next one."""
-
-
-class _Held(NamedTuple):
-    packet: RtpPacket
-    units: int
-    arrived_ms: float
-    clock_hz: int
 
 
 class JitterBuffer:
@@ -70,16 +66,20 @@ class JitterBuffer:
         """Runs of lost packets."""
         self.longest_burst = 0
         """Packets lost in one run, at most."""
+        self.restarts = 0
+        """New beginnings of the same source: its sequence numbers and times mean others than before."""
         self.reception = ReceptionStats()
         self.clock_hz = 8000
         """Of the timestamps of the audio packet that was handed on last."""
         self._ready: list[Frame] = []
-        self._held: dict[int, _Held] = {}
+        self._held: dict[int, Arrival] = {}
         self._missing: dict[int, None] = {}
         self._ssrc: int | None = None
         self._next = 0
         """Sequence number, extended beyond 16 bits, that is due."""
-        self._suspect: tuple[int, int] | None = None
+        self._last_new_ms = 0.0
+        """When the last packet came that was neither late nor doubled."""
+        self._restart = StreamRestart()
         self._burst = 0
         self._burst_end = -1
         self._forget_clock()
@@ -91,6 +91,8 @@ class JitterBuffer:
         self._set_frame(self.clock_hz // 50)
         self._late_run = 0
         self._late_transit_ms = 0.0
+        self._silent = False
+        """What came last was no audio."""
 
     def _set_frame(self, units: int) -> None:
         self._frame_units = units
@@ -126,8 +128,11 @@ class JitterBuffer:
             or spread is None
         ):
             return False
-        self._suspect = None
+        if self._restart.run:
+            self._restart.run.clear()
         self._late_run = 0
+        self._silent = False
+        self._last_new_ms = now_ms
         self.reception.arrive(self._next, timestamp, now_ms, clock_hz)
         self._next += 1
         self.received += 1
@@ -144,16 +149,45 @@ class JitterBuffer:
             now_ms: when it came.
             clock_hz: of its timestamps, when it is audio.
         """
-        if packet.ssrc != self._ssrc:
-            if self._ssrc is not None and not self._is_restart(packet):
-                return
+        arrival = Arrival(packet, units, now_ms, clock_hz)
+        if self._ssrc is None:
             self._begin(packet)
-        distance = ((packet.sequence - self._next + 0x8000) & 0xFFFF) - 0x8000
-        if not -_MAX_MISORDER <= distance <= _MAX_DROPOUT:
-            if not self._is_restart(packet):
-                return
-            self._begin(packet)
-            distance = 0
+        sign = self._odd(arrival)
+        if sign is None:
+            self._place(arrival)
+            return
+        behind = packet.ssrc == self._ssrc and sign != "elsewhere"
+        if behind:
+            self._place(arrival)
+        if self._restart.packet(arrival, sign, now_ms - self._last_new_ms, self.packet_ms):
+            run = self._restart.run[:]
+            if behind:
+                self.duplicates -= len(run)
+            self._begin(run[0].packet)
+            for one in run:
+                self._place(one)
+
+    def _odd(self, arrival: Arrival) -> Sign | None:
+        """What speaks for a new beginning; None where a packet goes on, or is one that was given up."""
+        packet = arrival.packet
+        distance = self._distance(packet)
+        if packet.ssrc != self._ssrc or not -_MAX_MISORDER <= distance <= _MAX_DROPOUT:
+            return "elsewhere"
+        if distance >= 0 or self._next + distance in self._missing:
+            return None
+        if arrival.arrived_ms - self._last_new_ms > QUIET_MS:
+            return "after-pause"
+        due = self._transit_time is not None and arrival.units and arrival.clock_hz == self.clock_hz
+        return "in-time" if due and (packet.timestamp - self._next_time) & 0xFFFFFFFF < 0x80000000 else "again"
+
+    def _distance(self, packet: RtpPacket) -> int:
+        """From the packet that is due; sequence numbers wrap at 16 bits."""
+        return ((packet.sequence - self._next + 0x8000) & 0xFFFF) - 0x8000
+
+    def _place(self, arrival: Arrival) -> None:
+        """A packet of this stream: on its way out, held, or counted as old."""
+        packet, units, now_ms, clock_hz = arrival
+        distance = self._distance(packet)
         sequence = self._next + distance
         if units:
             overtaken = self.reception.arrive(sequence, packet.timestamp, now_ms, clock_hz)
@@ -161,18 +195,36 @@ class JitterBuffer:
             overtaken = self.reception.count(sequence)
         if overtaken and distance >= 0 and sequence not in self._held:
             self.reordered += 1
-        if distance == 0:
-            self._suspect = None
-            self._release(packet, units, now_ms, clock_hz)
-            self._release_held()
-        elif distance < 0:
+        if distance < 0:
             self._count_old(sequence)
         elif sequence in self._held:
             self.duplicates += 1
         else:
-            self._held[sequence] = _Held(packet, units, now_ms, clock_hz)
+            self._restart.run.clear()
+            self._last_new_ms = now_ms
+            if distance == 0:
+                self._release(arrival)
+                self._release_held()
+                return
+            self._held[sequence] = arrival
             if len(self._held) > _MAX_HELD or (units and self._is_due(packet, clock_hz)):
                 self._skip()
+
+    def put_event(self, packet: RtpPacket, now_ms: float) -> None:
+        """Take a packet of telephone events in, where it has its place in this stream.
+
+        Some gateways number events apart, or give them a source of their own: what is not numbered as the audio is says
+        nothing of it. Of another source, only the very next number is no accident.
+        """
+        if self._ssrc is not None:
+            distance = ((packet.sequence - self._next + 0x8000) & 0xFFFF) - 0x8000
+            if packet.ssrc != self._ssrc:
+                if distance:
+                    return
+                packet = packet._replace(ssrc=self._ssrc)
+            elif not -_MAX_MISORDER <= distance <= _MAX_APART:
+                return
+        self.put(packet, 0, now_ms)
 
     def take(self, now_ms: float) -> list[Frame]:
         """What is ready, in order."""
@@ -187,19 +239,12 @@ class JitterBuffer:
         ready, self._ready = self._ready, []
         return ready
 
-    def _is_restart(self, packet: RtpPacket) -> bool:
-        """A new source, or a sequence far off, counts once two consecutive packets came (RFC 3550 appendix A.1)."""
-        if self._suspect == (packet.ssrc, packet.sequence):
-            return True
-        self._suspect = packet.ssrc, (packet.sequence + 1) & 0xFFFF
-        return False
-
     def _begin(self, packet: RtpPacket) -> None:
+        self.restarts += packet.ssrc == self._ssrc
         self._ssrc = packet.ssrc
         self._next = packet.sequence
         self.reception.begin(packet.sequence)
         self._burst_end = -1
-        self._suspect = None
         self._held.clear()
         self._missing.clear()
         self._forget_clock()
@@ -237,14 +282,16 @@ class JitterBuffer:
 
     def _release_held(self) -> None:
         while (entry := self._held.pop(self._next, None)) is not None:
-            self._release(*entry)
+            self._release(entry)
 
-    def _release(self, packet: RtpPacket, units: int, arrived_ms: float, clock_hz: int) -> None:
+    def _release(self, arrival: Arrival) -> None:
         """Pass the packet on that is next in sequence, and put it on the sender's clock."""
+        packet, units, arrived_ms, clock_hz = arrival
         self._next += 1
         self.received += 1
         if units == 0:
             self._ready.append(packet)
+            self._silent = True
             return
         if clock_hz != self.clock_hz:
             self.clock_hz = clock_hz
@@ -268,6 +315,7 @@ class JitterBuffer:
             elif not self._is_played_late(spread, packet, units, transit_ms, arrived_ms):
                 return
         self._late_run = 0
+        self._silent = False
         spread.add(transit_ms, arrived_ms)
         self._next_time = time + units
         if units != self._frame_units:
@@ -280,12 +328,13 @@ class JitterBuffer:
         """Whether a packet that is behind what went out is played all the same.
 
         It is when the sender's clock stood still while it was silent (which RFC 3550 §5.1 forbids, and happens): its
-        packets then stay late by the same amount, while those of a stalled network catch up with each one.
+        packets then stay late by the same amount, while those of a stalled network catch up with each one. After key
+        presses and comfort noise a clock that stood still is likelier than a network that stalled just then.
         """
         if self._late_run == 0 or transit_ms < self._late_transit_ms - self._late_run * units * self._unit_ms / 2:
             self._late_run, self._late_transit_ms = 0, transit_ms
         self._late_run += 1
-        if packet.marker or self._late_run >= _STABLE_LATE:
+        if packet.marker or self._silent or self._late_run >= _STABLE_LATE:
             spread.restart(transit_ms, arrived_ms)
             return True
         self.late += 1

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import ctypes
 import ctypes.util
+import importlib.util
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 
 from .codecs import Pcm
@@ -41,8 +41,11 @@ _STEPS_PER_S = 400
 @lru_cache(maxsize=1)
 def _library() -> Any:
     """libopus with its signatures; None when there is none."""
-    root = Path(av.__file__).parent
-    found = [*root.parent.glob("av.libs/libopus*"), *root.glob(".dylibs/libopus*"), *root.parent.glob("av.libs/opus*")]
+    found: list[Path] = []
+    spec = importlib.util.find_spec("av")  # which is not imported: all of FFmpeg would come with it
+    for root in map(Path, (spec.submodule_search_locations or ()) if spec else ()):
+        found += [*root.parent.glob("av.libs/libopus*"), *root.glob(".dylibs/libopus*")]
+        found += root.parent.glob("av.libs/opus*")
     name = str(found[0]) if found else ctypes.util.find_library("opus")
     if name is None:
         return None

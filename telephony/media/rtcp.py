@@ -13,6 +13,8 @@ from .jitter import JitterBuffer
 from .sender import Sender
 
 INTERVAL_NS = 5_000_000_000
+FIRST_TYPE, LAST_TYPE = 192, 223
+"""Packet types, which on a port with RTP no payload type looks like (RFC 5761 section 4)."""
 _SR, _RR, _SDES, _BYE = 200, 201, 202, 203
 _MASK = 0xFFFFFFFF
 _MAX_JITTER_MS = 60_000.0
@@ -96,6 +98,12 @@ class Reporter:
         jitter = min(int(reception.jitter_ms * buffer.clock_hz / 1000), _MASK)
         highest, last = reception.highest_sequence, self._peer_report
         return _BLOCK.pack(ssrc, fraction << 24 | lost, highest, jitter, last, delay & _MASK)
+
+
+def shows_life(datagram: bytes) -> bool:
+    """Whether it is RTCP of somebody who does not say goodbye in it."""
+    kinds = [kind for _, kind, _ in _packets(datagram)]
+    return bool(kinds) and all(FIRST_TYPE <= kind <= LAST_TYPE and kind != _BYE for kind in kinds)
 
 
 def _ntp(now_ns: int) -> int:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
+import functools
 import socket
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from ..call_policy import Terms
@@ -12,8 +15,10 @@ from ..sdp.agreement import Agreed
 from . import mos
 from .codecs import Codec, Pcm
 from .dtls import Submit
+from .key_reception import UnagreedEventType
+from .life_signs import LifeSigns
 from .receiver import Heard, Receiver
-from .rtcp import INTERVAL_NS, Reporter
+from .rtcp import FIRST_TYPE, INTERVAL_NS, LAST_TYPE, Reporter, shows_life
 from .rtp import Address
 from .sender import Sender
 from .session_security import UNSPECIFIED, SessionSecurity
@@ -66,12 +71,14 @@ class MediaSession:
         """Of RTP, even; RTCP has the next one."""
         self.on_audio: Callable[[Pcm], None] | None = None
         self.on_dtmf: Callable[[str], None] | None = None
+        self.on_unagreed_events: Callable[[int], None] | None = None
+        """Told once when keys come as events of a payload type that was not agreed."""
         self.on_timeout: Callable[[], None] | None = None
         self.tap: Tap | None = None
         """Called in the engine's thread with (sent, monotonic ns, payload of `codec`) for each audio packet."""
         self.terms = Terms()
-        """How keys travel, how silence sounds, and after how long without media `on_timeout` is called (which rests
-        while the peer holds; a failed DTLS handshake calls it at once). To be set before `connect`."""
+        """How keys travel, how silence sounds, and after how long without a sign of life `on_timeout` is called (see
+        `life_signs`; a failed DTLS handshake calls it at once). To be set before `connect`."""
         self.capture: deque[Captured] | None = deque(maxlen=capture) if capture else None
         """The last datagrams both ways, encrypted where they are."""
         self.sockets = (rtp_socket, rtcp_socket)
@@ -84,17 +91,17 @@ class MediaSession:
         self._sender = Sender()
         self._receiver: Receiver | None = None
         self._reporter = Reporter()
-        self._protection = SessionSecurity(submit)
+        self.context = contextvars.copy_context()
+        """Of whoever opened it; what is logged about it elsewhere is logged in a copy."""
+        self._protection = SessionSecurity(lambda work: submit(functools.partial(self.context.copy().run, work)))
         self._screening = False
         """There is more than plain RTP on the port: SRTP, DTLS or RTCP."""
         self._report_due_ns = 0
         self._agreed: Agreed | None = None
         self._news: tuple[Agreed, str | None] | None = None
-        self._alive_ms: float | None = None
-        self._limit_ms = 0.0
+        self._life = LifeSigns()
         self._gave_up = False
         """It was told that SRTP does not come about."""
-        self._holding = True
         self._last_sent_ns = 0
         self._max_gap_ns = 0
 
@@ -104,7 +111,7 @@ class MediaSession:
         """Send and receive on these terms; again after a re-INVITE (SSRC and sequence go on).
 
         `source_host` is the address that the peer's signalling comes from, if known: RTP from there with the agreed
-        port is the peer's, too (see `rtp.SourceLock`).
+        port is the peer's, too (see `SourceLock`).
         """
         self._sender.agree(agreed, self.terms)
         self._news = agreed, source_host
@@ -141,6 +148,26 @@ class MediaSession:
         """Press keys: RFC 4733 events, or tones for a peer without them. Raises ValueError for other characters."""
         self._sender.press(keys)
 
+    def show_life(self) -> None:
+        """The peer's signalling has: no RTP is needed for a while."""
+        self._life.shown = True
+
+    @contextlib.contextmanager
+    def silence_excused(self) -> Iterator[None]:
+        """As long as this lasts, nothing has to come from the peer."""
+        self._life.excuses += 1
+        try:
+            yield
+        finally:
+            self._life.excuses -= 1
+            self._life.shown = True
+
+    @property
+    def refused_source(self) -> Address | None:
+        """Who sent RTP and was not believed, when nobody has been; None otherwise."""
+        lock = None if self._receiver is None else self._receiver.lock
+        return None if lock is None or lock.locked is not None else lock.refused
+
     @property
     def refused_security(self) -> str:
         """Why SRTP that was agreed does not come about (a DTLS handshake that failed); empty when all is well."""
@@ -174,6 +201,7 @@ class MediaSession:
             round_trip_ms=reporter.round_trip_ms,
             mos=mos.received_mos(receiver.codec, buffer, reporter),
             peer_mos=mos.reported_mos(sender, reporter),
+            unagreed_event_type=receiver.keys.unagreed_type,
             srtp=protection.suite or "",
             forged=protection.forged,
             replayed=protection.replayed,
@@ -184,12 +212,12 @@ class MediaSession:
         if not self.closed:
             self.closed = True
             # Whoever is called usually keeps the session: as a circle, audio would stay until the next full collection.
-            self.on_audio = self.on_dtmf = self.on_timeout = None
+            self.on_audio = self.on_dtmf = self.on_timeout = self.on_unagreed_events = None
             self._sender.flush()
             self._leave(self)
 
     def deliver(self, heard: Heard | None) -> None:
-        """Hand on a block, a key, or (None) that the peer's media has stopped or cannot come (`refused_security`)."""
+        """Hand on what was heard, or (None) that the peer's media has stopped or cannot come (`refused_security`)."""
         if self.closed:
             return
         if heard is None:
@@ -198,6 +226,9 @@ class MediaSession:
         elif isinstance(heard, str):
             if self.on_dtmf is not None:
                 self.on_dtmf(heard)
+        elif isinstance(heard, UnagreedEventType):
+            if self.on_unagreed_events is not None:
+                self.on_unagreed_events(heard.payload_type)
         elif self.on_audio is not None:
             self.on_audio(heard)
 
@@ -258,7 +289,10 @@ class MediaSession:
                 if packet is None:
                     continue
                 payload = receiver.datagram(packet, source, now_ms)
-                if payload is not None and self.tap is not None:
+                if payload is None:
+                    if len(packet) > 1 and FIRST_TYPE <= packet[1] <= LAST_TYPE and not self._protection.demanded:
+                        self._reported(packet, source, now_ns)  # some share the port without having asked
+                elif self.tap is not None:
                     self.tap(False, now_ns, payload)
             if len(datagrams) < BATCH:
                 return
@@ -289,16 +323,13 @@ class MediaSession:
         if self._screening and not self._gave_up and self._protection.failed:
             self._gave_up = True
             return [*heard, None]
-        limit_ms = self._limit_ms
-        if self._alive_ms is not None and now_ms - self._alive_ms > limit_ms and not self._holding:
-            self._alive_ms = max(self._alive_ms, receiver.last_packet_ms or 0.0)
-            if now_ms - self._alive_ms > limit_ms:
-                self._alive_ms = None
-                return [*heard, None]
-        return heard
+        if receiver.keepalive_ms is not None:
+            self._life.sign(receiver.keepalive_ms)
+            receiver.keepalive_ms = None
+        return [*heard, None] if self._life.is_gone(now_ms, receiver.lock.last_ms) else heard
 
     def read_rtcp(self, now_ns: int) -> None:
-        """Take in the peer's reports. Nothing but statistics depends on them."""
+        """Take in the peer's reports. Statistics depend on them, and whether it lives."""
         for data, source in self._udp.receive(self.sockets[1]):
             if self.capture is not None:
                 self.capture.append(Captured(now_ns, False, self.port + 1, source, data))
@@ -308,14 +339,16 @@ class MediaSession:
                 self._reported(data, source, now_ns)
 
     def _reported(self, data: bytes, source: Address, now_ns: int) -> None:
-        """Without encryption only the peer's host is heard."""
+        """Without encryption only hosts of the call are heard."""
         if self._receiver is None:
             return
         if self._protection.demanded:
             report = self._protection.open_rtcp(data)
         else:
-            report = data if source[0] == self._receiver.lock.target[0] else None
+            report = data if self._receiver.lock.is_of_call(source[0]) else None
         if report is not None:
+            if shows_life(report):
+                self._life.sign(now_ns / 1e6)
             self._reporter.read(report, now_ns, self._sender.ssrc, self._sender.clock_hz)
 
     def part(self, now_ns: int) -> None:
@@ -355,8 +388,7 @@ class MediaSession:
             self._receiver = Receiver(agreed, source_host, self.terms, self._sender.rate_hz)
         else:
             self._receiver.agree(agreed, source_host, self.terms)
-        self._holding = agreed.direction != "sendrecv"
-        self._alive_ms, self._limit_ms = now_ms, self.terms.no_media_s * 1000
+        self._life.agree(now_ms, self.terms.no_media_s * 1000, holds=agreed.direction != "sendrecv")
         if agreed.ptime_ms != self.ptime_ms:
             self.ptime_ms = agreed.ptime_ms
             self._repace(self)

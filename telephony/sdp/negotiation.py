@@ -36,7 +36,7 @@ class Negotiation:
         media: gets what is agreed.
         ip: our media address for this peer, a literal.
         terms: what may be agreed.
-        source_host: where the peer's signalling comes from, if known (see `rtp.SourceLock`). May be set later.
+        source_host: where the peer's signalling comes from, if known (see `media.source_lock`).
     """
 
     def __init__(self, media: Media, ip: str, terms: Terms, source_host: str | None = None) -> None:
@@ -98,8 +98,13 @@ class Negotiation:
         self._heard = None
         return self._say(streams)
 
-    def accept(self, answer: bytes, *, early: bool = False) -> Agreed:
-        """The peer's answer to our offer. `early`: in an unreliable provisional response, so another may follow.
+    def accept(self, answer: bytes, *, early: bool = False, what: str = "response") -> Agreed:
+        """The peer's answer to our offer.
+
+        Args:
+            answer: its body; empty when nothing came where it was due.
+            early: in an unreliable provisional response, so another may follow.
+            what: the message that it should have come in, for people.
 
         Raises SdpError, and nothing is agreed anew, when it cannot be used. Without an offer of ours it changes
         nothing.
@@ -108,6 +113,8 @@ class Negotiation:
             if self.agreed is None:
                 raise SdpError(400, "an answer to nothing")
             return self.agreed
+        if not answer:
+            raise SdpError(400, f"the {what} brought no answer to our offer")
         streams = parse(answer).streams
         if len(streams) <= self._index:
             raise SdpError(488, "the answer has fewer streams than the offer")
@@ -144,6 +151,13 @@ class Negotiation:
         body = self._say(streams, described.time)
         self._apply(agreed)
         return body
+
+    def signalled_from(self, host: str) -> None:
+        """A request of the peer came from there: its media may, too, from now on."""
+        if host != self.source_host:
+            self.source_host = host
+            if self.agreed is not None:
+                self.media.connect(self.agreed, host)
 
     def abandon(self) -> None:
         """Our offer was refused: what was agreed before still holds (RFC 3261 section 14.1)."""

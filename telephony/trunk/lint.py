@@ -78,6 +78,9 @@ def _registering(trunk: Trunk) -> Iterator[Complaint]:
 def _call(trunk: Trunk) -> Iterator[Complaint]:
     if len(set(trunk.codecs)) < len(trunk.codecs):
         yield ("codecs",), "codecs: one is listed twice", "keep the first of the two"
+    if trunk.symmetric and trunk.srtp in ("sdes", "dtls"):
+        words = f"symmetric: has no effect with srtp {trunk.srtp}, where the caller is known by the key"
+        yield ("symmetric",), words, "remove it"
     timer = trunk.session_timer
     if timer.min_s < MIN_TIMER_S or 0 < timer.expires_s < MIN_TIMER_S:
         yield ("session_timer",), f"session_timer: less than {MIN_TIMER_S} s is forbidden by RFC 4028", "write more"

@@ -236,6 +236,11 @@ class Trunk(Section):
     reliable: Reliable = "supported"
     comfort_noise_dbov: Annotated[float, Field(ge=-127, le=-30)] | None = -68.0
     no_media_s: Annotated[float, Field(ge=2, le=3600)] = 20.0
+    """A call ends when there was neither RTP nor another sign of life for this long, and nobody holds."""
+    symmetric: bool = False
+    """Take RTP from a host that neither SDP nor signalling has named, once the named ones have been silent for 250 ms,
+    and send there. For proxies that carry the signalling of telephones behind NATs and leave their media alone. Whoever
+    finds our port first can talk in then."""
 
     @property
     def terms(self) -> Terms:
@@ -250,6 +255,7 @@ class Trunk(Section):
             reliable=self.reliable,
             comfort_noise_dbov=self.comfort_noise_dbov,
             no_media_s=self.no_media_s,
+            symmetric=self.symmetric,
             redirects=self.redirects,
             refer_in=self.refer_in,
         )

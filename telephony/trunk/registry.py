@@ -50,6 +50,8 @@ __all__ = [
 MIN_TRUSTED_BITS = {4: 8, 6: 16}
 """Masks shorter than this may hold strangers: the flood guard treats their senders as such."""
 
+_STRANGERS = Terms()
+
 log = logging.getLogger(__name__)
 
 
@@ -80,6 +82,7 @@ class TrunkRegistry:
         guard: is told of wrong digests, and whom to trust.
         on_event: is told of registrations and health.
         poll_s: how often the folder is looked at for changes; None: only `reload` reads it again.
+        strangers: the terms of calls that belong to no trunk, either way.
 
     Raises SourceError when the folder cannot be used.
     """
@@ -93,8 +96,10 @@ class TrunkRegistry:
         guard: FloodGuard | None = None,
         on_event: OnEvent = ignore_event,
         poll_s: float | None = 2.0,
+        strangers: Terms = _STRANGERS,
     ) -> None:
         self._folder = folder
+        self._strangers = strangers
         self._trunks: Mapping[str, Trunk] = load(folder) if folder is not None else dict(trunks or {})
         self._signature = signature(folder) if folder is not None else ()
         self._matcher = TrunkMatcher(self._trunks)
@@ -236,7 +241,7 @@ class TrunkRegistry:
 
     def terms(self, trunk: Trunk | None) -> Terms:
         """See `Trunks`."""
-        return trunk.terms if trunk is not None else Terms()
+        return trunk.terms if trunk is not None else self._strangers
 
     def allowed(self, trunk: Trunk, uri: URI) -> bool:
         """See `Trunks`."""

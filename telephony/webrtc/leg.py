@@ -8,10 +8,11 @@ addresses over UDP.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import secrets
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -23,16 +24,16 @@ from ..leg import AudioHandler, DtmfHandler, Leg, LegError, Pcm
 from ..media import dtmf
 from ..media.stats import MediaStats
 from ..sip_trace import TraceEntry
+from . import MAX_OFFER
 from .incoming_audio import RATE_HZ, IncomingAudio, OpusPacket
 from .outgoing_audio import OutgoingTrack
 
-MAX_OFFER = 32768
-"""Characters of an offer; browsers send 2,000 to 6,000."""
 MAX_CANDIDATES = 32
 MAX_MEDIA = 2
 """Sections of an offer: audio, and the data channel."""
-CONNECT_S = 15.0
-"""From the answer to the first packet; ICE and DTLS take a few hundred milliseconds where they work at all."""
+CONNECT_S = 8.0
+"""From the answer to the first packet; ICE and DTLS take a few hundred milliseconds where they work at all. Until then
+anybody holds a line who can send an offer."""
 NO_MEDIA_S = 15.0
 """Without a packet from the browser for this long, it is gone. A muted one goes on sending."""
 LINGER_S = 0.5
@@ -78,6 +79,7 @@ class WebRtcLeg:
         self._track, self._incoming_audio = OutgoingTrack(), IncomingAudio()
         self._channel: RTCDataChannel | None = None
         self._waiting: deque[str] = deque(maxlen=MAX_WAITING)
+        self._excuses = 0
         self._last_packet_s = self._loop.time()
         self._timer = self._loop.call_later(CONNECT_S, self._watch)
         self._closing: asyncio.Task[None] | None = None
@@ -109,6 +111,16 @@ class WebRtcLeg:
         tones = dtmf.tones(keys)
         positions = np.arange(2 * len(tones)) / 2
         self.play(np.interp(positions, np.arange(len(tones)), tones).astype(np.int16) if len(tones) else tones)
+
+    @contextlib.contextmanager
+    def silence_excused(self) -> Iterator[None]:
+        """See `Leg`."""
+        self._excuses += 1
+        try:
+            yield
+        finally:
+            self._excuses -= 1
+            self._last_packet_s = self._loop.time()
 
     async def hang_up(self, reason: str = "local") -> None:
         """End the leg: audio stops at once, the page is told, and the connection closes `LINGER_S` later."""
@@ -198,7 +210,7 @@ class WebRtcLeg:
         quiet_s = self._loop.time() - self._last_packet_s
         if not self._connected.is_set():
             self._end("failed: no connection")
-        elif quiet_s > NO_MEDIA_S:
+        elif quiet_s > NO_MEDIA_S and not self._excuses:
             self._end("no-media")
         else:
             self._timer = self._loop.call_later(_CHECK_S, self._watch)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import heapq
 import itertools
 from collections.abc import AsyncGenerator, Callable
@@ -101,6 +102,9 @@ class FakeLeg:
 
     def send_dtmf(self, keys: str) -> None:
         raise NotImplementedError
+
+    def silence_excused(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()
 
     async def hang_up(self, reason: str = "local") -> None:
         self.closed.set_result(reason)

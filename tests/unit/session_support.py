@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+import contextlib
+from collections.abc import AsyncGenerator, Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,8 @@ class VirtualLeg:
         self.closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._empty_s = 0.0
         self.played_samples = 0
+        self.excuses = 0
+        """Reasons for which it need not be heard."""
 
     @property
     def queued_samples(self) -> int:
@@ -64,6 +67,12 @@ class VirtualLeg:
         return MediaStats(packets_sent=self.played_samples // 160)
 
     def captured(self) -> None: ...
+
+    @contextlib.contextmanager
+    def silence_excused(self) -> Iterator[None]:
+        self.excuses += 1
+        yield
+        self.excuses -= 1
 
     async def connect_to(self, other: Leg) -> bool:
         return False

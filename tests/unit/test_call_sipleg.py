@@ -7,12 +7,14 @@ from typing import cast
 
 import pytest
 
-from telephony.call.dialog.sipleg import BYE_PATIENCE_S
+from telephony.call.dialog.closing_leg import BYE_PATIENCE_S
 from telephony.call_policy import Terms
 from telephony.events import CallEnded
 from telephony.leg import Leg, LegError
+from telephony.sip.hop import Hop
 from telephony.sip.message import Request
-from tests.unit.call_support import Peer, header, placed, running, seconds, until_settled
+from telephony.sip_trace import SipTrace
+from tests.unit.call_support import SDP, Peer, header, placed, running, seconds, until_settled
 from tests.unit.player_support import FakeLeg
 from tests.unit.virtual_clock import virtual_clock
 
@@ -92,6 +94,80 @@ async def test_a_call_without_media_is_ended_and_says_so() -> None:
 
 
 @virtual_clock
+async def test_the_log_names_a_source_that_was_not_believed_and_the_remedy(caplog: pytest.LogCaptureFixture) -> None:
+    async with running() as world:
+        leg = await world.talking(Peer(world))
+        media = world.media_of(leg)
+        media.refused_source = ("198.51.100.66", 9999)
+        assert media.on_timeout is not None
+        media.on_timeout()
+        (said,) = [one for one in caplog.records if "not believed" in one.message]
+        assert said.__dict__["source"] == "198.51.100.66:9999"
+        assert "symmetric: true" in said.__dict__["remedy"]
+
+
+@virtual_clock
+@pytest.mark.parametrize("method", ["INFO", "OPTIONS", "UPDATE", "INVITE", "MESSAGE"])
+async def test_requests_of_the_peer_show_that_it_lives(method: str) -> None:
+    async with running() as world:
+        peer = Peer(world)
+        leg = await world.talking(peer)
+        lives = world.media_of(leg).lives
+        peer.request(method, 2, body=SDP if method == "INVITE" else b"")
+        await peer.receive("405" if method == "MESSAGE" else "200")
+        assert world.media_of(leg).lives > lives
+
+
+@virtual_clock
+async def test_requests_that_are_not_of_the_dialog_show_nothing() -> None:
+    async with running() as world:
+        peer = Peer(world)
+        leg = await world.talking(peer)
+        lives = world.media_of(leg).lives
+        peer.request("INFO", 5)
+        await peer.receive("200")
+        peer.request("INFO", 4)
+        await peer.receive("500")
+        peer.tag = "somebody-else"
+        peer.request("INFO", 6)
+        await peer.receive("481")
+        assert world.media_of(leg).lives == lives + 1
+
+
+@virtual_clock
+async def test_an_answer_to_our_refresh_shows_that_the_peer_lives() -> None:
+    async with running() as world:
+        peer = Peer(world)
+        leg = await world.talking(peer)
+        lives = world.media_of(leg).lives
+        refreshing = asyncio.create_task(leg.refresh())
+        invite = await peer.receive("INVITE")
+        assert world.media_of(leg).lives == lives
+        peer.reply(invite, 200, body=SDP)
+        await refreshing
+        assert world.media_of(leg).lives == lives + 1
+
+
+@virtual_clock
+async def test_a_request_from_another_host_tells_the_media_where_the_peer_is_now() -> None:
+    """A phone that went from one network to another; its SDP, of a private address, is word for word the same."""
+    async with running() as world:
+        peer = Peer(world)
+        leg = await world.talking(peer)
+        media = world.media_of(leg)
+        assert media.signalled_from == [peer.hop.host]
+        peer.request("INVITE", 2, body=SDP)
+        await peer.receive("200")
+        assert media.signalled_from == [peer.hop.host]
+        peer.hop = Hop("udp", "192.0.2.77", 5060)
+        world.transport.peers["192.0.2.77"] = peer
+        peer.request("INVITE", 3, body=SDP)
+        await asyncio.sleep(1)
+        assert media.signalled_from == ["192.0.2.1", "192.0.2.77"]
+        assert media.agreed[0] == media.agreed[1]
+
+
+@virtual_clock
 async def test_after_the_end_nothing_is_answered_but_bye() -> None:
     async with running() as world:
         peer = Peer(world)
@@ -163,6 +239,22 @@ async def test_a_key_that_comes_by_info_and_as_an_event_is_one_key() -> None:
         peer.request("INFO", 3, body=b"?", content_type="application/dtmf")
         await peer.receive("400")
         assert keys == ["5", "5"]
+
+
+@virtual_clock
+async def test_events_that_were_not_agreed_are_named_in_log_and_trace(caplog: pytest.LogCaptureFixture) -> None:
+    async with running() as world:
+        world.agent._endpoint._trace = trace = SipTrace()
+        leg = await world.talking(Peer(world))
+        tell = leg.media.on_unagreed_events
+        assert tell is not None
+        tell(101)
+        (remark,) = [entry.remark for entry in trace.of(leg.id) if entry.remark]
+        assert "events of payload type 101, which was not agreed" in remark
+        assert "a=rtpmap:101 telephone-event/8000" in remark
+        (record,) = [record for record in caplog.records if record.levelname == "WARNING"]
+        assert record.message == remark
+        assert vars(record)["sip_call_id"] == leg.id
 
 
 async def refer(peer: Peer, status: str) -> Request:

@@ -137,6 +137,47 @@ async def test_keys_pressed_while_a_backend_works_answer_nothing_either() -> Non
 
 
 @virtual_clock
+async def test_a_caller_who_asked_for_a_moment_need_not_be_heard_and_is_again_when_it_is_over() -> None:
+    call = bank()
+    running = call.begin()
+    await call.until_said("What can I do")
+    await call.until_quiet()
+    assert call.leg.excuses == 0
+    await call.says("hold on please")
+    await call.until_quiet()
+    assert call.leg.excuses == 1
+    await asyncio.sleep(24)
+    assert call.leg.excuses == 1
+    await asyncio.sleep(2)
+    assert call.leg.excuses == 0
+    await hung_up(call, running)
+
+
+@virtual_clock
+async def test_a_caller_who_waits_for_a_human_need_not_be_heard_until_he_is_joined() -> None:
+    call = bank()
+    human = VirtualLeg("sip:ann@desk")
+    call.desk = lambda: human
+    running = call.begin(RoutedTarget("desk", queue=True))
+    await asyncio.sleep(1)
+    assert call.leg.excuses == 1
+    await asyncio.sleep(15)
+    assert call.events(events.HumanJoined)
+    assert call.leg.excuses == 0
+    await human.hang_up("remote")
+    await running
+
+
+@virtual_clock
+async def test_a_caller_whose_human_does_not_come_is_to_be_heard_again() -> None:
+    call = bank()
+    running = call.begin(RoutedTarget("desk", queue=False))
+    await call.until_said("all my colleagues are on the phone")
+    assert call.leg.excuses == 0
+    await hung_up(call, running)
+
+
+@virtual_clock
 async def test_words_said_on_hold_do_not_swallow_the_message_that_all_are_busy() -> None:
     call = bank()
     running = call.begin()
@@ -250,7 +291,7 @@ async def test_recognition_that_breaks_brings_a_human() -> None:
     call.listener.breaks()
     await asyncio.sleep(0.1)
     assert call.events(events.EngineBroke)[0].engine == "recognition"
-    await call.until_said("all my colleagues are on the phone")
+    await call.until_said("All my colleagues are on the phone")  # "I'm sorry" was said before
     assert call.events(events.CallHeld)[0].reason == "recognition"
     await hung_up(call, running)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import numpy as np
 import pytest
@@ -45,6 +46,9 @@ class StepLeg:
 
     def send_dtmf(self, keys: str) -> None:
         self.keys += keys
+
+    def silence_excused(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()
 
     async def hang_up(self, reason: str = "local") -> None:
         if not self.closed.done():

@@ -19,13 +19,14 @@ COMMON = {"config", "errors", "log", "messages", "paths", "journal.metrics"}
 """What any room may use."""
 ROOMS: dict[str, tuple[str, ...]] = {
     "languages": (),
+    "cache": (),
     "journal": (),
     "engines": (),
     "demo": (),
-    "asr": ("languages", "engines"),
+    "asr": ("languages", "engines", "cache"),
     "listening": ("asr", "languages", "engines"),
-    "tts": ("languages", "engines"),
-    "nlu": ("languages", "asr.decoding_graph", "asr.grammars"),
+    "tts": ("languages", "engines", "cache"),
+    "nlu": ("languages", "cache", "asr.decoding_graph", "asr.grammars"),
     "flows": ("nlu", "tts.markup"),
     "conversation": ("nlu", "flows", "languages", "tts.markup"),
     "actions": (),
@@ -35,8 +36,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "gateway": ("journal",),
     "models": (),
     "calls": (
-        "journal", "engines", "asr", "listening", "tts", "conversation", "flows", "nlu", "actions", "handoff", "record",
-        "web", "gateway",
+        "journal", "engines", "cache", "asr", "listening", "tts", "conversation", "flows", "nlu", "actions", "handoff",
+        "record", "web", "gateway",
     ),
 }  # fmt: skip
 """Room → the rooms, or files of one, that it may import, beside itself and `COMMON`. ``app``, ``commands`` and

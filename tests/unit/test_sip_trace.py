@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import gc
+import sys
+import tracemalloc
+from collections.abc import Callable
+
 import pytest
 
 from telephony import sip_trace as module
@@ -135,16 +140,77 @@ def test_one_call_cannot_take_all_the_room_and_keeps_its_beginning() -> None:
     for i in range(5000):
         trace.note(False, PEER, LOCAL, message(more=f"X: {i}\r\n", body="y" * 1000))
     kept = trace.of("c1")
-    assert trace.size <= module.MAX_CALL_BYTES + 2 * module.ENTRY_BYTES
+    assert trace.size <= module.MAX_CALL_BYTES
     assert b"X: 0\r\n" in kept[0].data
     assert b"X: 4999\r\n" in kept[-1].data
 
 
-def test_a_call_larger_than_the_whole_trace_is_bounded() -> None:
-    trace = SipTrace(limit=10_000)
+@pytest.mark.parametrize("limit", [500, 10_000])
+def test_a_call_larger_than_the_whole_trace_is_bounded(limit: int) -> None:
+    trace = SipTrace(limit=limit)
     for _ in range(100):
         trace.note(False, PEER, LOCAL, message(body="y" * 1000))
-    assert trace.size <= module.MAX_CALL_BYTES + 2 * module.ENTRY_BYTES
+        assert trace.size <= limit
+
+
+def test_of_a_message_larger_than_the_whole_trace_the_beginning_is_kept() -> None:
+    trace = SipTrace(limit=10_000)
+    whole = message(body="y" * 60_000)
+    trace.note(False, PEER, LOCAL, whole)
+    (entry,) = trace.of("c1")
+    assert whole.startswith(entry.data)
+    assert entry.remark == f"the first 5000 of {len(whole)} bytes"
+
+
+def _long_call_ids(trace: SipTrace, i: int) -> None:
+    trace.note(False, PEER, LOCAL, f"BYE\r\nCall-ID: \N{GRINNING FACE}{i:0500d}\r\n".encode())
+
+
+def _no_texts(trace: SipTrace, i: int) -> None:
+    trace.note(False, Hop("udp", f"192.0.2.{i % 250}", 1024 + i), f"198.51.100.2:{i}", f"\r\ni:{i}\r\n".encode())
+
+
+def _huge(trace: SipTrace, i: int) -> None:
+    trace.note(i % 2 == 0, PEER, LOCAL, message(OK if i % 3 else "INVITE x", f"i: {i % 50}", body="z" * 130_000))
+
+
+def _one_call(trace: SipTrace, i: int) -> None:
+    trace.note(False, PEER, LOCAL, message(OK, more=f"X: {i}\r\n"))
+
+
+def _unreadable(trace: SipTrace, i: int) -> None:
+    trace.refused(PEER, LOCAL, b"X" * 60_000 + b"\r\ni: %d\r\n" % i, f"400 {i}" + "\N{GRINNING FACE}" * 5000)
+
+
+def _remarks(trace: SipTrace, i: int) -> None:
+    trace.remark(f"c{i % 300}", "\N{GRINNING FACE}" * 5000 + str(i))
+
+
+def _answered_and_not(trace: SipTrace, i: int) -> None:
+    trace.note(False, PEER, LOCAL, message(call=f"i: {i}"))
+    if i % 2:
+        trace.note(True, PEER, LOCAL, message(OK, call=f"i: {i}"))
+
+
+@pytest.mark.parametrize("limit", [100_000, 2_000_000])
+@pytest.mark.parametrize(
+    "load", [_long_call_ids, _no_texts, _huge, _one_call, _unreadable, _remarks, _answered_and_not]
+)
+def test_no_more_memory_is_taken_than_is_counted_and_allowed(load: Callable[[SipTrace, int], None], limit: int) -> None:
+    """Counted by the allocator, with whatever a flood sends."""
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        trace = SipTrace(limit=limit)
+        for i in range(3000):
+            load(trace, i)
+        gc.collect()
+        taken = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    fixed = 3000  # the trace itself, empty
+    assert taken - fixed <= trace.size <= limit
+    assert trace.size < 5 * taken  # and the room is used
 
 
 def test_ten_thousand_calls_are_counted_exactly() -> None:
@@ -155,6 +221,10 @@ def test_ten_thousand_calls_are_counted_exactly() -> None:
         trace.note(
             False, PEER, LOCAL, message(OK if i % 3 == 0 else "BYE sip:a@b SIP/2.0", call=call, body="z" * (i % 900))
         )
-    kept = [trace.of(one.call_id) for one in trace.calls()]
-    cost = sum(module.ENTRY_BYTES + sum(module.ENTRY_BYTES + len(e.data) + len(e.remark) for e in es) for es in kept)
+    cost = 0
+    for one in trace.calls():
+        cost += module.CALL_BYTES + sys.getsizeof(one.call_id)
+        for entry in trace.of(one.call_id):
+            cost += module.ENTRY_BYTES
+            cost += sum(map(sys.getsizeof, (entry.data, entry.local, entry.remote, entry.remark)))
     assert trace.size == cost

@@ -69,6 +69,7 @@ def test_a_small_file_is_a_whole_trunk(tmp_path: Path) -> None:
 def test_what_the_file_says_of_calls_becomes_their_terms(tmp_path: Path) -> None:
     text = "to: pbx.example.net\ncodecs: [opus, PCMA]\nsrtp: sdes\nkeys: info\nptime_ms: 30\nreliable: required\n"
     text += "session_timer:\n  expires_s: 600\ncomfort_noise_dbov: null\nno_media_s: 8\nredirects: 2\nrefer_in: true\n"
+    assert read(tmp_path, "to: pbx\nsymmetric: true\nsrtp: optional\n").terms == Terms("acme", symmetric=True)
     assert read(tmp_path, text).terms == Terms(
         "acme", ("opus", "PCMA"), "sdes", "info", 30, SessionTimerPolicy(600), "required", None, 8.0, 2, True
     )
@@ -84,6 +85,9 @@ def test_what_the_file_says_of_calls_becomes_their_terms(tmp_path: Path) -> None
         ("to: a\ncodecs: [PCMA, G729]\n", 2, "'PCMU', 'PCMA', 'G722' or 'opus'"),
         ("to: a\ncodecs: [PCMA, PCMA]\n", 2, "listed twice"),
         ("to: a\nmax_calls: many\n", 2, "integer"),
+        ("to: a\nsymmetric: maybe\n", 2, "boolean"),
+        ("to: a\nsrtp: sdes\nsymmetric: true\n", 3, "known by the key"),
+        ("to: a\nno_media_s: 0\n", 2, "greater than or equal to 2"),
         ("peers: [192.0.2.1, 192.0.2.300]\n", 1, "write 203.0.113.7"),
         ("peers: 192.0.2.1:99999\n", 1, "port out of range"),
         ("peers: [192.0.2.1, 192.0.2.1]\n", 1, "remove one"),

@@ -103,4 +103,5 @@ def test_espeak_is_the_last_of_every_list() -> None:
     assert [voice.engine.name for voice in Synthesizer.load(config.TtsSettings(voice=["espeak"]))._voices] == [
         voice.engine.name for voice in Synthesizer.load(config.TtsSettings(voice="espeak"))._voices
     ]
-    assert len(Synthesizer.load(config.TtsSettings(voice=["auto", "espeak"]))._voices) == 1
+    listed = Synthesizer.load(config.TtsSettings(voice=["auto", "espeak"]))._voices
+    assert [voice.engine.name.startswith("espeak-ng") for voice in listed] == [False, True], "once, although listed"

@@ -72,6 +72,12 @@ def onnx_voice() -> bytes:
 
 
 @pytest.fixture
+def without_hibari(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As for a language that it does not speak."""
+    monkeypatch.setattr("voicebot.tts.voices.hibari.of_language", lambda _: None)
+
+
+@pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "piper").mkdir()
     (tmp_path / "piper" / "en_US-tiny-low.onnx").write_bytes(onnx_voice())
@@ -123,6 +129,7 @@ def test_phoneme_markup_in_a_text_is_not_obeyed(folder: Path) -> None:
     assert np.array_equal(spoken(engine, "[[b]]")[0], spoken(engine, "b")[0])
 
 
+@pytest.mark.usefixtures("without_hibari")
 async def test_it_is_taken_before_espeak_and_brought_to_the_same_level(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -143,6 +150,7 @@ def test_by_name_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
+@pytest.mark.usefixtures("without_hibari")
 @pytest.mark.parametrize("broken", [b"", b"no model", onnx_voice()[:5000]])
 def test_a_broken_voice_is_refused_by_name_and_passed_over_otherwise(
     folder: Path, monkeypatch: pytest.MonkeyPatch, broken: bytes

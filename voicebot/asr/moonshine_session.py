@@ -15,10 +15,14 @@ from voicebot.asr import moonshine_networks
 from voicebot.asr.moonshine_networks import HEAD_SIZE, HEADS, LAYERS, PublishedWeights
 from voicebot.asr.moonshine_vocabulary import BOS
 from voicebot.asr.recogniser import RATE_HZ, Audio
+from voicebot.cache.cache_folder import code_version, file_name, file_version, open_cache
+from voicebot.paths import cache_dir
 
 FRAME = 384
 """Samples at 16 kHz of one encoder frame."""
 FILES = ("encoder_model.ort", "decoder_model_merged.ort")
+NETWORK_BYTES = 64_000_000
+"""Room for both networks on disk: they are 43 MB."""
 _KINDS = tuple(f"{kind}.{i}" for i in range(LAYERS) for kind in ("key", "value"))
 _PRESENT = tuple(f"present.{kind}" for kind in _KINDS)
 _CPU = ["CPUExecutionProvider"]
@@ -44,14 +48,14 @@ class MoonshineSession:
     """
 
     def __init__(self, folder: Path) -> None:
-        weights, crossing = (PublishedWeights(folder / name) for name in FILES)
+        encoder, decoder = _networks(folder)
         options = ort.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         if not exact():
             options.add_session_config_entry("session.x64quantprecision", "1")
-        self._encoder = ort.InferenceSession(moonshine_networks.encoder(weights, crossing), options, providers=_CPU)
-        self._decoder = ort.InferenceSession(moonshine_networks.decoder(crossing), options, providers=_CPU)
+        self._encoder = _session(encoder, options)
+        self._decoder = _session(decoder, options)
         nothing = _ort(np.zeros((1, HEADS, 0, HEAD_SIZE), np.float32))
         self._empty = KeyValueCache((nothing,) * len(_KINDS), 0)
 
@@ -64,6 +68,33 @@ class MoonshineSession:
         """Listen to prepared audio. Raises RuntimeError."""
         frames, *heard = self._encoder.run_with_ort_values(["frames", *_KINDS], {"audio": _ort(audio[None])})
         return UtteranceDecoder(self._decoder, frames.numpy()[0], dict(zip(_KINDS, heard, strict=True)), self._empty)
+
+
+def _session(network: bytes, options: ort.SessionOptions) -> Any:
+    session: Any = ort.InferenceSession(network, options, providers=_CPU)
+    session._model_bytes = b""  # kept for other providers, which there are not: 43 MB
+    return session
+
+
+def _networks(folder: Path) -> tuple[bytes, bytes]:
+    """Encoder and decoder, as they were made before: making them takes a second and leaves 45 MB behind.
+
+    Raises RuntimeError, ValueError: see `PublishedWeights`.
+    """
+    kept = open_cache(cache_dir() / "moonshine", NETWORK_BYTES)
+    made_of = [file_version(folder / name) for name in FILES]
+    names = [file_name(part, *made_of, code_version(Path(__file__).parent)) for part in ("encoder", "decoder")]
+    if kept is not None:
+        encoder, decoder = map(kept.read, names)
+        if encoder is not None and decoder is not None:
+            return encoder, decoder
+        kept.keep_only(())
+    weights, crossing = (PublishedWeights(folder / name) for name in FILES)
+    made = moonshine_networks.encoder(weights, crossing), moonshine_networks.decoder(crossing)
+    if kept is not None:
+        for name, network in zip(names, made, strict=True):
+            kept.write(name, network)
+    return made
 
 
 def exact() -> bool:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from telephony.agent import IncomingCall
 from telephony.descriptors import OUT_OF_DESCRIPTORS
 from telephony.leg import Leg, LegError
 from telephony.routing.rules import RouteDecision
-from telephony.webrtc.leg import WebRtcLeg
 from voicebot import log
 from voicebot.calls.reporter import AnsweredCall, CallReporter
 from voicebot.calls.services import LoadedFlow, RoutedTarget, Services
@@ -17,6 +17,9 @@ from voicebot.calls.session import Call
 from voicebot.journal.journal import CallJournal, Journal
 from voicebot.journal.redaction import Redactor
 from voicebot.web.page_sink import PageSink
+
+if TYPE_CHECKING:
+    from telephony.webrtc.leg import WebRtcLeg
 
 _log = log.get(__name__)
 
@@ -47,6 +50,7 @@ class CallFactory:
 
     async def incoming(self, incoming: IncomingCall, decision: RouteDecision) -> None:
         """Answer a call from the phone and run it, by what its route says."""
+        call = _begun(incoming.id)
         try:
             leg = await incoming.answer()
         except LegError as error:
@@ -56,14 +60,16 @@ class CallFactory:
         target = decision.target
         flow = self._default if target.flow is None else self._flows[target.flow]
         routed = None if target.kind == "flow" else RoutedTarget(target.value, queue=target.kind == "queue")
-        await self._run(flow, leg, "sip", incoming.from_uri, incoming.to_uri, decision.variables, routed)
+        await self._run(call, flow, leg, "sip", incoming.from_uri, incoming.to_uri, decision.variables, routed)
 
     async def browser(self, leg: WebRtcLeg) -> None:
         """Run a browser's call; its page is shown what happens."""
-        await self._run(self._default, leg, "browser", leg.peer, "browser phone", {}, send=leg.send_data)
+        call = _begun(leg.id)
+        await self._run(call, self._default, leg, "browser", leg.peer, "browser phone", {}, send=leg.send_data)
 
     async def _run(
         self,
+        call: str,
         flow: LoadedFlow,
         leg: Leg,
         channel: str,
@@ -73,8 +79,6 @@ class CallFactory:
         routed: RoutedTarget | None = None,
         send: Callable[[str], None] | None = None,
     ) -> None:
-        call = uuid.uuid4().hex[:12]
-        log.call_id.set(call)
         self._remember(call, leg)
         if send is not None:
             self._pages.attach(call, send)
@@ -84,3 +88,11 @@ class CallFactory:
         actions = flow.actions
         report = CallReporter(journal, facts, lambda do: (actions.masked(do, redactor.secret), actions.writes(do)))
         await Call(self._services, flow, leg, report, redactor, known, routed).run()
+
+
+def _begun(leg: str) -> str:
+    """A new call, whose id all lines of this task and about this leg bear from now on."""
+    call = uuid.uuid4().hex[:12]
+    log.call_id.set(call)
+    log.belongs(leg, call)
+    return call

@@ -31,6 +31,8 @@ class WarmTransfer:
 
     async def hand_over(self, act: Handover) -> Why | None:
         """Bring a human in. Returns why nobody came, or None when caller and human have parted again."""
+        waiting = contextlib.ExitStack()
+        waiting.enter_context(self._leg.silence_excused())
         music = asyncio.create_task(self._channel.hold_music())
         try:
             try:
@@ -43,11 +45,13 @@ class WarmTransfer:
                 if human.closed.done():
                     return "no-answer"
                 await end(music)
+                waiting.close()
                 await self._join(act, human)
                 return None
             finally:
                 await human.hang_up()
         finally:
+            waiting.close()
             await end(music)
 
     async def _join(self, act: Handover, human: Leg) -> None:

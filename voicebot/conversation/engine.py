@@ -200,7 +200,7 @@ class Conversation:
             change, how = self._floor.changeable(waiting), self._floor.listening(waiting)
             listen = expect(self._flow, waiting, change, how, self._floor.now().date())
             if self._floor.patience_s:
-                listen = replace(listen, no_input_s=self._floor.patience_s)
+                listen = replace(listen, no_input_s=self._floor.patience_s, on_hold=True)
             self._floor.remember([act for act in out if isinstance(act, Say)])
             out.append(Listen(listen))
         self._waiting, self._last = waiting, list(out)

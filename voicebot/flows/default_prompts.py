@@ -25,6 +25,8 @@ START_OVER = "All right, let's start again."
 AND_THEN = "Yes, and then?"
 GO_BACK = "All right, one step back."
 SORRY_NO = "I'm sorry about that."
+FIXED = (CHANGE, CHANGE_AGAIN, TAKE_YOUR_TIME, AT_THE_START, LEFT, START_OVER, AND_THEN, GO_BACK, SORRY_NO)
+"""Those without a value in them."""
 
 
 def read_back(slot: Slot, value: str) -> str:

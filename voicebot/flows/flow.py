@@ -76,6 +76,10 @@ class Flow:
 
     def prompts(self) -> list[tuple[str, str]]:
         """Name and text of every prompt that never changes, for speaking it before the first caller comes."""
+        return [(name, text) for name, text in self.texts() if not templates.fields(text)]
+
+    def texts(self) -> list[tuple[str, str]]:
+        """Name and text of every prompt, those with ``{fields}`` among them."""
         model = self.model
         found: list[tuple[str, str]] = [
             ("disclosure", model.disclosure), ("opening", model.opening), ("help", model.help),
@@ -92,7 +96,7 @@ class Flow:
             found += [(f"slots.{name}.help", slot.help)] if slot.help else []
         for program in self.programs.values():
             found += [(i.name, i.text) for i in program.code if isinstance(i, (Tell, Check, Human, Stop))]
-        return [(name, text) for name, text in found if not templates.fields(text)]
+        return found
 
     def languages_used(self) -> frozenset[str]:
         """Other languages in which parts of its texts are spoken."""

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from telephony.agent import AgentConfig, IncomingCall, UserAgent
+from telephony.call_policy import Terms
 from telephony.clock import now_s
 from telephony.doctor.call_trace import CallTrace
 from telephony.events import TelephonyEvent
@@ -58,7 +59,8 @@ class SipGateway:
         self.trace = SipTrace(int(sip.trace_mb * 1_000_000)) if sip.trace_mb else None
         self._forensics = CallForensics(self.trace)
         self.guard = FloodGuard(on_event=tell)
-        self.trunks = TrunkRegistry(sip.trunks, guard=self.guard, on_event=tell)
+        strangers = Terms(no_media_s=sip.no_media_s)
+        self.trunks = TrunkRegistry(sip.trunks, guard=self.guard, on_event=tell, strangers=strangers)
         self.routes = RoutesReload(config, self.trunks.all)
         self.agent = UserAgent(
             _agent_config(sip),

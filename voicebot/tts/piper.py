@@ -11,6 +11,7 @@ from piper import PiperVoice, SynthesisConfig
 from piper.config import PiperConfig
 
 from voicebot.errors import EngineFailed
+from voicebot.tts.onnx_errors import LOADING, RUNNING
 from voicebot.tts.voice_engine import Emit
 
 NATURAL_WPM = 165
@@ -45,7 +46,7 @@ class Piper:
         try:
             config = PiperConfig.from_dict(json.loads(settings.read_text(encoding="utf-8")))
             session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
-        except _LOADING as error:
+        except LOADING as error:
             raise EngineFailed(f"{model} is no Piper voice: {error}", "delete it and `voicebot models pull`") from None
         return cls(PiperVoice(session=session, config=config), name, words_per_minute)
 
@@ -59,15 +60,5 @@ class Piper:
             for chunk in self._voice.synthesize(plain, self._settings):
                 if not emit(np.asarray(chunk.audio_int16_array, np.int16)):
                     return
-        except _RUNNING as error:
+        except RUNNING as error:
             raise EngineFailed(f"{self.name} failed: {error}") from error
-
-
-_ONNX: tuple[type[Exception], ...] = tuple(
-    error
-    for error in vars(onnxruntime.capi.onnxruntime_pybind11_state).values()
-    if isinstance(error, type) and issubclass(error, Exception)
-)
-"""onnxruntime's errors have no base of their own."""
-_LOADING: tuple[type[Exception], ...] = (*_ONNX, OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError)
-_RUNNING: tuple[type[Exception], ...] = (*_ONNX, ValueError, KeyError, IndexError, RuntimeError)

@@ -14,6 +14,7 @@ import numpy as np
 
 from telephony.leg import Pcm
 from voicebot import config, log
+from voicebot.cache.cache_folder import CacheFolder
 from voicebot.errors import EngineFailed
 from voicebot.messages import Say
 from voicebot.paths import models_dir
@@ -21,15 +22,18 @@ from voicebot.tts.audio_cache import AudioCache, AudioKey
 from voicebot.tts.markup import SLOW
 from voicebot.tts.phrase_job import PhraseJob
 from voicebot.tts.phrasing import Phrase, split
+from voicebot.tts.prompt_files import PromptFiles
 from voicebot.tts.recorded_prompts import RecordedPrompts
 from voicebot.tts.text_normalisation import LANGUAGE, speakable
 from voicebot.tts.voice import Voice
 from voicebot.tts.voices import choose_voices
 
 WORKERS = 2
-FIRST_S = 0.04
+RATES_HZ = (8000, 16000)
+"""Of a telephone and of a wideband phone or browser."""
+FIRST_S = 0.025
 """A voice that gives a sentence at once gets as much of it first as takes this long."""
-FIRST_CHARS = 30
+FIRST_CHARS = 22
 """So many characters of it before anything was measured."""
 LEAST_FIRST_CHARS = 20
 """Three or four words, however slow the voice is: single words sound like a list."""
@@ -61,6 +65,7 @@ class Synthesizer:
         cache_bytes: memory for audio that was already made.
         advice: how to get a better voice.
         languages: voices for passages in other languages, by tag; where there are none, `voices` speak them.
+        files: where audio of prompts that never change outlasts the process; None keeps none.
     """
 
     def __init__(
@@ -70,11 +75,14 @@ class Synthesizer:
         cache_bytes: int,
         advice: str = "",
         languages: Mapping[str, list[Voice]] | None = None,
+        files: CacheFolder | None = None,
     ) -> None:
         self._voices = voices
         self._languages = dict(languages or {})
         self._recordings = recordings
         self._cache = AudioCache(cache_bytes)
+        versions = {known[0].engine.name: known[0].version for known in (voices, *self._languages.values())}
+        self._files = None if files is None else PromptFiles(files, versions)
         self._char_s = FIRST_S / FIRST_CHARS
         """Seconds for a character that the voice takes to its first sound, if it gives all at once."""
         self._cuts: OrderedDict[str, list[Phrase]] = OrderedDict()
@@ -87,8 +95,12 @@ class Synthesizer:
         """How to get a better voice; empty when the best one speaks."""
 
     @classmethod
-    def load(cls, settings: config.TtsSettings) -> Synthesizer:
+    def load(cls, settings: config.TtsSettings, files: CacheFolder | None = None) -> Synthesizer:
         """Load the voice and look through the recorded prompts; blocks for up to a few seconds.
+
+        Args:
+            settings: which voices, and how much they may remember.
+            files: see the class.
 
         Raises:
             ModelMissing: a Piper voice is configured and not on this machine.
@@ -97,11 +109,12 @@ class Synthesizer:
         models = models_dir()
         voices, advice = choose_voices(settings, models)
         languages = {language: choose_voices(settings, models, language)[0] for language in settings.languages}
-        return cls(voices, RecordedPrompts(settings.recordings), settings.cache_mb * 1_000_000, advice, languages)
+        recordings = RecordedPrompts(settings.recordings)
+        return cls(voices, recordings, settings.cache_mb * 1_000_000, advice, languages, files)
 
     @property
     def voice_name(self) -> str:
-        """Which voice speaks, for people: ``piper en_US-lessac-medium 165`` or ``espeak-ng en-us 165``."""
+        """Which voice speaks, for people: ``hibari 0.2.1 heart 165`` or ``espeak-ng en-us 165``."""
         return self._voices[0].engine.name
 
     @property
@@ -122,14 +135,29 @@ class Synthesizer:
         if self._executor is not None:
             self._executor.shutdown(wait=True)
             self._executor = None
+        if self._files is not None:
+            self._files.close()
         for voices in (self._voices, *self._languages.values()):
             for voice in voices:
                 voice.close()
 
+    async def keep_on_disk(self, prompts: Iterable[tuple[str, str]]) -> None:
+        """Let the audio of these (name, text) outlast the process, and remove from disk what is not among it.
+
+        Texts in which a caller's value stands have no place here.
+        """
+        if self._files is None:
+            return
+        phrases = [
+            phrase for name, text in prompts if name not in self._recordings for phrase in self._cut_at_rest(text)
+        ]
+        keys = [(self._key(phrase, rate_hz)) for phrase in phrases if phrase.text for rate_hz in RATES_HZ]
+        await self._files.keep_only((key, voices[0].engine.name) for key, voices in keys)
+
     async def keep(self, says: Iterable[Say]) -> None:
         """Record what must be there when no voice can speak: it stays in memory, at both rates, found by its name."""
         for say in says:
-            for rate_hz in (8000, 16000):
+            for rate_hz in RATES_HZ:
                 try:
                     blocks = [block async for block in self.speak(say.text, rate_hz, say.name)]
                     self._kept[say.name, rate_hz] = np.concatenate(blocks)
@@ -137,10 +165,17 @@ class Synthesizer:
                     _log.error("not recorded", extra={"prompt": say.name, "error": str(error)})
 
     async def warm(self, prompts: Iterable[tuple[str, str]], rate_hz: int) -> int:
-        """Speak (name, text) prompts into the cache, using at most half a core. Returns how many are ready then."""
+        """Speak (name, text) prompts into the cache, using at most half a core. Returns how many are ready then.
+
+        What is on disk is left there until it is spoken in a call.
+        """
         loop = asyncio.get_running_loop()
         ready = 0
         for name, text in prompts:
+            self._cut_at_rest(text)
+            if self._is_on_disk(text, rate_hz):
+                ready += 1
+                continue
             begun = loop.time()
             try:
                 async for _ in self.speak(text, rate_hz, name):
@@ -221,6 +256,20 @@ class Synthesizer:
                     self._cuts.popitem(last=False)
         return phrases
 
+    def _cut_at_rest(self, text: str) -> list[Phrase]:
+        """In whole sentences, as a voice speaks them best: what is made ahead need not begin soon."""
+        phrases = self._cuts.get(text)
+        if phrases is None:
+            phrases = self._cuts[text] = split(text)
+        return phrases
+
+    def _is_on_disk(self, text: str, rate_hz: int) -> bool:
+        if self._files is None:
+            return False
+        return all(
+            self._key(phrase, rate_hz)[0] in self._files for phrase in self._cut(text, secret=False) if phrase.text
+        )
+
     async def _recorded(self, name: str, rate_hz: int) -> Pcm | None:
         if name not in self._recordings:
             return None
@@ -240,6 +289,10 @@ class Synthesizer:
     async def _phrase(self, phrase: Phrase, rate_hz: int, secret: bool) -> AsyncGenerator[Pcm, None]:
         key, voices = self._key(phrase, rate_hz)
         clip = self._cache.get(key)
+        if clip is None and self._files is not None and not secret:
+            clip = await self._files.read(key)
+            if clip is not None:
+                self._cache.put(key, clip)
         if clip is not None:
             yield clip
             return
@@ -288,6 +341,8 @@ class Synthesizer:
             self._char_s += PACE_WEIGHT * (job.first_s / max(1, len(key[1])) - self._char_s)
         if whole and job.voice_name == voices[0].engine.name:  # a stand-in voice is not remembered
             self._cache.put(key, job.audio)
+            if self._files is not None:
+                self._files.write(key, job.audio)
 
     @property
     def _workers(self) -> ThreadPoolExecutor:

@@ -7,8 +7,6 @@ and `refer_in` send somebody elsewhere.
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from typing import Literal, cast
@@ -21,38 +19,24 @@ from ...leg import Leg, LegError
 from ...media.rtp_capture import captured_packets
 from ...media.session import MediaSession
 from ...sdp.negotiation import Negotiation, SdpError
+from ...sip.body import sdp_of
 from ...sip.dialog import Dialog, key_of
 from ...sip.digest import DigestClient
 from ...sip.endpoint import Endpoint
 from ...sip.grammar import is_token
 from ...sip.hop import Hop
 from ...sip.message import Request, Response, SipError
-from ...sip.reason_header import Reason
-from ...sip.reason_header import read as read_reasons
 from ...sip.transaction import Transaction
 from ...sip_trace import TraceEntry
-from .media_leg import MediaLeg
+from .closing_leg import ClosingLeg
 from .offer_answer import Method
 from .refer_in import OnRefer
 from .refer_out import NOTIFY_PATIENCE_S, OnProgress, TransferResult, destination
 from .requests import DialogRequests
 from .session_timer import SessionTimer
-from .termination import (
-    CALLER,
-    LOCAL,
-    NO_MEDIA,
-    REPLACED,
-    TRANSFERRED,
-    EndReason,
-    Termination,
-    ended_here,
-    failed,
-)
+from .termination import NO_MEDIA, REPLACED, TRANSFERRED, failed
 from .usage import InviteUsage
 
-BYE_PATIENCE_S = 2.0
-"""How long `hang_up` waits for the peer to confirm; the BYE is retransmitted longer than that by itself."""
-MAX_REASONS = 4
 _OWN_METHODS = frozenset({"INVITE", "ACK", "BYE", "CANCEL", "PRACK"})
 
 log = logging.getLogger(__name__)
@@ -61,7 +45,7 @@ TransferTarget = Callable[[str, URI], URI | None]
 """Where the peer on the trunk of that name ("" for none) may be sent, see `Trunks.elsewhere`."""
 
 
-class SipLeg(MediaLeg):
+class SipLeg(ClosingLeg):
     """See `telephony.leg.Leg`. Made by the agent, for calls either way.
 
     Args:
@@ -91,23 +75,13 @@ class SipLeg(MediaLeg):
         login: DigestClient | None = None,
         timer: SessionTimer | None = None,
     ) -> None:
-        super().__init__(cast("MediaSession", negotiation.media))
-        self.id = dialog.call_id
+        super().__init__(cast("MediaSession", negotiation.media), dialog.call_id, endpoint, lambda: on_over(self))
         self.peer = peer
-        self.endpoint = endpoint
         self.terms = terms
         self.called = called
         self._elsewhere = elsewhere
-        self._ending = Termination()
-        self.ended_by = ""
-        """When closed: why, in words, with what the peer's BYE said (``caller: Q.850 16 Normal call clearing``)."""
-        self.reasons: list[Reason] = []
-        """Those of the peer's BYE (RFC 3326); its words are hostile text."""
         self.on_refer: OnRefer | None = None
         """Asked when the peer sends us elsewhere, where the terms allow that; None refuses."""
-        self._on_over = on_over
-        self._over = False
-        self._told = asyncio.get_running_loop().create_future()
         self._ack: tuple[DialogRequests, Request] | None = None
         self._enter(dialog, negotiation, login, timer or SessionTimer(terms.timer))
         self.media.on_timeout = self._on_no_media
@@ -120,7 +94,16 @@ class SipLeg(MediaLeg):
         self._usage = InviteUsage(self.endpoint, dialog, negotiation, timer, login, self, self.media.send_dtmf)
 
     def _on_no_media(self) -> None:
-        why = self.media.refused_security
+        why, source = self.media.refused_security, self.media.refused_source
+        if source is not None:
+            log.warning(
+                "RTP came from another host than was agreed, and was not believed",
+                extra={
+                    "sip_call_id": self.id,
+                    "source": f"{source[0]}:{source[1]}",
+                    "remedy": "if it was the caller, say `symmetric: true` in the file of its trunk",
+                },
+            )
         self.end(failed(f"no SRTP ({why})") if why else NO_MEDIA)
 
     # ── Leg ──
@@ -131,15 +114,6 @@ class SipLeg(MediaLeg):
             self.media.send_dtmf(keys)
         elif not self._ended:
             self._usage.keys.press(keys)
-
-    async def hang_up(self, reason: str = "local") -> None:
-        """Send BYE; returns when the peer has confirmed it, or after `BYE_PATIENCE_S`."""
-        await self._hang_up(ended_here(reason))
-
-    async def _hang_up(self, reason: EndReason) -> None:
-        self.end(reason)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.shield(self._told), BYE_PATIENCE_S)
 
     async def connect_to(self, other: Leg) -> bool:
         """See `Leg`: by REFER with Replaces, between two SIP legs."""
@@ -157,20 +131,7 @@ class SipLeg(MediaLeg):
             return None
         return captured_packets(self.media, self.endpoint.local_host(self.dialog.hop))
 
-    @property
-    def closed(self) -> asyncio.Future[str]:
-        """See `Leg`."""
-        return self._ending.future
-
     # ── what SIP can do beyond that ──
-
-    def when_closed(self, callback: Callable[[EndReason], None]) -> None:
-        """Have it called with the reason when the leg is closed; unlike `closed`, nobody can cancel that."""
-        self._ending.add(callback)
-
-    @property
-    def _ended(self) -> bool:
-        return self._ending.reason is not None
 
     @property
     def state(self) -> Literal["answered", "confirmed", "closed"]:
@@ -247,9 +208,10 @@ class SipLeg(MediaLeg):
             called = [] if replaces.called is None else [str(replaces.called)]
             candidates = [str(replaces.dialog.target), *called]
         target = destination(candidates, lambda to: self._elsewhere(self.terms.trunk, to))
-        result = await self._usage.transfers.refer(
-            target, other, on_progress=on_progress, subscribe=subscribe, patience_s=patience_s
-        )
+        with self.silence_excused():
+            result = await self._usage.transfers.refer(
+                target, other, on_progress=on_progress, subscribe=subscribe, patience_s=patience_s
+            )
         await self._hang_up(TRANSFERRED)
         return result
 
@@ -275,9 +237,9 @@ class SipLeg(MediaLeg):
         body, problem = b"", None
         try:
             if negotiation.offering:
-                negotiation.accept(response.body)
+                negotiation.accept(sdp_of(response))
             elif negotiation.agreed is None:
-                body = negotiation.answer(response.body)
+                body = negotiation.answer(sdp_of(response))
         except SdpError as error:
             problem = error
         self._confirm(response, invite, body)
@@ -313,7 +275,8 @@ class SipLeg(MediaLeg):
         """
         if self._ended:
             raise LegError(481, "The Call Is Over")
-        body = negotiation.answer(request.body) if request.body else None
+        offer = sdp_of(request)
+        body = negotiation.answer(offer) if offer else None
         left = self._usage.requests
         self._usage.leave()
         self.terms = negotiation.terms
@@ -342,64 +305,7 @@ class SipLeg(MediaLeg):
             else:
                 self._usage.do(transaction, request, source)
         except SipError as error:
-            self._usage.requests.reply(transaction, error.status, error.reason)
-
-    def _on_bye(self, transaction: Transaction, request: Request) -> None:
-        self._usage.requests.reply(transaction, 200)
-        self.reasons = self.reasons or read_reasons(request.headers.getlist("Reason"))[:MAX_REASONS]
-        self._finish(TRANSFERRED if self._usage.transfers.accepted else CALLER)
-        self._usage.offers.stop()
-        self._done()
-
-    # ── the end ──
-
-    def end(self, reason: EndReason = LOCAL) -> None:
-        """End the call from our side; the BYE waits for the ACK of the first 2xx (RFC 3261 section 15)."""
-        if self._ended:
-            return
-        self._finish(reason)
-        if self._usage.offers.confirmed:
-            self._usage.offers.stop()
-        if not self._usage.offers.unacknowledged:
-            self._send_bye()
-
-    def drop(self) -> None:
-        """Stop all timers; the endpoint is closing."""
-        self._finish(LOCAL)
-        self._usage.offers.stop()
-        self._done()
-
-    def fail(self, reason: EndReason) -> None:
-        """A 2xx was never acknowledged, or its ACK brought no usable answer."""
-        if not self._ended:
-            self.end(reason)
-        elif not self._usage.offers.unacknowledged:
-            self._send_bye()
-
-    def _finish(self, reason: EndReason) -> None:
-        if self._ended:
-            return
-        words = ", ".join(one.words for one in self.reasons)
-        self.ended_by = f"{reason.text}: {words}" if words else reason.text
-        self.media.close()
-        self._usage.leave(ended=True)
-        log.info("leg closed", extra={"sip_call_id": self.id, "why": self.ended_by})
-        self._ending.tell(reason)
-
-    def _send_bye(self) -> None:
-        reason = self._ending.reason or LOCAL
-        self._usage.requests.send("BYE", self._on_bye_answered, [("Reason", str(reason.header))])
-
-    def _on_bye_answered(self, event: Response | int) -> None:
-        if isinstance(event, int) or event.code >= 200:
-            self._done()
-
-    def _done(self) -> None:
-        if not self._told.done():
-            self._told.set_result(None)
-        if not self._over:
-            self._over = True
-            self._on_over(self)
+            self._usage.requests.reply(transaction, error.status, error.reason, error.headers)
 
 
 def _ignore(event: Response | int) -> None:

@@ -15,7 +15,7 @@ MAX_PROMPTS = 1000
 @dataclass(frozen=True, slots=True)
 class BenchPrompt:
     kind: str
-    """``short``, ``long``, ``numbers``, ``names``, ``file``, or a task of recordings."""
+    """What is hard about it (`KINDS`), ``shipped``, ``file``, or a task of recordings."""
     text: str
 
 
@@ -35,10 +35,35 @@ _LONG = (
     "We're open from Monday to Friday, from nine in the morning to five in the afternoon, and closed at weekends.",
 )  # fmt: skip
 _NUMBERS = (
-    "I have 4 7 1 1 0 2. Is that right?", "Your reference is K D 4 7 B.", "That's $1,245.20, is that right?",
-    "Your appointment is on Tuesday the 24th of November at 10:30 AM.", "You can call us at +1 555 010 2030.",
-    "There are 16 items, and 60 more will follow.", "The balance is $87.15.", "It is 3.5 kilometers from here.",
-    "Your new phone ends in 9 0 5 8.", "We deliver on March 3rd, between 13:00 and 15:30.",
+    "There are 16 items, and 60 more will follow.", "It is 3.5 kilometers from here.", "You are number 2 in the queue.",
+    "We have 1,500 of them in stock.", "About 80 percent of callers need less than 4 minutes.",
+    "The 1st and the 22nd are free.", "Please press 1 for sales, 2 for repairs, or 0 for a person.",
+)  # fmt: skip
+_DATES = (
+    "Your appointment is on Tuesday the 24th of November.", "We deliver on March 3rd.",
+    "You were born on July 4th, 1976.", "It should arrive on Friday the 1st of January.",
+    "Your contract ends on the 31st of December 2027.",
+)  # fmt: skip
+_TIMES = (
+    "That's 10:30 AM, is that right?", "We close at 5 PM.", "I could offer you 9:45 AM or 2:15 PM.",
+    "We deliver between 13:00 and 15:30.", "The shop opens at noon on Sundays.", "Is 8:05 AM too early?",
+)  # fmt: skip
+_AMOUNTS = (
+    "That's $1,245.20, is that right?", "The balance is $87.15.", "Shipping costs $5.", "You owe us $0.99.",
+    "Your limit is $25,000.", "The deposit of $300 is paid back.",
+)  # fmt: skip
+_CODES = (
+    "I have 4 7 1 1 0 2. Is that right?", "Your reference is K D 4 7 B.", "Your new phone ends in 9 0 5 8.",
+    "Your reference is [pause 200ms][slow][spell: 7QX2M][/slow].", "The number is 8 3 2 0 1 4.",
+    "Your ticket is [spell: AB1096].", "The postcode is 6 0 6 1 4.",
+)  # fmt: skip
+_PHONES = (
+    "You can call us at +1 555 010 2030.", "I have 5 5 5 0 1 4 2 6 8 1. Is that right?",
+    "We'll call you back at 555-0142.",
+)  # fmt: skip
+_EMAILS = (
+    "I have anna.kowalski@example.com. Is that right?", "We'll write to info at northwind dot com.",
+    "Did you say j.smith42@mail.example.org?", "I have mary-ann at example dot net.",
 )  # fmt: skip
 _NAMES = (
     "Thank you, Margaret Peacock.", "I'll connect you with Andrew Fuller.", "Did you say Steven Buchanan?",
@@ -46,11 +71,11 @@ _NAMES = (
     "Doctor Williams is in Chicago until Thursday.", "Michael and Jennifer Thompson live in Springfield.",
     "The meeting with Katherine Anderson is in Boston.",
 )  # fmt: skip
-PROMPTS = tuple(
-    BenchPrompt(kind, text)
-    for kind, texts in (("short", _SHORT), ("long", _LONG), ("numbers", _NUMBERS), ("names", _NAMES))
-    for text in texts
-)
+KINDS = {
+    "short": _SHORT, "long": _LONG, "numbers": _NUMBERS, "dates": _DATES, "times": _TIMES, "amounts": _AMOUNTS,
+    "codes": _CODES, "phones": _PHONES, "emails": _EMAILS, "names": _NAMES,
+}  # fmt: skip
+PROMPTS = tuple(BenchPrompt(kind, text) for kind, texts in KINDS.items() for text in texts)
 
 
 def read(file: Path) -> tuple[BenchPrompt, ...]:
@@ -76,7 +101,8 @@ def of_tasks(names: Sequence[str], speech: Path) -> tuple[BenchPrompt, ...]:
         ours = [prompt for prompt in PROMPTS if prompt.kind == name]
         said = [] if ours else sorted({r.transcript for r in read_manifest(speech) if r.task == name})
         if not ours and not said:
-            kinds = ", ".join(dict.fromkeys(p.kind for p in PROMPTS))
-            raise VoicebotError(f"{name!r} is no kind of prompt and no task in {speech}", f"choose one of: {kinds}")
+            raise VoicebotError(
+                f"{name!r} is no kind of prompt and no task in {speech}", f"choose one of: {', '.join(KINDS)}, shipped"
+            )
         found += ours or [BenchPrompt(name, text) for text in said]
     return tuple(found[:MAX_PROMPTS])

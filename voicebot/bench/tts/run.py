@@ -17,7 +17,8 @@ from telephony.media.codecs import RATE_HZ, Pcm
 from voicebot.asr.recogniser import Recogniser
 from voicebot.bench.asr.error_rates import errors
 from voicebot.bench.asr.line_conditions import LineConditions, received
-from voicebot.bench.caller_audio import segments, through_line
+from voicebot.bench.caller_audio import FRAME, levels_dbfs, segments, through_line
+from voicebot.bench.tts.predicted_mos import MosModel
 from voicebot.bench.tts.prompts import BenchPrompt
 from voicebot.listening.audio import for_engine
 from voicebot.messages import Expect
@@ -28,6 +29,7 @@ from voicebot.tts.synthesizer import Synthesizer
 from voicebot.tts.text_normalisation import speakable
 
 NOISE_DB = 10.0
+AUDIBLE_DBFS = -40.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +55,18 @@ class MeasuredPrompt:
     again: list[SynthesisRun] = field(default_factory=list)
     heard: str = ""
     heard_in_noise: str = ""
+    mos: dict[str, float] = field(default_factory=dict)
+    """Predicted, by model; see `predicted_mos`."""
 
     @property
     def seconds(self) -> float:
         return len(self.pcm) / RATE_HZ
+
+    @property
+    def words_per_minute(self) -> float:
+        """Speed from the first to the last sound that is 40 dB below full scale or louder, pauses in it included."""
+        loud = np.flatnonzero(levels_dbfs(self.pcm) > AUDIBLE_DBFS)
+        return 60 * len(self.words) / ((loud[-1] - loud[0] + 1) * FRAME / RATE_HZ) if loud.size else 0.0
 
     @property
     def level_dbfs(self) -> float:
@@ -111,6 +121,13 @@ def understand(done: Sequence[MeasuredPrompt], engine: Recogniser, noises: Mappi
         if noises:
             chance = zlib.crc32(spoken.prompt.text.encode())
             spoken.heard_in_noise = _heard([received(part, noisy, chance) for part in parts], engine)
+
+
+def judge(done: Sequence[MeasuredPrompt], models: Sequence[MosModel]) -> None:
+    """Predict what listeners would say of each prompt."""
+    for spoken in done:
+        if len(spoken.pcm):
+            spoken.mos = {model.name: model.of(spoken.pcm) for model in models}
 
 
 def _heard(parts: Sequence[Pcm], engine: Recogniser) -> str:

@@ -64,6 +64,7 @@ ROWS: dict[str, tuple[Panel, ...]] = {
         Panel("How sure recognition was", "percentunit", quantiles("voicebot_recognition_confidence")[:1]),
         Panel("Barge-ins", "ops", rate("voicebot_barge_ins")),
         Panel("Offers of browsers refused", "ops", rate("voicebot_offers_refused", "why")),
+        Panel("Browsers that did not connect", "ops", rate("voicebot_offers_unconnected")),
     ),
     "Backends and humans": (
         Panel("Backend actions", "ops", rate("voicebot_actions", "action", "result")),
@@ -85,6 +86,7 @@ ROWS: dict[str, tuple[Panel, ...]] = {
         Panel("Sources blocked", "ops", rate("voicebot_sip_blocked_sources")),
         Panel("Trunks (1: up)", "none", now("voicebot_trunk_up", "trunk")),
         Panel("Registrations (1: registered)", "none", now("voicebot_trunk_registered", "trunk")),
+        Panel("Days that certificates are valid", "d", now("voicebot_certificate_days_left", "file")),
         Panel("Jitter (p95)", "s", quantiles("voicebot_media_jitter_seconds", "trunk")[1:2]),
         Panel("Packets lost (p95)", "percent", quantiles("voicebot_media_loss_percent", "trunk")[1:2]),
         Panel("Quality heard (median MOS)", "none", quantiles("voicebot_media_mos", "trunk")[:1]),
@@ -93,6 +95,7 @@ ROWS: dict[str, tuple[Panel, ...]] = {
         Panel("Entries that wait", "short", now("voicebot_records_waiting")),
         Panel("Entries lost", "ops", rate("voicebot_records_lost")),
         Panel("Room on the disk", "bytes", now("voicebot_disk_free_bytes")),
+        Panel("Files of the cache", "ops", rate("voicebot_cache_files", "folder", "what")),
         Panel("Events that a sink never read", "ops", rate("voicebot_journal_lost", "sink")),
         Panel("Events that a sink failed on", "ops", rate("voicebot_journal_faults", "sink")),
     ),

@@ -2,6 +2,7 @@
 # make test    the same set-up with the development tools, then all tests
 # make check   lint, format, types, and the demo's configuration
 # make bench   voice-to-voice of 20 calls at once over real SIP; fails when the budget is missed
+# make bench-limits   what must hold under floods and kill -9, at its full size (about eight minutes)
 # make docs    draw the pages of docs/ that are drawn from the code (events, state tables, rooms)
 # make lock    renew the exact versions            make clean   remove what these made (weights stay)
 #
@@ -16,18 +17,18 @@ INSTALL := $(PIP) install -qq --no-deps --no-compile
 FIND_PYTHON := for p in "$$PYTHON" python3.11 python3.12 python3.13 python3; do \
 	"$$p" -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
 	&& echo "$$p" && exit; done
-VOICE := piper-ljspeech
-VOICE_S := 15
 DEMO_ARGS ?=
 TEST_ARGS ?=
 # Tests wait for phones more than they compute: two files at a time, each file in one process.
 TEST_WORKERS ?= 2
+FLOOD_ARGS ?= --per-s 500 --seconds 60 --calls 20 --budget
+KILL_ARGS ?= --kills 100
 BENCH_ARGS ?= --calls 20 --budget p50=400,p95=700 --out bench-out
 
-.PHONY: demo test check bench bench-start docs lock clean setup models voice
+.PHONY: demo test check bench bench-limits bench-start docs lock clean setup models
 .DEFAULT_GOAL := demo
 
-demo: setup models voice
+demo: setup models
 	@exec $(BIN)/voicebot demo $(DEMO_ARGS)
 
 test: $(VENV)/.tools models
@@ -45,6 +46,10 @@ bench: setup models
 # On an otherwise idle machine.
 bench-start: setup models
 	$(BIN)/voicebot bench start --budget warm_s=3,cold_s=6,rss_mb=380
+
+bench-limits: setup
+	$(BIN)/voicebot bench edge flood $(FLOOD_ARGS)
+	$(BIN)/voicebot bench kill $(KILL_ARGS)
 
 docs: setup
 	$(BIN)/python docs/draw.py
@@ -72,13 +77,6 @@ $(VENV)/.tools: $(VENV)/.installed requirements-dev.lock
 
 models: setup
 	@$(BIN)/python -m voicebot.models pull
-
-voice: $(VENV)/.voice
-
-# A natural voice lies on a hub that may be out of reach; then espeak-ng speaks.
-$(VENV)/.voice: $(VENV)/.installed
-	@$(BIN)/python -m voicebot.models pull $(VOICE) --try $(VOICE_S)
-	@touch $@
 
 lock:
 	@$(PIP) install --quiet uv

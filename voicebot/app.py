@@ -157,11 +157,16 @@ class App:
         await self._webhook.stop()
         self.records.stop()
 
+    @property
+    def active_calls(self) -> int:
+        """By telephone and browser, those that ring too."""
+        return self.agent.active_calls + self.web.phone.active
+
     def status(self) -> dict[str, Any]:
         """What the web pages show about the server."""
         return {
             "flow": self.flow.flow.name,
-            "calls": self.agent.active_calls + self.web.phone.active,
+            "calls": self.active_calls,
             "hints": self.hints,
         }
 
@@ -176,8 +181,14 @@ class App:
         await self.calls.incoming(incoming, decision)
 
     async def _dial(self, uri: str, ring_s: float) -> Leg:
-        leg = await self.agent.call(uri, from_name=self.flow.flow.name, ring_s=ring_s)
-        self.gateway.remember(log.call_id.get(), leg)
+        outgoing, call = self.agent.dial(uri, from_name=self.flow.flow.name, ring_s=ring_s), log.call_id.get()
+        log.belongs(outgoing.id, call)
+        try:
+            leg = await outgoing.answered()
+        except asyncio.CancelledError:
+            outgoing.give_up()
+            raise
+        self.gateway.remember(call, leg)
         return leg
 
     def _spawn(self, work: Any) -> None:

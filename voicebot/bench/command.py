@@ -13,6 +13,7 @@ SUITES = (
     "voicebot.bench.tts.command",
     "voicebot.bench.edge.command",
     "voicebot.bench.start",
+    "voicebot.bench.kill",
 )
 """Modules with a ``register(suites)`` that adds one subcommand."""
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import faulthandler
+import os
 import signal
 import sys
 import time
@@ -15,8 +17,9 @@ from telephony.sip.hop import bracketed
 from voicebot import config as configuration
 from voicebot import log
 from voicebot.app import App
+from voicebot.commands.service_manager import ServiceManager, notifier, watchdog_s
 from voicebot.config import Config
-from voicebot.errors import VoicebotError
+from voicebot.gateway.ports import cannot_listen, check_ports
 from voicebot.journal.redaction import protect_logs
 
 _log = log.get(__name__)
@@ -44,12 +47,17 @@ def run(config: Config, hints: list[str] | None = None) -> int:
     protect_logs()
     sys.setswitchinterval(SWITCH_S)
     descriptors.raise_limit()
+    faulthandler.enable()  # systemd aborts a server whose loop hangs: then its log says where
     begun = time.monotonic()
+    check_ports(config)
+    tell = notifier()
+    tell("STATUS=loading dialogs and models")
     app = App(config, hints)
-    return asyncio.run(_serve(app, begun))
+    manager = ServiceManager(tell, app.web.parts, lambda: app.active_calls, watchdog_s(os.environ))
+    return asyncio.run(_serve(app, manager, begun))
 
 
-async def _serve(app: App, begun: float) -> int:
+async def _serve(app: App, manager: ServiceManager, begun: float) -> int:
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(_on_fault)
     told: asyncio.Queue[signal.Signals] = asyncio.Queue()
@@ -65,10 +73,13 @@ async def _serve(app: App, begun: float) -> int:
     loop.add_signal_handler(signal.SIGHUP, reload)
     try:
         await app.start()
-    except OSError as error:
-        raise VoicebotError(f"cannot listen: {error}", "choose other ports, or stop what uses them") from error
+    except OSError as error:  # somebody has taken a port while we loaded
+        await app.stop()
+        raise cannot_listen([error]) from error
+    manager.start()
     print(banner(app, time.monotonic() - begun), flush=True)
     first = await told.get()
+    manager.stopping()
     grace_s = DRAIN_S if first is signal.SIGTERM else 0.0
     stopping = asyncio.create_task(app.stop(grace_s))
     again = asyncio.create_task(told.get())
@@ -78,6 +89,7 @@ async def _serve(app: App, begun: float) -> int:
         stopping.cancel()
         await asyncio.gather(stopping, return_exceptions=True)
         await app.stop(0.0)
+    await manager.stop()
     return 0
 
 

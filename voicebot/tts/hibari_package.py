@@ -27,7 +27,7 @@ def _imported() -> Any:
 
 hibari = _imported()
 
-from hibari.g2p import G2P, _load_json  # noqa: E402 - nothing of the package may be imported before
+from hibari.g2p import G2P  # noqa: E402 - nothing of the package may be imported before
 from hibari.g2p.lexicon import Lexicon  # noqa: E402
 from hibari.g2p.oov import OOV  # noqa: E402
 from hibari.g2p.tagger import Tagger  # noqa: E402
@@ -35,7 +35,4 @@ from hibari.g2p.tokenize import Tokenizer  # noqa: E402
 from hibari.tts import ASSETS  # noqa: E402
 from hibari.voices import VOICES, voice_path  # noqa: E402
 
-__all__ = ["ASSETS", "G2P", "OOV", "VOICES", "Lexicon", "Tagger", "Tokenizer", "asset", "hibari", "voice_path"]
-
-asset = _load_json
-"""A JSON file of the package, by name."""
+__all__ = ["ASSETS", "G2P", "OOV", "VOICES", "Lexicon", "Tagger", "Tokenizer", "hibari", "voice_path"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -84,6 +84,11 @@ class Web:
         self.port = self._runner.addresses[0][1]
         _log.info("web server listening", extra={"address": self._config.listen, "port": self.port})
 
+    async def parts(self, without: Collection[str] = ()) -> dict[str, str]:
+        """Each part of the server by name, and `WELL` or what is wrong with it. `without`: parts that are not asked."""
+        calls = WELL if self._ready() else "not accepted: starting, stopping, or out of file descriptors"
+        return {"calls": calls, **await self._readiness.look(without)}
+
     async def stop(self) -> None:
         """End browser calls and close the port. Calling it again does nothing."""
         await self.phone.stop()
@@ -103,9 +108,7 @@ class Web:
 
     async def _readyz(self, request: web.Request) -> web.Response:
         """``?exclude=PART``, once or more often: answer as if that part were well."""
-        without = request.query.getall("exclude", [])
-        parts = {"calls": WELL if self._ready() else "not accepted: starting, stopping, or out of file descriptors"}
-        parts |= await self._readiness.look(without)
+        parts = await self.parts(request.query.getall("exclude", []))
         ready = all(state == WELL for state in parts.values())
         return web.json_response(
             {"ready": ready, "parts": parts}, status=200 if ready else 503, headers={"Cache-Control": "no-store"}

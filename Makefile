@@ -43,13 +43,13 @@ check: $(VENV)/.tools models
 bench: setup models
 	$(BIN)/voicebot bench latency $(BENCH_ARGS)
 
-# On an otherwise idle machine.
-bench-start: setup models
-	$(BIN)/voicebot bench start --budget warm_s=3,cold_s=6,rss_mb=380
-
 bench-limits: setup
 	$(BIN)/voicebot bench edge flood $(FLOOD_ARGS)
 	$(BIN)/voicebot bench kill $(KILL_ARGS)
+
+# On an otherwise idle machine.
+bench-start: setup models
+	$(BIN)/voicebot bench start --budget warm_s=3,cold_s=6,rss_mb=380
 
 docs: setup
 	$(BIN)/python docs/draw.py

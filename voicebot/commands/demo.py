@@ -63,16 +63,20 @@ def main(args: argparse.Namespace) -> int:
     os.environ.setdefault("VOICEBOT_CACHE", str(args.data.resolve() / "cache"))
     os.environ["NORTHWIND_PORT"] = str(company.port)
     try:
-        return serve.run(config, hints(company.port))
+        return serve.run(config, hints(company.port, secrets=config.http.is_private))
     finally:
         asyncio.run(company.stop())
 
 
-def hints(port: int) -> list[str]:
-    """What a person can say to the demo, with numbers that exist in its database."""
+def hints(port: int, *, secrets: bool) -> list[str]:
+    """What a person can say to the demo, with numbers that exist in its database.
+
+    `secrets`: those that prove who somebody is, too. Only where nobody else can open the page that shows them.
+    """
     some = examples()
+    proof = f"employee number {some['employee']}, PIN {some['pin']}"
     return [
         f"Where is my order? (number {some['order']}; more at http://127.0.0.1:{port}/)",
-        f"I forgot my password (employee number {some['employee']}, PIN {some['pin']})",
+        f"I forgot my password ({proof if secrets else f'numbers at http://127.0.0.1:{port}/ on the server itself'})",
         "I'd like to book an appointment",
     ]

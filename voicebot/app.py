@@ -174,6 +174,7 @@ class App:
         """What the first callers will need, though not in their first seconds."""
         dates = asyncio.to_thread(extract.warm)
         await asyncio.gather(dates, *(self.services.synthesizer.warm(prompts, rate_hz) for rate_hz in RATES_HZ))
+        self.services.synthesizer.leave_to_disk()
         _give_back_memory()
 
     async def _sip_call(self, incoming: IncomingCall, decision: RouteDecision) -> None:

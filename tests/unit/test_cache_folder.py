@@ -25,8 +25,6 @@ def again(folder: CacheFolder) -> CacheFolder:
 def test_what_was_written_is_read_by_the_next_process_byte_by_byte(folder: CacheFolder) -> None:
     assert folder.write("a", b"\0audio")
     assert again(folder).read("a") == b"\0audio"
-    mapped = again(folder).map("a")
-    assert mapped is not None and bytes(mapped) == b"\0audio"
     assert again(folder).read("b") is None
 
 
@@ -102,6 +100,20 @@ def test_what_has_no_room_is_not_kept_and_what_was_there_stays(folder: CacheFold
     assert folder.write("a", bytes(7000))  # in its own place
     assert folder.size == 7000 + OVERHEAD
     assert again(folder).read("a") == bytes(7000)
+
+
+def test_the_oldest_of_what_nobody_asked_for_makes_room(folder: CacheFolder) -> None:
+    for age, name in enumerate(("new", "older", "oldest", "asked for")):
+        folder.write(name, bytes(2000))
+        os.utime(folder.folder / name, (1e9 - age, 1e9 - age))
+    after = again(folder)
+    after.read("asked for")
+    assert after.write("a", bytes(3000))
+    assert {path.name for path in folder.folder.iterdir()} == {"new", "older", "asked for", "a"}
+    assert after.write("b", bytes(2500))
+    assert {path.name for path in folder.folder.iterdir()} == {"new", "asked for", "a", "b"}
+    assert not after.write("c", bytes(5000))
+    assert {path.name for path in folder.folder.iterdir()} == {"asked for", "a", "b"}
 
 
 def test_all_but_what_is_named_can_be_removed(folder: CacheFolder) -> None:

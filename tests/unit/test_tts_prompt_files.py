@@ -189,3 +189,18 @@ async def test_the_apology_is_there_after_a_restart_although_the_voice_is_broken
     assert len(await whole(after, sorry.text, name="sorry")) > 0
     with pytest.raises(EngineFailed):
         await whole(after, "Something else.")
+
+
+async def test_what_is_on_disk_need_not_stay_in_memory(restarted: Restarted) -> None:
+    speaker = await restarted.start()
+    await speaker.warm(PROMPTS, 8000)
+    await whole(speaker, "Thank you, Mr. Smith.")
+    first = await whole(speaker, "Goodbye.")
+    restarted.made = None
+    assert speaker._files is not None
+    speaker._files.close()
+    speaker.leave_to_disk()
+    assert len(speaker._cache) == 1  # the sentence that is on no disk
+    after = await restarted.start()
+    assert np.array_equal(await whole(after, "Goodbye."), first)
+    speaker.stop()

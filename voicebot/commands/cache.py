@@ -13,7 +13,7 @@ _HOLDS = {
     "prompts": "spoken prompts of the dialogs",
     "intents": "trained classifiers",
     "moonshine": "recognition networks",
-    "hibari": "the voice's dictionary",
+    "hibari": "where words are in the voice's dictionary",
 }
 """Folder → what lies in it, for people."""
 _ANY_SIZE = 1 << 40

@@ -17,8 +17,6 @@ INSTALL := $(PIP) install -qq --no-deps --no-compile
 FIND_PYTHON := for p in "$$PYTHON" python3.11 python3.12 python3.13 python3; do \
 	"$$p" -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
 	&& echo "$$p" && exit; done
-VOICE := piper-ljspeech
-VOICE_S := 15
 DEMO_ARGS ?=
 TEST_ARGS ?=
 # Tests wait for phones more than they compute: two files at a time, each file in one process.
@@ -27,10 +25,10 @@ FLOOD_ARGS ?= --per-s 500 --seconds 60 --calls 20 --budget
 KILL_ARGS ?= --kills 100
 BENCH_ARGS ?= --calls 20 --budget p50=400,p95=700 --out bench-out
 
-.PHONY: demo test check bench bench-limits docs lock clean setup models voice
+.PHONY: demo test check bench bench-limits docs lock clean setup models
 .DEFAULT_GOAL := demo
 
-demo: setup models voice
+demo: setup models
 	@exec $(BIN)/voicebot demo $(DEMO_ARGS)
 
 test: $(VENV)/.tools models
@@ -75,13 +73,6 @@ $(VENV)/.tools: $(VENV)/.installed requirements-dev.lock
 
 models: setup
 	@$(BIN)/python -m voicebot.models pull
-
-voice: $(VENV)/.voice
-
-# A natural voice lies on a hub that may be out of reach; then espeak-ng speaks.
-$(VENV)/.voice: $(VENV)/.installed
-	@$(BIN)/python -m voicebot.models pull $(VOICE) --try $(VOICE_S)
-	@touch $@
 
 lock:
 	@$(PIP) install --quiet uv

@@ -217,7 +217,7 @@ class UserAgent:
         except RequestRejected as refusal:
             self._reply(transaction, refusal.status, refusal.reason, refusal.headers, cheap=refusal.cheap)
         except SipError as error:
-            self._reply(transaction, error.status, error.reason)
+            self._reply(transaction, error.status, error.reason, error.headers)
 
     def _on_cancel(self, transaction: Transaction, request: Request) -> None:
         invite = self._endpoint.invite_of(request)
@@ -291,7 +291,7 @@ class UserAgent:
             elif found.pick_up is not None:
                 found.pick_up(transaction, request, dialog, caller.terms)
         except SdpError as error:
-            raise SipError(error.status, str(error)) from error
+            raise SipError(error.status, str(error), headers=error.headers) from error
         except LegError as error:
             raise SipError(603, "") from error
 

@@ -40,7 +40,16 @@ class SourceRefused:
     """A packet or request was turned away before it cost anything."""
 
     why: Literal[
-        "rate", "blocked", "unlisted", "calls", "calls-per-second", "digest", "draining", "overload", "descriptors"
+        "rate",
+        "blocked",
+        "scanner",
+        "unlisted",
+        "calls",
+        "calls-per-second",
+        "digest",
+        "draining",
+        "overload",
+        "descriptors",
     ]
     host: str
     trunk: str = ""

@@ -14,6 +14,7 @@ COMMANDS = {
     "demo": "voicebot.commands.demo",
     "call": "voicebot.bench.call",
     "chat": "voicebot.commands.chat",
+    "say": "voicebot.commands.say",
     "check": "voicebot.commands.check",
     "calls": "voicebot.commands.calls",
     "records": "voicebot.commands.records",

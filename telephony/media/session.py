@@ -15,6 +15,7 @@ from ..sdp.agreement import Agreed
 from . import mos
 from .codecs import Codec, Pcm
 from .dtls import Submit
+from .key_reception import UnagreedEventType
 from .life_signs import LifeSigns
 from .receiver import Heard, Receiver
 from .rtcp import FIRST_TYPE, INTERVAL_NS, LAST_TYPE, Reporter, shows_life
@@ -70,6 +71,8 @@ class MediaSession:
         """Of RTP, even; RTCP has the next one."""
         self.on_audio: Callable[[Pcm], None] | None = None
         self.on_dtmf: Callable[[str], None] | None = None
+        self.on_unagreed_events: Callable[[int], None] | None = None
+        """Told once when keys come as events of a payload type that was not agreed."""
         self.on_timeout: Callable[[], None] | None = None
         self.tap: Tap | None = None
         """Called in the engine's thread with (sent, monotonic ns, payload of `codec`) for each audio packet."""
@@ -198,6 +201,7 @@ class MediaSession:
             round_trip_ms=reporter.round_trip_ms,
             mos=mos.received_mos(receiver.codec, buffer, reporter),
             peer_mos=mos.reported_mos(sender, reporter),
+            unagreed_event_type=receiver.keys.unagreed_type,
             srtp=protection.suite or "",
             forged=protection.forged,
             replayed=protection.replayed,
@@ -208,12 +212,12 @@ class MediaSession:
         if not self.closed:
             self.closed = True
             # Whoever is called usually keeps the session: as a circle, audio would stay until the next full collection.
-            self.on_audio = self.on_dtmf = self.on_timeout = None
+            self.on_audio = self.on_dtmf = self.on_timeout = self.on_unagreed_events = None
             self._sender.flush()
             self._leave(self)
 
     def deliver(self, heard: Heard | None) -> None:
-        """Hand on a block, a key, or (None) that the peer's media has stopped or cannot come (`refused_security`)."""
+        """Hand on what was heard, or (None) that the peer's media has stopped or cannot come (`refused_security`)."""
         if self.closed:
             return
         if heard is None:
@@ -222,6 +226,9 @@ class MediaSession:
         elif isinstance(heard, str):
             if self.on_dtmf is not None:
                 self.on_dtmf(heard)
+        elif isinstance(heard, UnagreedEventType):
+            if self.on_unagreed_events is not None:
+                self.on_unagreed_events(heard.payload_type)
         elif self.on_audio is not None:
             self.on_audio(heard)
 

@@ -73,6 +73,9 @@ class MessageTrace(Protocol):
     def refused(self, hop: Hop, local: str, data: bytes, why: str) -> None:
         """What came from `hop` could not be read."""
 
+    def remark(self, call_id: str, text: str) -> None:
+        """Something that is no message, for whoever reads the call's messages."""
+
 
 class Endpoint:
     """One SIP port, UDP and TCP on every listening address, and one for TLS. Belongs to the event loop.
@@ -113,6 +116,11 @@ class Endpoint:
     def port(self) -> int:
         """Of UDP and TCP; the real one after `start`."""
         return self._transport.port
+
+    def remark(self, call_id: str, text: str) -> None:
+        """Write a sentence between the messages of a call in the trace."""
+        if self._trace is not None:
+            self._trace.remark(call_id, text)
 
     @property
     def tls_port(self) -> int:

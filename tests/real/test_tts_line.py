@@ -21,6 +21,7 @@ from tests.real.programs import until
 from voicebot import config
 from voicebot.messages import Expect, Say
 from voicebot.paths import models_dir
+from voicebot.tts.playback import FADE_MS
 from voicebot.tts.player import Player
 from voicebot.tts.synthesizer import Synthesizer
 
@@ -131,6 +132,26 @@ async def test_barge_in_is_heard_at_once_at_the_other_end(line: Line, synthesize
     assert not spoken.complete
     assert GREETING.startswith(spoken.heard)
     assert 2 < len(spoken.heard.split()) < 10
+
+
+async def test_a_prompt_that_is_stopped_fades_on_the_wire(line: Line, synthesizer: Synthesizer) -> None:
+    wanted = np.concatenate([block async for block in synthesizer.speak(GREETING, 8000)])
+    player = Player(line, synthesizer)
+    saying = asyncio.create_task(player.say(Say(GREETING)))
+    await until(lambda: line.played_samples > 8000 and np.abs(wanted[line.played_samples :][:80]).mean() > 1500)
+    player.stop()
+    await saying
+    await line.quiet()
+    begun = int(np.argmax(np.correlate(line.heard.astype(float), wanted[2000:6000].astype(float)))) - 2000
+    heard = line.heard[begun:]
+    samples = 8000 * FADE_MS // 1000
+    begin = next(
+        n for n in range(0, len(heard), 160) if np.abs(heard[n + samples : n + 800]).max() < 80
+    )  # comfort noise
+    fade = slice(begin, begin + samples)
+    shares = np.abs(heard[fade]).astype(float).reshape(4, -1).sum(1) / np.abs(wanted[fade]).reshape(4, -1).sum(1)
+    assert shares[0] > 0.8 and shares[-1] < 0.2 and (np.diff(shares) < 0).all(), "the prompt's own wave, dying away"
+    assert np.allclose(heard[fade.start - 800 : fade.start], wanted[fade.start - 800 : fade.start], atol=700)
 
 
 async def test_a_false_alarm_loses_no_word(line: Line, synthesizer: Synthesizer) -> None:

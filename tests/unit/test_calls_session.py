@@ -291,7 +291,7 @@ async def test_recognition_that_breaks_brings_a_human() -> None:
     call.listener.breaks()
     await asyncio.sleep(0.1)
     assert call.events(events.EngineBroke)[0].engine == "recognition"
-    await call.until_said("all my colleagues are on the phone")
+    await call.until_said("All my colleagues are on the phone")  # "I'm sorry" was said before
     assert call.events(events.CallHeld)[0].reason == "recognition"
     await hung_up(call, running)
 

@@ -62,7 +62,7 @@ from voicebot.tts.voices import VoiceRequest, VoiceSettings
 
 
 class Beep:
-    name, rate_hz, clausewise, quick, presence = "beep", 8000, False, True, 0.0
+    name, version, rate_hz, clausewise, quick, presence = "beep", "1", 8000, False, True, 0.0
 
     def synthesize(self, text: str, emit: Emit) -> None:
         emit((8000 * np.sin(np.arange(4000))).astype(np.int16))

@@ -20,6 +20,12 @@ def texts(text: str) -> list[str]:
         ("Hello. How are you?", ["Hello.", "How are you?"]),
         ("One\ntwo", ["One", "two"]),
         ("Dr. Smith is here. Mr. J. Miller is not.", ["Dr. Smith is here.", "Mr. J. Miller is not."]),
+        ("Take B 4 C. Is it right?", ["Take B 4 C.", "Is it right?"]),
+        ("Go to A-2-B. Is it here?", ["Go to A-2-B.", "Is it here?"]),
+        (
+            "Ask George C. Scott, J. R. Ewing or Capt. Lee. Bye.",
+            ["Ask George C. Scott, J. R. Ewing or Capt. Lee.", "Bye."],
+        ),
         ("It costs $4.50 at 10.30. Fine!", ["It costs $4.50 at 10.30.", "Fine!"]),
         ('He said "yes." Then he left.', ['He said "yes."', "Then he left."]),
         ("e.g. this one", ["e.g. this one"]),
@@ -50,10 +56,22 @@ def test_a_long_first_sentence_begins_with_a_few_words_where_all_is_made_at_once
     assert len(found) == 1 or found[0].pause_ms <= 160
 
 
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [
+        ("That's $1,245.20, is that right?", "That's"),
+        ("I have 4 7 1 1 0 2. Is that right?", "I have"),
+        ("K D 4 7 1 1 0 2 is it.", "K D 4 7 1 1 0 2"),
+    ],
+)
+def test_figures_count_as_long_as_they_are_said(text: str, first: str) -> None:
+    assert split(text, first_chars=24)[0].text == first
+
+
 def test_a_number_is_never_cut() -> None:
     text = "Your appointment is on Tuesday November 24, 2026 and we are looking forward to seeing you then"
     assert not any(p.text.endswith(("24,", "24")) for p in split(text, first_chars=44))
-    assert split("Your number is 4 7 1 1 0 2 3 8 and mine is 5.", first_chars=26)[0].text == "Your number"
+    assert split("Your number is 4 7 1 1 0 2 3 8 and mine is 5.", first_chars=26)[0].text == "Your number is"
 
 
 def test_only_the_first_sentence_is_cut() -> None:
@@ -73,6 +91,26 @@ def test_markup_parts_phrases_and_is_never_in_them() -> None:
 
 def test_what_is_no_markup_is_words() -> None:
     assert texts("press [1] now") == ["press [1] now"]
+
+
+@pytest.mark.parametrize(
+    ("text", "phrases"),
+    [
+        ("I have 4 7 1 1 0 2. Is it right?", ["I have", "*4 7 1 1 0 2.", "Is it right?"]),
+        ("Your booking code is AB12CD, and it's yours.", ["Your booking code is", "*AB12CD,", "and it's yours."]),
+        ("Order NW-2041-A (471102) is here.", ["*Order NW-2041-A", "*( 4 7 1 1 0 2)", "is here."]),
+        ("Is your PIN 4711?", ["Is your PIN", "*4 7 1 1?"]),
+        ("It's 4711 02", ["It's 4711 02"]),
+        ("Call us at +1 555 010 2030 or 555-0102!", ["Call us at", "*+1 555 010 2030", "*or 555-0102!"]),
+        ("On 2026-12-24 at 10:30 it cost $1,245.20; 16 came to room 12.", [
+            "On 2026-12-24 at 10:30 it cost $1,245.20; 16 came to room 12."
+        ]),
+        ("[slow]It is 471102.[/slow] [lang es]Es 471102.[/lang]", ["*It is", "*4 7 1 1 0 2.", "Es 471102."]),
+    ],
+)  # fmt: skip
+def test_references_are_set_apart_and_slow(text: str, phrases: list[str]) -> None:
+    """A star before what is slow."""
+    assert [("*" if phrase.slow else "") + phrase.text for phrase in split(text)] == phrases
 
 
 def test_the_pause_follows_the_punctuation() -> None:

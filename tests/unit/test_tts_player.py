@@ -11,9 +11,12 @@ from telephony.leg import Pcm
 from tests.unit.player_support import RATE_HZ, FakeSynthesizer, World, player_of, ramp, settle, words
 from voicebot.errors import EngineFailed
 from voicebot.messages import Say
-from voicebot.tts.playback import AHEAD_S
+from voicebot.tts.playback import AHEAD_S, FADE_MS
 from voicebot.tts.player import PlayedPrompt, Player
 from voicebot.tts.synthesizer import PromptChunk
+
+FADE = RATE_HZ * FADE_MS // 1000
+"""Samples that follow when a prompt is stopped."""
 
 
 @pytest.fixture
@@ -69,7 +72,7 @@ async def test_barge_in_silences_the_leg_at_once_and_tells_what_was_heard(world:
     task = asyncio.create_task(player.say(Say("One two three four. Five six.")))
     await world.advance(1.1)
     player.stop()
-    assert world.leg.queued_samples == 0
+    assert world.leg.queued_samples == FADE
     await settle()
     spoken = task.result()
     assert not spoken.complete
@@ -77,9 +80,32 @@ async def test_barge_in_silences_the_leg_at_once_and_tells_what_was_heard(world:
     assert spoken.duration_s == pytest.approx(1.1)
     assert not player.playing
     await world.advance(0.5)
-    assert not world.leg.heard[round(1.1 * RATE_HZ) :].any(), "nothing comes after it"
+    assert not world.leg.heard[round(1.1 * RATE_HZ) + FADE :].any(), "nothing comes after it"
     assert world.pending_timers == 0
     assert synthesizer.closed
+
+
+async def test_a_prompt_that_is_stopped_fades_from_where_it_was(world: World) -> None:
+    player = player_of(world, FakeSynthesizer([PromptChunk(np.full(16000, 9000, np.int16), "Welcome.")]))
+    task = asyncio.create_task(player.say(Say("Welcome.")))
+    await world.advance(1.0)
+    player.stop()
+    await world.advance(0.1)
+    assert not task.result().complete
+    steps = np.diff(world.leg.heard[7990 : 8000 + FADE + 10].astype(int))
+    assert 5 <= 1000 * np.count_nonzero(steps) / RATE_HZ <= 10, "milliseconds"
+    assert steps.max() == 0 and steps.min() > -9000 * 3 / FADE, "smoothly, and never up"
+
+
+async def test_nothing_fades_where_nothing_was_playing(world: World) -> None:
+    player = player_of(world, FakeSynthesizer(words("One.", "Two.", seconds=0.2), wait_after=1))
+    task = asyncio.create_task(player.say(Say("One. Two.")))
+    await world.advance(0.5)  # the voice stumbles
+    player.stop()
+    assert world.leg.queued_samples == 0
+    await settle()
+    assert not task.result().complete, "although all that was made had been played"
+    assert task.result().heard == "One."
 
 
 async def test_a_pause_is_silent_and_resume_repeats_from_a_gap_between_words(world: World) -> None:
@@ -89,9 +115,9 @@ async def test_a_pause_is_silent_and_resume_repeats_from_a_gap_between_words(wor
     task = asyncio.create_task(player.say(Say("Please hold on to something.")))
     await world.advance(1.0)
     player.pause()
-    assert world.leg.queued_samples == 0
+    assert world.leg.queued_samples == FADE
     await world.advance(0.6)
-    assert not world.leg.heard[8000:].any()
+    assert not world.leg.heard[8000 + FADE :].any()
     assert player.playing
     player.resume()
     await world.advance(1.5)
@@ -111,7 +137,7 @@ async def test_a_pause_in_the_first_syllable_begins_again(world: World) -> None:
     player.resume()
     await world.advance(1.1)
     assert task.result().complete
-    assert np.count_nonzero(world.leg.heard) == 800 + 8000
+    assert np.count_nonzero(world.leg.heard[800 + FADE :]) == 8000
 
 
 async def test_the_listener_learns_what_went_out_and_what_did_not(world: World) -> None:
@@ -125,7 +151,8 @@ async def test_the_listener_learns_what_went_out_and_what_did_not(world: World) 
     await world.advance(1.0)
     player.pause()
     await world.advance(0.2)
-    sent = np.concatenate(told)[: -unsent[0]]
+    *given, fade = told
+    sent = np.concatenate([np.concatenate(given)[: -unsent[0]], fade])
     assert np.array_equal(sent, world.leg.heard[: len(sent)])
     assert not world.leg.heard[len(sent) :].any()
     player.stop()
@@ -144,7 +171,7 @@ async def test_pausing_twice_and_resuming_twice_changes_nothing(world: World) ->
     player.resume()
     await world.advance(1.1)
     assert task.result().complete
-    assert np.count_nonzero(world.leg.heard) == 800 + 8000
+    assert np.array_equal(world.leg.heard[800 + FADE :][:8000], np.full(8000, 900))
 
 
 async def test_false_alarms_one_after_the_other_do_not_keep_a_prompt_from_its_end(world: World) -> None:
@@ -221,7 +248,7 @@ async def test_cancelling_say_silences_the_leg_and_closes_the_synthesis(world: W
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert world.leg.queued_samples == 0
+    assert world.leg.queued_samples == FADE
     assert not player.playing
     assert synthesizer.closed
     assert world.pending_timers == 0
@@ -250,7 +277,7 @@ async def test_a_new_prompt_takes_the_place_of_the_old_one(world: World) -> None
     await world.advance(3.2)
     assert not old.result().complete
     assert new.result().complete
-    assert np.array_equal(world.leg.heard[4000:][:24000], ramp(3))
+    assert np.array_equal(world.leg.heard[4000 + FADE :][:24000], ramp(3))
 
 
 async def test_hold_music_goes_on_until_it_is_cancelled(world: World) -> None:
@@ -265,5 +292,5 @@ async def test_hold_music_goes_on_until_it_is_cancelled(world: World) -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert world.leg.queued_samples == 0
+    assert world.leg.queued_samples == FADE
     assert not player.playing

@@ -76,6 +76,22 @@ TODAY = date(2026, 11, 21)
         ("20 °C", "twenty degrees Celsius"),
         # words
         ("Dr. Smith, 5 Main St.", "Doctor Smith, five Main Street"),
+        (
+            "42nd St. in St. Paul, or 7 Oak St. by St. James",
+            "forty-second Street in Saint Paul, or seven Oak Street by Saint James",
+        ),
+        (
+            "Capt. Lee, Gov. Kay and Col. Poe of Kay Bros. and Poe Corp.",
+            "Captain Lee, Governor Kay and Colonel Poe of Kay Brothers and Poe Corporation.",
+        ),
+        ("Bldg. 5, Ste. 3, Sat. and Sun.", "Building five, Suite three, Saturday and Sunday."),
+        ("Say yes or no.", "Say yes or no."),
+        ("She sat. We gen. up", "She sat. We gen. up"),
+        # what looks like a unit
+        ("5G or 5 g, 4M, row 7L", "five G or five grams, four M, row seven L"),
+        # codes written with spaces
+        ("I have 4 A B.", "I have four, eigh, B."),
+        ("It's 7 K 2 Q 9, right?", "It's seven, K, two, Q, nine, right?"),
         ("IT, FAQ, PIN", "I.T., F.A.Q., PIN"),
         ("yes/no & more", "yes or no and more"),
         ("e.g. this", "for example, this"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Executor
 from typing import Protocol, assert_never
 
@@ -21,6 +21,7 @@ from voicebot.conversation.engine import Conversation
 from voicebot.errors import EngineFailed
 from voicebot.handoff.human_dialler import Why
 from voicebot.messages import Act, Do, End, Expect, Handover, Listen, Result, Say
+from voicebot.tts.wording import SaidBefore, worded
 
 FILLER_AFTER_S = 0.8
 """A backend that takes longer than this gets words in between, so that the line is never dead."""
@@ -74,8 +75,13 @@ class ActRunner:
         self._conversation, self._channel, self._report = conversation, channel, report
         self._act, self._hand_over, self._thinkers = act, hand_over, thinkers
         self._mute = False
+        self._said = SaidBefore()
         self.thinking = False
         """The conversation is at work in another thread."""
+
+    def worded(self, says: Sequence[Say]) -> list[Say]:
+        """Prompts as they would be said next."""
+        return worded(says, self._said)[0]
 
     async def run(self, acts: list[Act]) -> None:
         """Go on from these acts until the call is over, or its task is cancelled."""
@@ -95,7 +101,8 @@ class ActRunner:
 
     async def _perform(self, acts: list[Act]) -> list[Act]:
         """Carry out one list of acts. Returns the next one, empty when the call is over."""
-        says, last = [act for act in acts if isinstance(act, Say)], acts[-1]
+        decided, last = [act for act in acts if isinstance(act, Say)], acts[-1]
+        says, self._said = worded(decided, self._said)
         self._report.moved(self._conversation.snapshot)
         match last:
             case Listen(expect):
@@ -164,6 +171,7 @@ class ActRunner:
         if self._mute:
             raise error
         self._mute = True
+        _, self._said = worded([APOLOGY], SaidBefore())
         await self._channel.speak([APOLOGY])
         return await self._think(self._conversation.mute)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from concurrent.futures import Executor
 
 from voicebot import log
@@ -24,10 +25,17 @@ class PreemptiveSynthesis:
     Args:
         thinkers: runs the dialog's step.
         rate_hz: of the leg.
+        worded: prompts of the dialog as they will be said.
     """
 
-    def __init__(self, synthesizer: Synthesizer, thinkers: Executor, rate_hz: int) -> None:
-        self._synthesizer, self._thinkers, self._rate_hz = synthesizer, thinkers, rate_hz
+    def __init__(
+        self,
+        synthesizer: Synthesizer,
+        thinkers: Executor,
+        rate_hz: int,
+        worded: Callable[[list[Say]], list[Say]] = list,
+    ) -> None:
+        self._synthesizer, self._thinkers, self._rate_hz, self._worded = synthesizer, thinkers, rate_hz, worded
         self._work: asyncio.Task[None] | None = None
 
     def hypothesis(self, conversation: Conversation, heard: Heard) -> None:
@@ -46,4 +54,5 @@ class PreemptiveSynthesis:
         loop = asyncio.get_running_loop()
         acts = await loop.run_in_executor(self._thinkers, log.in_call(imagined.hear), heard)
         with contextlib.suppress(EngineFailed):  # it will be heard when it is said
-            await self._synthesizer.ahead([act for act in acts if isinstance(act, Say)], self._rate_hz)
+            says = self._worded([act for act in acts if isinstance(act, Say)])
+            await self._synthesizer.ahead(says, self._rate_hz)

@@ -52,7 +52,9 @@ class Call:
         self._conversation = Conversation(
             flow.flow, flow.understanding, now=lambda: datetime.now().astimezone(), caller=caller, mask=redactor.secret
         )
-        self._preemptive = PreemptiveSynthesis(services.synthesizer, services.thinkers, leg.rate_hz)
+        self._preemptive = PreemptiveSynthesis(
+            services.synthesizer, services.thinkers, leg.rate_hz, lambda says: self._runner.worded(says)
+        )
         self._channel = VoiceChannel(leg, services.speech_input, services.synthesizer, report, self._on_hypothesis)
         self._transfer = WarmTransfer(leg, self._channel, services, report)
         self._runner = ActRunner(

@@ -13,6 +13,7 @@ Flows and conversation check and remove it, synthesis speaks it.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 SLOW = 0.75
@@ -79,6 +80,16 @@ def parse(text: str) -> list[MarkupPart]:
     words += text[at:]
     flush()
     return parts
+
+
+def written(parts: Iterable[MarkupPart]) -> str:
+    """The text that `parse` makes such parts of."""
+    out: list[str] = []
+    for part in parts:
+        text = harmless(part.text) if part.text else f"[pause {part.pause_ms}ms]"
+        text = f"[lang {part.language}]{text}[/lang]" if part.language else text
+        out.append(f"[slow]{text}[/slow]" if part.slow else text)
+    return " ".join(out)
 
 
 def plain(text: str) -> str:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from datetime import date
 
+from voicebot.languages.en.normalise import references
 from voicebot.languages.en.phrase_breaks import ABBREVIATIONS, SMALL_WORDS
 from voicebot.tts.markup import MarkupError, MarkupPart, parse
+from voicebot.tts.text_normalisation import LANGUAGE, speakable
 from voicebot.tts.voice_engine import MAX_CHARS
 
 MAX_TEXT = 8000
@@ -25,9 +28,11 @@ _BEFORE_SMALL_WORD = re.compile(rf"\s+(?=(?:{'|'.join(SMALL_WORDS)})\s)")
 _BETWEEN_WORDS = re.compile(r"\s+")
 _LONGEST_ABBREVIATION = 24
 _NO_END = re.compile(
-    rf"(?:\b(?:{'|'.join(map(re.escape, ABBREVIATIONS))}|[a-z])|(?:^|\s)\d{{1,2}})\.\s+$", re.IGNORECASE
+    rf"(?:\b(?:{'|'.join(map(re.escape, ABBREVIATIONS))})|(?<![\w-])(?<!\b\w )[a-z]|(?:^|\s)\d{{1,2}})\.\s+$",
+    re.IGNORECASE,
 )
-"""After these a full stop ends no sentence: titles, abbreviations, initials, and the number of a list."""
+"""After these a full stop ends no sentence: titles, abbreviations, initials (but the last letter of a code, "4 A B.",
+"NW-20-A."), and the number of a list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +44,14 @@ class Phrase:
     pause_ms: int
     """Silence between these words and the next phrase."""
     slow: bool = False
-    """To be spoken at `markup.SLOW` of the usual speed."""
+    """To be spoken at `markup.SLOW` of the usual speed: marked so, or a reference that is written down."""
     language: str = ""
     """BCP 47 tag; empty for that of the dialog."""
 
 
 def split(text: str, first_chars: int | None = None) -> list[Phrase]:
-    """Cut `text` into sentences and at its markup (see `voicebot.tts.markup`; what is no markup is words).
+    """Cut `text` into sentences, at its markup (see `voicebot.tts.markup`; what is no markup is words), and around
+    order numbers, codes and phone numbers, which are said slowly.
 
     Args:
         first_chars: a first sentence longer than this is cut short, at a comma or between words: an engine that gives
@@ -59,14 +65,12 @@ def split(text: str, first_chars: int | None = None) -> list[Phrase]:
             continue
         if phrases and part.text[:1].isalnum():
             phrases[-1] = _joined(phrases[-1])
-        begun, cut = len(phrases), False
-        bounded = [piece for whole in _cut(part.text) for piece in _bounded(whole)]
-        if first_chars is not None and bounded and not any(p.text for p in phrases):
-            first = _first_clause(bounded[0], first_chars)
-            bounded[:1], cut = first, len(first) > 1
-        phrases += [Phrase(piece, _pause_ms(piece), part.slow, part.language) for piece in bounded]
-        if cut:
-            phrases[begun] = _joined(phrases[begun])
+        begun = len(phrases)
+        for piece in (piece for whole in _cut(part.text) for piece in _bounded(whole)):
+            apart = [(piece, False)] if part.language else _references_apart(piece)
+            phrases += [Phrase(t, _pause_ms(t), part.slow or reference, part.language) for t, reference in apart]
+        if first_chars is not None and phrases[begun:] and not any(phrase.text for phrase in phrases[:begun]):
+            phrases[begun : begun + 1] = _first_clause(phrases[begun], first_chars)
     return phrases[:MAX_PHRASES]
 
 
@@ -92,17 +96,43 @@ def _cut(text: str) -> list[str]:
     return [piece.strip() for piece in pieces if any(c.isalnum() for c in piece)]
 
 
-def _first_clause(sentence: str, longest: int) -> list[str]:
-    """Cut off a beginning of at most `longest` characters: at its last comma, before a small word, between words."""
-    if len(sentence) <= longest:
-        return [sentence]
+def _references_apart(sentence: str) -> list[tuple[str, bool]]:
+    """A sentence cut around its references, each with whether it is one: a single word before goes with it."""
+    pieces: list[tuple[str, bool]] = []
+    at = 0
+    for begin, end in references(sentence):
+        reference = sentence[begin:end]
+        if reference.isdecimal():
+            reference = " ".join(reference)  # by itself 4711 would be a number
+        while end < len(sentence) and not (sentence[end].isalnum() or sentence[end].isspace()):
+            reference, end = reference + sentence[end], end + 1
+        before = sentence[at:begin].strip()
+        if " " in before:
+            pieces.append((before, False))
+            before = ""
+        pieces.append((f"{before} {reference}".strip(), True))
+        at = end
+    rest = sentence[at:].strip()
+    return [*pieces, (rest, False)] if rest else pieces
+
+
+def _first_clause(phrase: Phrase, longest: int) -> list[Phrase]:
+    """Cut off a beginning of at most `longest` characters: at its last comma, before a small word, between words.
+
+    Figures count as long as they are said: "$45.20" is more than six characters.
+    """
+    written = phrase.text
+    share = min(1.0, len(written) / max(1, len(speakable(written, date.today(), phrase.language or LANGUAGE))))
+    if len(written) <= longest * share:
+        return [phrase]
+    shortest = SHORTEST_CLAUSE_CHARS * share
     for ends in (_CLAUSE_END, _BEFORE_SMALL_WORD, _BETWEEN_WORDS):
-        cuts = [m.end() for m in ends.finditer(sentence) if SHORTEST_CLAUSE_CHARS <= m.end() <= longest]
+        cuts = [m.end() for m in ends.finditer(written) if shortest <= m.end() <= longest * share]
         for at in reversed(cuts):
-            head, tail = sentence[:at].strip(), sentence[at:].strip()
-            if len(tail) >= SHORTEST_CLAUSE_CHARS and not (head[-1].isdigit() and tail[0].isdigit()):
-                return [head, tail]
-    return [sentence]
+            head, tail = written[:at].strip(), written[at:].strip()
+            if len(tail) >= shortest and not (head[-1].isdigit() and tail[0].isdigit()):
+                return [_joined(replace(phrase, text=head, pause_ms=_pause_ms(head))), replace(phrase, text=tail)]
+    return [phrase]
 
 
 def _bounded(piece: str) -> list[str]:

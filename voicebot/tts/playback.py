@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
+import numpy as np
+
 from telephony.leg import Leg, Pcm
 from voicebot.tts.audio_source import AudioSource, PromptBuffer
 
@@ -14,6 +16,8 @@ AHEAD_S = 0.3
 REFILL_S = 0.15
 """The leg is fed again when its queue is down to this."""
 SHORTEST_WAIT_S = 0.01
+FADE_MS = 8
+"""In which a prompt that is stopped dies away: cut off in the middle of a wave it clicks; longer would be later."""
 STEP_BACK_S = 0.8
 """Most that is said again after a pause. Nothing is said a third time, or a noisy line would hear no end of it."""
 
@@ -68,19 +72,26 @@ class Playback:
     @property
     def complete(self) -> bool:
         """Played to its end."""
-        return self._source.ended and self._given == self._source.available and self.position == self._given
+        return (
+            not self._stopped
+            and self._source.ended
+            and self._given == self._source.available
+            and self.position == self._given
+        )
 
     def wake(self) -> None:
         """There is more audio, or something else to look at."""
         self._changed.set()
 
     def pause(self) -> None:
-        """Silence at once."""
+        """Silence, after a fade of `FADE_MS` that counts as not heard."""
         if not self._paused and not self._stopped:
             unsent = self._leg.flush()
             self._on_flush(unsent)
             self._given = max(0, self._given - unsent)
             self._paused = True
+            if unsent and not self._leg.closed.done():
+                self._fade()
 
     def resume(self) -> None:
         """Go on, from a gap between words a little before."""
@@ -93,8 +104,8 @@ class Playback:
             self.wake()
 
     def stop(self) -> None:
-        """Silence at once, for good."""
-        if not self._stopped:
+        """As `pause`, for good."""
+        if not self._stopped and not self.complete:
             self.pause()
             self._stopped = True
             self.wake()
@@ -110,6 +121,13 @@ class Playback:
             self._leg.closed.remove_done_callback(self._leg_closed)
             if not self.complete:
                 self.stop()
+
+    def _fade(self) -> None:
+        rest = self._source.read(self._given, self._leg.rate_hz * FADE_MS // 1000)
+        ramp = 0.5 + 0.5 * np.cos(np.linspace(0, np.pi, len(rest)))
+        faded = (rest * ramp).astype(np.int16)
+        self._leg.play(faded)
+        self._on_play(faded)
 
     def _leg_closed(self, _: object) -> None:
         self.wake()

@@ -118,7 +118,7 @@ class Player:
             self._finish(playback)
 
     def pause(self) -> None:
-        """Silence at once; the rest is kept for `resume`."""
+        """Silence, after a short fade; the rest is kept for `resume`."""
         if self._now is not None:
             self._now.pause()
 

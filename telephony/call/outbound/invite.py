@@ -10,7 +10,7 @@ import asyncio
 from ...call_policy import Terms
 from ...leg import LegError
 from ...sdp.negotiation import Negotiation, SdpError
-from ...sip.body import SDP_TYPE
+from ...sip.body import SDP_TYPE, sdp_of
 from ...sip.dialog import Dialog, cancel_of
 from ...sip.digest import DigestClient
 from ...sip.hop import with_room
@@ -251,7 +251,8 @@ class InviteAttempt:
         if self._given_up is not None or self.result.done():
             raise LegError(481, "The Call Is Decided")
         negotiation = Negotiation(call.media, call.endpoint.local_host(dialog.hop), terms, dialog.hop.host)
-        body = negotiation.answer(request.body) if request.body else None
+        offer = sdp_of(request)
+        body = negotiation.answer(offer) if offer else None
         leg = SipLeg(call.endpoint, dialog, negotiation, terms, request.head.from_.uri, call.on_over, call.elsewhere)
         call.dialogs.add(leg)
         leg.answer(transaction, request, body)
@@ -265,10 +266,10 @@ class InviteAttempt:
         if len(self._unwanted) >= MAX_BRANCHES:
             return
         body = b""
-        if self._call.late_offer and response.body:
+        if self._call.late_offer and sdp_of(response):
             with_offer = Negotiation(_NoMedia(self._call.media.port), self._negotiation.ip, self._call.terms)
             try:
-                body = with_offer.answer(response.body)
+                body = with_offer.answer(sdp_of(response))
             except SdpError:
                 body = b""
         self._unwanted[dialog.remote_tag] = UnwantedAnswer(self._call.endpoint, dialog, invite, reason, body)

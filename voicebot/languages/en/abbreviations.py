@@ -11,8 +11,17 @@ _SHORT = {
     "sr": "Senior", "ave": "Avenue", "blvd": "Boulevard", "rd": "Road", "apt": "apartment", "dept": "department",
     "approx": "approximately", "vs": "versus", "etc": "et cetera", "inc": "Incorporated", "ltd": "Limited",
     "ext": "extension", "mon": "Monday", "tue": "Tuesday", "wed": "Wednesday", "thu": "Thursday", "fri": "Friday",
+    "sat": "Saturday", "sun": "Sunday", "tues": "Tuesday", "thurs": "Thursday", "co": "Company", "corp": "Corporation",
+    "bros": "Brothers", "bldg": "Building", "ste": "Suite", "hwy": "Highway", "ln": "Lane", "mt": "Mount",
+    "ft": "Fort", "capt": "Captain", "lt": "Lieutenant", "col": "Colonel", "sgt": "Sergeant", "gen": "General",
+    "gov": "Governor", "sen": "Senator", "rep": "Representative", "rev": "Reverend", "hon": "Honorable",
+    "vol": "volume", "fig": "figure", "est": "established",
 }  # fmt: skip
 """Only with a full stop after them."""
+_ALSO_WORDS = frozenset({
+    "mon", "wed", "sat", "sun", "fri", "sr", "inc", "ms", "co", "col", "gen", "rep", "rev", "hon", "fig", "sen",
+})  # fmt: skip
+"""Those that are words or parts of one: only with a capital."""
 _WORDS = frozenset(
     {"PIN", "SIM", "NASA", "COVID", "OK", "RAM", "SWAT", "AWOL", "ZIP", "CAPTCHA", "LAN", "VAT", "GIF", "YES", "NO"}
 )
@@ -20,12 +29,16 @@ _WORDS = frozenset(
 _SIGNS = {"&": "and", "+": "plus", "=": "equals", "@": "at", "%": "percent", "#": "pound", "*": "star", "°": "degrees"}
 
 
+_STREET = r"[A-Z][\w'-]*[a-z]|[\w-]+(?:first|second|third|th)"
+"""The name of a street: "Main", "forty-second"; what follows another word is a saint's."""
+
+
 def abbreviations(text: str) -> str:
     """Write out abbreviations, spell acronyms, name signs. `text` holds no digits any more."""
     text = re.sub(r"\be\.\s?g\.,?", "for example,", text, flags=re.I)
     text = re.sub(r"\bi\.\s?e\.,?", "that is,", text, flags=re.I)
     text = re.sub(r"\b([A-Za-z]{2,6})\.(?=(\s+[a-z])|)", _short, text)
-    text = re.sub(r"(?<=[a-z]) St\.", " Street", text)
+    text = re.sub(rf"(?<!\w)({_STREET}) St\.", r"\1 Street", text)
     text = re.sub(r"\bSt\.(?= [A-Z])", "Saint", text)
     text = re.sub(r"\bw/o\b", "without", text)
     text = re.sub(r"(?<=\w)\s?/\s?(?=\w)", " or ", text).replace("/", " ")
@@ -37,9 +50,9 @@ def abbreviations(text: str) -> str:
 
 def _short(m: re.Match[str]) -> str:
     word = _SHORT.get(m[1].lower())
-    if word is None or (m[1].islower() and m[1] in ("mon", "wed", "fri", "sr", "inc", "ms")):
+    if word is None or (m[1].islower() and m[1] in _ALSO_WORDS):
         return m[0]
-    return word
+    return word if m.end() < len(m.string) else word + "."  # it ended the sentence, too
 
 
 def _acronym(m: re.Match[str]) -> str:

@@ -33,7 +33,14 @@ _Rule = tuple[re.Pattern[str], Callable[[_Match], str]]
 
 def english(text: str, today: date, month_first: bool) -> str:
     """Apply all rules. `today` and `month_first`: see `numbers_to_words.day`."""
-    for pattern, replace in (*_ADDRESSES, *_dates(today, month_first), *_AMOUNTS, *_CODES, *_NUMBERS):
+    for pattern, replace in (
+        *_ADDRESSES,
+        *_dates(today, month_first),
+        *_AMOUNTS,
+        *_SHORT_CODES,
+        *_REFERENCES,
+        *_NUMBERS,
+    ):
         text = pattern.sub(replace, text)
     return abbreviations(text)
 
@@ -143,6 +150,8 @@ def _amount(number: str) -> str:
 
 
 def _unit(m: _Match) -> str:
+    if len(m[2]) == 1 and m[2].isupper():  # 5G, 4K, seat 12M
+        return m[0]
     unit = _UNITS[m[2].lower()]
     return f"{_amount(m[1])} {unit if m[1] == '1' else _PLURALS.get(unit, unit + 's')}"
 
@@ -196,14 +205,16 @@ def _in_code(m: _Match) -> str:
     return m[1] + say.digits(m[2])
 
 
-_CODES = (
-    _rule(r"\+\d{6,15}\b", _international),
+_SHORT_CODES = (
     _rule(r"\bNo\.\s?(?=\d)|#\s?(?=\d)", lambda _: "number ", 0),
     _rule(r"\b((?:call|dial|text|press)\s+)(\d{2,6})\b(?![.,]\d)", lambda m: m[1] + say.digits(m[2])),
+)
+_REFERENCES = (
+    _rule(r"\+\d{6,15}\b", _international),
     _rule(r"(?<!\w)\+?\(?\d{1,4}\)?(?:[ .-]\(?\d{2,4}\)?){2,5}(?![\w-])", _phone),
     _rule(r"(?<![\w-])\d{3}-\d{4}(?![\w-])", _phone),
     _rule(  # spelled with spaces; "A 5 minute walk" is not
-        r"(?<![\w'-])(?:[A-Z](?:[ -][A-Z0-9]){2,19}|[B-HJ-Z][ -][A-Z0-9])(?![\w'])",
+        r"(?<![\w'-])(?:(?=[0-9 -]*[A-Z])[A-Z0-9](?:[ -][A-Z0-9]){2,19}|[B-HJ-Z][ -][A-Z0-9])(?![\w'])",
         lambda m: say.spell(re.sub("[ -]", "", m[0])),
         0,
     ),
@@ -221,6 +232,23 @@ _CODES = (
     _rule(rf"\b((?:{_CODE_WORDS})(?:\s+(?:number|code|is|was|no\.))*[\s:#]+)(\d{{2,20}})\b(?![.,]\d)", _in_code),
     _rule(r"\b\d{5,40}\b(?![.,]\d)|\b0\d+\b(?![.,]\d)", lambda m: say.digits(m[0])),
 )
+SHORTEST_REFERENCE = 4
+"""Letters and digits: a shorter one ("room 12", "gate B7") is taken in as other words are."""
+
+
+def references(text: str) -> list[tuple[int, int]]:
+    """Where order numbers, booking codes, phone numbers and the like stand in a text, in order: [begin, end)."""
+    taken = [
+        m.span() for pattern, _ in (*_ADDRESSES, *_dates(date.min, True), *_AMOUNTS) for m in pattern.finditer(text)
+    ]
+    found: list[tuple[int, int]] = []
+    for pattern, _ in _REFERENCES:
+        for match in pattern.finditer(text):
+            begin, end = match.span(match.lastindex or 0)
+            if not any(begin < other_end and other < end for other, other_end in (*taken, *found)):
+                found.append((begin, end))
+    return sorted((begin, end) for begin, end in found if sum(map(str.isalnum, text[begin:end])) >= SHORTEST_REFERENCE)
+
 
 # ── what is left ─────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -9,5 +9,6 @@ SMALL_WORDS = (
 """Before these a speaker may pause a little without breaking a group of words."""
 ABBREVIATIONS = (
     "mr", "mrs", "ms", "dr", "prof", "st", "no", "nos", "ext", "vs", "approx", "e.g", "i.e", "dept", "inc", "ltd",
+    "capt", "lt", "col", "sgt", "gen", "gov", "sen", "rep", "rev", "hon", "mt", "ft", "bldg", "ste", "vol", "fig",
 )  # fmt: skip
 """A full stop after one ends no sentence."""

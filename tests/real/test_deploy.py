@@ -202,4 +202,5 @@ def test_a_disk_that_hangs_while_routes_are_read_again_delays_no_stop(tmp_path: 
         time.sleep(3)
         process.send_signal(signal.SIGTERM)
         assert process.wait(LEAVE_S + 20) == 0
+        routes.unlink()
         assert "Traceback" not in (tmp_path / "log").read_text()

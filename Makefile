@@ -25,7 +25,7 @@ FLOOD_ARGS ?= --per-s 500 --seconds 60 --calls 20 --budget
 KILL_ARGS ?= --kills 100
 BENCH_ARGS ?= --calls 20 --budget p50=400,p95=700 --out bench-out
 
-.PHONY: demo test check bench bench-limits docs lock clean setup models
+.PHONY: demo test check bench bench-limits bench-start docs lock clean setup models
 .DEFAULT_GOAL := demo
 
 demo: setup models
@@ -47,6 +47,10 @@ bench-limits: setup
 	$(BIN)/voicebot bench edge flood $(FLOOD_ARGS)
 	$(BIN)/voicebot bench kill $(KILL_ARGS)
 
+# On an otherwise idle machine.
+bench-start: setup models
+	$(BIN)/voicebot bench start --budget warm_s=3,cold_s=6,rss_mb=380
+
 docs: setup
 	$(BIN)/python docs/draw.py
 
@@ -64,7 +68,7 @@ $(VENV)/bin/python:
 $(VENV)/.installed: $(VENV)/bin/python requirements.lock pyproject.toml
 	$(INSTALL) -r requirements.lock
 	$(INSTALL) --editable .
-	@PYTHONDONTWRITEBYTECODE= $(BIN)/voicebot demo --help > /dev/null
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m compileall -q telephony voicebot
 	@touch $@
 
 $(VENV)/.tools: $(VENV)/.installed requirements-dev.lock

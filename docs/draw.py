@@ -1,8 +1,8 @@
 """Draws pages of this folder from the code, so that they cannot differ from it: ``make docs``.
 
 events.md from the journal's events; state-tables.md from SIP's transaction tables, the turn machine and the rules of
-key presses; rooms.md from the import test's table and the packages' docstrings. tests/unit/test_docs.py fails when a
-page is not as drawn.
+key presses; rooms.md from the import test's table and the packages' docstrings; grafana.json from
+`voicebot.journal.dashboard`. tests/unit/test_docs.py fails when a page is not as drawn.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 from telephony.media.key_presses import RULES
 from telephony.sip import transaction_state_tables as sip
-from voicebot.journal import events
+from voicebot.journal import dashboard, events
 from voicebot.journal.journal import CAPACITY
 from voicebot.listening.turn_machine import TABLE, TurnState
 
@@ -324,6 +324,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "events.md": events_page,
     "state-tables.md": states_page,
     "rooms.md": rooms_page,
+    "grafana.json": dashboard.text,
 }
 
 if __name__ == "__main__":

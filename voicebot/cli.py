@@ -21,6 +21,7 @@ COMMANDS = {
     "records": "voicebot.commands.records",
     "trunk": "voicebot.commands.trunk",
     "bench": "voicebot.bench.command",
+    "cache": "voicebot.commands.cache",
     "models": "voicebot.models.command",
 }
 """Command → the module that registers it, imported when it is needed: some of them load every engine."""

@@ -20,7 +20,7 @@ from .keepalive import KeepAlive
 from .listen_sockets import ListenConfig, family_of
 from .message import Request, Response, SipError, encode, new_tag, respond
 from .resolve import DnsClient, Resolver
-from .tls import TlsClient, TlsServer, TlsSession
+from .tls import ShownCertificate, TlsClient, TlsServer, TlsSession
 from .transaction import Answered, Arrived, Failed, Output, Overloaded, Send, Transaction, Transactions
 from .transport import Transport
 
@@ -86,6 +86,7 @@ class Endpoint:
         user: answers requests.
         guard: asked before anything is parsed; None: everybody may come in.
         trace: is shown every message; None: nobody looks.
+        on_certificate: gets the certificate that callers by TLS are shown, at the start and when it was renewed.
 
     Raises ValueError for a nameserver that is no address.
     """
@@ -98,13 +99,14 @@ class Endpoint:
         *,
         guard: SourceFilter | None = None,
         trace: MessageTrace | None = None,
+        on_certificate: Callable[[ShownCertificate], None] = lambda _: None,
     ) -> None:
         self._user = user
         self._name = name
         self._listening = listening
         self._guard = guard
         self._trace = trace
-        self._transport = Transport(listening, self._on_message, self._on_lost, self._admits)
+        self._transport = Transport(listening, self._on_message, self._on_lost, self._admits, on_certificate)
         self._resolver = Resolver(DnsClient(listening.nameservers), listening.families)
         self._failed_hops = FailedHops()
         self._transactions = Transactions()

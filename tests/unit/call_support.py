@@ -28,7 +28,7 @@ from telephony.sip.grammar import NameAddr
 from telephony.sip.hop import Hop
 from telephony.sip.listen_sockets import ListenConfig
 from telephony.sip.message import Request, Response, encode, parse, respond
-from telephony.sip.tls import TlsClient
+from telephony.sip.tls import ShownCertificate, TlsClient
 from telephony.trunk.model import Trunk
 from telephony.trunk.registry import TrunkRegistry
 from tests.unit.negotiation_support import body
@@ -52,6 +52,7 @@ class FakeTransport:
         on_message: Callable[[bytes, Hop], None],
         on_lost: Callable[[Hop, bytes | None], None],
         admits: Callable[[str, bytes], bool],
+        on_certificate: Callable[[ShownCertificate], None],
     ) -> None:
         self.port, self.tls_port = 5060, 0
         self.profiles: dict[str, TlsClient] = {}

@@ -13,6 +13,7 @@ SUITES = (
     "voicebot.bench.tts.command",
     "voicebot.bench.edge.command",
     "voicebot.bench.kill",
+    "voicebot.bench.start",
 )
 """Modules with a ``register(suites)`` that adds one subcommand."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import mmap
 import os
 import stat
 import tempfile
@@ -84,6 +85,15 @@ class CacheFolder:
             return None
         metrics.cache_files.labels(self.folder.name, "read").inc()
         return payload
+
+    def map(self, name: str) -> memoryview | None:
+        """As `read`, once checked, where it lies on disk: what is not looked at takes no memory."""
+        if self.read(name) is None:
+            return None
+        with open(os.open(self.folder / name, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        mapped.madvise(mmap.MADV_RANDOM)  # the kernel would read, and count as ours, what lies beside
+        return memoryview(mapped)[OVERHEAD:]
 
     def write(self, name: str, payload: bytes) -> bool:
         """Keep it, if there is room; what cannot be written is logged and not kept. Returns whether it was."""

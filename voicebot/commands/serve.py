@@ -120,6 +120,11 @@ async def _reload(app: App) -> None:
         _log.info("trunks and routes were read again")
 
 
+def page_host(listen: str) -> str:
+    """The address by which this machine's own browser opens the page: an unspecified one is nobody's."""
+    return {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(listen, bracketed(listen))
+
+
 def banner(app: App, seconds: float) -> str:
     """The lines that say what is listening, with which engines, and what to try."""
     config, services = app.config, app.services
@@ -129,7 +134,7 @@ def banner(app: App, seconds: float) -> str:
     lines = [
         f"voicebot is ready after {seconds:.1f} s: flow {app.flow.flow.name!r} from {config.flow.name}",
         f"  phone    {phones}, audio from port {config.rtp.first_port}",
-        f"  browser  http://{config.http.listen}:{app.web.port}/",
+        f"  browser  http://{page_host(config.http.listen)}:{app.web.port}/",
         f"  engines  hears with {services.speech_input.engine_name}, speaks with {services.synthesizer.voice_name}",
     ]
     if services.synthesizer.advice:

@@ -10,13 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from hibari.g2p import G2P
-from hibari.g2p.lexicon import Lexicon
-from hibari.g2p.oov import OOV
-from hibari.g2p.tagger import Tagger
-from hibari.g2p.tokenize import Tokenizer
-from hibari.tts import ASSETS
-
+from voicebot.tts.hibari_package import ASSETS, G2P, OOV, Lexicon, Tagger, Tokenizer
 from voicebot.tts.packed_table import PackedTable
 
 _FOLDER = Path(ASSETS)

@@ -81,8 +81,7 @@ class Synthesizer:
         self._languages = dict(languages or {})
         self._recordings = recordings
         self._cache = AudioCache(cache_bytes)
-        engines = [known[0].engine for known in (voices, *self._languages.values())]
-        versions = {engine.name: engine.version for engine in engines}
+        versions = {known[0].engine.name: known[0].version for known in (voices, *self._languages.values())}
         self._files = None if files is None else PromptFiles(files, versions)
         self._char_s = FIRST_S / FIRST_CHARS
         """Seconds for a character that the voice takes to its first sound, if it gives all at once."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Collection
 from pathlib import Path
@@ -14,7 +15,9 @@ from telephony.webrtc import MAX_OFFER
 from voicebot import log
 from voicebot.config import HttpSettings
 from voicebot.web.doctor import Doctor
+from voicebot.web.own_hosts import OwnHosts
 from voicebot.web.phone import MAX_CALLS, Phone
+from voicebot.web.prompt_requests import PromptRequests
 from voicebot.web.readiness import WELL, Readiness
 from voicebot.web.security import secured
 
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
 STATIC = Path(__file__).parent / "static"
 TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 MAX_HINTS = 8
+KEEPALIVE_S = 30
+"""A connection on which nothing is asked is closed then."""
 
 _log = log.get(__name__)
 
@@ -59,10 +64,12 @@ class Web:
         self.port = config.port
         """The real one after `start`."""
         self._runner: web.AppRunner | None = None
+        self._listener: asyncio.Server | None = None
 
     async def start(self) -> None:
         """Listen. Raises OSError when the port is taken."""
-        app = web.Application(middlewares=[secured], client_max_size=2 * MAX_OFFER)
+        own = OwnHosts(self._config.listen, self._config.hosts)
+        app = web.Application(middlewares=[secured, own.check], client_max_size=2 * MAX_OFFER)
         app.router.add_post("/api/phone/offer", self.phone.offer)
         app.router.add_get("/api/phone/hints", self._hints)
         app.router.add_get("/healthz", self._healthz)
@@ -73,15 +80,20 @@ class Web:
         for path in sorted(STATIC.iterdir()):
             route = "/" if path.name == "index.html" else f"/{path.name}"
             app.router.add_get(route, _File(path).get)
-        self._runner = web.AppRunner(app, access_log=None, keepalive_timeout=30, shutdown_timeout=2)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=2)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, self._config.listen, self._config.port)
+        loop, server = asyncio.get_running_loop(), self._runner.server
+
+        def connection() -> PromptRequests:
+            assert server is not None  # it is there from `setup` on
+            return PromptRequests(server, loop=loop, access_log=None, keepalive_timeout=KEEPALIVE_S)  # type: ignore[arg-type]
+
         try:
-            await site.start()
+            self._listener = await loop.create_server(connection, self._config.listen or None, self._config.port)
         except OSError:
             await self.stop()
             raise
-        self.port = self._runner.addresses[0][1]
+        self.port = self._listener.sockets[0].getsockname()[1]
         _log.info("web server listening", extra={"address": self._config.listen, "port": self.port})
 
     async def parts(self, without: Collection[str] = ()) -> dict[str, str]:
@@ -92,6 +104,9 @@ class Web:
     async def stop(self) -> None:
         """End browser calls and close the port. Calling it again does nothing."""
         await self.phone.stop()
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
         runner, self._runner = self._runner, None
         if runner is not None:
             await runner.cleanup()

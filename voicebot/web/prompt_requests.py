@@ -1,0 +1,43 @@
+"""Requests have to come in promptly: whoever drips a header in, byte by byte, is cut off (aiohttp waits for ever)."""
+
+from __future__ import annotations
+
+import asyncio
+
+from aiohttp import web
+
+HEAD_S = 4.5
+"""From the first byte of a request to the end of its header."""
+
+
+class PromptRequests(web.RequestHandler):
+    """The protocol of one connection, with a limit to how long a header may take."""
+
+    __slots__ = ("_too_late",)
+
+    _too_late: asyncio.TimerHandle | None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See asyncio.Protocol."""
+        self._too_late = None
+        super().connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        """See asyncio.Protocol."""
+        seen = self._request_count
+        super().data_received(data)
+        # Without a request in hand, and without one that is whole now, these bytes are a part of a header.
+        if self._request_count > seen or self._current_request is not None or self._messages:
+            self._whole()
+        elif self._too_late is None and self._loop.is_running():
+            self._too_late = self._loop.call_later(HEAD_S, self.force_close)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """See asyncio.Protocol."""
+        self._whole()
+        super().connection_lost(exc)
+
+    def _whole(self) -> None:
+        if self._too_late is not None:
+            self._too_late.cancel()
+            self._too_late = None

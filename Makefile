@@ -2,7 +2,7 @@
 # make test    the same set-up with the development tools, then all tests
 # make check   lint, format, types, and the demo's configuration
 # make bench   voice-to-voice of 20 calls at once over real SIP; fails when the budget is missed
-# make bench-limits   what must hold under floods and kill -9, at its full size (about eight minutes)
+# make bench-limits   what must hold under floods and kill -9, at its full size (minutes)
 # make docs    draw the pages of docs/ that are drawn from the code (events, state tables, rooms)
 # make lock    renew the exact versions            make clean   remove what these made (weights stay)
 #

@@ -17,6 +17,7 @@ COMMANDS = {
     "say": "voicebot.commands.say",
     "check": "voicebot.commands.check",
     "calls": "voicebot.commands.calls",
+    "events": "voicebot.commands.events",
     "records": "voicebot.commands.records",
     "trunk": "voicebot.commands.trunk",
     "bench": "voicebot.bench.command",

@@ -253,6 +253,10 @@ class Endpoint:
         """See `Transactions.abandon`."""
         self._transactions.abandon(transaction)
 
+    def hush(self, transaction: Transaction) -> None:
+        """See `Transactions.hush`."""
+        self._transactions.hush(transaction)
+
     def send_ack(self, ack: Request, hop: Hop) -> None:
         """Send the ACK to a 2xx, which has no transaction."""
         if _would_leave_tls(ack, hop):

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -22,7 +22,7 @@ import pytest
 from telephony.agent import AgentConfig, UserAgent
 from telephony.media.engine import MediaEngine
 from tests.real.server import START_S
-from voicebot.commands.serve import DRAIN_S
+from voicebot.commands.serve import DRAIN_S, LEAVE_S
 from voicebot.paths import ROOT
 
 DEPLOY = ROOT / "docs" / "deploy"
@@ -117,11 +117,14 @@ class Systemd:
 
 
 @contextlib.contextmanager
-def service(tmp_path: Path, *program: str, watchdog_s: float = 3.0) -> Iterator[tuple[Systemd, subprocess.Popen[str]]]:
+def service(
+    tmp_path: Path, *program: str, options: Sequence[str] = (), watchdog_s: float = 3.0
+) -> Iterator[tuple[Systemd, subprocess.Popen[str]]]:
     """The demo as systemd starts it, with its log in ``log``."""
     systemd = Systemd(tmp_path)
     environ = {**os.environ, "NOTIFY_SOCKET": str(systemd.path), "WATCHDOG_USEC": str(int(watchdog_s * 1e6))}
     command = [sys.executable, *program, "demo", "--sip-port", "0", "--http-port", "0", "--data", str(tmp_path / "d")]
+    command += options
     with (tmp_path / "log").open("w") as log, (tmp_path / "out").open("w") as out:
         process = subprocess.Popen(command, stdout=out, stderr=log, env=environ, text=True)
         try:
@@ -181,3 +184,23 @@ def test_a_hung_event_loop_gives_no_sign_of_life_and_its_abortion_leaves_its_sta
         log = (tmp_path / "log").read_text()
     assert "Fatal Python error: Aborted" in log
     assert "asyncio/events.py" in log  # the main thread was in a callback of the loop
+
+
+@pytest.mark.models
+def test_a_disk_that_hangs_while_routes_are_read_again_delays_no_stop(tmp_path: Path) -> None:
+    """A pipe that nobody writes to is read as a disk that does not answer."""
+    text = (ROOT / "voicebot.yaml").read_text().replace("dialogs/", f"{ROOT}/dialogs/")
+    routes = tmp_path / "routes.yaml"
+    routes.write_text((ROOT / "dialogs" / "northwind.routes.yaml").read_text())
+    (tmp_path / "voicebot.yaml").write_text(re.sub(r"# routes: \S+", f"routes: {routes}", text))
+    options = ("--config", str(tmp_path / "voicebot.yaml"))
+    with service(tmp_path, "-m", "voicebot", options=options) as (systemd, process):
+        assert systemd.listen("READY=1", START_S)
+        routes.unlink()
+        os.mkfifo(routes)
+        process.send_signal(signal.SIGHUP)
+        time.sleep(3)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(LEAVE_S + 20) == 0
+        routes.unlink()
+        assert "Traceback" not in (tmp_path / "log").read_text()

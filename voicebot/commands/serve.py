@@ -8,7 +8,9 @@ import faulthandler
 import os
 import signal
 import sys
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,8 @@ from voicebot.journal.redaction import protect_logs
 _log = log.get(__name__)
 DRAIN_S = 60.0
 """SIGTERM: live calls get this long before they are hung up (acceptance.md, 24)."""
+LEAVE_S = 5.0
+"""After an ordered stop: a thread that still waits for a disk (Python would wait for it, too) is left behind then."""
 SWITCH_S = 0.001
 """Threads change places this often, so that the media thread is never long without the interpreter."""
 
@@ -54,10 +58,15 @@ def run(config: Config, hints: list[str] | None = None) -> int:
     tell("STATUS=loading dialogs and models")
     app = App(config, hints)
     manager = ServiceManager(tell, app.web.parts, lambda: app.active_calls, watchdog_s(os.environ))
-    return asyncio.run(_serve(app, manager, begun))
+    leave = threading.Timer(LEAVE_S, os._exit, (0,))
+    leave.daemon = True
+    try:
+        return asyncio.run(_serve(app, manager, begun, leave.start))
+    finally:
+        leave.cancel()
 
 
-async def _serve(app: App, manager: ServiceManager, begun: float) -> int:
+async def _serve(app: App, manager: ServiceManager, begun: float, on_end: Callable[[], None]) -> int:
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(_on_fault)
     told: asyncio.Queue[signal.Signals] = asyncio.Queue()
@@ -90,6 +99,7 @@ async def _serve(app: App, manager: ServiceManager, begun: float) -> int:
         await asyncio.gather(stopping, return_exceptions=True)
         await app.stop(0.0)
     await manager.stop()
+    on_end()
     return 0
 
 

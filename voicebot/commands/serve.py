@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ def run(config: Config, hints: list[str] | None = None) -> int:
 
 async def _serve(app: App, manager: ServiceManager, begun: float) -> int:
     loop = asyncio.get_running_loop()
-    loop.set_exception_handler(_on_fault)
+    loop.set_exception_handler(partial(_on_fault, app))
     told: asyncio.Queue[signal.Signals] = asyncio.Queue()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told.put_nowait, number)
@@ -93,10 +94,11 @@ async def _serve(app: App, manager: ServiceManager, begun: float) -> int:
     return 0
 
 
-def _on_fault(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+def _on_fault(app: App, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """Faults that no task has: the web server cannot accept a connection, among others."""
     if descriptors.is_exhaustion(context.get("exception")):
         descriptors.tell()
+        app.web.make_room()
     else:
         loop.default_exception_handler(context)
 

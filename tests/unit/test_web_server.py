@@ -162,6 +162,19 @@ async def test_ready_names_each_part_and_what_is_wrong_with_it(server: Server) -
         assert f'voicebot_part_up{{part="{part}"}} 0.0'.encode() in (await server.get("/metrics"))[2]
 
 
+async def test_out_of_descriptors_idle_connections_make_room_for_who_asks(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    idle = [await asyncio.open_connection("127.0.0.1", server.web.port) for _ in range(3)]
+    assert (await server.get("/healthz"))[0] == 200
+    monkeypatch.setattr("voicebot.web.server.descriptors.scarce", lambda: True)
+    assert (await server.get("/healthz"))[0] == 200
+    async with asyncio.timeout(10):
+        for reader, writer in idle:
+            assert await reader.read() == b""
+            writer.close()
+
+
 async def test_who_asks_may_leave_parts_out(server: Server) -> None:
     server.faults = {"database": "is broken", "disk": "is full"}
     assert (await server.get("/readyz?exclude=database"))[0] == 503

@@ -17,6 +17,7 @@ from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 
+from telephony import descriptors
 from voicebot import log
 from voicebot.journal import metrics
 
@@ -99,7 +100,10 @@ class CacheFolder:
             try:
                 self._write(name, payload)
             except OSError as error:
-                _log.warning("not kept on disk", extra={"folder": str(self.folder), "error": str(error)})
+                if descriptors.is_exhaustion(error):
+                    descriptors.tell()
+                else:
+                    _log.warning("not kept on disk", extra={"folder": str(self.folder), "error": str(error)})
                 return False
             self._sizes[name] = size
         metrics.cache_files.labels(self.folder.name, "written").inc()

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ def run(config: Config, hints: list[str] | None = None) -> int:
 
 async def _serve(app: App, manager: ServiceManager, begun: float, on_end: Callable[[], None]) -> int:
     loop = asyncio.get_running_loop()
-    loop.set_exception_handler(_on_fault)
+    loop.set_exception_handler(partial(_on_fault, app))
     told: asyncio.Queue[signal.Signals] = asyncio.Queue()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told.put_nowait, number)
@@ -103,10 +104,11 @@ async def _serve(app: App, manager: ServiceManager, begun: float, on_end: Callab
     return 0
 
 
-def _on_fault(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+def _on_fault(app: App, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """Faults that no task has: the web server cannot accept a connection, among others."""
     if descriptors.is_exhaustion(context.get("exception")):
         descriptors.tell()
+        app.web.make_room()
     else:
         loop.default_exception_handler(context)
 

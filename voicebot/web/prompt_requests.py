@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 
 from aiohttp import web
 
 HEAD_S = 4.5
 """From the first byte of a request to the end of its header."""
+
+
+def make_room(connections: Iterable[object]) -> None:
+    """Close what is idle of a server's connections: whoever asks next gets an answer, however many only connect."""
+    for one in connections:
+        if isinstance(one, PromptRequests) and one.idle:
+            one.force_close()
 
 
 class PromptRequests(web.RequestHandler):
@@ -31,6 +39,11 @@ class PromptRequests(web.RequestHandler):
             self._whole()
         elif self._too_late is None and self._loop.is_running():
             self._too_late = self._loop.call_later(HEAD_S, self.force_close)
+
+    @property
+    def idle(self) -> bool:
+        """No request is being answered, and none waits."""
+        return self._current_request is None and not self._messages
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """See asyncio.Protocol."""

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 import prometheus_client
 from aiohttp import web
 
+from telephony import descriptors
 from telephony.webrtc import MAX_OFFER
 from voicebot import log
 from voicebot.config import HttpSettings
 from voicebot.web.doctor import Doctor
 from voicebot.web.own_hosts import OwnHosts
 from voicebot.web.phone import MAX_CALLS, Phone
-from voicebot.web.prompt_requests import PromptRequests
+from voicebot.web.prompt_requests import PromptRequests, make_room
 from voicebot.web.readiness import WELL, Readiness
 from voicebot.web.security import secured
 
@@ -86,6 +87,8 @@ class Web:
 
         def connection() -> PromptRequests:
             assert server is not None  # it is there from `setup` on
+            if descriptors.scarce():
+                self.make_room()
             return PromptRequests(server, loop=loop, access_log=None, keepalive_timeout=KEEPALIVE_S)  # type: ignore[arg-type]
 
         try:
@@ -95,6 +98,11 @@ class Web:
             raise
         self.port = self._listener.sockets[0].getsockname()[1]
         _log.info("web server listening", extra={"address": self._config.listen, "port": self.port})
+
+    def make_room(self) -> None:
+        """Close connections that are idle, because descriptors run out."""
+        if self._runner is not None and self._runner.server is not None:
+            make_room(self._runner.server.connections)
 
     async def parts(self, without: Collection[str] = ()) -> dict[str, str]:
         """Each part of the server by name, and `WELL` or what is wrong with it. `without`: parts that are not asked."""

@@ -3,49 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from telephony.agent import AgentConfig, LegError, SipLeg, UserAgent
-from telephony.call_policy import Terms
-from telephony.media.engine import MediaEngine
-from tests.real.programs import PATIENCE_S
+from tests.real.plain_phone import phone, placed
 from tests.real.server import demo
 from voicebot.paths import ROOT
 
 pytestmark = pytest.mark.models
 SERVER_LINES = ("voicebot.web.server", "voicebot.commands.serve", "telephony.agent", "telephony.trunk.registry")
 """Loggers of lines that are about the server."""
-
-
-@contextlib.asynccontextmanager
-async def phone(first_port: int, terms: Terms | None = None) -> AsyncIterator[UserAgent]:
-    media = MediaEngine("127.0.0.1", first_port, first_port + 99)
-    agent = UserAgent(AgentConfig(("127.0.0.1",), 0), media, None)
-    media.start()
-    await agent.start()
-    try:
-        yield agent
-    finally:
-        await agent.stop()
-        media.stop()
-
-
-async def placed(agent: UserAgent, uri: str) -> SipLeg:
-    """A call; on a machine that does other things, the server may ask for patience."""
-    async with asyncio.timeout(PATIENCE_S):
-        while True:
-            try:
-                return await agent.call(uri, from_name="caller")
-            except LegError as error:
-                if error.status != 503:
-                    raise
-            await asyncio.sleep(1)
 
 
 def log_of(data: Path) -> list[dict[str, Any]]:

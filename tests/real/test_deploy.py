@@ -19,8 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from telephony.agent import AgentConfig, UserAgent
-from telephony.media.engine import MediaEngine
+from tests.real.plain_phone import phone, placed
 from tests.real.server import START_S
 from voicebot.commands.serve import DRAIN_S, LEAVE_S
 from voicebot.paths import ROOT
@@ -153,15 +152,10 @@ def test_systemd_hears_of_readiness_calls_life_and_the_end(tmp_path: Path) -> No
             assert json.load(answer)["ready"]
 
         async def call() -> None:
-            media = MediaEngine("127.0.0.1", 23_000, 23_099)
-            agent = UserAgent(AgentConfig(("127.0.0.1",), 0), media, None)
-            media.start()
-            await agent.start()
-            leg = await agent.call(f"sip:demo@127.0.0.1:{sip}")
-            assert await asyncio.to_thread(systemd.listen, "STATUS=ready: 1 call", 20)
-            await leg.hang_up()
-            await agent.stop()
-            media.stop()
+            async with phone(23_000) as agent:
+                leg = await placed(agent, f"sip:demo@127.0.0.1:{sip}")
+                assert await asyncio.to_thread(systemd.listen, "STATUS=ready: 1 call", 20)
+                await leg.hang_up()
 
         asyncio.run(call())
         assert systemd.listen("STATUS=ready: 0 calls", 20)

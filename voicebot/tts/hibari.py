@@ -67,7 +67,9 @@ class Hibari:
 
     clausewise = True
     quick = True
-    presence = 0.0
+    presence = 0.35
+    """Of the demo's 106 prompts (1306 words) it brings the words that Moonshine tiny mishears over µ-law from 5.4 to
+    4.1 %, and at 10 dB of noise from 11.0 to 8.4 %."""
     rate_hz = int(hibari.SAMPLE_RATE)
 
     def __init__(self, voice: str, words_per_minute: int = NATURAL_WPM) -> None:

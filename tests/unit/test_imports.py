@@ -19,7 +19,7 @@ COMMON = {"config", "errors", "log", "messages", "paths", "journal.metrics"}
 """What any room may use."""
 ROOMS: dict[str, tuple[str, ...]] = {
     "languages": (),
-    "journal": (),
+    "journal": ("languages",),
     "engines": (),
     "demo": (),
     "asr": ("languages", "engines"),

@@ -80,6 +80,7 @@ class CallReporter:
 
     def decided(self, decision: Decision, ms: float, *, answers: bool) -> None:
         """The dialog decided what comes next, in so many milliseconds; `answers`: to what was just heard."""
+        self._journal.redactor.accept(decision.slots.values())
         if answers:
             self._undecided(decision.secret)
         if self._answering is not None:
@@ -101,13 +102,16 @@ class CallReporter:
     def overheard(self, heard: Heard, expect: Expect) -> None:
         """Something was said that answers nothing; `expect`: what was asked last."""
         sure = heard.confidence if heard.source == "speech" else None
-        self._journal.write(events.CallerOverheard(_shown(heard, expect), heard.source, sure, expect.secret))
+        self._journal.write(
+            events.CallerOverheard(_shown(heard, expect), heard.source, sure, expect.secret, *self._when(heard))
+        )
 
     def _undecided(self, secret: bool = False) -> None:
         if self._turn is None:
             return
         (heard, expect), self._turn = self._turn, None
         text, speech = _shown(heard, expect), heard.source == "speech"
+        began_s, ended_s = self._when(heard)
         self._journal.write(
             events.CallerHeard(
                 text=text,
@@ -123,8 +127,17 @@ class CallReporter:
                 prompt_cut=heard.prompt_heard is not None,
                 audio_s=heard.audio_s,
                 timings_ms=dict(heard.timings_ms),
+                began_s=began_s,
+                ended_s=ended_s,
             )
         )
+
+    def _when(self, heard: Heard) -> tuple[float, float]:
+        """From when until when it was said or keyed, in seconds since 1970; zeros where that is not known."""
+        if not heard.ended_s:
+            return 0.0, 0.0
+        offset_s = self._journal.now_s() - self._clock()
+        return heard.began_s + offset_s, heard.ended_s + offset_s
 
     @property
     def _step(self) -> str:

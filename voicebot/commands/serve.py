@@ -15,7 +15,7 @@ from voicebot import log
 from voicebot.app import App
 from voicebot.config import Config
 from voicebot.errors import VoicebotError
-from voicebot.journal.redaction import protect_logs
+from voicebot.journal.redacted_logs import protect_logs
 
 _log = log.get(__name__)
 DRAIN_S = 60.0

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 SHORTEST, LONGEST = 13, 19
-MAX_STEPS = 60_000
-"""Of one search; a caller who dictates digits for minutes costs no more."""
+MAX_STEPS = 2_000
+"""Of the search from one place; a caller who dictates digits for minutes costs no more."""
 MAX_REWOUND = 8
 """Words or groups that a correction may take back."""
 
@@ -62,28 +62,27 @@ def cards(chain: Sequence[Link], since: int = 0) -> Iterator[tuple[str, tuple[in
     yield from stretches(chain, since, lambda digits: len(digits) <= LONGEST, _is_card)
 
 
-def _is_card(digits: str, whole: bool) -> bool:
-    return SHORTEST <= len(digits) <= LONGEST and (whole or issued(digits)) and luhn_valid(digits)
+def _is_card(digits: str, edges: int) -> bool:
+    return SHORTEST <= len(digits) <= LONGEST and (edges == 2 or issued(digits)) and luhn_valid(digits)
 
 
 def stretches(
     chain: Sequence[Link],
     since: int,
     goes_on: Callable[[str], bool],
-    is_one: Callable[[str, bool], bool],
+    is_one: Callable[[str, int], bool],
 ) -> Iterator[tuple[str, tuple[int, ...]]]:
     """Stretches of a chain that are what is looked for; links that are optional may be left out of them.
 
     Args:
         since: the last link of a stretch is at this place or a later one.
         goes_on: whether digits may be the beginning of one.
-        is_one: whether digits are one; the second argument says whether they begin and end where groups do.
+        is_one: whether digits are one; the second argument says how many of their two ends are those of groups.
     """
-    steps = 0
     for first in range(max(0, since - 4 * LONGEST), len(chain)):
-        group = chain[first].digits
+        group, steps = chain[first].digits, 0
         for cut in range(len(group)):
-            open_ = [(group[cut:], (first,))]
+            open_: list[tuple[str, tuple[int, ...]]] = [(group[cut:], (first,))]
             seen = set[tuple[str, int]]()
             while open_ and steps < MAX_STEPS:
                 digits, taken = open_.pop()
@@ -102,17 +101,17 @@ def _ending(
     digits: str,
     taken: tuple[int, ...],
     uncut: bool,
-    is_one: Callable[[str, bool], bool],
+    is_one: Callable[[str, int], bool],
 ) -> Iterator[tuple[str, tuple[int, ...]]]:
     """The stretch that ends at the last link, or inside its group."""
     last = chain[taken[-1]]
     if taken[-1] < since:
         return
     begins = uncut and chain[taken[0]].begins
-    if is_one(digits, begins and last.ends):
+    if is_one(digits, begins + last.ends):
         yield digits, taken
     for less in range(1, len(last.digits) if len(taken) > 1 else len(digits)):
-        if is_one(digits[:-less], False):
+        if is_one(digits[:-less], int(begins)):
             yield digits[:-less], taken
 
 

@@ -186,7 +186,8 @@ def _placed(
     last = found[-1] if found else None
     between = [token.text for token in tokens[last[2] if last else 0 : at]]
     tight = last is not None and _tight(text[last[0].end : start], between)
-    count = len(digits) <= 2 and (before in en.COUNTERS or after in en.COUNTED or (digits == "1" and before in en.POINTERS))
+    pointed = before in en.COUNTERS or (digits == "1" and before in en.POINTERS)
+    count = len(digits) <= 2 and (pointed or after in en.COUNTED)
     return Digits(
         digits, start, tokens[end - 1].end, figures, tight,
         doubtful=(count and not (figures and tight)) or tokens[at].text in en.ALIKE,

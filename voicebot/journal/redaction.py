@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 import hmac
-import logging
 import re
-import secrets
-from collections.abc import Mapping
-from typing import Any, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple, TypeVar
 
 from voicebot.journal.card_numbers import SHORTEST, Link, cards
 from voicebot.journal.digit_reader import Digits, read, runs
@@ -28,7 +26,7 @@ _LETTERS = "bcdfghjklmnpqrstvwxz"
 _PHONE = re.compile(r"(?:(?:sips?|tel):)?\+?[0-9]{1,15}(?![0-9])")  # E.164: at most 15 digits
 
 
-def _spans(text: str) -> list[Span]:
+def card_spans(text: str) -> list[Span]:
     """Where card numbers stand in a text, in order and apart, each with the digits of its span."""
     found: list[Span] = []
     for run in runs(read(text)):
@@ -69,6 +67,14 @@ def _nothing(gap: str) -> bool:
     return len(probe) == 1
 
 
+class Masked(NamedTuple):
+    """An event as sinks get it."""
+
+    event: Event
+    live: Event
+    """For sinks that cannot take anything back."""
+
+
 class Redactor:
     """The one place where what must never leave is taken out: of texts, of plain data, of events.
 
@@ -80,16 +86,11 @@ class Redactor:
     """
 
     def __init__(self, key: bytes | None = None) -> None:
-        self._key = key
-
-    @classmethod
-    def of_call(cls) -> Redactor:
-        """One whose tokens mean something within one call only."""
-        return cls(secrets.token_bytes(16))
+        self.key = key
 
     def text(self, text: str) -> str:
         """The text with each card number in it masked."""
-        return self.replaced(text, [(*span, "card number") for span in _spans(text)])
+        return self.replaced(text, [(*span, "card number") for span in card_spans(text)])
 
     def replaced(self, text: str, spans: list[tuple[int, int, str, str]]) -> str:
         """The text with masks at places: start, end, what stood there, and its kind."""
@@ -128,7 +129,15 @@ class Redactor:
         Args:
             kind: what it is: the type of a slot, ``speech``, ``keys`` …
         """
-        return self.mask(kind, str(value)) if self._key else SECRET
+        return self.mask(kind, str(value)) if self.key else SECRET
+
+    def accept(self, values: Iterable[str]) -> None:
+        """These values answered a question; a redactor of no call makes no difference."""
+
+    def take(self, number: int, event: Event) -> list[Masked]:
+        """What is written for an event whose number is this one, if nothing has to be written before it."""
+        shown = self.event(event)
+        return [Masked(shown, shown)]
 
     def event(self, event: AnyEvent) -> AnyEvent:
         """The event without what must not leave: all of its words where it is secret, card numbers everywhere."""
@@ -154,10 +163,10 @@ class Redactor:
         return self.value(value)
 
     def mask(self, kind: str, value: str) -> str:
-        """What stands for a value, with letters that make no number word and no digit: masking again changes nothing."""
-        if self._key is None:
+        """What stands for a value, with letters that make no number word: masking again changes nothing."""
+        if self.key is None:
             return f"[{kind}]"
-        number = int.from_bytes(hmac.digest(self._key, value.encode("utf-8", "replace"), "sha256")[:8], "big")
+        number = int.from_bytes(hmac.digest(self.key, value.encode("utf-8", "replace"), "sha256")[:8], "big")
         token = "".join(_LETTERS[number // 20**place % 20] for place in range(5))
         return f"[{kind} {len(value)} #{token}]"
 
@@ -173,22 +182,3 @@ def redact_value(value: Any) -> Any:
 
 
 _OUTSIDE_CALLS = Redactor()
-
-
-class RedactingFilter(logging.Filter):
-    """Put on a log handler: card numbers reach no log line, neither in its event nor in its fields."""
-
-    _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        record.msg, record.args = redact(record.getMessage()), None
-        for name, value in vars(record).items():
-            if name not in self._OWN:
-                setattr(record, name, redact_value(value))
-        return True
-
-
-def protect_logs() -> None:
-    """Put the filter on the log's handlers. Call it after `voicebot.log.setup`."""
-    for handler in logging.getLogger().handlers:
-        handler.addFilter(RedactingFilter())

@@ -22,6 +22,8 @@ Write = Callable[[sa.Connection], None]
 CAPACITY = 20_000
 """Entries that may wait; about an hour of 50 busy calls. The last tenth is kept for beginnings and ends of calls."""
 BATCH = 500
+SCRUB_AGAIN_S = 1.0
+"""After so long the write-ahead log is tried again that somebody was reading."""
 _PAUSES_S = (0.1, 0.3, 1.0, 3.0, 5.0)
 
 _log = log.get(__name__)
@@ -41,21 +43,26 @@ class Writer:
         self._waiting: deque[Write] = deque()
         self._busy = 0
         self._changed = threading.Condition()
-        self._stopping = False
+        self._stopping = self._scrub = False
         self._deadline = 0.0
         self._thread = threading.Thread(target=self._run, name="record", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
-    def put(self, write: Write, *, important: bool = False) -> bool:
-        """Queue an entry; never waits. Returns False when it was dropped because the queue is full."""
+    def put(self, write: Write, *, important: bool = False, scrub: bool = False) -> bool:
+        """Queue an entry; never waits. Returns False when it was dropped because the queue is full.
+
+        Args:
+            scrub: what it replaces must leave no copy in SQLite's write-ahead log either.
+        """
         with self._changed:
             room = self._capacity if important else self._capacity * 9 // 10
             if self._stopping or len(self._waiting) >= room:
                 metrics.records_lost.inc()
                 return False
             self._waiting.append(write)
+            self._scrub |= scrub
             self._changed.notify_all()
             return True
 
@@ -78,15 +85,16 @@ class Writer:
             _log.error("call records lost", extra={"entries": lost})
 
     def _run(self) -> None:
-        while batch := self._next():
+        while (batch := self._next()) or not self._stopping:
             self._write(batch)
+            self._empty_log()
             with self._changed:
                 self._busy = 0
                 self._changed.notify_all()
 
     def _next(self) -> list[Write]:
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._stopping)
+            self._changed.wait_for(lambda: self._waiting or self._stopping, SCRUB_AGAIN_S if self._scrub else None)
             batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
             self._busy = len(batch)
             return batch
@@ -115,6 +123,24 @@ class Writer:
         with self._engine.begin() as connection:
             for write in batch:
                 write(connection)
+
+    def _empty_log(self) -> None:
+        """Where something was masked: bring the write-ahead log into the file and cut it; later, while it is read."""
+        with self._changed:
+            due = self._scrub and not self._waiting
+        if not due:
+            return
+        try:
+            if self._engine.dialect.name == "sqlite":
+                with self._engine.connect() as connection:
+                    busy, _, _ = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()
+                    if busy:
+                        return
+        except SQLAlchemyError as error:
+            _log.error("the write-ahead log cannot be emptied; trying again", extra={"error": str(_cause(error))})
+            return
+        with self._changed:
+            self._scrub = bool(self._waiting) and self._scrub
 
     def _pause(self, seconds: float) -> bool:
         """Wait before another try. Returns False when stopping and out of time."""

@@ -49,7 +49,9 @@ COUNTED = frozenset(
     ]
 )  # fmt: skip
 """After a number word they make it a count: "one moment"."""
-POINTERS = frozenset(["this", "that", "the", "no", "which", "any", "every", "each", "a", "wrong", "right", "new", "old"])
+POINTERS = frozenset(
+    ["this", "that", "the", "no", "which", "any", "every", "each", "a", "wrong", "right", "new", "old"]
+)
 """Before "one" they make it no digit."""
 CORRECTIONS = frozenset(
     ["no", "sorry", "wait", "mean", "meant", "scratch", "correction", "rather", "actually", "oops", "not", "wrong",

@@ -1,0 +1,422 @@
+"""What one call must not tell: the one owner of what was said and keyed in it, over all its turns.
+
+A secret is known when the dialog masks it (`CallSecrets.secret`), when it is said at a secret question or after its
+name ("my PIN is …"), and when the digits of several turns make a card number. From then on it is masked wherever it
+stands, and what was written before is named again in a `Redacted`. Before that, sinks that cannot take anything back
+are shown no run of four or more digits that answered no question.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import secrets
+import threading
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from voicebot.journal.card_numbers import LONGEST, Link, cards, stretches
+from voicebot.journal.digit_reader import Digits, other_words, read, runs
+from voicebot.journal.entry import Event
+from voicebot.journal.events import CallAnswered, CallerHeard, CallerOverheard, Redacted
+from voicebot.journal.redaction import AnyEvent, Masked, Redactor, Span, card_spans, joined
+from voicebot.languages.en import dictated_digits as en
+
+RUN = 4
+"""So many digits that answered no question are a run that live sinks are not shown."""
+SHORTEST_VALUE = 3
+"""Shorter secret values are masked at their own step only: they stand for too much else."""
+SHORTEST_WORDS = 4
+"""The same for values that are no number, in characters."""
+KEPT = 5000
+"""Events of a call that can still be masked; a call that never ends does not grow."""
+CHAIN = 160
+"""Words and groups of the last turns that are searched."""
+_LETTERS = 8
+"""A value with more letters is a text, and no number that was asked for."""
+_LONG = 9
+"""A secret number with more digits is known by part of it, too."""
+_NAMED_WITHIN = 6
+"""Words between a secret's name and its number."""
+
+
+@dataclass(slots=True)
+class _Turn:
+    """What is known of one turn of the caller."""
+
+    field: str
+    """The field whose words were read: what was heard in the grammar, or freely."""
+    spans: list[tuple[int, int, str, str]] = dataclasses.field(default_factory=list)
+    live: list[tuple[int, int, str, str]] = dataclasses.field(default_factory=list)
+    sound: tuple[float, float] = (0.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """A word or group of digits in the call."""
+
+    one: Digits
+    turn: _Turn
+    run: str
+    """All digits of its run."""
+    first: bool
+    """Of its run."""
+    last: bool
+    dictated: bool
+    """Said or keyed digit by digit, as numbers are dictated, rather than a quantity in a sentence."""
+    again: bool
+    """The run is the same as the one before it."""
+
+
+@dataclass(slots=True)
+class _Written:
+    """An event that can still be masked."""
+
+    number: int
+    event: Event
+    """As it was."""
+    shown: Event
+    """As it was last written."""
+    turn: _Turn | None
+
+
+class _LiveView(Redactor):
+    """What sinks are shown that cannot take anything back."""
+
+    def __init__(self, of: CallSecrets) -> None:
+        super().__init__(of.key)
+        self._of = of
+
+    def text(self, text: str) -> str:
+        return self._of.live_text(text)
+
+
+class CallSecrets(Redactor):
+    """The redactor of one call. Use it in one thread at a time."""
+
+    def __init__(self) -> None:
+        super().__init__(secrets.token_bytes(16))
+        self.live = _LiveView(self)
+        """Masks more: for what cannot be taken back."""
+        self._lock = threading.RLock()
+        """Log lines are masked in any thread."""
+        self._values: dict[str, str] = {}
+        """Secret number → its kind."""
+        self._doubted: set[str] = set()
+        """Numbers of secret questions that the dialog did not take."""
+        self._words: dict[str, str] = {}
+        """Secret value that is no number → its kind."""
+        self._cards: dict[str, set[str]] = {}
+        """Card number → the runs that it was said in."""
+        self._accepted: set[str] = set()
+        """Digits of values that answered a question."""
+        self._stream: list[_Said] = []
+        self._past: deque[_Written] = deque(maxlen=KEPT)
+        self._open = ""
+        """Digits that were dictated and answered nothing yet."""
+        self._news: set[str] = set()
+        """Kinds of the secrets that became known since the last `Redacted`."""
+        self._searched: set[str] = set()
+
+    # ── what becomes known ───────────────────────────────────────────────────────────────────────────────────────
+
+    def secret(self, value: object, kind: str = "text") -> str:
+        """What stands for a secret value, which is known from now on and masked wherever it stands."""
+        if isinstance(value, (str, int)) and not isinstance(value, bool):
+            with self._lock:
+                self._know(str(value), kind)
+        return super().secret(value, kind)
+
+    def accept(self, values: Iterable[str]) -> None:
+        """These values answered a question: they stay readable, unless they turn out to be secret."""
+        for value in values:
+            digits = _digits(read(value))
+            short = len(digits) < SHORTEST_VALUE or sum(map(str.isalpha, value)) > _LETTERS
+            secret = "#" in value or digits in self._values or any(digits in said for said in self._cards.values())
+            if not short and not secret:
+                self._accepted.add(digits)
+                self._open = ""
+
+    def _know(self, value: str, kind: str) -> None:
+        digits = re.sub(r"[\s.+-]", "", value)
+        if digits.isascii() and digits.isdigit():
+            if len(digits) >= SHORTEST_VALUE and digits not in self._values:
+                self._values[digits] = kind
+                self._accepted.discard(digits)
+                self._doubted.discard(digits)
+                self._news.add(kind)
+        elif len(value) >= SHORTEST_WORDS and value not in self._words and "#" not in value:
+            self._words[value] = kind
+            self._news.add(kind)
+
+    # ── what is written ──────────────────────────────────────────────────────────────────────────────────────────
+
+    def take(self, number: int, event: Event) -> list[Masked]:
+        """An event, masked; and before it, where something became known, what must be masked of those written."""
+        with self._lock:
+            return self._take(number, event)
+
+    def _take(self, number: int, event: Event) -> list[Masked]:
+        turn, since = None, len(self._stream)
+        match event:
+            case CallAnswered(caller=caller, called=called):
+                self._accepted |= {digits for party in (caller, called) if (digits := re.sub(r"\D", "", party))}
+            case CallerHeard() | CallerOverheard():
+                turn = self._hear(event)
+        for field in ("slots", "found"):
+            self.accept(map(str, getattr(event, field, {}).values()))
+        if len(self._stream) > since or self._searched != {*self._values, *self._doubted}:
+            self._search(since)
+        before = self._again() if self._news else []
+        shown = self._cleaned(event, turn, live=False)
+        self._past.append(_Written(number + len(before), event, shown, turn))
+        return [*before, Masked(shown, self._cleaned(event, turn, live=True))]
+
+    def _again(self) -> list[Masked]:
+        """What was written before and must be masked now, if anything."""
+        what, self._news = tuple(sorted(self._news)), set()
+        entries: dict[str, dict[str, Any]] = {}
+        live: dict[str, dict[str, Any]] = {}
+        sound: list[tuple[float, float]] = []
+        for written in self._past:
+            shown = self._cleaned(written.event, written.turn, live=False)
+            changed = _changed(written.shown, shown)
+            if not changed:
+                continue
+            written.shown = shown
+            data = self._cleaned(written.event, written.turn, live=True).data()
+            entries[str(written.number)] = changed
+            live[str(written.number)] = {name: data[name] for name in changed}
+            if written.turn is not None and written.turn.sound[1]:
+                sound.append(written.turn.sound)
+        spans = tuple(sound)
+        return [Masked(Redacted(what, entries, spans), Redacted(what, live, spans))] if entries else []
+
+    # ── what the caller said ─────────────────────────────────────────────────────────────────────────────────────
+
+    def _hear(self, event: CallerHeard | CallerOverheard) -> _Turn:
+        free = getattr(event, "free_text", "")
+        texts = {"text": event.text, "free_text": free}
+        field = max(texts, key=lambda name: sum(len(one.digits) for one in read(texts[name])))
+        turn = _Turn(field, sound=(event.began_s, event.ended_s))
+        text, keyed = texts[field], event.source == "keys"
+        found = runs(read(text))
+        few_words = keyed or other_words(text) <= 2
+        for run in found:
+            self._add(turn, run, few_words, keyed)
+        if event.secret:
+            self._doubted |= {d for run in found if len(d := _digits(run)) >= SHORTEST_VALUE} - self._values.keys()
+        else:
+            self._named(text, found)
+        for run in found:
+            self._hide_live(turn, run, few_words, keyed)
+        return turn
+
+    def _add(self, turn: _Turn, run: list[Digits], few_words: bool, keyed: bool) -> None:
+        digits = _digits(run)
+        dictated = keyed or few_words or _by_digits(run)
+        again = bool(self._stream) and self._stream[-1].run == digits and len(digits) > 1
+        for place, one in enumerate(run):
+            if keyed:
+                one = dataclasses.replace(one, doubtful=False, other=False)
+            last = place == len(run) - 1
+            self._stream.append(_Said(one, turn, digits, place == 0, last, dictated, again))
+
+    def _named(self, text: str, found: list[list[Digits]]) -> None:
+        """A number right after the name of a secret is one: "my PIN is …"."""
+        for run in found:
+            before = re.findall(r"[\w']+", text[: run[0].start].lower())[-_NAMED_WITHIN:]
+            digits = _digits(run)
+            if SHORTEST_VALUE <= len(digits) <= 12 and en.SECRETS & set(before) and not self._answers(run):
+                self._know(digits, "number")
+
+    def _chain(self) -> list[_Said]:
+        return self._stream[-CHAIN:]
+
+    def _link(self, said: _Said) -> Link:
+        one = said.one
+        group = one.figures and len(one.digits) > 1
+        optional = one.doubtful or one.other or said.again or not said.dictated or said.run in self._accepted
+        corrects = one.corrects and said.first
+        return Link(one.digits, said.first or group, said.last or group, optional, corrects)
+
+    def _search(self, since: int) -> None:
+        """Look for card numbers that end in the newest turn, and for values that became known in all turns."""
+        stream = self._chain()
+        chain = [self._link(said) for said in stream]
+        from_ = max(0, since - (len(self._stream) - len(stream)))
+        if from_ < len(chain):
+            for digits, places in cards(chain, from_):
+                taken = [stream[i] for i in places]
+                unasked = sum(len(said.one.digits) for said in taken if said.run not in self._accepted)
+                if 2 * unasked >= len(digits):
+                    self._found_card(digits, taken)
+        for value, kind in [*self._values.items(), *((value, "number") for value in self._doubted)]:
+            first = from_ if value in self._searched else 0
+            for _, places in stretches(chain, first, value.startswith, partial(_is_value, value)):
+                taken = [stream[i] for i in places]
+                if all(said.run == value or said.run not in self._accepted for said in taken):
+                    self._mark(taken, kind)
+        self._searched = {*self._values, *self._doubted}
+
+    def _found_card(self, digits: str, taken: list[_Said]) -> None:
+        pieces = self._cards.setdefault(digits, set())
+        for said in taken:
+            pieces.add(said.run)
+            self._accepted.discard(said.run)
+        self._mark(taken, "card number")
+
+    def _mark(self, taken: list[_Said], kind: str) -> None:
+        for said in taken:
+            span = (said.one.start, said.one.end, said.one.digits, kind)
+            if span not in said.turn.spans:
+                said.turn.spans.append(span)
+                self._news.add(kind)
+
+    def _answers(self, run: list[Digits]) -> bool:
+        """Whether digits are a value that was asked for, or part of a date, a time or an amount."""
+        digits = _digits(run)
+        return digits in self._accepted or all(one.other for one in run)
+
+    def _hide_live(self, turn: _Turn, run: list[Digits], few_words: bool, keyed: bool) -> None:
+        """Hide a run from live sinks that answered no question, also when it only goes on with one."""
+        digits = _digits(run)
+        if (not keyed and self._answers(run)) or digits in self._accepted:
+            self._open = ""
+            return
+        if any(accepted.endswith(self._open + digits) for accepted in self._accepted if self._open):
+            self._open = ""
+            return
+        if keyed or few_words or _by_digits(run) or len(digits) >= RUN:
+            self._open = (self._open + digits)[-LONGEST:]
+            if len(self._open) >= RUN:
+                turn.live += [(one.start, one.end, one.digits, "number") for one in run]
+
+    # ── masking ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def text(self, text: str) -> str:
+        """A text with what is known to be secret, and card numbers, masked."""
+        with self._lock:
+            return self._masked_text(text, [])
+
+    def live_text(self, text: str) -> str:
+        """The same for what cannot be taken back: without digits either that the caller said and nobody asked for."""
+        with self._lock:
+            hidden = [run for run in runs(read(text)) if not self._answers(run) and self._said_openly(_digits(run))]
+            spans = [(one.start, one.end, one.digits, "number") for run in hidden for one in run]
+            return self._masked_text(text, spans)
+
+    def _said_openly(self, digits: str) -> bool:
+        if len(digits) < RUN:
+            return False
+        return any(
+            len(said.run) >= RUN and (digits in said.run or said.run in digits)
+            for said in self._stream
+            if said.first and said.run not in self._accepted and not said.one.other
+        )
+
+    def _masked_text(self, text: str, spans: list[tuple[int, int, str, str]]) -> str:
+        known = [*spans, *self._known(text), *((*span, "card number") for span in card_spans(text))]
+        return self.replaced(text, _by_kind(text, known)) if known else text
+
+    def _known(self, text: str) -> list[tuple[int, int, str, str]]:
+        """Where secrets that are known stand in a text."""
+        found: list[tuple[int, int, str, str]] = []
+        if self._values or self._cards or self._doubted:
+            for run in runs(read(text)):
+                found += self._known_run(run)
+        for words, kind in self._words.items():
+            pattern = r"\W*".join(map(re.escape, re.findall(r"\w", words)))
+            found += [(m.start(), m.end(), m[0], kind) for m in re.finditer(rf"(?i)\b{pattern}\b", text)]
+        return found
+
+    def _known_run(self, run: list[Digits]) -> list[tuple[int, int, str, str]]:
+        digits = _digits(run)
+        kind = self._values.get(digits, "number" if digits in self._doubted else "")
+        if digits in self._accepted or (kind and any(one.other and digits in a for a in self._accepted for one in run)):
+            return []
+        if not kind and any(digits in pieces or (len(digits) >= RUN and digits in card)
+                            for card, pieces in self._cards.items()):  # fmt: skip
+            kind = "card number"
+        if kind:
+            return [(one.start, one.end, one.digits, kind) for one in run]
+        return [
+            (one.start, one.end, one.digits, "card number")
+            for one in _overlap(run, [*self._cards, *(value for value in self._values if len(value) > _LONG)])
+        ]
+
+    def _cleaned(self, event: AnyEvent, turn: _Turn | None, live: bool) -> AnyEvent:
+        if turn is not None and not getattr(event, "secret", False):
+            event = self._with_spans(event, turn, live)
+        return self.live.event(event) if live else self.event(event)
+
+    def _with_spans(self, event: AnyEvent, turn: _Turn, live: bool) -> AnyEvent:
+        """A caller's turn with what the call knows of its digits masked, and without other readings of them."""
+        spans = [*turn.spans, *(turn.live if live else ())]
+        if not spans:
+            return event
+        changes: dict[str, Any] = {turn.field: self._masked_text(getattr(event, turn.field), spans)}
+        other = "free_text" if turn.field == "text" else "text"
+        if hasattr(event, other):
+            value = getattr(event, other)
+            numbers = [run for run in runs(read(value)) if len(_digits(run)) > 1]
+            hidden = [(run[0].start, run[-1].end, _digits(run), "number") for run in numbers]
+            changes[other] = self.replaced(value, hidden)
+        for field in ("alternatives", "words"):
+            if hasattr(event, field):
+                changes[field] = ()
+        return dataclasses.replace(event, **changes)  # type: ignore[type-var]
+
+
+def _is_value(value: str, digits: str, edges: int) -> bool:
+    """Whether digits are a value that has a run's end in common with what was said: "1102" is not in 471102."""
+    return digits == value and edges > 0
+
+
+def _digits(run: list[Digits]) -> str:
+    return "".join(one.digits for one in run)
+
+
+def _by_digits(run: list[Digits]) -> bool:
+    """Whether a run is dictated rather than a quantity: three digits and more, or digit by digit."""
+    return not all(one.other for one in run) and (len(_digits(run)) >= 3 or sum(one.single for one in run) >= 2)
+
+
+def _overlap(run: list[Digits], secret: list[str]) -> list[Digits]:
+    """The beginning or the end of a run that is four digits or more of a secret, or a whole secret in it."""
+    found: dict[Digits, None] = {}
+    for first in range(len(run)):
+        for last in range(len(run), first, -1):
+            digits = _digits(run[first:last])
+            edge = (first == 0 or last == len(run)) and len(digits) >= RUN
+            if any(
+                (edge and digits in value) or (value in digits and len(digits) < len(value) + 4) for value in secret
+            ):
+                found |= dict.fromkeys(run[first:last])
+                break
+    return list(found)
+
+
+def _by_kind(text: str, spans: list[tuple[int, int, str, str]]) -> list[tuple[int, int, str, str]]:
+    """Spans that lie apart; what overlaps or goes on is one, of the kind that is known best."""
+    places: dict[tuple[int, int], tuple[str, str]] = {}
+    for start, end, digits, kind in spans:
+        old = places.get((start, end))
+        if old is None or old[1] == "number":
+            places[start, end] = digits, kind
+    plain: list[Span] = [(start, end, digits) for (start, end), (digits, _) in places.items()]
+    out: list[tuple[int, int, str, str]] = []
+    for start, end, digits in joined(text, plain):
+        inside = [kind for (s, e), (_, kind) in places.items() if start <= s and e <= end]
+        best = next((kind for kind in inside if kind != "number"), "number")
+        out.append((start, end, digits, best))
+    return out
+
+
+def _changed(old: Event, new: Event) -> dict[str, Any]:
+    """The fields that differ, as plain data."""
+    before, after = old.data(), new.data()
+    return {name: value for name, value in after.items() if before[name] != value}

@@ -9,6 +9,7 @@ are shown no run of four or more digits that answered no question.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import re
 import secrets
 import threading
@@ -18,7 +19,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from voicebot.journal.card_numbers import LONGEST, Link, cards, stretches
+from voicebot.journal.card_numbers import LONGEST, SHORTEST, Link, cards, issued, stretches
 from voicebot.journal.digit_reader import Digits, other_words, read, runs
 from voicebot.journal.entry import Event
 from voicebot.journal.events import CallAnswered, CallerHeard, CallerOverheard, Redacted
@@ -120,6 +121,8 @@ class CallSecrets(Redactor):
         self._news: set[str] = set()
         """Kinds of the secrets that became known since the last `Redacted`."""
         self._searched: set[str] = set()
+        self._after_secret = False
+        """The last number was said at a secret question: another one that nobody asked for puts it right."""
 
     # ── what becomes known ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -133,12 +136,14 @@ class CallSecrets(Redactor):
     def accept(self, values: Iterable[str]) -> None:
         """These values answered a question: they stay readable, unless they turn out to be secret."""
         for value in values:
-            digits = _digits(read(value))
-            short = len(digits) < SHORTEST_VALUE or sum(map(str.isalpha, value)) > _LETTERS
-            secret = "#" in value or digits in self._values or any(digits in said for said in self._cards.values())
-            if not short and not secret:
-                self._accepted.add(digits)
-                self._open = ""
+            if "#" in value or sum(map(str.isalpha, value)) > _LETTERS:
+                continue
+            found = runs(read(value))
+            for digits in {_digits(read(value)), *map(_digits, found)}:
+                secret = digits in self._values or any(digits in said for said in self._cards.values())
+                if len(digits) >= SHORTEST_VALUE and not secret:
+                    self._accepted.add(digits)
+                    self._open = ""
 
     def _know(self, value: str, kind: str) -> None:
         digits = re.sub(r"[\s.+-]", "", value)
@@ -208,6 +213,7 @@ class CallSecrets(Redactor):
         for run in found:
             self._add(turn, run, few_words, keyed)
         if event.secret:
+            self._after_secret = True
             self._doubted |= {d for run in found if len(d := _digits(run)) >= SHORTEST_VALUE} - self._values.keys()
         else:
             self._named(text, found)
@@ -226,12 +232,15 @@ class CallSecrets(Redactor):
             self._stream.append(_Said(one, turn, digits, place == 0, last, dictated, again))
 
     def _named(self, text: str, found: list[list[Digits]]) -> None:
-        """A number right after the name of a secret is one: "my PIN is …"."""
+        """A number after the name of a secret is one ("my PIN is …"), and one that puts a secret answer right."""
+        after, self._after_secret = self._after_secret, self._after_secret and not found
         for run in found:
-            before = re.findall(r"[\w']+", text[: run[0].start].lower())[-_NAMED_WITHIN:]
+            before = re.findall(r"\w+", text[: run[0].start].lower())[-_NAMED_WITHIN:]
             digits = _digits(run)
-            if SHORTEST_VALUE <= len(digits) <= 12 and en.SECRETS & set(before) and not self._answers(run):
-                self._know(digits, "number")
+            if SHORTEST_VALUE <= len(digits) < SHORTEST and digits not in self._accepted:
+                again = after and not all(one.other for one in run)
+                if again or en.SECRETS & set(before):
+                    self._know(digits, "number")
 
     def _chain(self) -> list[_Said]:
         return self._stream[-CHAIN:]
@@ -252,7 +261,9 @@ class CallSecrets(Redactor):
             for digits, places in cards(chain, from_):
                 taken = [stream[i] for i in places]
                 unasked = sum(len(said.one.digits) for said in taken if said.run not in self._accepted)
-                if 2 * unasked >= len(digits):
+                if unasked == sum(len(said.one.digits) for said in taken) or (
+                    2 * unasked >= len(digits) and issued(digits)
+                ):
                     self._found_card(digits, taken)
         for value, kind in [*self._values.items(), *((value, "number") for value in self._doubted)]:
             first = from_ if value in self._searched else 0
@@ -266,7 +277,8 @@ class CallSecrets(Redactor):
         pieces = self._cards.setdefault(digits, set())
         for said in taken:
             pieces.add(said.run)
-            self._accepted.discard(said.run)
+            if len(said.run) >= SHORTEST_VALUE:
+                self._accepted -= {value for value in self._accepted if said.run in value}
         self._mark(taken, "card number")
 
     def _mark(self, taken: list[_Said], kind: str) -> None:
@@ -387,17 +399,16 @@ def _by_digits(run: list[Digits]) -> bool:
 
 def _overlap(run: list[Digits], secret: list[str]) -> list[Digits]:
     """The beginning or the end of a run that is four digits or more of a secret, or a whole secret in it."""
-    found: dict[Digits, None] = {}
-    for first in range(len(run)):
-        for last in range(len(run), first, -1):
-            digits = _digits(run[first:last])
-            edge = (first == 0 or last == len(run)) and len(digits) >= RUN
-            if any(
-                (edge and digits in value) or (value in digits and len(digits) < len(value) + 4) for value in secret
-            ):
-                found |= dict.fromkeys(run[first:last])
-                break
-    return list(found)
+    digits = _digits(run)
+    hidden = set[int]()
+    for value in secret:
+        for length in range(len(digits), RUN - 1, -1):
+            hidden |= set(range(length)) if digits[:length] in value else set()
+            hidden |= set(range(len(digits) - length, len(digits))) if digits[-length:] in value else set()
+        at = digits.find(value)
+        hidden |= set(range(at, at + len(value))) if at >= 0 else set()
+    ends = list(itertools.accumulate(len(one.digits) for one in run))
+    return [one for one, end in zip(run, ends, strict=True) if hidden & set(range(end - len(one.digits), end))]
 
 
 def _by_kind(text: str, spans: list[tuple[int, int, str, str]]) -> list[tuple[int, int, str, str]]:

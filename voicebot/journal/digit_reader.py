@@ -185,7 +185,9 @@ def _placed(
     after = tokens[end].text if end < len(tokens) else ""
     last = found[-1] if found else None
     between = [token.text for token in tokens[last[2] if last else 0 : at]]
-    tight = last is not None and _tight(text[last[0].end : start], between)
+    tight = (
+        last is not None and _tight(text[last[0].end : start], between) and not _cents(text, last[0].end, tokens[at])
+    )
     pointed = before in en.COUNTERS or (digits == "1" and before in en.POINTERS)
     count = len(digits) <= 2 and (pointed or after in en.COUNTED)
     return Digits(
@@ -194,6 +196,11 @@ def _placed(
         corrects=bool(en.CORRECTIONS & set(between)),
         single=len(digits) == 1 and not figures,
     )  # fmt: skip
+
+
+def _cents(text: str, end: int, token: _Token) -> bool:
+    """Whether a group is what follows the point of an amount: 3141.00, but not 4111.1111.1111.1111."""
+    return text[end : token.start] == "." and len(token.text) == 2 and not re.match(r"[.\d]\d", text[token.end :])
 
 
 def _tight(gap: str, between: list[str]) -> bool:

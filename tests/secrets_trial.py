@@ -251,7 +251,7 @@ _TENS = {w: i + 2 for i, w in enumerate(["twenty", "thirty", "forty", "fifty", "
 def digits_of(text: str) -> str:
     """All digits in a text, whatever stands between them; masks apart."""
     text = re.sub(r"\[[a-z ]+ \d+ #[a-z]+\]", "|", text)
-    text = re.sub(r"\d{10}\.\d+|\d{4}-\d\d-\d\dT[\d:.]+", "|", text)
+    text = re.sub(r"\d{10}\.\d+|\d{4}-\d\d-\d\d(T[\d:.]+)?|15550100", "|", text)
     out = ""
     words = re.findall(r"[a-z]+|\d|\|", text.lower())
     at = 0
@@ -346,7 +346,9 @@ def trial(case: Case, folder: Path) -> list[str]:
     ]
     found = [f"leak {leak}" for leak in (leaks(case, written, answers) if case.secret else [])]
     found += [f"lost {keep!r}" for keep in lost(case, written)]
-    return [*found, "the call was over before all was said"] if early else found
+    if early:
+        print(f"{case.id}  was over before all was said", file=sys.stderr)
+    return found
 
 
 def run(files: list[Path], verbose: bool = True) -> int:

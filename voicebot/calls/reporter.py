@@ -103,7 +103,9 @@ class CallReporter:
         """Something was said that answers nothing; `expect`: what was asked last."""
         sure = heard.confidence if heard.source == "speech" else None
         self._journal.write(
-            events.CallerOverheard(_shown(heard, expect), heard.source, sure, expect.secret, *self._when(heard))
+            events.CallerOverheard(
+                _shown(heard, expect), heard.source, sure, expect.secret, expect.kind == "digits", *self._when(heard)
+            )
         )
 
     def _undecided(self, secret: bool = False) -> None:
@@ -118,6 +120,7 @@ class CallReporter:
                 source=heard.source,
                 step=self._step,
                 secret=expect.secret or secret,
+                numeric=expect.kind == "digits",
                 free_text=heard.text if heard.text != text else "",
                 confidence=heard.confidence if speech else None,
                 expected_confidence=heard.expected_confidence if heard.expected_text else None,

@@ -22,12 +22,14 @@ from typing import Any
 from voicebot.journal.card_numbers import LONGEST, SHORTEST, Link, cards, issued, stretches
 from voicebot.journal.digit_reader import Digits, other_words, read, runs
 from voicebot.journal.entry import Event
-from voicebot.journal.events import CallAnswered, CallerHeard, CallerOverheard, Redacted
+from voicebot.journal.events import CallAnswered, CallerHeard, CallerOverheard, CallOver, Redacted
 from voicebot.journal.redaction import AnyEvent, Masked, Redactor, Span, card_spans, joined
 from voicebot.languages.en import dictated_digits as en
 
 RUN = 4
 """So many digits that answered no question are a run that live sinks are not shown."""
+OPEN = 8
+"""So many digits that answered nothing by the end of a call may be part of a card number; of keys `RUN`."""
 SHORTEST_VALUE = 3
 """Shorter secret values are masked at their own step only: they stand for too much else."""
 SHORTEST_WORDS = 4
@@ -38,9 +40,11 @@ CHAIN = 160
 """Words and groups of the last turns that are searched."""
 _LETTERS = 8
 """A value with more letters is a text, and no number that was asked for."""
+_FEW = 2
+"""Words beside digits that do not make a sentence of them."""
 _LONG = 9
 """A secret number with more digits is known by part of it, too."""
-_NAMED_WITHIN = 6
+_NAMED_WITHIN = 10
 """Words between a secret's name and its number."""
 
 
@@ -50,6 +54,7 @@ class _Turn:
 
     field: str
     """The field whose words were read: what was heard in the grammar, or freely."""
+    text: str
     spans: list[tuple[int, int, str, str]] = dataclasses.field(default_factory=list)
     live: list[tuple[int, int, str, str]] = dataclasses.field(default_factory=list)
     sound: tuple[float, float] = (0.0, 0.0)
@@ -70,6 +75,9 @@ class _Said:
     """Said or keyed digit by digit, as numbers are dictated, rather than a quantity in a sentence."""
     again: bool
     """The run is the same as the one before it."""
+    keyed: bool
+    named: bool
+    """It was said what number it is, and that is no secret."""
 
 
 @dataclass(slots=True)
@@ -110,8 +118,7 @@ class CallSecrets(Redactor):
         """Numbers of secret questions that the dialog did not take."""
         self._words: dict[str, str] = {}
         """Secret value that is no number → its kind."""
-        self._cards: dict[str, set[str]] = {}
-        """Card number → the runs that it was said in."""
+        self._cards: set[str] = set()
         self._accepted: set[str] = set()
         """Digits of values that answered a question."""
         self._stream: list[_Said] = []
@@ -140,10 +147,11 @@ class CallSecrets(Redactor):
                 continue
             found = runs(read(value))
             for digits in {_digits(read(value)), *map(_digits, found)}:
-                secret = digits in self._values or any(digits in said for said in self._cards.values())
-                if len(digits) >= SHORTEST_VALUE and not secret:
+                secret = digits in self._values or any(digits in card for card in self._cards)
+                if len(digits) >= SHORTEST_VALUE and not secret and digits not in self._accepted:
                     self._accepted.add(digits)
-                    self._open = ""
+                    if len(digits) >= RUN:
+                        self._open = ""
 
     def _know(self, value: str, kind: str) -> None:
         digits = re.sub(r"[\s.+-]", "", value)
@@ -171,6 +179,8 @@ class CallSecrets(Redactor):
                 self._accepted |= {digits for party in (caller, called) if (digits := re.sub(r"\D", "", party))}
             case CallerHeard() | CallerOverheard():
                 turn = self._hear(event)
+            case CallOver():
+                self._leave_nothing_open()
         for field in ("slots", "found"):
             self.accept(map(str, getattr(event, field, {}).values()))
         if len(self._stream) > since or self._searched != {*self._values, *self._doubted}:
@@ -206,12 +216,13 @@ class CallSecrets(Redactor):
         free = getattr(event, "free_text", "")
         texts = {"text": event.text, "free_text": free}
         field = max(texts, key=lambda name: sum(len(one.digits) for one in read(texts[name])))
-        turn = _Turn(field, sound=(event.began_s, event.ended_s))
         text, keyed = texts[field], event.source == "keys"
+        turn = _Turn(field, text, sound=(event.began_s, event.ended_s))
         found = runs(read(text))
-        few_words = keyed or other_words(text) <= 2
-        for run in found:
-            self._add(turn, run, few_words, keyed)
+        few_words = keyed or other_words(text) <= _FEW
+        for place, run in enumerate(found):
+            before = _words(text[found[place - 1][-1].end if place else 0 : run[0].start])
+            self._add(turn, run, few_words, keyed, bool(en.NAMES & set(before)))
         if event.secret:
             self._after_secret = True
             self._doubted |= {d for run in found if len(d := _digits(run)) >= SHORTEST_VALUE} - self._values.keys()
@@ -221,7 +232,7 @@ class CallSecrets(Redactor):
             self._hide_live(turn, run, few_words, keyed)
         return turn
 
-    def _add(self, turn: _Turn, run: list[Digits], few_words: bool, keyed: bool) -> None:
+    def _add(self, turn: _Turn, run: list[Digits], few_words: bool, keyed: bool, named: bool) -> None:
         digits = _digits(run)
         dictated = keyed or few_words or _by_digits(run)
         again = bool(self._stream) and self._stream[-1].run == digits and len(digits) > 1
@@ -229,18 +240,29 @@ class CallSecrets(Redactor):
             if keyed:
                 one = dataclasses.replace(one, doubtful=False, other=False)
             last = place == len(run) - 1
-            self._stream.append(_Said(one, turn, digits, place == 0, last, dictated, again))
+            self._stream.append(_Said(one, turn, digits, place == 0, last, dictated, again, keyed, named))
 
     def _named(self, text: str, found: list[list[Digits]]) -> None:
-        """A number after the name of a secret is one ("my PIN is …"), and one that puts a secret answer right."""
+        """A number beside the name of a secret is one ("my PIN is …", "that was my PIN"), and one that puts a secret
+        answer right."""
         after, self._after_secret = self._after_secret, self._after_secret and not found
-        for run in found:
-            before = re.findall(r"\w+", text[: run[0].start].lower())[-_NAMED_WITHIN:]
-            digits = _digits(run)
-            if SHORTEST_VALUE <= len(digits) < SHORTEST and digits not in self._accepted:
-                again = after and not all(one.other for one in run)
-                if again or en.SECRETS & set(before):
-                    self._know(digits, "number")
+        for place, run in enumerate(found):
+            before = _words(text[found[place - 1][-1].end if place else 0 : run[0].start])[-_NAMED_WITHIN:]
+            names = [word for word in before if word in en.SECRETS | en.NAMES]
+            again = after and not names and not all(one.other for one in run)
+            if again or (names and names[-1] in en.SECRETS):
+                self._name(_digits(run))
+        words = _words(text)
+        for at, word in enumerate(words):
+            if word in en.SECRETS and en.POINTING_BACK & set(words[max(0, at - 3) : at]):
+                start = [m.start() for m in re.finditer(r"[\w']+", text)][at]
+                runs_before = [_digits(run) for run in found if run[-1].end <= start]
+                earlier = [said.run for said in self._stream if said.first and said.dictated and said.turn.text != text]
+                self._name(next(iter(runs_before[-1:] or earlier[-1:]), ""))
+
+    def _name(self, digits: str) -> None:
+        if SHORTEST_VALUE <= len(digits) < SHORTEST:
+            self._know(digits, "number")
 
     def _chain(self) -> list[_Said]:
         return self._stream[-CHAIN:]
@@ -258,13 +280,8 @@ class CallSecrets(Redactor):
         chain = [self._link(said) for said in stream]
         from_ = max(0, since - (len(self._stream) - len(stream)))
         if from_ < len(chain):
-            for digits, places in cards(chain, from_):
-                taken = [stream[i] for i in places]
-                unasked = sum(len(said.one.digits) for said in taken if said.run not in self._accepted)
-                if unasked == sum(len(said.one.digits) for said in taken) or (
-                    2 * unasked >= len(digits) and issued(digits)
-                ):
-                    self._found_card(digits, taken)
+            for digits, places in _best(chain, list(cards(chain, from_)), [s.run in self._accepted for s in stream]):
+                self._found_card(digits, [stream[i] for i in places])
         for value, kind in [*self._values.items(), *((value, "number") for value in self._doubted)]:
             first = from_ if value in self._searched else 0
             for _, places in stretches(chain, first, value.startswith, partial(_is_value, value)):
@@ -274,11 +291,9 @@ class CallSecrets(Redactor):
         self._searched = {*self._values, *self._doubted}
 
     def _found_card(self, digits: str, taken: list[_Said]) -> None:
-        pieces = self._cards.setdefault(digits, set())
-        for said in taken:
-            pieces.add(said.run)
-            if len(said.run) >= SHORTEST_VALUE:
-                self._accepted -= {value for value in self._accepted if said.run in value}
+        self._cards.add(digits)
+        pieces = {said.run for said in taken if len(said.run) >= SHORTEST_VALUE}
+        self._accepted -= {value for value in self._accepted if value in digits or any(p in value for p in pieces)}
         self._mark(taken, "card number")
 
     def _mark(self, taken: list[_Said], kind: str) -> None:
@@ -288,6 +303,23 @@ class CallSecrets(Redactor):
                 said.turn.spans.append(span)
                 self._news.add(kind)
 
+    def _leave_nothing_open(self) -> None:
+        """The call is over: long numbers that answered nothing and were not named may be part of a secret."""
+        chain: list[_Said] = []
+        for said in [*self._stream, None]:
+            if said is not None and self._nobodys(said):
+                chain.append(said)
+                continue
+            if said is not None and said.one.doubtful and len(said.one.digits) == 1:
+                continue
+            keyed = all(one.keyed for one in chain)
+            if sum(len(one.one.digits) for one in chain) >= (RUN if keyed else OPEN):
+                self._mark(chain, "number")
+            chain = []
+
+    def _nobodys(self, said: _Said) -> bool:
+        return said.dictated and not said.named and not said.one.other and said.run not in self._accepted
+
     def _answers(self, run: list[Digits]) -> bool:
         """Whether digits are a value that was asked for, or part of a date, a time or an amount."""
         digits = _digits(run)
@@ -296,11 +328,10 @@ class CallSecrets(Redactor):
     def _hide_live(self, turn: _Turn, run: list[Digits], few_words: bool, keyed: bool) -> None:
         """Hide a run from live sinks that answered no question, also when it only goes on with one."""
         digits = _digits(run)
-        if (not keyed and self._answers(run)) or digits in self._accepted:
-            self._open = ""
-            return
-        if any(accepted.endswith(self._open + digits) for accepted in self._accepted if self._open):
-            self._open = ""
+        answers = digits in self._accepted or (not keyed and all(one.other for one in run))
+        answers |= bool(self._open) and any(value.endswith(self._open + digits) for value in self._accepted)
+        if answers and len(digits) >= RUN:
+            self._open = digits if keyed else ""  # keys that come after the last one that was awaited go on with it
             return
         if keyed or few_words or _by_digits(run) or len(digits) >= RUN:
             self._open = (self._open + digits)[-LONGEST:]
@@ -350,8 +381,7 @@ class CallSecrets(Redactor):
         kind = self._values.get(digits, "number" if digits in self._doubted else "")
         if digits in self._accepted or (kind and any(one.other and digits in a for a in self._accepted for one in run)):
             return []
-        if not kind and any(digits in pieces or (len(digits) >= RUN and digits in card)
-                            for card, pieces in self._cards.items()):  # fmt: skip
+        if not kind and len(digits) >= RUN and any(digits in card for card in self._cards):
             kind = "card number"
         if kind:
             return [(one.start, one.end, one.digits, kind) for one in run]
@@ -363,7 +393,18 @@ class CallSecrets(Redactor):
     def _cleaned(self, event: AnyEvent, turn: _Turn | None, live: bool) -> AnyEvent:
         if turn is not None and not getattr(event, "secret", False):
             event = self._with_spans(event, turn, live)
+        elif turn is not None and getattr(event, "numeric", False) and other_words(turn.text) > _FEW:
+            return self._sentence(event, turn)
         return self.live.event(event) if live else self.event(event)
+
+    def _sentence(self, event: AnyEvent, turn: _Turn) -> AnyEvent:
+        """A sentence in which a secret number was said: its words stay."""
+        spans = [(run[0].start, run[-1].end, _digits(run), "digits") for run in runs(read(turn.text))]
+        changes: dict[str, Any] = {turn.field: self.replaced(turn.text, spans)}
+        for field, empty in (("text", ""), ("free_text", ""), ("alternatives", ()), ("words", ())):
+            if field != turn.field and hasattr(event, field):
+                changes[field] = empty
+        return dataclasses.replace(event, **changes)  # type: ignore[type-var]
 
     def _with_spans(self, event: AnyEvent, turn: _Turn, live: bool) -> AnyEvent:
         """A caller's turn with what the call knows of its digits masked, and without other readings of them."""
@@ -383,9 +424,36 @@ class CallSecrets(Redactor):
         return dataclasses.replace(event, **changes)  # type: ignore[type-var]
 
 
+def _best(
+    chain: list[Link], found: list[tuple[str, tuple[int, ...]]], answers: list[bool]
+) -> list[tuple[str, tuple[int, ...]]]:
+    """Of card numbers that have links in common, those that make least of it: no answer to a question is part of it,
+    nothing is left out. At least half of one is no answer, and where some of it is, a scheme could have issued it."""
+
+    def cost(places: tuple[int, ...]) -> tuple[int, int]:
+        out = set(range(places[0], places[-1] + 1)) - set(places)
+        return sum(answers[i] for i in places), sum(not chain[i].optional for i in out)
+
+    best: dict[int, tuple[int, int]] = {}
+    for _, places in found:
+        for i in places:
+            best[i] = min(best.get(i, (99, 99)), cost(places))
+    out = []
+    for digits, places in found:
+        asked = sum(len(chain[i].digits) for i in places if answers[i])
+        likely = not asked or (2 * asked <= len(digits) and issued(digits))
+        if likely and cost(places) <= min(best[i] for i in places):
+            out.append((digits, places))
+    return out
+
+
 def _is_value(value: str, digits: str, edges: int) -> bool:
     """Whether digits are a value that has a run's end in common with what was said: "1102" is not in 471102."""
     return digits == value and edges > 0
+
+
+def _words(text: str) -> list[str]:
+    return [word.removesuffix("'s") if word != "that's" else word for word in re.findall(r"[\w']+", text.lower())]
 
 
 def _digits(run: list[Digits]) -> str:

@@ -17,7 +17,8 @@ from voicebot.languages.en import dictated_digits as en
 MAX_CHARS = 20_000
 """Of one text that are looked at."""
 _WORD = re.compile(r"[0-9]+(?:o+[0-9]+)*|[^\W\d_]+(?:'[^\W\d_]+)*(?:\.m\b)?|\$|€|£", re.IGNORECASE)
-_MAYBE = re.compile(r"\d|[^\x00-\x7f]|[a-z]{2}", re.IGNORECASE)
+_MASK = re.compile(r"\[[a-z -]+ [0-9]+ #[a-z]{5}\]")
+"""What `redaction.Redactor.mask` writes: its length is no digit."""
 _MAX_BETWEEN = 12
 """Characters between two digits of one number, words apart."""
 _DATE = re.compile(r"(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}([-/.])\d{1,2}\1(?:\d{4}|\d{2}))\Z")
@@ -93,7 +94,7 @@ def other_words(text: str) -> int:
 
 def _plain(text: str) -> str:
     """Digits of other scripts (Arabic-Indic, full-width, circled) as ours; one character each: places stay the same."""
-    text = text.replace("’", "'").replace("‘", "'")
+    text = _MASK.sub(lambda mask: "|" + "x" * (len(mask[0]) - 2) + "|", text.replace("’", "'").replace("‘", "'"))
     return text if text.isascii() else "".join(c if c.isascii() else str(unicodedata.digit(c, c)) for c in text)
 
 

@@ -47,6 +47,8 @@ class CallerHeard(Event):
     """The step of the dialog that had asked."""
     secret: bool = False
     """The words hold a secret: all of them are masked."""
+    numeric: bool = False
+    """The secret is a number: what else is said in a whole sentence stays."""
     free_text: Said = ""
     """Free recognition, where it differs from `text`."""
     confidence: float | None = None
@@ -134,6 +136,8 @@ class CallerOverheard(Event):
     """Of the recognition, 0..1; None for keys and typed text."""
     secret: bool = False
     """The words may hold a secret: all of them are masked."""
+    numeric: bool = False
+    """The secret is a number: what else is said in a whole sentence stays."""
     began_s: float = 0.0
     """When it began to be said or keyed, in seconds since 1970; 0: not known."""
     ended_s: float = 0.0

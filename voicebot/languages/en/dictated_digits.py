@@ -76,6 +76,16 @@ SECRETS = frozenset(
     ["pin", "passcode", "password", "passphrase", "cvv", "cvc", "cvv2", "cvc2", "otp", "pincode", "secret"]
 )
 """Names of what nobody should say aloud: the number after one of them is a secret."""
+NAMES = frozenset(
+    [
+        "order", "postcode", "postal", "zip", "phone", "telephone", "mobile", "cell", "landline", "call", "ring",
+        "reach", "text", "reference", "ticket", "tracking", "invoice", "customer", "account", "booking", "case",
+        "serial", "parcel", "extension", "room", "flight", "meter", "policy", "model",
+    ]
+)  # fmt: skip
+"""Names of other numbers: what comes after one of them is no secret by its name."""
+POINTING_BACK = frozenset(["that", "that's", "this", "it", "it's", "was", "is"])
+"""Before a name they say what was said before it."""
 COURTESIES = frozenset(
     [
         "yes", "yeah", "yep", "okay", "ok", "right", "so", "well", "it's", "its", "it", "is", "please", "thanks", "the",

@@ -15,6 +15,8 @@ from voicebot.journal.journal import CallJournal
 from voicebot.messages import Do, Expect, Handover, Heard, Result, Say, Snapshot
 from voicebot.tts.player import PlayedPrompt
 
+_NUMBERS = ("alnum", "date", "time", "datetime", "amount")
+
 
 @dataclass(frozen=True, slots=True)
 class AnsweredCall:
@@ -104,7 +106,7 @@ class CallReporter:
         sure = heard.confidence if heard.source == "speech" else None
         self._journal.write(
             events.CallerOverheard(
-                _shown(heard, expect), heard.source, sure, expect.secret, expect.kind == "digits", *self._when(heard)
+                _shown(heard, expect), heard.source, sure, expect.secret, _numeric(expect), *self._when(heard)
             )
         )
 
@@ -120,7 +122,7 @@ class CallReporter:
                 source=heard.source,
                 step=self._step,
                 secret=expect.secret or secret,
-                numeric=expect.kind == "digits",
+                numeric=_numeric(expect),
                 free_text=heard.text if heard.text != text else "",
                 confidence=heard.confidence if speech else None,
                 expected_confidence=heard.expected_confidence if heard.expected_text else None,
@@ -246,6 +248,11 @@ class CallReporter:
                 media=media,
             )
         )
+
+
+def _numeric(expect: Expect) -> bool:
+    """Whether a number was asked for; of secrets, one that is said in digits."""
+    return expect.kind == "digits" or (expect.kind in _NUMBERS and not expect.secret)
 
 
 def _shown(heard: Heard, expect: Expect) -> str:

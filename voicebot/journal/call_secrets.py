@@ -20,7 +20,7 @@ from functools import partial
 from typing import Any
 
 from voicebot.journal.card_numbers import LONGEST, SHORTEST, Link, cards, issued, stretches
-from voicebot.journal.digit_reader import Digits, other_words, read, runs
+from voicebot.journal.digit_reader import Digits, number_of, other_words, read, runs
 from voicebot.journal.entry import Event
 from voicebot.journal.events import CallAnswered, CallerHeard, CallerOverheard, CallOver, Redacted
 from voicebot.journal.redaction import AnyEvent, Masked, Redactor, Span, card_spans, joined
@@ -36,6 +36,8 @@ SHORTEST_WORDS = 4
 """The same for values that are no number, in characters."""
 KEPT = 5000
 """Events of a call that can still be masked; a call that never ends does not grow."""
+FINANCIAL = "23456"
+"""First digits of numbers that banks issue (ISO/IEC 7812-1 4.2; 2 is shared with airlines)."""
 CHAIN = 160
 """Words and groups of the last turns that are searched."""
 _LETTERS = 8
@@ -55,6 +57,8 @@ class _Turn:
     field: str
     """The field whose words were read: what was heard in the grammar, or freely."""
     text: str
+    asked: bool
+    """A number was asked for."""
     spans: list[tuple[int, int, str, str]] = dataclasses.field(default_factory=list)
     live: list[tuple[int, int, str, str]] = dataclasses.field(default_factory=list)
     sound: tuple[float, float] = (0.0, 0.0)
@@ -145,20 +149,26 @@ class CallSecrets(Redactor):
         for value in values:
             if "#" in value or sum(map(str.isalpha, value)) > _LETTERS:
                 continue
-            found = runs(read(value))
-            for digits in {_digits(read(value)), *map(_digits, found)}:
-                secret = digits in self._values or any(digits in card for card in self._cards)
+            found = read(value)
+            for digits in {"".join(one.digits for one in found), *map(number_of, runs(found))}:
+                secret = digits in self._values or any(
+                    piece in digits for card in self._cards for piece in _pieces(card)
+                )
                 if len(digits) >= SHORTEST_VALUE and not secret and digits not in self._accepted:
                     self._accepted.add(digits)
                     if len(digits) >= RUN:
                         self._open = ""
+
+    def _part_of_secret(self, digits: str) -> bool:
+        return digits in self._values or any(piece in digits for card in self._cards for piece in _pieces(card))
 
     def _know(self, value: str, kind: str) -> None:
         digits = re.sub(r"[\s.+-]", "", value)
         if digits.isascii() and digits.isdigit():
             if len(digits) >= SHORTEST_VALUE and digits not in self._values:
                 self._values[digits] = kind
-                self._accepted.discard(digits)
+                cents = len(digits) + 2  # an amount that was taken may be a PIN that was said too soon: 3141.00
+                self._accepted -= {a for a in self._accepted if a == digits or (a[:-2] == digits and len(a) == cents)}
                 self._doubted.discard(digits)
                 self._news.add(kind)
         elif len(value) >= SHORTEST_WORDS and value not in self._words and "#" not in value:
@@ -217,15 +227,16 @@ class CallSecrets(Redactor):
         texts = {"text": event.text, "free_text": free}
         field = max(texts, key=lambda name: sum(len(one.digits) for one in read(texts[name])))
         text, keyed = texts[field], event.source == "keys"
-        turn = _Turn(field, text, sound=(event.began_s, event.ended_s))
+        turn = _Turn(field, text, event.numeric, sound=(event.began_s, event.ended_s))
         found = runs(read(text))
         few_words = keyed or other_words(text) <= _FEW
         for place, run in enumerate(found):
             before = _words(text[found[place - 1][-1].end if place else 0 : run[0].start])
-            self._add(turn, run, few_words, keyed, bool(en.NAMES & set(before)))
+            names = [word for word in before if word in en.NAMES | en.SECRETS | en.CARDS]
+            self._add(turn, run, few_words, keyed, bool(names) and names[-1] in en.NAMES)
         if event.secret:
             self._after_secret = True
-            self._doubted |= {d for run in found if len(d := _digits(run)) >= SHORTEST_VALUE} - self._values.keys()
+            self._doubted |= {d for run in found if len(d := number_of(run)) >= SHORTEST_VALUE} - self._values.keys()
         else:
             self._named(text, found)
         for run in found:
@@ -233,7 +244,7 @@ class CallSecrets(Redactor):
         return turn
 
     def _add(self, turn: _Turn, run: list[Digits], few_words: bool, keyed: bool, named: bool) -> None:
-        digits = _digits(run)
+        digits = number_of(run)
         dictated = keyed or few_words or _by_digits(run)
         again = bool(self._stream) and self._stream[-1].run == digits and len(digits) > 1
         for place, one in enumerate(run):
@@ -251,12 +262,13 @@ class CallSecrets(Redactor):
             names = [word for word in before if word in en.SECRETS | en.NAMES]
             again = after and not names and not all(one.other for one in run)
             if again or (names and names[-1] in en.SECRETS):
-                self._name(_digits(run))
+                self._name(number_of(run))
         words = _words(text)
         for at, word in enumerate(words):
-            if word in en.SECRETS and en.POINTING_BACK & set(words[max(0, at - 3) : at]):
+            pointing = words[max(0, at - 3) : at]
+            if word in en.SECRETS and en.POINTING_BACK & set(pointing) and not read(" ".join(pointing)):
                 start = [m.start() for m in re.finditer(r"[\w']+", text)][at]
-                runs_before = [_digits(run) for run in found if run[-1].end <= start]
+                runs_before = [number_of(run) for run in found if run[-1].end <= start]
                 earlier = [said.run for said in self._stream if said.first and said.dictated and said.turn.text != text]
                 self._name(next(iter(runs_before[-1:] or earlier[-1:]), ""))
 
@@ -270,7 +282,8 @@ class CallSecrets(Redactor):
     def _link(self, said: _Said) -> Link:
         one = said.one
         group = one.figures and len(one.digits) > 1
-        optional = one.doubtful or one.other or said.again or not said.dictated or said.run in self._accepted
+        quantity = not said.dictated and len(said.run) < RUN
+        optional = one.doubtful or one.other or said.again or quantity or said.run in self._accepted
         corrects = one.corrects and said.first
         return Link(one.digits, said.first or group, said.last or group, optional, corrects)
 
@@ -280,7 +293,7 @@ class CallSecrets(Redactor):
         chain = [self._link(said) for said in stream]
         from_ = max(0, since - (len(self._stream) - len(stream)))
         if from_ < len(chain):
-            for digits, places in _best(chain, list(cards(chain, from_)), [s.run in self._accepted for s in stream]):
+            for digits, places in _best(stream, chain, list(cards(chain, from_)), [*map(self._is_answer, stream)]):
                 self._found_card(digits, [stream[i] for i in places])
         for value, kind in [*self._values.items(), *((value, "number") for value in self._doubted)]:
             first = from_ if value in self._searched else 0
@@ -293,7 +306,8 @@ class CallSecrets(Redactor):
     def _found_card(self, digits: str, taken: list[_Said]) -> None:
         self._cards.add(digits)
         pieces = {said.run for said in taken if len(said.run) >= SHORTEST_VALUE}
-        self._accepted -= {value for value in self._accepted if value in digits or any(p in value for p in pieces)}
+        pieces |= _pieces(digits)
+        self._accepted -= {value for value in self._accepted if any(piece in value for piece in pieces)}
         self._mark(taken, "card number")
 
     def _mark(self, taken: list[_Said], kind: str) -> None:
@@ -318,16 +332,21 @@ class CallSecrets(Redactor):
             chain = []
 
     def _nobodys(self, said: _Said) -> bool:
-        return said.dictated and not said.named and not said.one.other and said.run not in self._accepted
+        """Whether digits are unexplained: not asked for, not named, no answer, no date, time or amount."""
+        known = any(start <= said.one.start < end for start, end, *_ in said.turn.spans)
+        return said.dictated and not (said.turn.asked or known or said.one.other or self._is_answer(said))
+
+    def _is_answer(self, said: _Said) -> bool:
+        return said.named or said.run in self._accepted or self._values.get(said.run, "number") != "number"
 
     def _answers(self, run: list[Digits]) -> bool:
         """Whether digits are a value that was asked for, or part of a date, a time or an amount."""
-        digits = _digits(run)
+        digits = number_of(run)
         return digits in self._accepted or all(one.other for one in run)
 
     def _hide_live(self, turn: _Turn, run: list[Digits], few_words: bool, keyed: bool) -> None:
         """Hide a run from live sinks that answered no question, also when it only goes on with one."""
-        digits = _digits(run)
+        digits = number_of(run)
         answers = digits in self._accepted or (not keyed and all(one.other for one in run))
         answers |= bool(self._open) and any(value.endswith(self._open + digits) for value in self._accepted)
         if answers and len(digits) >= RUN:
@@ -348,7 +367,7 @@ class CallSecrets(Redactor):
     def live_text(self, text: str) -> str:
         """The same for what cannot be taken back: without digits either that the caller said and nobody asked for."""
         with self._lock:
-            hidden = [run for run in runs(read(text)) if not self._answers(run) and self._said_openly(_digits(run))]
+            hidden = [run for run in runs(read(text)) if not self._answers(run) and self._said_openly(number_of(run))]
             spans = [(one.start, one.end, one.digits, "number") for run in hidden for one in run]
             return self._masked_text(text, spans)
 
@@ -377,7 +396,7 @@ class CallSecrets(Redactor):
         return found
 
     def _known_run(self, run: list[Digits]) -> list[tuple[int, int, str, str]]:
-        digits = _digits(run)
+        digits = number_of(run)
         kind = self._values.get(digits, "number" if digits in self._doubted else "")
         if digits in self._accepted or (kind and any(one.other and digits in a for a in self._accepted for one in run)):
             return []
@@ -391,15 +410,20 @@ class CallSecrets(Redactor):
         ]
 
     def _cleaned(self, event: AnyEvent, turn: _Turn | None, live: bool) -> AnyEvent:
-        if turn is not None and not getattr(event, "secret", False):
-            event = self._with_spans(event, turn, live)
-        elif turn is not None and getattr(event, "numeric", False) and other_words(turn.text) > _FEW:
-            return self._sentence(event, turn)
-        return self.live.event(event) if live else self.event(event)
+        if turn is None:
+            return self.live.event(event) if live else self.event(event)
+        secret = getattr(event, "secret", False)
+        if secret and getattr(event, "numeric", False) and other_words(turn.text) > _FEW:
+            shown = self._sentence(event, turn)
+        else:
+            hidden = event if secret else self._with_spans(event, turn, live)
+            shown = self.live.event(hidden) if live else self.event(hidden)
+        masked = getattr(shown, turn.field) != getattr(event, turn.field)
+        return dataclasses.replace(shown, redacted=True) if masked else shown  # type: ignore[type-var]
 
     def _sentence(self, event: AnyEvent, turn: _Turn) -> AnyEvent:
         """A sentence in which a secret number was said: its words stay."""
-        spans = [(run[0].start, run[-1].end, _digits(run), "digits") for run in runs(read(turn.text))]
+        spans = [(run[0].start, run[-1].end, number_of(run), "digits") for run in runs(read(turn.text))]
         changes: dict[str, Any] = {turn.field: self.replaced(turn.text, spans)}
         for field, empty in (("text", ""), ("free_text", ""), ("alternatives", ()), ("words", ())):
             if field != turn.field and hasattr(event, field):
@@ -415,8 +439,8 @@ class CallSecrets(Redactor):
         other = "free_text" if turn.field == "text" else "text"
         if hasattr(event, other):
             value = getattr(event, other)
-            numbers = [run for run in runs(read(value)) if len(_digits(run)) > 1]
-            hidden = [(run[0].start, run[-1].end, _digits(run), "number") for run in numbers]
+            numbers = [run for run in runs(read(value)) if len(number_of(run)) > 1]
+            hidden = [(run[0].start, run[-1].end, number_of(run), "number") for run in numbers]
             changes[other] = self.replaced(value, hidden)
         for field in ("alternatives", "words"):
             if hasattr(event, field):
@@ -424,27 +448,36 @@ class CallSecrets(Redactor):
         return dataclasses.replace(event, **changes)  # type: ignore[type-var]
 
 
-def _best(
-    chain: list[Link], found: list[tuple[str, tuple[int, ...]]], answers: list[bool]
-) -> list[tuple[str, tuple[int, ...]]]:
-    """Of card numbers that have links in common, those that make least of it: no answer to a question is part of it,
-    nothing is left out. At least half of one is no answer, and where some of it is, a scheme could have issued it."""
+_Found = tuple[str, tuple[int, ...]]
 
-    def cost(places: tuple[int, ...]) -> tuple[int, int]:
-        out = set(range(places[0], places[-1] + 1)) - set(places)
-        return sum(answers[i] for i in places), sum(not chain[i].optional for i in out)
 
-    best: dict[int, tuple[int, int]] = {}
-    for _, places in found:
+def _best(stream: list[_Said], chain: list[Link], found: list[_Found], answers: list[bool]) -> list[_Found]:
+    """Of card numbers that have links in common, those that make least of it: a scheme could have issued it, and no
+    answer to a question is part of it."""
+
+    def cost(digits: str, places: tuple[int, ...]) -> int:
+        rare = not issued(digits) or len(digits) <= SHORTEST
+        return rare + sum(answers[i] or stream[i].one.other for i in places)
+
+    likely = [one for one in found if _likely(stream, chain, *one, answers)]
+    best: dict[int, int] = {}
+    for digits, places in likely:
         for i in places:
-            best[i] = min(best.get(i, (99, 99)), cost(places))
-    out = []
-    for digits, places in found:
-        asked = sum(len(chain[i].digits) for i in places if answers[i])
-        likely = not asked or (2 * asked <= len(digits) and issued(digits))
-        if likely and cost(places) <= min(best[i] for i in places):
-            out.append((digits, places))
-    return out
+            best[i] = min(best.get(i, CHAIN), cost(digits, places))
+    return [(digits, places) for digits, places in likely if cost(digits, places) <= min(best[i] for i in places)]
+
+
+def _likely(stream: list[_Said], chain: list[Link], digits: str, places: tuple[int, ...], answers: list[bool]) -> bool:
+    """Whether a number in several runs may be a card's: it begins or ends where one does, and as cards do."""
+    asked = sum(len(chain[i].digits) for i in places if answers[i])
+    if not any(stream[i].first for i in places[1:]):
+        return not asked
+    whole = "".join(chain[i].digits for i in places)
+    begins = chain[places[0]].begins and whole.startswith(digits)
+    ends = chain[places[-1]].ends and whole.endswith(digits)
+    if issued(digits):
+        return (begins or ends) and 2 * asked <= len(digits)
+    return begins and ends and not asked and digits[0] in FINANCIAL
 
 
 def _is_value(value: str, digits: str, edges: int) -> bool:
@@ -456,18 +489,19 @@ def _words(text: str) -> list[str]:
     return [word.removesuffix("'s") if word != "that's" else word for word in re.findall(r"[\w']+", text.lower())]
 
 
-def _digits(run: list[Digits]) -> str:
-    return "".join(one.digits for one in run)
+def _pieces(number: str) -> set[str]:
+    """Each four digits in a row of a number."""
+    return {number[i : i + RUN] for i in range(len(number) - RUN + 1)}
 
 
 def _by_digits(run: list[Digits]) -> bool:
-    """Whether a run is dictated rather than a quantity: three digits and more, or digit by digit."""
-    return not all(one.other for one in run) and (len(_digits(run)) >= 3 or sum(one.single for one in run) >= 2)
+    """Whether a run is dictated rather than a quantity: five digits and more, or digit by digit."""
+    return not all(one.other for one in run) and (len(number_of(run)) >= 5 or sum(one.single for one in run) >= 2)
 
 
 def _overlap(run: list[Digits], secret: list[str]) -> list[Digits]:
     """The beginning or the end of a run that is four digits or more of a secret, or a whole secret in it."""
-    digits = _digits(run)
+    digits = "".join(one.digits for one in run)
     hidden = set[int]()
     for value in secret:
         for length in range(len(digits), RUN - 1, -1):

@@ -81,6 +81,16 @@ def runs(digits: list[Digits]) -> list[list[Digits]]:
     return out
 
 
+def number_of(run: list[Digits]) -> str:
+    """The digits of a run, without words at its ends that may be none: "for 471102"."""
+    first, last = 0, len(run)
+    while first < last and run[first].doubtful and not run[first].figures:
+        first += 1
+    while last > first and run[last - 1].doubtful and not run[last - 1].figures:
+        last -= 1
+    return "".join(one.digits for one in run[first:last] or run)
+
+
 def other_words(text: str) -> int:
     """How many words of a text are neither digits nor what is said beside them."""
     taken = [(one.start, one.end) for one in read(text)]
@@ -166,15 +176,14 @@ def _close(text: str, tokens: list[_Token], at: int) -> bool:
 
 
 def _beside_digits(text: str, tokens: list[_Token], at: int) -> bool:
-    """Whether a look-alike stands right between digits, or at one end of them."""
+    """Whether a look-alike stands right beside digits."""
 
     def digit(index: int) -> bool:
         return 0 <= index < len(tokens) and (
             tokens[index].text in en.UNITS or tokens[index].text in en.TEENS or tokens[index].text.isdigit()
         )
 
-    before, after = digit(at - 1) or at == 0, digit(at + 1) or at + 1 == len(tokens)
-    return before and after and (digit(at - 1) or digit(at + 1))
+    return digit(at - 1) or digit(at + 1)
 
 
 def _placed(
@@ -238,6 +247,8 @@ def _other(text: str, tokens: list[_Token], run: list[Digits], first: int, last:
     before = [token.text for token in tokens[max(0, first - 3) : first]]
     after = [token.text for token in tokens[last : last + 2]]
     written = text[run[0].start : run[-1].end]
+    if re.match(r"\.\d\d(?![\d.])", text[run[-1].end :]) or re.search(r"\d\.\Z", text[: run[0].start]):
+        return True
     near = before[-1:] + after[:1]
     if any(word in en.MONEY for word in near) or (before and before[-1] in "$€£"):
         return True

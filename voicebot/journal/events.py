@@ -48,7 +48,7 @@ class CallerHeard(Event):
     secret: bool = False
     """The words hold a secret: all of them are masked."""
     numeric: bool = False
-    """The secret is a number: what else is said in a whole sentence stays."""
+    """A number was asked for. Where it is secret, what else is said in a whole sentence stays."""
     free_text: Said = ""
     """Free recognition, where it differs from `text`."""
     confidence: float | None = None
@@ -70,6 +70,8 @@ class CallerHeard(Event):
     began_s: float = 0.0
     """When it began to be said or keyed, in seconds since 1970; 0: not known."""
     ended_s: float = 0.0
+    redacted: bool = False
+    """Something of its words is masked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,10 +139,12 @@ class CallerOverheard(Event):
     secret: bool = False
     """The words may hold a secret: all of them are masked."""
     numeric: bool = False
-    """The secret is a number: what else is said in a whole sentence stays."""
+    """A number was asked for. Where it is secret, what else is said in a whole sentence stays."""
     began_s: float = 0.0
     """When it began to be said or keyed, in seconds since 1970; 0: not known."""
     ended_s: float = 0.0
+    redacted: bool = False
+    """Something of its words is masked."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,7 +84,12 @@ class Journal:
 
     def __init__(self, sinks: Sequence[Sink], capacity: int = CAPACITY) -> None:
         self._readers = [_Reader(sink, capacity) for sink in sinks]
+        self._capacity = capacity
         self._server = CallJournal(None, self.publish)
+
+    def add(self, sink: Sink) -> None:
+        """One more reader, of a part that needs the journal itself; before `start`."""
+        self._readers.append(_Reader(sink, self._capacity))
 
     def start(self) -> None:
         """From now on sinks are given events."""

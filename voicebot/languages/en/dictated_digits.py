@@ -15,7 +15,7 @@ TENS = {
     "eighty": "8", "ninety": "9",
 }  # fmt: skip
 SCALES = {"hundred": 100, "thousand": 1000}
-TIMES = {"double": 2, "triple": 3, "treble": 3, "quadruple": 4, "twice": 2}
+TIMES = {"double": 2, "triple": 3, "treble": 3, "quadruple": 4}
 SEVERAL = {
     "zeros": "0", "zeroes": "0", "ohs": "0", "oh's": "0", "noughts": "0", "ones": "1", "twos": "2", "threes": "3",
     "fours": "4", "fives": "5", "sixes": "6", "sevens": "7", "eights": "8", "nines": "9",
@@ -35,6 +35,8 @@ BETWEEN = frozenset(
     ]
 )  # fmt: skip
 """Between digits of one number they are nothing."""
+LINKING = frozenset(["and", "then"])
+"""Of those, the ones that also link quantities: "60 and 200"."""
 COUNTERS = frozenset(
     ["first", "last", "next", "final", "other", "remaining", "following", "middle", "these", "those", "second", "third",
      "all", "only", "with", "in"]
@@ -84,6 +86,9 @@ NAMES = frozenset(
     ]
 )  # fmt: skip
 """Names of other numbers: what comes after one of them is no secret by its name."""
+CARDS = frozenset(
+    ["card", "visa", "mastercard", "amex", "express", "credit", "debit", "maestro", "discover", "diners", "jcb"]
+)
 POINTING_BACK = frozenset(["that", "that's", "this", "it", "it's", "was", "is"])
 """Before a name they say what was said before it."""
 COURTESIES = frozenset(

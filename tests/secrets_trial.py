@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import atexit
 import contextlib
 import faulthandler
 import io
@@ -169,8 +170,7 @@ async def sink(entries: list[Entry], folder: Path) -> Written:
     await site.start()
     port = site._server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
     database = folder / "calls.db"
-    if _template is not None:
-        shutil.copy(_template, database)
+    await asyncio.to_thread(shutil.copy, _empty_database(), database)
     records = Records.open(f"sqlite:///{database}")
     records.start()
     page, webhook, shown = PageSink(), WebhookSink(f"http://127.0.0.1:{port}/"), list[str]()
@@ -187,11 +187,11 @@ async def sink(entries: list[Entry], folder: Path) -> Written:
         raise RuntimeError("the call is not in the record")
     await webhook.stop()
     await asyncio.sleep(0)
-    written = Written(raw={p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()})
+    written = Written(raw=_files(folder))
     await asyncio.to_thread(journal.stop)
     records.stop()
     await runner.cleanup()
-    written.raw |= {f"{p.name} after": p.read_bytes() for p in folder.iterdir() if p.is_file()}
+    written.raw |= {f"{name} after": raw for name, raw in _files(folder).items()}
     written.raw |= {"webhook": b"\n".join(posted), "page": "\n".join(shown).encode()}
     callers = [row.turn.text for row in detail.turns if row.turn.speaker == "caller"]
     rest = [detail.summary, *detail.slots.values(), *_strings([row.turn.text for row in detail.turns])]
@@ -205,7 +205,19 @@ async def sink(entries: list[Entry], folder: Path) -> Written:
     return written
 
 
-_template: Path | None = None
+@cache
+def _empty_database() -> Path:
+    """Made once: the migrations take longer than a call."""
+    file = Path(tempfile.mkdtemp()) / "empty.db"
+    records = Records.open(f"sqlite:///{file}")
+    records.start()
+    records.stop()
+    atexit.register(shutil.rmtree, file.parent, ignore_errors=True)
+    return file
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 
 def _strings(value: Any) -> list[str]:
@@ -243,8 +255,8 @@ def logged() -> Iterator[io.StringIO]:
 
 _ONES = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 _NUMBERS = {word: str(i) for i, word in enumerate(_ONES)} | {"oh": "0", "o": "0", "nought": "0", "nil": "0"}
-_NUMBERS |= {w: str(i + 10) for i, w in enumerate(
-    ["ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"])}  # fmt: skip
+_TEENS = ("ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen")
+_NUMBERS |= {word: str(i + 10) for i, word in enumerate(_TEENS)}
 _TENS = {w: i + 2 for i, w in enumerate(["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"])}
 
 

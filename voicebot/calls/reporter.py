@@ -150,6 +150,15 @@ class CallReporter:
 
     # ── prompts ──────────────────────────────────────────────────────────────────────────────────────────────────
 
+    def sayable(self, say: Say) -> Say:
+        """The prompt without what must not be read back: a card number that was taken for an answer."""
+        text = self._journal.redactor.aloud(say.text)
+        return say if text == say.text else dataclasses.replace(say, text=text, marked="")
+
+    def tellable(self, act: Handover) -> Handover:
+        """The handover whose summary says nothing secret."""
+        return dataclasses.replace(act, summary=self._journal.redactor.aloud(act.summary))
+
     def saying(self, say: Say) -> None:
         """A prompt begins."""
         self._journal.write(events.PromptStarted(say.text, say.name, say.secret))

@@ -16,6 +16,7 @@ from voicebot.journal.card_numbers import SHORTEST, Link, cards
 from voicebot.journal.digit_reader import Digits, read, runs
 from voicebot.journal.entry import Event
 
+NOT_SAID = "a number that I won't repeat"
 MASK = "[card number]"
 SECRET = "•••"
 AnyEvent = TypeVar("AnyEvent", bound=Event)
@@ -23,6 +24,7 @@ Span = tuple[int, int, str]
 """Where something stands in a text, and the digits or words that it is."""
 
 _LETTERS = "bcdfghjklmnpqrstvwxz"
+_MASKED = re.compile(r"\[[a-z -]+(?: [0-9]+ #[a-z]{5})?\]")
 _PHONE = re.compile(r"(?:(?:sips?|tel):)?\+?[0-9]{1,15}(?![0-9])")  # E.164: at most 15 digits
 
 
@@ -91,6 +93,10 @@ class Redactor:
     def text(self, text: str) -> str:
         """The text with each card number in it masked."""
         return self.replaced(text, [(*span, "card number") for span in card_spans(text)])
+
+    def aloud(self, text: str) -> str:
+        """The text as it may be spoken: secrets are not read back."""
+        return _MASKED.sub(NOT_SAID, self.text(text))
 
     def replaced(self, text: str, spans: list[tuple[int, int, str, str]]) -> str:
         """The text with masks at places: start, end, what stood there, and its kind."""

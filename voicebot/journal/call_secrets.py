@@ -151,9 +151,7 @@ class CallSecrets(Redactor):
                 continue
             found = read(value)
             for digits in {"".join(one.digits for one in found), *map(number_of, runs(found))}:
-                secret = digits in self._values or any(
-                    piece in digits for card in self._cards for piece in _pieces(card)
-                )
+                secret = self._part_of_secret(digits) or any(number_of(run) in self._values for run in runs(found))
                 if len(digits) >= SHORTEST_VALUE and not secret and digits not in self._accepted:
                     self._accepted.add(digits)
                     if len(digits) >= RUN:
@@ -265,8 +263,7 @@ class CallSecrets(Redactor):
                 self._name(number_of(run))
         words = _words(text)
         for at, word in enumerate(words):
-            pointing = words[max(0, at - 3) : at]
-            if word in en.SECRETS and en.POINTING_BACK & set(pointing) and not read(" ".join(pointing)):
+            if word in en.SECRETS and _points_back(words[max(0, at - 3) : at]):
                 start = [m.start() for m in re.finditer(r"[\w']+", text)][at]
                 runs_before = [number_of(run) for run in found if run[-1].end <= start]
                 earlier = [said.run for said in self._stream if said.first and said.dictated and said.turn.text != text]
@@ -483,6 +480,12 @@ def _likely(stream: list[_Said], chain: list[Link], digits: str, places: tuple[i
 def _is_value(value: str, digits: str, edges: int) -> bool:
     """Whether digits are a value that has a run's end in common with what was said: "1102" is not in 471102."""
     return digits == value and edges > 0
+
+
+def _points_back(words: list[str]) -> bool:
+    """Whether words right before a name say that the number before them is meant: "is my", "that was the"."""
+    places = [at for at, word in enumerate(words) if word in en.POINTING_BACK]
+    return bool(places) and not read(" ".join(words[places[-1] :]))
 
 
 def _words(text: str) -> list[str]:

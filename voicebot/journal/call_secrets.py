@@ -349,8 +349,9 @@ class CallSecrets(Redactor):
         if answers and len(digits) >= RUN:
             self._open = digits if keyed else ""  # keys that come after the last one that was awaited go on with it
             return
-        if keyed or few_words or _by_digits(run) or len(digits) >= RUN:
-            self._open = (self._open + digits)[-LONGEST:]
+        whole = "".join(one.digits for one in run)
+        if keyed or few_words or _by_digits(run) or len(whole) >= RUN:
+            self._open = (self._open + whole)[-LONGEST:]
             if len(self._open) >= RUN:
                 turn.live += [(one.start, one.end, one.digits, "number") for one in run]
 

@@ -17,6 +17,11 @@ from voicebot.languages.en import dictated_digits as en
 MAX_CHARS = 20_000
 """Of one text that are looked at."""
 _WORD = re.compile(r"[0-9]+(?:o+[0-9]+)*|[^\W\d_]+(?:'[^\W\d_]+)*(?:\.m\b)?|\$|€|£", re.IGNORECASE)
+_ANY = re.compile(
+    r"[0-9]|[^\x00-\x7f]|\b(?:" + "|".join([*en.UNITS, *en.TEENS, *en.TENS, *en.SCALES, *en.SEVERAL]) + r")\b",
+    re.IGNORECASE,
+)
+"""Most texts hold none of it and are not read at all."""
 _MASK = re.compile(r"\[[a-z -]+ [0-9]+ #[a-z]{5}\]")
 """What `redaction.Redactor.mask` writes: its length is no digit."""
 _MAX_BETWEEN = 12
@@ -58,6 +63,8 @@ class _Token:
 
 def read(text: str) -> list[Digits]:
     """All digits in a text, in order."""
+    if _ANY.search(text) is None:
+        return []
     plain = _plain(text[:MAX_CHARS])
     tokens = [_Token(m[0].lower(), m.start(), m.end()) for m in _WORD.finditer(plain)]
     found: list[tuple[Digits, int, int]] = []

@@ -35,6 +35,8 @@ def silenced(datagram: bytes) -> bytes:
     payload_at = _payload_at(datagram)
     if payload_at is None:
         return datagram
+    if len(datagram) - payload_at == _EVENT_BYTES and datagram[1] & 0x7F >= _DYNAMIC:
+        return _without_key(datagram)
     quiet = _QUIET.get(datagram[1] & 0x7F, b"\0")
     return datagram[:payload_at] + quiet * (len(datagram) - payload_at)
 

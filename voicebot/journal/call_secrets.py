@@ -20,7 +20,7 @@ from functools import partial
 from typing import Any
 
 from voicebot.journal.card_numbers import LONGEST, SHORTEST, Link, cards, issued, stretches
-from voicebot.journal.digit_reader import Digits, number_of, other_words, read, runs
+from voicebot.journal.digit_reader import Digits, core, number_of, other_words, read, runs
 from voicebot.journal.entry import Event
 from voicebot.journal.events import CallAnswered, CallerHeard, CallerOverheard, CallOver, Redacted
 from voicebot.journal.redaction import AnyEvent, Masked, Redactor, Span, card_spans, joined
@@ -401,7 +401,7 @@ class CallSecrets(Redactor):
         if not kind and len(digits) >= RUN and any(digits in card for card in self._cards):
             kind = "card number"
         if kind:
-            return [(one.start, one.end, one.digits, kind) for one in run]
+            return [(one.start, one.end, one.digits, kind) for one in core(run)]
         return [
             (one.start, one.end, one.digits, "card number")
             for one in _overlap(run, [*self._cards, *(value for value in self._values if len(value) > _LONG)])

@@ -88,14 +88,19 @@ def runs(digits: list[Digits]) -> list[list[Digits]]:
     return out
 
 
-def number_of(run: list[Digits]) -> str:
-    """The digits of a run, without words at its ends that may be none: "for 471102"."""
+def core(run: list[Digits]) -> list[Digits]:
+    """A run without words at its ends that may be no digits: "for 471102", "eight two, for short"."""
     first, last = 0, len(run)
     while first < last and run[first].doubtful and not run[first].figures:
         first += 1
     while last > first and run[last - 1].doubtful and not run[last - 1].figures:
         last -= 1
-    return "".join(one.digits for one in run[first:last] or run)
+    return run[first:last] or run
+
+
+def number_of(run: list[Digits]) -> str:
+    """The digits of a run, but for such words."""
+    return "".join(one.digits for one in core(run))
 
 
 def other_words(text: str) -> int:

@@ -82,6 +82,7 @@ NAMES = frozenset(
     [
         "order", "postcode", "postal", "zip", "phone", "telephone", "mobile", "cell", "landline", "call", "ring",
         "reach", "text", "reference", "ticket", "tracking", "invoice", "customer", "account", "booking", "case",
+        "amount", "price", "total", "sum", "date", "day",
         "serial", "parcel", "extension", "room", "flight", "meter", "policy", "model",
     ]
 )  # fmt: skip

@@ -53,6 +53,6 @@ async def call(server: Server, folder: Path) -> None:
             await phone.say(flite(text, folder))
             await phone.answer(quiet_s=1.5)
         await phone.press(CARD)
-        await phone.answer(quiet_s=2.0)
+        await asyncio.sleep(3)  # whatever is said to it
         await phone.hang_up()
         await asyncio.sleep(2)

@@ -207,9 +207,10 @@ def _placed(
     after = tokens[end].text if end < len(tokens) else ""
     last = found[-1] if found else None
     between = [token.text for token in tokens[last[2] if last else 0 : at]]
-    tight = (
-        last is not None and _tight(text[last[0].end : start], between) and not _cents(text, last[0].end, tokens[at])
-    )
+    tight = last is not None and _tight(text[last[0].end : start], between)
+    if last is not None and tight:
+        linked = bool(en.LINKING & set(between)) and (figures or last[0].figures)
+        tight = not linked and not _cents(text, last[0].end, tokens[at])
     pointed = before in en.COUNTERS or (digits == "1" and before in en.POINTERS)
     count = len(digits) <= 2 and (pointed or after in en.COUNTED)
     return Digits(

@@ -49,7 +49,10 @@ Everything that happens in a call, and the little that happens to the server its
 and `data`, the fields below. Times are milliseconds (`_ms`, `ms`) or seconds (`_s`).
 
 **Redaction.** `voicebot/journal/redaction.py` takes out what must never leave when an event is written
-(`CallJournal.write`), so no sink ever gets it. The column *masked* says what it does to a field:
+(`CallJournal.write`), so no sink ever gets it; `voicebot/journal/call_secrets.py` knows what is secret over all turns
+of a call ([privacy.md](privacy.md)). What turns out to be secret later is named by a `redacted`, and sinks that keep
+anything mask it then; those that cannot take anything back are shown less from the start. The column *masked* says what
+it does to a field:
 
 | masked | means |
 |---|---|
@@ -73,6 +76,7 @@ kind, its length and a token that is the same for the same value within one call
 | `voicebot/journal/to_log.py` | a line for what somebody who reads logs looks for |
 | `voicebot/web/page_sink.py` | the browser phone of the call |
 | `voicebot/handoff/webhook_sink.py` | the written summary of a handover, by HTTP |
+| `voicebot/gateway/call_forensics.py` | silence in the capture of a call where a secret was said or keyed |
 
 **Stored** in the table `events` of `record.database`: `call_id`, `number`, `at`, `kind`, `version`, `data` (JSON).
 `voicebot calls CALL --events` shows them. `events.read(kind, version, data)` gives the event back.

@@ -76,6 +76,7 @@ class App:
             config.sip.addresses, config.rtp.first_port, config.rtp.last_port, capture=config.sip.trace_rtp
         )
         self.gateway = SipGateway(config, self.media, self._sip_call, self.journal)
+        self.journal.add(self.gateway.forensics)
         self.agent = self.gateway.agent
         self.services = Services(
             speech_input=speech_input.result(),

@@ -97,8 +97,8 @@ class _Json(logging.Formatter):
             "event": record.getMessage(),
             **_fields(record),
         }
-        if record.exc_info:
-            line["traceback"] = self.formatException(record.exc_info)
+        if trace := _traceback(self, record):
+            line["traceback"] = trace
         return json.dumps(line, default=str, ensure_ascii=False)
 
 
@@ -108,7 +108,13 @@ class _Text(logging.Formatter):
         stamp = time.strftime("%H:%M:%S", time.localtime(record.created)) + f".{int(record.msecs):03d}"
         event = record.getMessage().replace("\r", "\\r").replace("\n", "\\n")
         line = f"{stamp} {record.levelname:<7} [{getattr(record, 'call', '-')}] {event} {fields}".rstrip()
-        return line + ("\n" + self.formatException(record.exc_info) if record.exc_info else "")
+        trace = _traceback(self, record)
+        return f"{line}\n{trace}" if trace else line
+
+
+def _traceback(formatter: logging.Formatter, record: logging.LogRecord) -> str:
+    """Of a record: the one that a filter has redacted, where there is one."""
+    return record.exc_text or (formatter.formatException(record.exc_info) if record.exc_info else "")
 
 
 def setup(level: str = "info", form: Literal["text", "json"] = "text") -> None:

@@ -82,6 +82,9 @@ class Heard:
     prompt_heard: str | None = None
     """What had been played of the prompts before it when they were stopped; None when they were heard to their end."""
     audio_s: float = 0.0
+    began_s: float = 0.0
+    """When it began to be said or keyed, on the monotonic clock; 0: not known."""
+    ended_s: float = 0.0
     timings_ms: dict[str, float] = field(default_factory=dict)
     """Stage → milliseconds: ``endpoint`` (last voiced sample to end of turn), ``asr``, …"""
     words: tuple[Word, ...] = ()

@@ -19,10 +19,11 @@ from voicebot.config import HandoverSettings
 from voicebot.errors import EngineFailed
 from voicebot.flows.flow import Flow
 from voicebot.handoff.human_dialler import HumanDialler
+from voicebot.journal.call_secrets import CallSecrets
 from voicebot.journal.entry import Entry, Event
 from voicebot.journal.events import PromptStarted
 from voicebot.journal.journal import CallJournal
-from voicebot.journal.redaction import Redactor
+from voicebot.journal.redacted_logs import redact_lines_of
 from voicebot.listening.events import FalseAlarm, Interrupt, ListeningEvent, NoInput, RecognitionFailed, TurnHeard
 from voicebot.messages import Do, Expect, Heard, Result
 from voicebot.nlu.intents import Guess
@@ -204,7 +205,8 @@ class CallOnTrial:
 
     def begin(self, routed: RoutedTarget | None = None) -> asyncio.Task[None]:
         loaded: Any = LoadedFlow(self.flow, self._understanding, self.backend)  # type: ignore[arg-type]
-        redactor = Redactor.of_call()
+        redactor = CallSecrets()
+        redact_lines_of("c1", redactor)
         report = CallReporter(
             CallJournal("c1", self.entries.append, redactor),
             AnsweredCall("sip", "sip:+15550100@x", "sip:demo@x", self.flow.name, self.flow.hash, "leg"),

@@ -14,10 +14,10 @@ import pytest
 from voicebot.calls.reporter import AnsweredCall, CallReporter
 from voicebot.conversation.trace import Decision
 from voicebot.handoff.webhook_sink import FIELDS
+from voicebot.journal.call_secrets import CallSecrets
 from voicebot.journal.entry import Entry
 from voicebot.journal.events import CallHeld
 from voicebot.journal.journal import CallJournal, Journal
-from voicebot.journal.redaction import Redactor
 from voicebot.journal.to_log import LogSink
 from voicebot.journal.to_metrics import MetricsSink
 from voicebot.messages import Do, Expect, Handover, Heard, Result, Say, Snapshot, Word
@@ -53,7 +53,7 @@ class Written:
         self.journal = Journal([RecordSink(records), pages, LogSink(), MetricsSink(), self.kept])
         self.journal.start()
         self.report = CallReporter(
-            CallJournal("c1", self.journal.publish, Redactor.of_call()),
+            CallJournal("c1", self.journal.publish, CallSecrets()),
             AnsweredCall("browser", "sip:+1555@x", "sip:demo@x", "northwind", "a" * 64, "leg-1"),
             lambda do: ({name: "•••" if name == "pin" else value for name, value in do.args.items()}, True),
             lambda: self.now,

@@ -20,7 +20,7 @@ COMMON = {"config", "errors", "log", "messages", "paths", "journal.metrics"}
 ROOMS: dict[str, tuple[str, ...]] = {
     "languages": (),
     "cache": (),
-    "journal": (),
+    "journal": ("languages",),
     "engines": (),
     "demo": (),
     "asr": ("languages", "engines", "cache"),

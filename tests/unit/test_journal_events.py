@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from voicebot.journal import events
+from voicebot.journal.call_secrets import CallSecrets
 from voicebot.journal.entry import Entry, Event
 from voicebot.journal.events import KINDS, UnknownEvent, read
 from voicebot.journal.journal import CallJournal
-from voicebot.journal.redaction import Redactor
 
 CARD = "4111111111111111"
 
@@ -64,14 +64,14 @@ def test_an_event_that_is_not_known_is_refused(kind: str, version: int) -> None:
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 def test_a_card_number_is_in_no_field_but_those_that_are_ids_of_ours(kind: type[Event]) -> None:
     event = filled(kind, f"my card is {CARD}")
-    shown = Redactor.of_call().event(event)
+    shown = CallSecrets().event(event)
     for field in dataclasses.fields(kind):  # type: ignore[arg-type]
         if kind.marks().get(field.name) != "plain":
             assert CARD not in str(getattr(shown, field.name)), field.name
 
 
 def test_a_masked_value_keeps_type_and_length_and_a_token_that_holds_within_the_call() -> None:
-    one, other = Redactor.of_call(), Redactor.of_call()
+    one, other = CallSecrets(), CallSecrets()
     masked = one.secret("1903", "digits")
     assert masked.startswith("[digits 4 #")
     assert masked == one.secret("1903", "digits") != one.secret("1904", "digits")
@@ -82,7 +82,7 @@ def test_a_masked_value_keeps_type_and_length_and_a_token_that_holds_within_the_
 
 def test_all_words_of_a_secret_turn_are_masked_and_its_facts_are_kept() -> None:
     entries: list[Entry] = []
-    journal = CallJournal("c1", entries.append, Redactor.of_call())
+    journal = CallJournal("c1", entries.append, CallSecrets())
     journal.write(
         events.CallerHeard(
             "one nine oh three", "speech", "reset.pin", secret=True, free_text="one nine oh tree", confidence=0.9,
@@ -98,7 +98,7 @@ def test_all_words_of_a_secret_turn_are_masked_and_its_facts_are_kept() -> None:
 
 def test_values_that_the_dialog_holds_leave_no_card_by_any_event() -> None:
     """`{"card": "4111111111111111"}` once left by webhook and by the page."""
-    redactor = Redactor.of_call()
+    redactor = CallSecrets()
     held = events.CallHeld("desk", "asked", "", 1, "sip", "sip:+15550100@x", "x", "bank", "a.b", "", {"card": CARD})
     moved = events.DialogMoved("bank", "a.b", "", 0.0, {"card": CARD})
     for event in (held, moved):

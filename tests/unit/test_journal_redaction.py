@@ -10,7 +10,9 @@ from collections.abc import Callable
 import pytest
 
 from voicebot import log
-from voicebot.journal.redaction import MASK, RedactingFilter, luhn_valid, protect_logs, redact, redact_value
+from voicebot.journal.card_numbers import luhn_valid
+from voicebot.journal.redacted_logs import RedactingFilter, protect_logs
+from voicebot.journal.redaction import MASK, redact, redact_value
 
 WORDS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 

@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from prometheus_client import REGISTRY
 
 from voicebot.errors import VoicebotError
+from voicebot.journal.call_secrets import CallSecrets
 from voicebot.journal.events import (
     ActionDone,
     CallAnswered,
@@ -30,7 +31,6 @@ from voicebot.journal.events import (
     TurnDecided,
 )
 from voicebot.journal.journal import CallJournal
-from voicebot.journal.redaction import Redactor
 from voicebot.record import schema, upgrade, writer
 from voicebot.record.records import Records
 from voicebot.record.rows import EventRow, Turn
@@ -143,7 +143,7 @@ async def test_a_call_is_found_by_the_beginning_of_its_id_when_that_is_unique(re
 async def test_secret_turns_and_card_numbers_are_nowhere_in_the_file(records: Records, tmp_path: Path) -> None:
     """Records store what they are given; what they are given comes from the journal, which masks it."""
     card, words = "4111 1111 1111 1111", "four one one one " + "one " * 12
-    sink, redactor = RecordSink(records), Redactor.of_call()
+    sink, redactor = RecordSink(records), CallSecrets()
     journal = CallJournal("c1", sink.take, redactor)
     said = "nineteen oh three secretly"
     for event in (

@@ -101,7 +101,7 @@ class ActRunner:
 
     async def _perform(self, acts: list[Act]) -> list[Act]:
         """Carry out one list of acts. Returns the next one, empty when the call is over."""
-        decided, last = [act for act in acts if isinstance(act, Say)], acts[-1]
+        decided, last = [self._report.sayable(act) for act in acts if isinstance(act, Say)], acts[-1]
         says, self._said = worded(decided, self._said)
         self._report.moved(self._conversation.snapshot)
         match last:
@@ -158,6 +158,7 @@ class ActRunner:
         return await self._think(lambda: self._conversation.result(result))
 
     async def _bring_in(self, act: Handover) -> list[Act]:
+        act = self._report.tellable(act)
         self._report.held(act, self._conversation.snapshot)
         why = await self._hand_over(act)
         if why is None:

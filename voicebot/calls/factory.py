@@ -14,8 +14,9 @@ from voicebot import log
 from voicebot.calls.reporter import AnsweredCall, CallReporter
 from voicebot.calls.services import LoadedFlow, RoutedTarget, Services
 from voicebot.calls.session import Call
+from voicebot.journal.call_secrets import CallSecrets
 from voicebot.journal.journal import CallJournal, Journal
-from voicebot.journal.redaction import Redactor
+from voicebot.journal.redacted_logs import redact_lines_of
 from voicebot.web.page_sink import PageSink
 
 if TYPE_CHECKING:
@@ -82,7 +83,8 @@ class CallFactory:
         self._remember(call, leg)
         if send is not None:
             self._pages.attach(call, send)
-        redactor = Redactor.of_call()
+        redactor = CallSecrets()
+        redact_lines_of(call, redactor)
         facts = AnsweredCall(channel, caller, called, flow.flow.name, flow.flow.hash, leg.id)
         journal = CallJournal(call, self._journal.publish, redactor)
         actions = flow.actions

@@ -15,6 +15,8 @@ from voicebot.journal.journal import CallJournal
 from voicebot.messages import Do, Expect, Handover, Heard, Result, Say, Snapshot
 from voicebot.tts.player import PlayedPrompt
 
+_NUMBERS = ("alnum", "date", "time", "datetime", "amount")
+
 
 @dataclass(frozen=True, slots=True)
 class AnsweredCall:
@@ -80,6 +82,7 @@ class CallReporter:
 
     def decided(self, decision: Decision, ms: float, *, answers: bool) -> None:
         """The dialog decided what comes next, in so many milliseconds; `answers`: to what was just heard."""
+        self._journal.redactor.accept(decision.slots.values())
         if answers:
             self._undecided(decision.secret)
         if self._answering is not None:
@@ -101,19 +104,25 @@ class CallReporter:
     def overheard(self, heard: Heard, expect: Expect) -> None:
         """Something was said that answers nothing; `expect`: what was asked last."""
         sure = heard.confidence if heard.source == "speech" else None
-        self._journal.write(events.CallerOverheard(_shown(heard, expect), heard.source, sure, expect.secret))
+        self._journal.write(
+            events.CallerOverheard(
+                _shown(heard, expect), heard.source, sure, expect.secret, _numeric(expect), *self._when(heard)
+            )
+        )
 
     def _undecided(self, secret: bool = False) -> None:
         if self._turn is None:
             return
         (heard, expect), self._turn = self._turn, None
         text, speech = _shown(heard, expect), heard.source == "speech"
+        began_s, ended_s = self._when(heard)
         self._journal.write(
             events.CallerHeard(
                 text=text,
                 source=heard.source,
                 step=self._step,
                 secret=expect.secret or secret,
+                numeric=_numeric(expect),
                 free_text=heard.text if heard.text != text else "",
                 confidence=heard.confidence if speech else None,
                 expected_confidence=heard.expected_confidence if heard.expected_text else None,
@@ -123,14 +132,32 @@ class CallReporter:
                 prompt_cut=heard.prompt_heard is not None,
                 audio_s=heard.audio_s,
                 timings_ms=dict(heard.timings_ms),
+                began_s=began_s,
+                ended_s=ended_s,
             )
         )
+
+    def _when(self, heard: Heard) -> tuple[float, float]:
+        """From when until when it was said or keyed, in seconds since 1970; zeros where that is not known."""
+        if not heard.ended_s:
+            return 0.0, 0.0
+        offset_s = self._journal.now_s() - self._clock()
+        return heard.began_s + offset_s, heard.ended_s + offset_s
 
     @property
     def _step(self) -> str:
         return self._snapshot.step if self._snapshot else ""
 
     # ── prompts ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def sayable(self, say: Say) -> Say:
+        """The prompt without what must not be read back: a card number that was taken for an answer."""
+        text = self._journal.redactor.aloud(say.text)
+        return say if text == say.text else dataclasses.replace(say, text=text, marked="")
+
+    def tellable(self, act: Handover) -> Handover:
+        """The handover whose summary says nothing secret."""
+        return dataclasses.replace(act, summary=self._journal.redactor.aloud(act.summary))
 
     def saying(self, say: Say) -> None:
         """A prompt begins."""
@@ -230,6 +257,11 @@ class CallReporter:
                 media=media,
             )
         )
+
+
+def _numeric(expect: Expect) -> bool:
+    """Whether a number was asked for; of secrets, one that is said in digits."""
+    return expect.kind == "digits" or (expect.kind in _NUMBERS and not expect.secret)
 
 
 def _shown(heard: Heard, expect: Expect) -> str:

@@ -19,9 +19,9 @@ from voicebot.conversation.engine import Conversation
 from voicebot.flows.flow import Flow
 from voicebot.handoff.human_dialler import Why
 from voicebot.journal import events
+from voicebot.journal.call_secrets import CallSecrets
 from voicebot.journal.entry import Entry
 from voicebot.journal.journal import CallJournal
-from voicebot.journal.redaction import Redactor
 from voicebot.messages import Do, Expect, Handover, Heard, Result, Say
 from voicebot.nlu.intents import Understanding
 from voicebot.tts.player import PlayedPrompt
@@ -147,7 +147,7 @@ class TextChannel:
 
     def show(self, entry: Entry) -> None:
         """Show one event of the call."""
-        match entry.event:
+        match entry.for_live_sinks().event:
             case events.PromptSpoken(text=text, secret=secret):
                 self._write(f"bot  {'(something secret)' if secret else text}")
             case events.TurnDecided() as made if made.after_turn or made.rule == "no-input":
@@ -188,7 +188,7 @@ async def chat(
     Returns:
         The outcome of the call.
     """
-    redactor = Redactor.of_call()
+    redactor = CallSecrets()
     talk = Conversation(flow, understanding, now=now, mask=redactor.secret)
     channel = TextChannel(backend, read_line, write)
     write(HELP)

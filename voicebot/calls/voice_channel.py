@@ -60,7 +60,8 @@ class VoiceChannel:
         now_s = asyncio.get_running_loop().time()
         match event:
             case TurnHeard(heard, age_s):
-                self._queue.put(CallerTurn(heard), now_s - age_s)
+                spoken = dataclasses.replace(heard, began_s=now_s - age_s, ended_s=now_s)
+                self._queue.put(CallerTurn(spoken), now_s - age_s)
             case NoInput():
                 self._queue.put(NothingSaid(), now_s)
             case RecognitionFailed(error, age_s):
@@ -93,7 +94,9 @@ class VoiceChannel:
             self._entered(entry)
 
     def _entered(self, keys: str) -> None:
-        self._queue.put(CallerTurn(Heard(keys, source="keys", barged_in=self._player.playing)), self._keyed_s)
+        now_s, playing = asyncio.get_running_loop().time(), self._player.playing
+        keyed = Heard(keys, source="keys", barged_in=playing, began_s=self._keyed_s, ended_s=now_s)
+        self._queue.put(CallerTurn(keyed), self._keyed_s)
 
     def _overheard(self, heard: Heard) -> None:
         self._report.overheard(heard, self._expect)

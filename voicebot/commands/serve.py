@@ -23,7 +23,7 @@ from voicebot.app import App
 from voicebot.commands.service_manager import ServiceManager, notifier, watchdog_s
 from voicebot.config import Config
 from voicebot.gateway.ports import cannot_listen, check_ports
-from voicebot.journal.redaction import protect_logs
+from voicebot.journal.redacted_logs import protect_logs
 
 _log = log.get(__name__)
 DRAIN_S = 60.0

@@ -57,7 +57,8 @@ class SipGateway:
             note(event, journal)
 
         self.trace = SipTrace(int(sip.trace_mb * 1_000_000)) if sip.trace_mb else None
-        self._forensics = CallForensics(self.trace)
+        self.forensics = CallForensics(self.trace)
+        """A sink of the journal."""
         self.guard = FloodGuard(on_event=tell)
         strangers = Terms(no_media_s=sip.no_media_s)
         self.trunks = TrunkRegistry(sip.trunks, guard=self.guard, on_event=tell, strangers=strangers)
@@ -115,11 +116,11 @@ class SipGateway:
 
     def remember(self, call: str, leg: Leg) -> None:
         """A leg belongs to a call of this id."""
-        self._forensics.remember(call, leg)
+        self.forensics.remember(call, leg)
 
     def trace_of(self, call: str) -> CallTrace | None:
         """See `CallForensics.trace_of`."""
-        return self._forensics.trace_of(call)
+        return self.forensics.trace_of(call)
 
     def state(self) -> dict[str, Any]:
         """How trunks are doing, and who is blocked."""

@@ -46,6 +46,12 @@ class Entry:
     at: float
     """Seconds since 1970."""
     event: Event
+    live: Event | None = None
+    """It as sinks get it that cannot take anything back, where that is less."""
+
+    def for_live_sinks(self) -> Entry:
+        """Without the numbers that answered no question: they may be the beginning of something secret."""
+        return self if self.live is None else Entry(self.call, self.number, self.at, self.live)
 
     def as_dict(self) -> dict[str, Any]:
         """The entry as plain data: ``call``, ``number``, ``at``, ``kind``, ``version``, ``data``."""

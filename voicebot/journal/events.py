@@ -47,6 +47,8 @@ class CallerHeard(Event):
     """The step of the dialog that had asked."""
     secret: bool = False
     """The words hold a secret: all of them are masked."""
+    numeric: bool = False
+    """A number was asked for. Where it is secret, what else is said in a whole sentence stays."""
     free_text: Said = ""
     """Free recognition, where it differs from `text`."""
     confidence: float | None = None
@@ -65,6 +67,11 @@ class CallerHeard(Event):
     """Length of the speech in seconds."""
     timings_ms: Mapping[str, float] = field(default_factory=dict)
     """Stage → milliseconds until the turn was recognised."""
+    began_s: float = 0.0
+    """When it began to be said or keyed, in seconds since 1970; 0: not known."""
+    ended_s: float = 0.0
+    redacted: bool = False
+    """Something of its words is masked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +138,13 @@ class CallerOverheard(Event):
     """Of the recognition, 0..1; None for keys and typed text."""
     secret: bool = False
     """The words may hold a secret: all of them are masked."""
+    numeric: bool = False
+    """A number was asked for. Where it is secret, what else is said in a whole sentence stays."""
+    began_s: float = 0.0
+    """When it began to be said or keyed, in seconds since 1970; 0: not known."""
+    ended_s: float = 0.0
+    redacted: bool = False
+    """Something of its words is masked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,6 +304,19 @@ class CallBroke(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Redacted(Event):
+    """Something written before holds a secret, as is known now: whoever kept it masks it, in words and in sound."""
+
+    kind: ClassVar[str] = "redacted"
+    what: Annotated[tuple[str, ...], "plain"]
+    """Kinds of the secrets: ``card number``, the type of a slot."""
+    entries: Annotated[Mapping[str, Mapping[str, Any]], "plain"]
+    """Number of an earlier event of the call → its fields that change → what stands in them from now on."""
+    sound: Annotated[tuple[tuple[float, float], ...], "plain"] = ()
+    """From when until when the caller said or keyed it, in seconds since 1970."""
+
+
+@dataclass(frozen=True, slots=True)
 class CallOver(Event):
     """The call is over: its last event."""
 
@@ -358,7 +385,7 @@ KINDS: dict[str, type[Event]] = {
     for event in (
         CallAnswered, DialogMoved, PromptStarted, PromptSpoken, CallerHeard, TurnDecided, ResponseStarted, CallerSilent,
         CallerOverheard, ActionAsked, ActionDone, CallHeld, HumanNotReached, HumanJoined, PartiesParted, EngineBroke,
-        CallBroke, CallOver, FlowDeployed, ServerStopped, RecordsPruned, AddressBlocked,
+        CallBroke, Redacted, CallOver, FlowDeployed, ServerStopped, RecordsPruned, AddressBlocked,
     )
 }  # fmt: skip
 """Every event by its kind, in about the order in which a call meets them; those of no call last."""

@@ -24,7 +24,11 @@ _log = log.get(__name__)
 
 
 class Sink(Protocol):
-    """Something that reads events."""
+    """Something that reads events.
+
+    One that says ``takes_back = True`` masks what a `Redacted` names in all that it has kept. Others are shown less:
+    `Entry.for_live_sinks`.
+    """
 
     name: str
     """In metrics and logs."""
@@ -55,10 +59,19 @@ class CallJournal:
         self._publish, self._clock = publish, clock
         self._number = 0
 
+    def now_s(self) -> float:
+        """Seconds since 1970."""
+        return self._clock()
+
     def write(self, event: Event) -> None:
         """Something happened now."""
-        self._number += self.call is not None
-        self._publish(Entry(self.call, self._number, self._clock(), self.redactor.event(event)))
+        if self.call is None:
+            self._publish(Entry(None, 0, self._clock(), self.redactor.event(event)))
+            return
+        for masked in self.redactor.take(self._number + 1, event):
+            self._number += 1
+            less = masked.live if masked.live != masked.event else None
+            self._publish(Entry(self.call, self._number, self._clock(), masked.event, less))
 
 
 class Journal:
@@ -71,7 +84,12 @@ class Journal:
 
     def __init__(self, sinks: Sequence[Sink], capacity: int = CAPACITY) -> None:
         self._readers = [_Reader(sink, capacity) for sink in sinks]
+        self._capacity = capacity
         self._server = CallJournal(None, self.publish)
+
+    def add(self, sink: Sink) -> None:
+        """One more reader, of a part that needs the journal itself; before `start`."""
+        self._readers.append(_Reader(sink, self._capacity))
 
     def start(self) -> None:
         """From now on sinks are given events."""
@@ -105,6 +123,7 @@ class _Reader:
 
     def __init__(self, sink: Sink, capacity: int) -> None:
         self._sink, self._capacity = sink, capacity
+        self._whole = getattr(sink, "takes_back", False)
         self._waiting: deque[Entry] = deque()
         self._busy = self._stopping = self._ill = False
         self._changed = threading.Condition()
@@ -153,7 +172,7 @@ class _Reader:
 
     def _take(self, entry: Entry) -> None:
         try:
-            self._sink.take(entry)
+            self._sink.take(entry if self._whole else entry.for_live_sinks())
         except Exception as error:  # noqa: BLE001 - whatever a sink does, calls and the other sinks go on
             metrics.journal_faults.labels(self._sink.name).inc()
             if not self._ill:

@@ -16,7 +16,7 @@ from voicebot import log
 from voicebot.paths import ROOT
 from voicebot.record import reader, schema, upgrade
 from voicebot.record.rows import CallDetail, CallRow, EventRow, Turn
-from voicebot.record.writer import CAPACITY, Writer
+from voicebot.record.writer import CAPACITY, Write, Writer
 
 MAX_TEXT_CHARS = 8000
 MAX_JSON_CHARS = 100_000
@@ -35,10 +35,16 @@ class Records:
     (`voicebot.journal.redaction`), so nothing but the journal's `RecordSink` writes here.
     """
 
-    def __init__(self, engine: sa.Engine, clock: Callable[[], float] = time.time, capacity: int = CAPACITY) -> None:
+    def __init__(
+        self,
+        engine: sa.Engine,
+        clock: Callable[[], float] = time.time,
+        capacity: int = CAPACITY,
+        writer: Writer | None = None,
+    ) -> None:
         self._engine = engine
         self._clock = clock
-        self._writer = Writer(engine, capacity)
+        self._writer = writer or Writer(engine, capacity)
         self._started = False
 
     @classmethod
@@ -188,6 +194,24 @@ class Records:
         """What the dialog knows now; replaces what was stored before. Secret slots are masked already."""
         self._update(call_id, {"slots": _json(slots)}, important=False)
 
+    def retold(self, call_id: str, tell: Callable[[Records], None]) -> None:
+        """Replace the turns, actions and events of a call, in one transaction, by what `tell` writes.
+
+        Nothing that was there before stays in a SQLite file or its log (``secure_delete``); a PostgreSQL server keeps
+        old rows until it vacuums, and its write-ahead log for as long as it is told to.
+        """
+        told = _Collected(self._engine)
+        tell(Records(self._engine, self._clock, writer=told))
+        mine = _clean(call_id, 200)
+
+        def write(connection: sa.Connection) -> None:
+            for table in (schema.turns, schema.actions, schema.events):
+                connection.execute(table.delete().where(table.c.call_id == mine))
+            for one in told.writes:
+                one(connection)
+
+        self._writer.put(write, important=True, scrub=True)
+
     def call_ended(
         self,
         call_id: str,
@@ -250,6 +274,18 @@ class Records:
             VoicebotError: there is no such database, or no records in it.
         """
         return await asyncio.to_thread(reader.server_events, self._engine, limit, kind)
+
+
+class _Collected(Writer):
+    """Keeps what would be written."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        super().__init__(engine)
+        self.writes: list[Write] = []
+
+    def put(self, write: Write, *, important: bool = False, scrub: bool = False) -> bool:
+        self.writes.append(write)
+        return True
 
 
 def _insert(connection: sa.Connection, table: sa.Table, values: dict[str, Any]) -> None:

@@ -178,7 +178,8 @@ def _sqlite_settings(connection: sqlite3.Connection, _record: object) -> None:
     with closing(connection.cursor()) as cursor:
         cursor.execute(f"PRAGMA busy_timeout={BUSY_MS}")
         _write_ahead(cursor)
-        for pragma in ("synchronous=FULL", "foreign_keys=ON"):
+        # secure_delete: what is masked later leaves no copy in the file's free space.
+        for pragma in ("synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
             cursor.execute(f"PRAGMA {pragma}")
 
 

@@ -17,6 +17,7 @@ class RecordSink:
     """
 
     name = "record"
+    takes_back = True
 
     def __init__(self, records: Records) -> None:
         self._records = records
@@ -25,12 +26,38 @@ class RecordSink:
         self._heard_at: dict[str, float] = {}
         self._at = 0.0
         """Of the event that is being written, in seconds since 1970."""
+        self._told: dict[str, list[Entry]] = {}
+        """Call under way → all its events, for when one of them must be masked later."""
 
     def take(self, entry: Entry) -> None:
         """Write one event down."""
         call, event, self._at = entry.call, entry.event, entry.at
         if call is not None:
             self._before(call, event)
+            self._told.setdefault(call, []).append(entry)
+            if isinstance(event, events.CallOver):
+                del self._told[call]
+        if call is not None and isinstance(event, events.Redacted):
+            self._mask(call, event)
+        else:
+            self._tell(entry)
+
+    def _mask(self, call: str, redacted: events.Redacted) -> None:
+        """Write the call down anew, without what has turned out to be secret."""
+        self._told[call] = [_without(entry, redacted) for entry in self._told[call]]
+
+        def tell(records: Records) -> None:
+            again = RecordSink(records)
+            for entry in self._told[call]:
+                again._tell(entry)
+            for mine, new in ((self._turns, again._turns), (self._heard_at, again._heard_at)):
+                mine.pop(call, None)
+                mine.update(new)  # type: ignore[arg-type]
+
+        self._records.retold(call, tell)
+
+    def _tell(self, entry: Entry) -> None:
+        call, event, self._at = entry.call, entry.event, entry.at
         self._records.event(call, entry.number, entry.at, event.kind, event.version, event.data())
         if call is not None:
             self._turn(call, event)
@@ -125,3 +152,12 @@ class RecordSink:
 
     def _write(self, call: str, turn: Turn) -> None:
         self._records.turn(call, turn, self._at)
+
+
+def _without(entry: Entry, redacted: events.Redacted) -> Entry:
+    """An entry as it is from now on."""
+    changed = redacted.entries.get(str(entry.number))
+    if changed is None:
+        return entry
+    kind, version = entry.event.kind, entry.event.version
+    return dataclasses.replace(entry, event=events.read(kind, version, {**entry.event.data(), **changed}))

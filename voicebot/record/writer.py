@@ -21,6 +21,8 @@ _Waiting = log.InCall[[sa.Connection], None]
 CAPACITY = 20_000
 """Entries that may wait; about an hour of 50 busy calls. The last tenth is kept for beginnings and ends of calls."""
 BATCH = 500
+SCRUB_AGAIN_S = 1.0
+"""After so long the write-ahead log is tried again that somebody was reading."""
 _PAUSES_S = (0.1, 0.3, 1.0, 3.0, 5.0)
 
 _log = log.get(__name__)
@@ -41,7 +43,7 @@ class Writer:
         self._waiting: deque[_Waiting] = deque()
         self._busy = 0
         self._changed = threading.Condition()
-        self._stopping = False
+        self._stopping = self._scrub = False
         self._deadline = 0.0
         self._fault = ""
         self._answered_s = time.monotonic()
@@ -72,14 +74,19 @@ class Writer:
             return f"no answer for {silent_s:.0f} s"
         return self._fault
 
-    def put(self, write: Write, *, important: bool = False) -> bool:
-        """Queue an entry; never waits. Returns False when it was dropped because the queue is full."""
+    def put(self, write: Write, *, important: bool = False, scrub: bool = False) -> bool:
+        """Queue an entry; never waits. Returns False when it was dropped because the queue is full.
+
+        Args:
+            scrub: what it replaces must leave no copy in SQLite's write-ahead log either.
+        """
         with self._changed:
             room = self._capacity if important else self._capacity * 9 // 10
             if self._stopping or len(self._waiting) >= room:
                 metrics.records_lost.inc()
                 return False
             self._waiting.append(log.in_call(write))
+            self._scrub |= scrub
             metrics.records_waiting.set(len(self._waiting) + self._busy)
             self._changed.notify_all()
             return True
@@ -106,6 +113,7 @@ class Writer:
         while (batch := self._next()) is not None:
             if not self._write(batch):
                 return  # out of time: what is left is counted in `stop`
+            self._empty_log()
             self._look()
             with self._changed:
                 self._busy = 0
@@ -121,6 +129,7 @@ class Writer:
         """What waits; nothing when only the lease is due; None when it is over."""
         with self._changed:
             due_s = self._looked_s + BEAT_S - time.monotonic()
+            due_s = min(due_s, SCRUB_AGAIN_S) if self._scrub else due_s
             self._changed.wait_for(lambda: self._waiting or self._stopping, max(0.0, due_s))
             if self._stopping and not self._waiting:
                 return None
@@ -191,6 +200,24 @@ class Writer:
         if not self._fault:
             _log.error("call records cannot be written; trying again", extra={"error": str(_cause(error))})
         self._fault = " ".join(str(_cause(error)).split())
+
+    def _empty_log(self) -> None:
+        """Where something was masked: bring the write-ahead log into the file and cut it; later, while it is read."""
+        with self._changed:
+            due = self._scrub and not self._waiting
+        if not due:
+            return
+        try:
+            if self._engine.dialect.name == "sqlite":
+                with self._engine.connect() as connection:
+                    busy, _, _ = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()
+                    if busy:
+                        return
+        except SQLAlchemyError as error:
+            _log.error("the write-ahead log cannot be emptied; trying again", extra={"error": str(_cause(error))})
+            return
+        with self._changed:
+            self._scrub = bool(self._waiting) and self._scrub
 
     def _pause(self, seconds: float) -> bool:
         """Wait before another try. Returns False when stopping and out of time."""

@@ -1,6 +1,6 @@
 """What server and browser phone say to each other over the data channel of a call: one JSON object a message.
 
-To the page: `state`, `said`, `step`, `turn`, `outcome`. From the page: `KeyPress` and `Bye`, read by `parse`.
+To the page: `state`, `said`, `redacted`, `step`, `turn`, `outcome`. From it: `KeyPress` and `Bye`, read by `parse`.
 The page shows every text as text, never as markup; lengths are bounded here, so that no field floods it.
 """
 
@@ -26,14 +26,21 @@ def state(state: str, call: str) -> str:
     return _json({"type": "state", "state": _cut(state), "call": _cut(call)})
 
 
-def said(who: Who, text: str, partial: bool = False, unsure: Sequence[int] = ()) -> str:
+def said(who: Who, text: str, partial: bool = False, unsure: Sequence[int] = (), number: int = 0) -> str:
     """Words of one side. A partial text is replaced by the next text of the same side.
 
     Args:
+        number: of the event in the call, by which `redacted` names it.
         unsure: places of the words that recognition has guessed, counted from 0; spaces part words.
     """
     guessed = {"unsure": list(unsure)} if unsure else {}
-    return _json({"type": "said", "who": who, "text": _cut(text), "partial": partial} | guessed)
+    named = {"number": number} if number else {}
+    return _json({"type": "said", "who": who, "text": _cut(text), "partial": partial} | named | guessed)
+
+
+def redacted(number: int, text: str) -> str:
+    """What stands from now on in place of the words that were `said` with this number."""
+    return _json({"type": "redacted", "number": number, "text": _cut(text)})
 
 
 def step(flow: str, step: str, intent: str, confidence: float, slots: Mapping[str, str]) -> str:

@@ -29,7 +29,7 @@ class PageSink:
         if found is None:
             return
         loop, send = found
-        messages = _messages(entry.call or "", entry.event)
+        messages = _messages(entry.call or "", entry.number, entry.event)
         if isinstance(entry.event, events.CallOver):
             del self._pages[entry.call or ""]
         if messages and not loop.is_closed():
@@ -41,7 +41,7 @@ def _send(send: Callable[[str], None], messages: list[str]) -> None:
         send(message)
 
 
-def _messages(call: str, event: Event) -> list[str]:
+def _messages(call: str, number: int, event: Event) -> list[str]:
     match event:
         case events.CallAnswered() | events.HumanNotReached():
             return [page.state("answered", call)]
@@ -49,15 +49,17 @@ def _messages(call: str, event: Event) -> list[str]:
             return [page.step(now.flow, now.step, now.intent, now.intent_confidence, now.slots)]
         case events.CallerHeard(text=text, words=words):
             guessed = [at for at, (_, sure) in enumerate(words) if sure < GUESSED]
-            return [page.said("caller", text, unsure=guessed)]
+            return [page.said("caller", text, unsure=guessed, number=number)]
         case events.PromptStarted(text=text):
-            return [page.said("bot", text)]
+            return [page.said("bot", text, number=number)]
         case events.ResponseStarted(latency_ms=latency_ms, timings_ms=stages):
             return [page.turn(latency_ms, dict(stages))]
         case events.CallHeld():
             return [page.state("on hold", call)]
         case events.HumanJoined():
             return [page.state("with a person", call)]
+        case events.Redacted(entries=entries):
+            return [page.redacted(int(at), str(data["text"])) for at, data in entries.items() if "text" in data]
         case events.CallOver(summary=summary):
             return [page.outcome(summary), page.state("ended", call)]
     return []

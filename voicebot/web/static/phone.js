@@ -91,7 +91,8 @@ function connected() {
 }
 
 function received(message) {
-  if (message.type === "said") transcript.said(message.who, String(message.text), message.partial === true, message.unsure);
+  if (message.type === "said") transcript.said(message.who, String(message.text), message.partial === true, message.unsure, message.number);
+  else if (message.type === "redacted") transcript.redacted(message.number, String(message.text));
   else if (message.type === "step") insight.step(message);
   else if (message.type === "outcome" && message.text) transcript.outcome(String(message.text));
   else if (message.type === "turn") {

@@ -4,6 +4,7 @@ const NEAR_END_PX = 80;
 
 export class Transcript {
   #partial = { bot: null, caller: null };
+  #bubbles = new Map();
 
   constructor(list, scroll, empty) {
     this.list = list;
@@ -14,17 +15,28 @@ export class Transcript {
   clear() {
     this.list.replaceChildren();
     this.#partial = { bot: null, caller: null };
+    this.#bubbles.clear();
     this.empty.hidden = true;
   }
 
-  /** @param unsure places of the words that were guessed; spaces part words. */
-  said(who, text, partial, unsure) {
+  /**
+   * @param unsure places of the words that were guessed; spaces part words.
+   * @param number by which `redacted` names it.
+   */
+  said(who, text, partial, unsure, number) {
     if (who !== "bot" && who !== "caller") return;
     const bubble = this.#partial[who] ?? this.#add(who);
     bubble.classList.toggle("partial", partial);
     bubble.replaceChildren(hidden(who === "bot" ? "Northwind: " : "You: "), ...marked(text, unsure));
+    this.#bubbles.set(number, bubble);
     this.#partial[who] = partial ? bubble : null;
     this.#follow();
+  }
+
+  /** Words that were said hold a secret, as is known now: these stand instead. */
+  redacted(number, text) {
+    const bubble = this.#bubbles.get(number);
+    if (bubble) bubble.replaceChildren(bubble.firstChild, text);
   }
 
   note(text) {

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnxruntime
+from numpy.typing import NDArray
 
 from voicebot.errors import EngineFailed, ModelMissing
+from voicebot.tts import hibari_waveform
 from voicebot.tts.hibari_dictionary import HibariDictionary
 from voicebot.tts.hibari_package import ASSETS, VOICES, hibari, voice_path
 from voicebot.tts.onnx_errors import LOADING, RUNNING
@@ -53,6 +56,15 @@ class _Model(hibari.Hibari):  # type: ignore[misc]
                     raise EngineFailed(f"hibari {voice} cannot be loaded: {error}", "reinstall hibari-tts") from None
             return cls._loaded[voice]
 
+    def blocks(self, text: str, speed: float) -> Iterator[NDArray[np.float32]]:
+        """The sound of a text as it comes. Raises what onnxruntime raises."""
+        chance = np.random.default_rng(SEED)
+        for phonemes in self.phonemize(text):
+            ids = np.asarray([self.ids(phonemes)], np.int64)
+            if ids.size > 2:  # more than silence before and after
+                spectrum = self.sess.run(None, {"ids": ids, "speed": np.asarray([speed], np.float32)})
+                yield from hibari_waveform.blocks([part[0] for part in spectrum], chance)
+
 
 class Hibari:
     """The hibari engine; one voice at one speed, safe to use in several threads.
@@ -81,10 +93,10 @@ class Hibari:
         """See `VoiceEngine`; nothing but memory is held."""
 
     def synthesize(self, text: str, emit: Emit) -> None:
-        """See `VoiceEngine`. One block a sentence."""
+        """See `VoiceEngine`. The net takes a sentence at once, its sound comes in blocks."""
         plain = text.replace("[", " ").replace("]", " ")  # hibari reads phonemes in [words](/here/)
         try:
-            for sound in self._model.stream(plain, self._speed, SEED):
+            for sound in self._model.blocks(plain, self._speed):
                 if not emit((np.clip(sound, -1.0, 1.0) * 32767).astype(np.int16)):
                     return
         except RUNNING as error:

@@ -27,7 +27,8 @@ def _imported() -> Any:
 
 hibari = _imported()
 
-from hibari.g2p import G2P  # noqa: E402 - nothing of the package may be imported before
+from hibari import dsp  # noqa: E402 - nothing of the package may be imported before
+from hibari.g2p import G2P  # noqa: E402
 from hibari.g2p.lexicon import Lexicon  # noqa: E402
 from hibari.g2p.oov import OOV  # noqa: E402
 from hibari.g2p.tagger import Tagger  # noqa: E402
@@ -35,4 +36,4 @@ from hibari.g2p.tokenize import Tokenizer  # noqa: E402
 from hibari.tts import ASSETS  # noqa: E402
 from hibari.voices import VOICES, voice_path  # noqa: E402
 
-__all__ = ["ASSETS", "G2P", "OOV", "VOICES", "Lexicon", "Tagger", "Tokenizer", "hibari", "voice_path"]
+__all__ = ["ASSETS", "G2P", "OOV", "VOICES", "Lexicon", "Tagger", "Tokenizer", "dsp", "hibari", "voice_path"]

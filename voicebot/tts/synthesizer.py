@@ -33,7 +33,7 @@ RATES_HZ = (8000, 16000)
 """Of a telephone and of a wideband phone or browser."""
 FIRST_S = 0.025
 """A voice that gives a sentence at once gets as much of it first as takes this long."""
-FIRST_CHARS = 22
+FIRST_CHARS = 30
 """So many characters of it before anything was measured."""
 LEAST_FIRST_CHARS = 20
 """Three or four words, however slow the voice is: single words sound like a list."""

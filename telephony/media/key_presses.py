@@ -107,7 +107,8 @@ class Comparison(NamedTuple):
     def seamless(self) -> bool:
         """It begins where the last one stopped: a segment of a long press (RFC 4733 section 2.5.1.3), never marked."""
         most_ms = SOON_MS if self.lasted_ms >= LONG_MS else PAUSE_MS - 1
-        at_once = self.after == 1 or self.since_ms <= most_ms
+        went_on_ms = self.later_ms + self.grown_ms  # packets around the boundary may be lost
+        at_once = self.after == 1 or self.since_ms <= most_ms or abs(went_on_ms - self.since_ms) <= IN_STEP_MS
         return not self.marker and at_once and -PAUSE_MS < self.later_ms - self.lasted_ms <= most_ms
 
     @property

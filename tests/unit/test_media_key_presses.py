@@ -342,6 +342,16 @@ def test_a_press_longer_than_its_duration_field_stays_one_key(most: int, lost: i
     assert keys_of(sent) == "7"
 
 
+@pytest.mark.parametrize("before", [0, 1, 3])
+@pytest.mark.parametrize("after", [1, 2, 5])
+def test_packets_lost_where_one_segment_ends_and_the_next_begins_make_no_key(before: int, after: int) -> None:
+    first = range(160, 0xFFFF, 160)
+    sent = [at(0, payload("9", duration), place) for place, duration in enumerate(first[: len(first) - before])]
+    for index in range(after, 20):
+        sent.append(at(0xFFFF, payload("9", 160 * (index + 1)), len(first) + index))
+    assert keys_of(sent) == "9"
+
+
 def test_events_that_follow_one_another_in_one_packet_are_keys_each() -> None:
     """RFC 4733 section 2.5.1.5; the packet is sent three times, as an end is."""
     words = payload("4", 400, end=True) + payload("2", 400, end=True) + payload("2", 80)

@@ -17,6 +17,8 @@ class BenchPrompt:
     kind: str
     """What is hard about it (`KINDS`), ``shipped``, ``file``, or a task of recordings."""
     text: str
+    ahead: bool = False
+    """It never changes, so a server speaks it before the first caller comes: in whole sentences."""
 
 
 _SHORT = (

@@ -50,7 +50,7 @@ class MeasuredPrompt:
 
     prompt: BenchPrompt
     pcm: Pcm
-    """8000 Hz, not yet through a line."""
+    """8000 Hz, not yet through a line, as callers hear it."""
     fresh: list[SynthesisRun] = field(default_factory=list)
     again: list[SynthesisRun] = field(default_factory=list)
     heard: str = ""
@@ -94,6 +94,9 @@ async def speak_all(synthesizer: Synthesizer, prompts: Sequence[BenchPrompt], re
         runs = [await _speak(synthesizer, prompt.text, remember=False) for _ in range(repeat)]
         done.append(MeasuredPrompt(prompt, runs[0][1], [run for run, _ in runs]))
     for spoken in done:
+        if spoken.prompt.ahead:
+            await synthesizer.warm([("", spoken.prompt.text)], RATE_HZ)
+            _, spoken.pcm = await _speak(synthesizer, spoken.prompt.text, remember=True)
         await _speak(synthesizer, spoken.prompt.text, remember=True)
         spoken.again = [(await _speak(synthesizer, spoken.prompt.text, remember=True))[0] for _ in range(repeat)]
     return done

@@ -41,8 +41,9 @@ def main() -> int:
 EVENTS_HEAD = """\
 # Events of a call
 
-Everything that happens in a call, and the little that happens to the server itself, is written once, as a typed event
-(`voicebot/journal/events.py`), and read by sinks that know nothing of each other.
+Everything that happens in a call (`voicebot/journal/events.py`), and the little that happens to the server itself
+(`voicebot/journal/server_events.py`), is written once, as a typed event, and read by sinks that know nothing of each
+other.
 
 **Envelope.** Each event is in an `Entry`: `call`, our id of the call, or null for what happened to the server;
 `number`, counting from 1 within a call, without gaps (0 outside calls); `at`, seconds since 1970; `kind` and `version`;
@@ -92,7 +93,9 @@ def events_page() -> str:
     parts = [DRAWN + EVENTS_HEAD.format(capacity=CAPACITY), "## All kinds\n"]
     rows = [(f"[`{e.kind}`](#{e.kind})", f"`{e.__name__}`", e.version, prose(e)) for e in events.KINDS.values()]
     parts.append(table(("kind", "class", "version", "when"), rows))
-    fields = dict(_event_fields(ROOT / "voicebot/journal/events.py"))
+    fields = {
+        k: v for name in ("events", "server_events") for k, v in _event_fields(ROOT / f"voicebot/journal/{name}.py")
+    }
     for event in events.KINDS.values():
         parts += [f"## {event.kind}\n", f"{prose(event)} (`{event.__name__}`, version {event.version})\n"]
         parts.append(

@@ -28,9 +28,9 @@ from voicebot.flows.flow import Flow
 from voicebot.gateway.sip_gateway import SipGateway
 from voicebot.handoff.human_dialler import HumanDialler
 from voicebot.handoff.webhook_sink import WebhookSink
-from voicebot.journal.events import FlowDeployed, ServerStopped
 from voicebot.journal.journal import Journal
 from voicebot.journal.loop_lag import LoopLag
+from voicebot.journal.server_events import FlowDeployed, ServerStopped
 from voicebot.journal.to_log import LogSink
 from voicebot.journal.to_metrics import MetricsSink
 from voicebot.listening.speech_input import SpeechInput

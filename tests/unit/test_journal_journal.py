@@ -9,8 +9,9 @@ import pytest
 
 from voicebot.journal import metrics
 from voicebot.journal.entry import Entry
-from voicebot.journal.events import CallerSilent, FlowDeployed
+from voicebot.journal.events import CallerSilent
 from voicebot.journal.journal import CallJournal, Journal
+from voicebot.journal.server_events import FlowDeployed
 
 
 class Reads:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from voicebot.journal.entry import Entry
-from voicebot.journal.events import AddressBlocked
+from voicebot.journal.server_events import AddressBlocked
 from voicebot.journal.to_log import LogSink
 
 

@@ -22,8 +22,8 @@ from voicebot.asr.recognition_pool import RecognitionJob, RecognitionPool
 from voicebot.engines.supervision import SupervisedEngine
 from voicebot.errors import EngineFailed
 from voicebot.journal.entry import Entry
-from voicebot.journal.events import ServerStopped
 from voicebot.journal.journal import Journal
+from voicebot.journal.server_events import ServerStopped
 from voicebot.messages import Expect
 from voicebot.tts.phrase_job import PhraseJob
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from telephony.events import SourceBlocked, TelephonyEvent
-from voicebot.journal.events import AddressBlocked
 from voicebot.journal.journal import Journal
+from voicebot.journal.server_events import AddressBlocked
 
 
 def note(event: TelephonyEvent, journal: Journal) -> None:

@@ -14,13 +14,13 @@ import re
 import secrets
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from voicebot.journal.card_numbers import LONGEST, SHORTEST, Link, cards, issued, stretches
-from voicebot.journal.digit_reader import Digits, core, number_of, other_words, read, runs
+from voicebot.journal.digit_reader import Digits, core, has_digits, number_of, other_words, read, runs
 from voicebot.journal.entry import Event
 from voicebot.journal.events import CallAnswered, CallerHeard, CallerOverheard, CallOver, Redacted
 from voicebot.journal.redaction import AnyEvent, Masked, Redactor, Span, card_spans, joined
@@ -94,6 +94,8 @@ class _Written:
     shown: Event
     """As it was last written."""
     turn: _Turn | None
+    digits: bool
+    """Some text in it holds digits; without them only secrets that are words can stand in it."""
 
 
 class _LiveView(Redactor):
@@ -195,7 +197,7 @@ class CallSecrets(Redactor):
             self._search(since)
         before = self._again() if self._news else []
         shown = self._cleaned(event, turn, live=False)
-        self._past.append(_Written(number + len(before), event, shown, turn))
+        self._past.append(_Written(number + len(before), event, shown, turn, _holds_digits(event.data())))
         return [*before, Masked(shown, self._cleaned(event, turn, live=True))]
 
     def _again(self) -> list[Masked]:
@@ -205,6 +207,8 @@ class CallSecrets(Redactor):
         live: dict[str, dict[str, Any]] = {}
         sound: list[tuple[float, float]] = []
         for written in self._past:
+            if written.turn is None and not (written.digits or self._words):
+                continue
             shown = self._cleaned(written.event, written.turn, live=False)
             changed = _changed(written.shown, shown)
             if not changed:
@@ -294,7 +298,7 @@ class CallSecrets(Redactor):
                 self._found_card(digits, [stream[i] for i in places])
         for value, kind in [*self._values.items(), *((value, "number") for value in self._doubted)]:
             first = from_ if value in self._searched else 0
-            for _, places in stretches(chain, first, value.startswith, partial(_is_value, value)):
+            for _, places in stretches(chain, first, len(value), value.startswith, partial(_is_value, value)):
                 taken = [stream[i] for i in places]
                 if all(said.run == value or said.run not in self._accepted for said in taken):
                     self._mark(taken, kind)
@@ -364,6 +368,8 @@ class CallSecrets(Redactor):
 
     def live_text(self, text: str) -> str:
         """The same for what cannot be taken back: without digits either that the caller said and nobody asked for."""
+        if not has_digits(text):
+            return self.text(text)
         with self._lock:
             hidden = [run for run in runs(read(text)) if not self._answers(run) and self._said_openly(number_of(run))]
             spans = [(one.start, one.end, one.digits, "number") for run in hidden for one in run]
@@ -379,6 +385,8 @@ class CallSecrets(Redactor):
         )
 
     def _masked_text(self, text: str, spans: list[tuple[int, int, str, str]]) -> str:
+        if not (spans or self._words or has_digits(text)):
+            return text
         known = [*spans, *self._known(text), *((*span, "card number") for span in card_spans(text))]
         return self.replaced(text, _by_kind(text, known)) if known else text
 
@@ -481,6 +489,14 @@ def _likely(stream: list[_Said], chain: list[Link], digits: str, places: tuple[i
 def _is_value(value: str, digits: str, edges: int) -> bool:
     """Whether digits are a value that has a run's end in common with what was said: "1102" is not in 471102."""
     return digits == value and edges > 0
+
+
+def _holds_digits(value: object) -> bool:
+    if isinstance(value, Mapping):
+        return any(_holds_digits(item) for pair in value.items() for item in pair)
+    if isinstance(value, list):
+        return any(map(_holds_digits, value))
+    return not isinstance(value, (float, bool, type(None))) and has_digits(str(value))
 
 
 def _points_back(words: list[str]) -> bool:

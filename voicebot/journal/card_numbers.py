@@ -59,7 +59,7 @@ def issued(digits: str) -> bool:
 
 def cards(chain: Sequence[Link], since: int = 0) -> Iterator[tuple[str, tuple[int, ...]]]:
     """Card numbers in a chain that end at the place `since` or later: their digits, and the places of their links."""
-    yield from stretches(chain, since, lambda digits: len(digits) <= LONGEST, _is_card)
+    yield from stretches(chain, since, LONGEST, lambda digits: len(digits) <= LONGEST, _is_card)
 
 
 def _is_card(digits: str, edges: int) -> bool:
@@ -69,6 +69,7 @@ def _is_card(digits: str, edges: int) -> bool:
 def stretches(
     chain: Sequence[Link],
     since: int,
+    longest: int,
     goes_on: Callable[[str], bool],
     is_one: Callable[[str, int], bool],
 ) -> Iterator[tuple[str, tuple[int, ...]]]:
@@ -76,10 +77,11 @@ def stretches(
 
     Args:
         since: the last link of a stretch is at this place or a later one.
+        longest: digits of one, at most.
         goes_on: whether digits may be the beginning of one.
         is_one: whether digits are one; the second argument says how many of their two ends are those of groups.
     """
-    for first in range(max(0, since - 4 * LONGEST), len(chain)):
+    for first in range(_earliest(chain, since, longest), len(chain)):
         group, steps = chain[first].digits, 0
         for cut in range(len(group)):
             open_: list[tuple[str, tuple[int, ...]]] = [(group[cut:], (first,))]
@@ -93,6 +95,17 @@ def stretches(
                 seen.add((digits, taken[-1]))
                 yield from _ending(chain, since, digits, taken, cut == 0, is_one)
                 open_ += _longer(chain, digits, taken)
+
+
+def _earliest(chain: Sequence[Link], since: int, longest: int) -> int:
+    """Where a stretch may begin that reaches `since`: what cannot be left out before it must not be too long."""
+    at, between, end = min(since, len(chain)), 0, max(0, since - 4 * LONGEST)
+    while at > end and between < longest:
+        if at < len(chain) and chain[at].corrects:  # takes back what came before it: no bound holds any more
+            return end
+        at -= 1
+        between += 0 if chain[at].optional else len(chain[at].digits)
+    return at
 
 
 def _ending(

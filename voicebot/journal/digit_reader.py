@@ -61,9 +61,14 @@ class _Token:
     end: int
 
 
+def has_digits(text: str) -> bool:
+    """Whether a text may hold any digits; without reading it."""
+    return _ANY.search(text) is not None
+
+
 def read(text: str) -> list[Digits]:
     """All digits in a text, in order."""
-    if _ANY.search(text) is None:
+    if not has_digits(text):
         return []
     plain = _plain(text[:MAX_CHARS])
     tokens = [_Token(m[0].lower(), m.start(), m.end()) for m in _WORD.finditer(plain)]

@@ -1,8 +1,9 @@
-"""The events of a call and of the server: what sinks are given, what is stored, and what a call can be replayed from.
+"""The events of a call: what sinks are given, what is stored, and what a call can be replayed from.
 
 Each is a frozen dataclass with a `kind` and a `version` of its own; the version grows when a field changes its meaning
 or goes, not when one is added. Times in events are milliseconds (``_ms``) or seconds (``_s``). `Entry` puts call,
-number and time around an event. docs/events.md is drawn from this file (``make docs``).
+number and time around an event. Those of no call are in `server_events`; `KINDS` has both. docs/events.md is drawn from
+the two files (``make docs``).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar
 
 from voicebot.journal.entry import Event, Party, Plain, Said
+from voicebot.journal.server_events import AddressBlocked, FlowDeployed, RecordsPruned, ServerStopped
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,50 +336,6 @@ class CallOver(Event):
     """Slot → value held at the end; secret ones are masked."""
     media: Mapping[str, Any] = field(default_factory=dict)
     """Packets lost, late, concealed … as the leg counted them."""
-
-
-@dataclass(frozen=True, slots=True)
-class FlowDeployed(Event):
-    """The server answers with this flow from now on."""
-
-    kind: ClassVar[str] = "deployed"
-    flow: str
-    flow_hash: Plain
-    """SHA-256 of the flow's file."""
-    file: Plain
-    """Name of the file, without its folder."""
-
-
-@dataclass(frozen=True, slots=True)
-class ServerStopped(Event):
-    """The server was told to stop and all its calls are over."""
-
-    kind: ClassVar[str] = "stopped"
-    grace_s: float
-    """How long live calls were given."""
-
-
-@dataclass(frozen=True, slots=True)
-class RecordsPruned(Event):
-    """Calls were taken out of the record because of their age."""
-
-    kind: ClassVar[str] = "pruned"
-    before: float
-    """Those that began before this, in seconds since 1970."""
-    calls: int
-    unanswered: int
-    """Calls of which there were events only."""
-
-
-@dataclass(frozen=True, slots=True)
-class AddressBlocked(Event):
-    """An address is turned away for a while."""
-
-    kind: ClassVar[str] = "blocked"
-    host: Plain
-    why: Plain
-    seconds: float = 0.0
-    """For how long; 0: it was let in again."""
 
 
 KINDS: dict[str, type[Event]] = {

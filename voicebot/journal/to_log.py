@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from voicebot import log
-from voicebot.journal import events
+from voicebot.journal import events, server_events
 from voicebot.journal.entry import Entry
 from voicebot.messages import GUESSED
 
@@ -43,11 +43,11 @@ class LogSink:
             case events.CallOver(outcome=outcome, reason=reason, resolved=resolved):
                 self._guessed.pop(entry.call, None)
                 self._write(entry, "call ended", outcome=outcome, reason=reason, resolved=list(resolved))
-            case events.FlowDeployed(flow=flow, flow_hash=flow_hash, file=file):
+            case server_events.FlowDeployed(flow=flow, flow_hash=flow_hash, file=file):
                 self._write(entry, "flow deployed", flow=flow, hash=flow_hash[:12], file=file)
-            case events.AddressBlocked(host=host, why=why, seconds=seconds):
+            case server_events.AddressBlocked(host=host, why=why, seconds=seconds):
                 _tell_of_block(host, why, entry.at + seconds if seconds else None)
-            case events.ServerStopped():
+            case server_events.ServerStopped():
                 self._write(entry, "server stopped")
 
     @staticmethod

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from voicebot.journal.events import RecordsPruned
+from voicebot.journal.server_events import RecordsPruned
 from voicebot.record import reader, schema
 
 BATCH = 200

@@ -37,7 +37,8 @@ def test_a_card_number_said_in_pieces_and_keyed_is_nowhere_on_the_disk(tmp_path:
         str([row["args"] for row in record["actions"]]),
     ):
         assert not [piece for piece in pieces if piece in digits_of(said)], said
-    for file in [*(tmp_path / "data").iterdir(), tmp_path / "data.log"]:
+    files = [file for file in (tmp_path / "data").rglob("*") if file.is_file()]
+    for file in [*files, tmp_path / "data.log"]:
         raw = file.read_bytes().decode("latin-1").lower()
         assert not re.search(
             "4539 ?5787|6362 ?1486|four five three nine|five seven eight seven|six three six two", raw

@@ -526,6 +526,8 @@ def _by_digits(run: list[Digits]) -> bool:
 def _overlap(run: list[Digits], secret: list[str]) -> list[Digits]:
     """The beginning or the end of a run that is four digits or more of a secret, or a whole secret in it."""
     digits = "".join(one.digits for one in run)
+    if len(digits) < RUN:  # a secret that is looked for here is longer
+        return []
     hidden = set[int]()
     for value in secret:
         for length in range(min(len(digits), len(value)), RUN - 1, -1):

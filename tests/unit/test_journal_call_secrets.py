@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.unit.test_journal_redaction import card, groups, in_pairs, spoken
-from voicebot.journal import events
+from voicebot.journal import card_numbers, events
 from voicebot.journal.call_secrets import CallSecrets
 from voicebot.journal.card_numbers import issued
 from voicebot.journal.entry import Entry
@@ -198,3 +198,22 @@ def test_lines_of_a_call_say_nothing_that_the_caller_said_unasked(call: Told, ca
     record = caplog.records[0]
     assert "4539" not in record.getMessage() + str(vars(record)["args_"]) + str(record.exc_text)
     assert vars(record)["port"] == 5060
+
+
+def test_hostile_text_costs_a_bounded_number_of_steps_whatever_stands_before_it(
+    call: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng, gone = random.Random(7), 0
+    real = card_numbers._ending
+
+    def counted(*args: Any) -> Any:
+        nonlocal gone
+        gone += 1
+        return real(*args)
+
+    monkeypatch.setattr(card_numbers, "_ending", counted)
+    words = ["one", "four", "no", "sorry", "4539", "for", "oh", "double two", "the last", "wait", "12"]
+    for _ in range(8):
+        before = gone
+        call.says(" ".join(rng.choice(words) for _ in range(200)))
+        assert gone - before <= 6 * card_numbers.MAX_STEPS

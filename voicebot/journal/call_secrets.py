@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from voicebot.journal.card_numbers import LONGEST, SHORTEST, Link, cards, issued, stretches
+from voicebot.journal.card_numbers import LONGEST, SHORTEST, Link, Steps, cards, issued, stretches
 from voicebot.journal.digit_reader import Digits, core, has_digits, number_of, other_words, read, runs
 from voicebot.journal.entry import Event
 from voicebot.journal.events import CallAnswered, CallerHeard, CallerOverheard, CallOver, Redacted
@@ -40,6 +40,8 @@ FINANCIAL = "23456"
 """First digits of numbers that banks issue (ISO/IEC 7812-1 4.2; 2 is shared with airlines)."""
 CHAIN = 160
 """Words and groups of the last turns that are searched."""
+HISTORY = 600
+"""Words and groups of digits that a call remembers; a card has 19."""
 _LETTERS = 8
 """A value with more letters is a text, and no number that was asked for."""
 _FEW = 2
@@ -183,6 +185,7 @@ class CallSecrets(Redactor):
             return self._take(number, event)
 
     def _take(self, number: int, event: Event) -> list[Masked]:
+        del self._stream[:-HISTORY]
         turn, since = None, len(self._stream)
         match event:
             case CallAnswered(caller=caller, called=called):
@@ -290,6 +293,7 @@ class CallSecrets(Redactor):
 
     def _search(self, since: int) -> None:
         """Look for card numbers that end in the newest turn, and for values that became known in all turns."""
+        values = Steps()
         stream = self._chain()
         chain = [self._link(said) for said in stream]
         from_ = max(0, since - (len(self._stream) - len(stream)))
@@ -298,7 +302,7 @@ class CallSecrets(Redactor):
                 self._found_card(digits, [stream[i] for i in places])
         for value, kind in [*self._values.items(), *((value, "number") for value in self._doubted)]:
             first = from_ if value in self._searched else 0
-            for _, places in stretches(chain, first, len(value), value.startswith, partial(_is_value, value)):
+            for _, places in stretches(chain, first, len(value), value.startswith, partial(_is_value, value), values):
                 taken = [stream[i] for i in places]
                 if all(said.run == value or said.run not in self._accepted for said in taken):
                     self._mark(taken, kind)
@@ -522,9 +526,11 @@ def _by_digits(run: list[Digits]) -> bool:
 def _overlap(run: list[Digits], secret: list[str]) -> list[Digits]:
     """The beginning or the end of a run that is four digits or more of a secret, or a whole secret in it."""
     digits = "".join(one.digits for one in run)
+    if len(digits) < RUN:  # a secret that is looked for here is longer
+        return []
     hidden = set[int]()
     for value in secret:
-        for length in range(len(digits), RUN - 1, -1):
+        for length in range(min(len(digits), len(value)), RUN - 1, -1):
             hidden |= set(range(length)) if digits[:length] in value else set()
             hidden |= set(range(len(digits) - length, len(digits))) if digits[-length:] in value else set()
         at = digits.find(value)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 SHORTEST, LONGEST = 13, 19
 MAX_STEPS = 2_000
-"""Of the search from one place; a caller who dictates digits for minutes costs no more."""
+"""Of one search; a caller who dictates digits for minutes costs no more."""
 MAX_REWOUND = 8
 """Words or groups that a correction may take back."""
 
@@ -57,9 +57,16 @@ def issued(digits: str) -> bool:
     return _SCHEMES.fullmatch(digits) is not None
 
 
-def cards(chain: Sequence[Link], since: int = 0) -> Iterator[tuple[str, tuple[int, ...]]]:
+class Steps:
+    """What searches may still cost; several may share it."""
+
+    def __init__(self, left: int = MAX_STEPS) -> None:
+        self.left = left
+
+
+def cards(chain: Sequence[Link], since: int = 0, steps: Steps | None = None) -> Iterator[tuple[str, tuple[int, ...]]]:
     """Card numbers in a chain that end at the place `since` or later: their digits, and the places of their links."""
-    yield from stretches(chain, since, LONGEST, lambda digits: len(digits) <= LONGEST, _is_card)
+    yield from stretches(chain, since, LONGEST, lambda digits: len(digits) <= LONGEST, _is_card, steps)
 
 
 def _is_card(digits: str, edges: int) -> bool:
@@ -72,6 +79,7 @@ def stretches(
     longest: int,
     goes_on: Callable[[str], bool],
     is_one: Callable[[str, int], bool],
+    steps: Steps | None = None,
 ) -> Iterator[tuple[str, tuple[int, ...]]]:
     """Stretches of a chain that are what is looked for; links that are optional may be left out of them.
 
@@ -80,20 +88,24 @@ def stretches(
         longest: digits of one, at most.
         goes_on: whether digits may be the beginning of one.
         is_one: whether digits are one; the second argument says how many of their two ends are those of groups.
+        steps: how many may still be gone; those that begin last are looked for first.
     """
-    for first in range(_earliest(chain, since, longest), len(chain)):
-        group, steps = chain[first].digits, 0
+    steps = steps or Steps()
+    for first in range(len(chain) - 1, _earliest(chain, since, longest) - 1, -1):
+        group = chain[first].digits
         for cut in range(len(group)):
+            if steps.left <= 0:
+                return
             open_: list[tuple[str, tuple[int, ...]]] = [(group[cut:], (first,))]
             seen = set[tuple[str, int]]()
-            while open_ and steps < MAX_STEPS:
+            while open_ and steps.left > 0:
                 digits, taken = open_.pop()
-                steps += 1
+                steps.left -= 1
                 if not goes_on(digits) or (digits, taken[-1]) in seen:
-                    yield from _ending(chain, since, digits, taken, cut == 0, is_one)
+                    yield from _ending(chain, since, digits, taken, cut == 0, is_one, longest)
                     continue
                 seen.add((digits, taken[-1]))
-                yield from _ending(chain, since, digits, taken, cut == 0, is_one)
+                yield from _ending(chain, since, digits, taken, cut == 0, is_one, longest)
                 open_ += _longer(chain, digits, taken)
 
 
@@ -115,6 +127,7 @@ def _ending(
     taken: tuple[int, ...],
     uncut: bool,
     is_one: Callable[[str, int], bool],
+    longest: int,
 ) -> Iterator[tuple[str, tuple[int, ...]]]:
     """The stretch that ends at the last link, or inside its group."""
     last = chain[taken[-1]]
@@ -123,7 +136,7 @@ def _ending(
     begins = uncut and chain[taken[0]].begins
     if is_one(digits, begins + last.ends):
         yield digits, taken
-    for less in range(1, len(last.digits) if len(taken) > 1 else len(digits)):
+    for less in range(max(1, len(digits) - longest), len(last.digits) if len(taken) > 1 else len(digits)):
         if is_one(digits[:-less], int(begins)):
             yield digits[:-less], taken
 

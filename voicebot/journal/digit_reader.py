@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from voicebot.languages.en import dictated_digits as en
 
@@ -68,8 +69,11 @@ def has_digits(text: str) -> bool:
 
 def read(text: str) -> list[Digits]:
     """All digits in a text, in order."""
-    if not has_digits(text):
-        return []
+    return list(_read(text)) if has_digits(text) else []
+
+
+@lru_cache(512)  # a turn's words are looked at again and again while its call goes on
+def _read(text: str) -> tuple[Digits, ...]:
     plain = _plain(text[:MAX_CHARS])
     tokens = [_Token(m[0].lower(), m.start(), m.end()) for m in _WORD.finditer(plain)]
     found: list[tuple[Digits, int, int]] = []
@@ -79,7 +83,7 @@ def read(text: str) -> list[Digits]:
         if digits:
             found.append((_placed(plain, tokens, at, end, digits, found), at, end))
         at = max(end, at + 1)
-    return _classified(plain, tokens, found)
+    return tuple(_classified(plain, tokens, found))
 
 
 def runs(digits: list[Digits]) -> list[list[Digits]]:

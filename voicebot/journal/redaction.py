@@ -10,6 +10,7 @@ import dataclasses
 import hmac
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 
 from voicebot.journal.card_numbers import SHORTEST, Link, cards
@@ -30,12 +31,17 @@ _PHONE = re.compile(r"(?:(?:sips?|tel):)?\+?[0-9]{1,15}(?![0-9])")  # E.164: at 
 
 def card_spans(text: str) -> list[Span]:
     """Where card numbers stand in a text, in order and apart, each with the digits of its span."""
+    return list(_card_spans(text))
+
+
+@lru_cache(512)
+def _card_spans(text: str) -> tuple[Span, ...]:
     found: list[Span] = []
     for run in runs(read(text)):
         if sum(len(one.digits) for one in run) >= SHORTEST:
             taken = sorted({place for _, places in cards(links(run)) for place in places})
             found += [(run[i].start, run[i].end, run[i].digits) for i in taken]
-    return joined(text, found)
+    return tuple(joined(text, found))
 
 
 def links(run: list[Digits]) -> list[Link]:

@@ -39,7 +39,7 @@ LINKING = frozenset(["and", "then"])
 """Of those, the ones that also link quantities: "60 and 200"."""
 COUNTERS = frozenset(
     ["first", "last", "next", "final", "other", "remaining", "following", "middle", "these", "those", "second", "third",
-     "all", "only", "with", "in"]
+     "fourth", "fifth", "part", "block", "group", "section", "chunk", "piece", "all", "only", "with", "in"]
 )  # fmt: skip
 """Before a number word they make it a count: "the last four"."""
 COUNTED = frozenset(

@@ -52,6 +52,10 @@ RUN = 4
 FLOW = Path(__file__).parent / "secrets" / "flow.yaml"
 
 
+_IDENTIFIER = re.compile(r"[0-9a-f]{32,64}")
+"""Of servers and flows: by chance they hold any four digits."""
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     id: str
@@ -309,7 +313,7 @@ def leaks(case: Case, written: Written, answers: list[str]) -> list[str]:
     for name, raw in written.raw.items():
         live = " ".join(map(digits_of, answers)) if name in ("log", "page", "webhook") else ""
         pieces = {piece for piece in every if piece not in live}
-        lower = raw.decode("latin-1").lower()
+        lower = _IDENTIFIER.sub("", raw.decode("latin-1").lower())
         bad = [p for p in (*longer, *phrases) if any(piece in digits_of(p) for piece in pieces - kept) and p in lower]
         if bad:
             at = lower.index(bad[0])

@@ -314,11 +314,17 @@ def leaks(case: Case, written: Written, answers: list[str]) -> list[str]:
         live = " ".join(map(digits_of, answers)) if name in ("log", "page", "webhook") else ""
         pieces = {piece for piece in every if piece not in live}
         lower = _IDENTIFIER.sub("", raw.decode("latin-1").lower())
-        bad = [p for p in (*longer, *phrases) if any(piece in digits_of(p) for piece in pieces - kept) and p in lower]
+        bad = [p for p in (*longer, *phrases) if any(piece in digits_of(p) for piece in pieces - kept)]
+        bad = [p for p in bad if (_alone(p, lower) if p == case.secret else p in lower)]
         if bad:
             at = lower.index(bad[0])
             found.append(f"{name}, raw: {lower[max(0, at - 40) : at + 60]!r}")
     return found
+
+
+def _alone(pin: str, text: str) -> bool:
+    """Whether a short number stands there by itself: in times and sizes any four digits stand by chance."""
+    return re.search(rf"(?<![0-9.]){pin}(?![0-9.])", text) is not None
 
 
 def _phrases(text: str) -> Iterator[str]:

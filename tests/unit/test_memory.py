@@ -56,7 +56,7 @@ OBJECTS = 200
 """Of one type, by which a process differs from one look to the next; each kind of call came more often."""
 SLACK = {weakref.ReferenceType}
 """sqlite3 forgets cursors that are gone when it has made 200 more."""
-BLOCKS = 1000, 4000
+BLOCKS = 2000, 4000
 """Of memory, by which a process without and with threads beside the loop differs from one look to the next."""
 
 
@@ -317,4 +317,4 @@ async def test_what_is_left_of_each_call_is_seen() -> None:
 
     for leak in (keeps_an_object, keeps_a_string):
         with pytest.raises(AssertionError):
-            await grows(leak, nothing, 10, 1800, BLOCKS[0])
+            await grows(leak, nothing, 10, 3600, BLOCKS[0])

@@ -23,7 +23,7 @@ from voicebot.journal.card_numbers import LONGEST, SHORTEST, Link, Steps, cards,
 from voicebot.journal.digit_reader import Digits, core, has_digits, number_of, other_words, read, runs
 from voicebot.journal.entry import Event
 from voicebot.journal.events import CallAnswered, CallerHeard, CallerOverheard, CallOver, Redacted
-from voicebot.journal.redaction import AnyEvent, Masked, Redactor, Span, card_spans, joined
+from voicebot.journal.redaction import AnyEvent, Masked, Redactor, Span, card_spans, forget_texts, joined
 from voicebot.languages.en import dictated_digits as en
 
 RUN = 4
@@ -201,7 +201,10 @@ class CallSecrets(Redactor):
         before = self._again() if self._news else []
         shown = self._cleaned(event, turn, live=False)
         self._past.append(_Written(number + len(before), event, shown, turn, _holds_digits(event.data())))
-        return [*before, Masked(shown, self._cleaned(event, turn, live=True))]
+        live = self._cleaned(event, turn, live=True)
+        if isinstance(event, CallOver):
+            forget_texts()
+        return [*before, Masked(shown, live)]
 
     def _again(self) -> list[Masked]:
         """What was written before and must be masked now, if anything."""

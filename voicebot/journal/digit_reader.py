@@ -72,6 +72,11 @@ def read(text: str) -> list[Digits]:
     return list(_read(text)) if has_digits(text) else []
 
 
+def forget() -> None:
+    """Keep none of the texts that were read: a call is over."""
+    _read.cache_clear()
+
+
 @lru_cache(512)  # a turn's words are looked at again and again while its call goes on
 def _read(text: str) -> tuple[Digits, ...]:
     plain = _plain(text[:MAX_CHARS])

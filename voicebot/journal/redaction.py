@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 
+from voicebot.journal import digit_reader
 from voicebot.journal.card_numbers import SHORTEST, Link, cards
 from voicebot.journal.digit_reader import Digits, read, runs
 from voicebot.journal.entry import Event
@@ -32,6 +33,12 @@ _PHONE = re.compile(r"(?:(?:sips?|tel):)?\+?[0-9]{1,15}(?![0-9])")  # E.164: at 
 def card_spans(text: str) -> list[Span]:
     """Where card numbers stand in a text, in order and apart, each with the digits of its span."""
     return list(_card_spans(text))
+
+
+def forget_texts() -> None:
+    """Keep none of the texts that were looked at: a call is over."""
+    _card_spans.cache_clear()
+    digit_reader.forget()
 
 
 @lru_cache(512)

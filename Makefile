@@ -2,6 +2,7 @@
 # make test    the same set-up with the development tools, then all tests
 # make check   lint, format, types, and the demo's configuration
 # make bench   voice-to-voice of 20 calls at once over real SIP; fails when the budget is missed
+# make bench-limits   what must hold under floods and kill -9, at its full size (minutes)
 # make docs    draw the pages of docs/ that are drawn from the code (events, state tables, rooms)
 # make lock    renew the exact versions            make clean   remove what these made (weights stay)
 #
@@ -20,9 +21,11 @@ DEMO_ARGS ?=
 TEST_ARGS ?=
 # Tests wait for phones more than they compute: two files at a time, each file in one process.
 TEST_WORKERS ?= 2
+FLOOD_ARGS ?= --per-s 500 --seconds 60 --calls 20 --budget
+KILL_ARGS ?= --kills 100
 BENCH_ARGS ?= --calls 20 --budget p50=400,p95=700 --out bench-out
 
-.PHONY: demo test check bench docs lock clean setup models
+.PHONY: demo test check bench bench-limits bench-start docs lock clean setup models
 .DEFAULT_GOAL := demo
 
 demo: setup models
@@ -39,6 +42,14 @@ check: $(VENV)/.tools models
 
 bench: setup models
 	$(BIN)/voicebot bench latency $(BENCH_ARGS)
+
+bench-limits: setup
+	$(BIN)/voicebot bench edge flood $(FLOOD_ARGS)
+	$(BIN)/voicebot bench kill $(KILL_ARGS)
+
+# On an otherwise idle machine.
+bench-start: setup models
+	$(BIN)/voicebot bench start --budget warm_s=3,cold_s=6,rss_mb=380
 
 docs: setup
 	$(BIN)/python docs/draw.py
@@ -57,7 +68,7 @@ $(VENV)/bin/python:
 $(VENV)/.installed: $(VENV)/bin/python requirements.lock pyproject.toml
 	$(INSTALL) -r requirements.lock
 	$(INSTALL) --editable .
-	@PYTHONDONTWRITEBYTECODE= $(BIN)/voicebot demo --help > /dev/null
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m compileall -q telephony voicebot
 	@touch $@
 
 $(VENV)/.tools: $(VENV)/.installed requirements-dev.lock

@@ -1,7 +1,8 @@
 """Draws pages of this folder from the code, so that they cannot differ from it: ``make docs``.
 
-events.md from the journal's events, state-tables.md from SIP's transaction tables and the turn machine, rooms.md from
-the import test's table and the packages' docstrings. tests/unit/test_docs.py fails when a page is not as drawn.
+events.md from the journal's events; state-tables.md from SIP's transaction tables, the turn machine and the rules of
+key presses; rooms.md from the import test's table and the packages' docstrings; grafana.json from
+`voicebot.journal.dashboard`. tests/unit/test_docs.py fails when a page is not as drawn.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from telephony.media.key_presses import RULES
 from telephony.sip import transaction_state_tables as sip
-from voicebot.journal import events
+from voicebot.journal import dashboard, events
 from voicebot.journal.journal import CAPACITY
 from voicebot.listening.turn_machine import TABLE, TurnState
 
@@ -162,10 +164,16 @@ to depends on times (`voicebot/listening/turn_timing.py`). A key that is pressed
 and so does a recognition that comes in a pause which was long enough for it. A test,
 `tests/unit/test_listening_turn_machine.py`, drives the machine through 40,000 windows and finds no other way.
 """
+KEYS_HEAD = """\
+## Key presses
+`telephony/media/key_presses.py` lays each packet of telephone events beside the press of the same code that it may
+belong to. It goes on with that press when the last column holds, and begins a press of its own otherwise. Durations and
+timestamps are compared on the clock of events; a packet that was overtaken goes on with what there is.
+"""
 
 
 def states_page() -> str:
-    """SIP's transactions and the turns of a caller, each as a table and as a diagram."""
+    """SIP's transactions and the turns of a caller, each as a table and as a diagram; and whose a key's packet is."""
     parts = [DRAWN + SIP_HEAD, _timers()]
     for name, (what, rows) in MACHINES.items():
         first = next(iter(rows))[0]
@@ -177,6 +185,11 @@ def states_page() -> str:
         parts.append(table(("state", "input", "next state", "actions"), lines))
     parts.append(TURN_HEAD)
     parts += _turns()
+    rows = [
+        ("ended" if ended else "goes on", "end" if end else "update", "the same" if here else "another", rule.words)
+        for (ended, end, here), rule in RULES.items()
+    ]
+    parts += [KEYS_HEAD, table(("press", "packet", "timestamp", "is the same press"), rows)]
     return "\n".join(parts)
 
 
@@ -311,6 +324,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "events.md": events_page,
     "state-tables.md": states_page,
     "rooms.md": rooms_page,
+    "grafana.json": dashboard.text,
 }
 
 if __name__ == "__main__":

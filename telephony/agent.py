@@ -29,7 +29,7 @@ from .call.outbound.hunt import OutgoingCall
 from .call.outbound.originate import CallOptions, Originator
 from .call_policy import Terms
 from .clock import now_s
-from .events import OnEvent, ignore_event
+from .events import CertificateShown, OnEvent, ignore_event
 from .leg import LegError
 from .media.engine import MediaEngine
 from .sdp.negotiation import Negotiation, SdpError
@@ -96,7 +96,14 @@ class UserAgent:
         self._media = media
         self._on_call = on_call
         self._changed = asyncio.Event()
-        self._endpoint = Endpoint(config.listening, config.user_agent, self, guard=guard, trace=trace)
+        self._endpoint = Endpoint(
+            config.listening,
+            config.user_agent,
+            self,
+            guard=guard,
+            trace=trace,
+            on_certificate=lambda shown: on_event(CertificateShown(shown)),
+        )
         self._trunks: Trunks = trunks if trunks is not None else TrunkRegistry()
         self._guard = guard
         self._admission = Admission(config.max_calls, config.max_new_per_s, descriptors.scarce)
@@ -217,7 +224,7 @@ class UserAgent:
         except RequestRejected as refusal:
             self._reply(transaction, refusal.status, refusal.reason, refusal.headers, cheap=refusal.cheap)
         except SipError as error:
-            self._reply(transaction, error.status, error.reason)
+            self._reply(transaction, error.status, error.reason, error.headers)
 
     def _on_cancel(self, transaction: Transaction, request: Request) -> None:
         invite = self._endpoint.invite_of(request)
@@ -291,7 +298,7 @@ class UserAgent:
             elif found.pick_up is not None:
                 found.pick_up(transaction, request, dialog, caller.terms)
         except SdpError as error:
-            raise SipError(error.status, str(error)) from error
+            raise SipError(error.status, str(error), headers=error.headers) from error
         except LegError as error:
             raise SipError(603, "") from error
 

@@ -15,7 +15,7 @@ Srtp = Literal["off", "optional", "sdes", "dtls"]
 ``dtls`` demanded: we offer only this, and refuse plain media with 488."""
 Keys = Literal["auto", "rfc4733", "info", "inband"]
 """How key presses travel: ``auto`` takes telephone events when both have them, else tones (out) and the detector (in).
-INFO is always understood on the way in."""
+INFO is always understood on the way in, and so are events that were not agreed, but with ``inband``."""
 Reliable = Literal["off", "supported", "required"]
 """100rel (RFC 3262)."""
 

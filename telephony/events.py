@@ -8,6 +8,7 @@ from typing import Literal
 
 from .leg import EndCause
 from .media.stats import MediaStats
+from .sip.tls import ShownCertificate
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +41,9 @@ class SourceRefused:
     """A packet or request was turned away before it cost anything."""
 
     why: Literal[
-        "rate", "blocked", "unlisted", "calls", "calls-per-second", "digest", "draining", "overload", "descriptors"
-    ]
+        "rate", "blocked", "scanner", "unlisted", "calls", "calls-per-second", "digest", "draining", "overload",
+        "descriptors",
+    ]  # fmt: skip
     host: str
     trunk: str = ""
 
@@ -64,7 +66,14 @@ class TrunkStateChanged:
     why: str = ""
 
 
-TelephonyEvent = CallSetUp | CallEnded | SourceRefused | SourceBlocked | TrunkStateChanged
+@dataclass(frozen=True, slots=True)
+class CertificateShown:
+    """From now on callers by TLS are shown this certificate: at the start, and when its file was renewed."""
+
+    certificate: ShownCertificate
+
+
+TelephonyEvent = CallSetUp | CallEnded | SourceRefused | SourceBlocked | TrunkStateChanged | CertificateShown
 OnEvent = Callable[[TelephonyEvent], None]
 """Called on the event loop; must not raise and must not wait."""
 

@@ -39,7 +39,7 @@ from voicebot.nlu.slots import extract
 from voicebot.paths import cache_dir, models_dir
 from voicebot.record.records import Records
 from voicebot.record.sink import RecordSink
-from voicebot.tts.synthesizer import Synthesizer
+from voicebot.tts.synthesizer import RATES_HZ, Synthesizer
 from voicebot.web.doctor import Doctor
 from voicebot.web.page_sink import PageSink
 from voicebot.web.readiness import Readiness, disk_fault
@@ -61,14 +61,12 @@ class App:
     def __init__(self, config: Config, hints: list[str] | None = None) -> None:
         self.config = config
         self.hints = hints or []
-        with ThreadPoolExecutor(3, thread_name_prefix="load") as loaders:
+        with ThreadPoolExecutor(2, thread_name_prefix="load") as loaders:
             speech_input = loaders.submit(SpeechInput.load, config.asr, config.turns)
             prompt_files = open_cache(cache_dir() / "prompts", config.tts.disk_cache_mb * 1_000_000)
             synthesizer = loaders.submit(Synthesizer.load, config.tts, prompt_files)
-            warmed = loaders.submit(extract.warm)
             trained = open_cache(cache_dir() / "intents", TRAINED_BYTES)
             self.flows = {name: load_flow(*files, trained) for name, files in config.flow_files.items()}
-        warmed.result()
         self.flow = self.flows[config.flow.stem]
         """What answers when no route says otherwise."""
         self.records = Records.open(config.record.database)
@@ -134,8 +132,7 @@ class App:
         gc.freeze()
         _give_back_memory()
         self.ready = True
-        for rate_hz in (8000, 16000):
-            self._spawn(services.synthesizer.warm(prompts, rate_hz))
+        self._spawn(self._warm(prompts))
 
     async def stop(self, grace_s: float = 0.0) -> None:
         """Refuse new calls, give the live ones `grace_s` seconds, then end everything in order."""
@@ -160,20 +157,38 @@ class App:
         await self._webhook.stop()
         self.records.stop()
 
+    @property
+    def active_calls(self) -> int:
+        """By telephone and browser, those that ring too."""
+        return self.agent.active_calls + self.web.phone.active
+
     def status(self) -> dict[str, Any]:
         """What the web pages show about the server."""
         return {
             "flow": self.flow.flow.name,
-            "calls": self.agent.active_calls + self.web.phone.active,
+            "calls": self.active_calls,
             "hints": self.hints,
         }
+
+    async def _warm(self, prompts: list[tuple[str, str]]) -> None:
+        """What the first callers will need, though not in their first seconds."""
+        dates = asyncio.to_thread(extract.warm)
+        await asyncio.gather(dates, *(self.services.synthesizer.warm(prompts, rate_hz) for rate_hz in RATES_HZ))
+        self.services.synthesizer.leave_to_disk()
+        _give_back_memory()
 
     async def _sip_call(self, incoming: IncomingCall, decision: RouteDecision) -> None:
         await self.calls.incoming(incoming, decision)
 
     async def _dial(self, uri: str, ring_s: float) -> Leg:
-        leg = await self.agent.call(uri, from_name=self.flow.flow.name, ring_s=ring_s)
-        self.gateway.remember(log.call_id.get(), leg)
+        outgoing, call = self.agent.dial(uri, from_name=self.flow.flow.name, ring_s=ring_s), log.call_id.get()
+        log.belongs(outgoing.id, call)
+        try:
+            leg = await outgoing.answered()
+        except asyncio.CancelledError:
+            outgoing.give_up()
+            raise
+        self.gateway.remember(call, leg)
         return leg
 
     def _spawn(self, work: Any) -> None:

@@ -17,9 +17,11 @@ COMMANDS = {
     "say": "voicebot.commands.say",
     "check": "voicebot.commands.check",
     "calls": "voicebot.commands.calls",
+    "events": "voicebot.commands.events",
     "records": "voicebot.commands.records",
     "trunk": "voicebot.commands.trunk",
     "bench": "voicebot.bench.command",
+    "cache": "voicebot.commands.cache",
     "models": "voicebot.models.command",
 }
 """Command → the module that registers it, imported when it is needed: some of them load every engine."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import ipaddress
 import pkgutil
+import re
 from functools import cache, partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -13,12 +14,14 @@ from pydantic import BaseModel, Field, PlainValidator, TypeAdapter, field_valida
 from pydantic_core import PydanticCustomError
 
 from telephony import yamlfile
+from telephony.sip.hop import bracketed
 from telephony.sip.message import SipError, parse_uri
 from telephony.yamlfile import Section
 from voicebot.paths import DIALOGS, ROOT
 
 Placed = TypeVar("Placed", bound=BaseModel)
 Port = Annotated[int, Field(ge=0, le=65535)]
+_HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?\.?|\[?[0-9A-Fa-f]*:[0-9A-Fa-f:.]*\]?", re.ASCII)
 LanguageTag = Annotated[str, Field(pattern=r"^[a-z]{2}(-[A-Z]{2})?$")]
 RECOGNISERS, VOICES = "voicebot.asr.recognisers", "voicebot.tts.voices"
 """Packages whose modules declare one engine each. They are looked through when a configuration names an engine."""
@@ -95,6 +98,30 @@ class RtpSettings(Section):
 class HttpSettings(Section):
     listen: str = "127.0.0.1"
     port: Port = 8080
+    hosts: list[str] = Field(default_factory=list)
+    """More names under which pages are asked for: ``voice.example.com``, or the public address of a machine behind NAT.
+    Without them it answers to ``localhost`` and the address that it listens on (on 0.0.0.0 all of the machine's)."""
+
+    @property
+    def from_here(self) -> str:
+        """The host of URLs by which this machine reaches its pages: an unspecified address is nobody's."""
+        return {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.listen, bracketed(self.listen))
+
+    @property
+    def is_private(self) -> bool:
+        """Whether nobody but this machine can open the pages: not from outside, and by no proxy under another name."""
+        try:
+            return not self.hosts and ipaddress.ip_address(self.listen).is_loopback
+        except ValueError:
+            return not self.hosts and self.listen == "localhost"
+
+    @field_validator("hosts")
+    @classmethod
+    def _hosts(cls, value: list[str]) -> list[str]:
+        for host in value:
+            if not _HOST.fullmatch(host):
+                raise ValueError(f"{host!r} is no host name: voice.example.com, without http:// and without port")
+        return value
 
 
 class EngineSettings(Section):

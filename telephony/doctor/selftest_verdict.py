@@ -80,6 +80,9 @@ def judge(seen: MeasuredCall) -> Iterator[Finding]:
     yield from _codec(seen)
     yield from _loop(seen, seen.far) if seen.far is not None else _echo(seen)
     lines = [("line to us", seen.near)] + ([("line to the far end", seen.far)] if seen.far is not None else [])
+    for _, one in lines:
+        if one.stats.unagreed_event_type is not None:
+            yield _unagreed(one.stats.unagreed_event_type)
     for name, one in lines:
         if one.stats.packets_received:
             yield from _line(name, one.stats)
@@ -148,9 +151,10 @@ def _nothing_back(stats: MediaStats) -> Finding:
         if stats.forged:
             found.append(f"{stats.forged} with a wrong SRTP tag or none")
         words = f"no audio is accepted: {', '.join(found)}"
-        return Finding(
-            "problem", "audio", words, "the peer sends other than it has answered: show it the ladder and pcap"
-        )
+        remedy = "the peer sends other than it has answered: show it the ladder and pcap"
+        if stats.wrong_source:
+            remedy += "; where its telephones send by themselves, say `symmetric: true` in the trunk's file"
+        return Finding("problem", "audio", words, remedy)
     if stats.peer_lost_percent is not None and stats.peer_lost_percent < 100:
         words = "one-way audio: the peer reports that it gets our packets, but none of its packets arrives here"
         return Finding("problem", "audio", words, _PORTS)
@@ -191,6 +195,15 @@ def _keys(subject: str, pressed: str, heard: str, *, certain: bool) -> Finding:
     words = f"{pressed} was pressed, {heard or 'nothing'} arrived"
     remedy = "try `keys: info` or `keys: inband` in the trunk; the ladder says whether telephone-event was agreed"
     return Finding("problem", subject, words, remedy)
+
+
+def _unagreed(payload_type: int) -> Finding:
+    words = f"keys come as telephone events of payload type {payload_type}, which was not agreed; they are taken"
+    remedy = (
+        f"the peer should put {payload_type} in its m= line, with a=rtpmap:{payload_type} telephone-event/8000: "
+        "others drop such packets; see offer and answer in the ladder"
+    )
+    return Finding("warning", "keys", words, remedy)
 
 
 def _line(name: str, stats: MediaStats) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""Key presses as telephone events (RFC 4733) both ways, and as tones for a peer without them (no I/O)."""
+"""Key presses that go out: as telephone events (RFC 4733), and as tones for a peer without them (no I/O)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,6 @@ _VOLUME = 10
 _LEVELS_DBM0 = (-11.0, -9.0)
 """Of the row and of the column, which lines attenuate more (ETSI ES 201 235-2)."""
 _RAMP_MS = 2
-_REMEMBERED = 16
 
 
 def check_keys(keys: str) -> str:
@@ -39,37 +38,6 @@ def check_keys(keys: str) -> str:
     if not all(key in KEYS for key in upper):
         raise ValueError("keys are 0-9, *, # and A-D")
     return upper
-
-
-class DtmfReceiver:
-    """One key per event, at its first packet: neither lost ends nor wrong durations matter."""
-
-    def __init__(self) -> None:
-        self._seen: deque[int] = deque(maxlen=_REMEMBERED)
-        self._code = -1
-        self._last_timestamp = 0
-        self._duration = 0
-        self._ended = True
-
-    def packet(self, timestamp: int, payload: bytes) -> str | None:
-        """Take one telephone-event packet, in sequence order; the key if it begins one."""
-        if len(payload) < _EVENT.size:
-            return None
-        code, flags, duration = _EVENT.unpack_from(payload)
-        if code >= len(KEYS):
-            return None
-        if timestamp in self._seen:
-            if timestamp == self._last_timestamp:
-                self._duration = max(self._duration, duration)
-                self._ended = self._ended or bool(flags & 0x80)
-            return None
-        # A press longer than a duration field goes on as a new segment where the last one stopped (§2.5.1.3).
-        distance = (timestamp - self._last_timestamp) & 0xFFFFFFFF
-        segment = code == self._code and not self._ended and distance == self._duration >= 0xFF00
-        self._seen.append(timestamp)
-        self._code, self._last_timestamp, self._duration = code, timestamp, duration
-        self._ended = bool(flags & 0x80)
-        return None if segment else KEYS[code]
 
 
 class EventSlot(NamedTuple):

@@ -212,9 +212,8 @@ class MediaEngine:
         for session in touched:
             try:
                 session.send(clock())
-            except Exception:
-                logger.exception(_FAILED, session.port)
-                self._give_up(session)
+            except Exception as error:  # noqa: BLE001 - told of in `_give_up`
+                self._give_up(session, error)
         readable = self._poller.poll(0)
         now_ns = clock()
         for number, _ in readable:
@@ -225,22 +224,21 @@ class MediaEngine:
             touched[session] = None
             try:
                 read(now_ns)
-            except Exception:
-                logger.exception(_FAILED, session.port)
-                self._give_up(session)
+            except Exception as error:  # noqa: BLE001 - told of in `_give_up`
+                self._give_up(session, error)
         for session in touched:
             try:
                 for block in session.take(now_ns):
                     heard.append((session, block))
-            except Exception:
-                logger.exception(_FAILED, session.port)
-                self._give_up(session)
+            except Exception as error:  # noqa: BLE001 - told of in `_give_up`
+                self._give_up(session, error)
         if heard and not self._delivery_due and self._loop is not None:
             self._delivery_due = True
             self._loop.call_soon_threadsafe(self._deliver)
 
-    def _give_up(self, session: MediaSession) -> None:
+    def _give_up(self, session: MediaSession, error: Exception) -> None:
         """Its call is told as if the caller's media had stopped."""
+        session.context.copy().run(logger.error, _FAILED, session.port, exc_info=error)
         self._remove(session)
         self._heard.append((session, None))
 
@@ -313,6 +311,17 @@ def _come_first() -> None:
         return
     with contextlib.suppress(OSError, AttributeError):
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), THREAD_NICE)
+
+
+def free_pair(address: str, first_port: int, last_port: int) -> int | None:
+    """The first even port of which and of its neighbour nobody has anything; None when there is none in the range."""
+    for port in range(first_port + first_port % 2, last_port, 2):
+        sockets = _bind(_family(address), address, port)
+        if sockets is not None:
+            for one in sockets:
+                one.close()
+            return port
+    return None
 
 
 def _family(address: str) -> socket.AddressFamily:

@@ -24,6 +24,8 @@ MAX_HOLE_MS = 1000
 _MAX_DROPOUT = 3000
 _MAX_MISORDER = 100
 """RFC 3550 appendix A.1: sequence numbers further off than these are a restart."""
+_MAX_APART = 50
+"""Events whose numbers are further ahead are numbered apart from the audio."""
 _MAX_HELD = 48
 _MAX_MISSING = 256
 _CLOCK_JUMP_MS = 500.0
@@ -89,6 +91,8 @@ class JitterBuffer:
         self._set_frame(self.clock_hz // 50)
         self._late_run = 0
         self._late_transit_ms = 0.0
+        self._silent = False
+        """What came last was no audio."""
 
     def _set_frame(self, units: int) -> None:
         self._frame_units = units
@@ -127,6 +131,7 @@ class JitterBuffer:
         if self._restart.run:
             self._restart.run.clear()
         self._late_run = 0
+        self._silent = False
         self._last_new_ms = now_ms
         self.reception.arrive(self._next, timestamp, now_ms, clock_hz)
         self._next += 1
@@ -205,6 +210,22 @@ class JitterBuffer:
             if len(self._held) > _MAX_HELD or (units and self._is_due(packet, clock_hz)):
                 self._skip()
 
+    def put_event(self, packet: RtpPacket, now_ms: float) -> None:
+        """Take a packet of telephone events in, where it has its place in this stream.
+
+        Some gateways number events apart, or give them a source of their own: what is not numbered as the audio is says
+        nothing of it. Of another source, only the very next number is no accident.
+        """
+        if self._ssrc is not None:
+            distance = self._distance(packet)
+            if packet.ssrc != self._ssrc:
+                if distance:
+                    return
+                packet = packet._replace(ssrc=self._ssrc)
+            elif not -_MAX_MISORDER <= distance <= _MAX_APART:
+                return
+        self.put(packet, 0, now_ms)
+
     def take(self, now_ms: float) -> list[Frame]:
         """What is ready, in order."""
         while self._held and now_ms - next(iter(self._held.values())).arrived_ms >= self.wait_ms:
@@ -270,6 +291,7 @@ class JitterBuffer:
         self.received += 1
         if units == 0:
             self._ready.append(packet)
+            self._silent = True
             return
         if clock_hz != self.clock_hz:
             self.clock_hz = clock_hz
@@ -293,6 +315,7 @@ class JitterBuffer:
             elif not self._is_played_late(spread, packet, units, transit_ms, arrived_ms):
                 return
         self._late_run = 0
+        self._silent = False
         spread.add(transit_ms, arrived_ms)
         self._next_time = time + units
         if units != self._frame_units:
@@ -305,12 +328,13 @@ class JitterBuffer:
         """Whether a packet that is behind what went out is played all the same.
 
         It is when the sender's clock stood still while it was silent (which RFC 3550 §5.1 forbids, and happens): its
-        packets then stay late by the same amount, while those of a stalled network catch up with each one.
+        packets then stay late by the same amount, while those of a stalled network catch up with each one. After key
+        presses and comfort noise a clock that stood still is likelier than a network that stalled just then.
         """
         if self._late_run == 0 or transit_ms < self._late_transit_ms - self._late_run * units * self._unit_ms / 2:
             self._late_run, self._late_transit_ms = 0, transit_ms
         self._late_run += 1
-        if packet.marker or self._late_run >= _STABLE_LATE:
+        if packet.marker or self._silent or self._late_run >= _STABLE_LATE:
             spread.restart(transit_ms, arrived_ms)
             return True
         self.late += 1

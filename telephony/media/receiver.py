@@ -12,10 +12,9 @@ from ..sdp.agreement import Agreed
 from . import rtp
 from .codecs import FORMATS, Codec, Pcm
 from .comfort_noise import ComfortNoise
-from .dtmf import DtmfReceiver
-from .dtmf_detector import DtmfDetector
 from .encoders import CODECS, Decoder, make_decoder
 from .jitter import Cut, Frame, JitterBuffer
+from .key_reception import LONGEST_BYTES, KeyReception, UnagreedEventType
 from .loss_concealment import Concealer
 from .resample import Resampler, make_resampler
 from .rtcp import FIRST_TYPE, LAST_TYPE
@@ -27,12 +26,10 @@ LOUDEST_NOISE_DBOV = -30.0
 """Whatever a peer names: louder is no comfort."""
 
 _STUN_END = 4
-_PADDING = b"\r\n\0"
-"""What else telephones send to keep a NAT open."""
 _DEFAULT = Terms()
 
-Heard = Pcm | str
-"""A block of samples, or one key."""
+Heard = Pcm | str | UnagreedEventType
+"""A block of samples, one key, or news of how keys come."""
 
 
 class _Line(NamedTuple):
@@ -74,7 +71,7 @@ class Receiver:
         """When something last came from a host of the call that is no audio, and shows that the peer lives."""
         self.bytes = 0
         self.concealed_samples = 0
-        """At `rate_hz`; the noise that a peer asked for does not count."""
+        """At `rate_hz`; the noise that a peer asked for does not count, nor the time of its key presses."""
         self.rate_hz = rate_hz or FORMATS[agreed.codec].rate_hz
         self.buffer = JitterBuffer()
         self.lock = SourceLock(agreed.remote, source_host, symmetric=terms.symmetric)
@@ -84,11 +81,11 @@ class Receiver:
         self._noise = ComfortNoise()
         self._noise_dbov: float | None = None
         """Since the peer said that it is silent."""
-        self._events = DtmfReceiver()
+        self.keys = KeyReception(self.rate_hz)
+        self._keys_until_ms = 0.0
+        """Instead of audio the peer sends events until then."""
         self._restarts = 0
-        """Of the stream, when `_events` began."""
-        self._event_types: frozenset[int] = frozenset()
-        self._detector: DtmfDetector | None = None
+        """Of the stream, as far as `keys` knows."""
         self._lines: dict[int, _Line] = {}
         """By payload type."""
         self._made: dict[Codec, _Line] = {}
@@ -107,31 +104,25 @@ class Receiver:
         elif source_host is not None and source_host != self.lock.signalling_host:
             self.lock.signalling_moved(source_host)
         self.lock.authenticated = agreed.security != "plain"
-        events = {agreed.dtmf_payload_type, agreed.own_dtmf_payload_type} - {None}
-        self._event_types = frozenset(number for number in events if number is not None)
         # Some send another codec than agreed without asking; all of ours are understood at any time.
         codecs = {FORMATS[codec].payload_type: codec for codec in CODECS}
-        for number in (agreed.payload_type, agreed.own_payload_type):
-            if number is not None:
-                codecs[number] = agreed.codec
+        own = {number for number in (agreed.payload_type, agreed.own_payload_type) if number is not None}
+        events = {number for number in (agreed.dtmf_payload_type, agreed.own_dtmf_payload_type) if number is not None}
+        codecs.update(dict.fromkeys(own, agreed.codec))
         self._lines = {
             number: self._made.get(codec) or self._make_line(codec)
             for number, codec in codecs.items()
-            if number not in self._event_types
+            if number in own or number not in events
         }
         self._listening = agreed.direction in ("sendrecv", "recvonly")
-        # Tones are looked for only where no events can come, so that no key counts twice.
-        if terms.keys == "inband" or (terms.keys == "auto" and not self._event_types):
-            self._detector = self._detector or DtmfDetector(self.rate_hz)
-        else:
-            self._detector = None
+        self.keys.agree(events, own, agreed.dtmf_clock_hz or FORMATS[agreed.codec].clock_hz, terms)
 
     def datagram(self, data: bytes, source: rtp.Address, now_ms: float) -> bytes | None:
         """Take a datagram in; returns its payload when it is the caller's audio. Never raises for what it contains."""
         packet = rtp.parse(data)
         if packet is None:
             # STUN (RFC 7983) and empty datagrams keep a NAT's door open (RFC 6263): nothing is wrong with them.
-            if not data.strip(_PADDING) or data[0] < _STUN_END or rtp.is_empty(data):
+            if not data or data[0] < _STUN_END or rtp.is_empty(data):
                 self.stray += 1
                 self._kept_open(source, now_ms)
             else:
@@ -139,8 +130,11 @@ class Receiver:
             return None
         _, payload_type, sequence, timestamp, ssrc, payload = packet
         line = self._lines.get(payload_type)
+        signal = line is None and payload_type == COMFORT_NOISE
+        if len(payload) <= LONGEST_BYTES and self.keys.may_be_event(payload_type, payload):
+            line, signal = None, True
         units = 0 if line is None else line.units(payload)
-        if units == 0 and not (line is None and (payload_type == COMFORT_NOISE or payload_type in self._event_types)):
+        if units == 0 and not signal:
             if not FIRST_TYPE <= data[1] <= LAST_TYPE:  # RTCP that came here without being asked to is the session's
                 self.malformed += 1
                 self._kept_open(source, now_ms)
@@ -155,7 +149,7 @@ class Receiver:
         if not self._listening:
             return None
         if line is None:
-            self.buffer.put(packet, 0, now_ms)
+            self._take_signal(packet, now_ms)
             return None
         if self.buffer.pass_on(ssrc, sequence, timestamp, units, now_ms, line.clock_hz):
             self._hear(self._audio(line, payload, units), self._ready)
@@ -173,29 +167,49 @@ class Receiver:
         if not self._listening:
             return []
         frames = self.buffer.take(now_ms)
-        if self._restarts != self.buffer.restarts:  # the same numbers are other presses now
-            self._restarts, self._events = self.buffer.restarts, DtmfReceiver()
+        if now_ms > self._keys_until_ms:
+            self._keys_until_ms = 0.0
+        if self._restarts != self.buffer.restarts:
+            self._restarts = self.buffer.restarts
+            self.keys.restarted()
         for index, frame in enumerate(frames):
             if isinstance(frame, int):
                 self._hear(self._hole(frame, frames[index + 1] if index + 1 < len(frames) else None), heard)
                 continue
             packet, skip = frame if isinstance(frame, Cut) else (frame, 0)
             line = self._lines.get(packet.payload_type)
-            if line is not None:
-                self._hear(self._audio(line, packet.payload, line.units(packet.payload), skip), heard)
+            if self._is_signal(packet, line) or line is None:
+                self._pass_signal(packet, now_ms)
             else:
-                self._signal(packet, heard)
+                self._hear(self._audio(line, packet.payload, line.units(packet.payload), skip), heard)
         return heard
 
-    def _signal(self, packet: rtp.RtpPacket, heard: list[Heard]) -> None:
-        """Comfort noise, or an event."""
+    def _is_signal(self, packet: rtp.RtpPacket, line: _Line | None) -> bool:
+        return line is None or (
+            len(packet.payload) <= LONGEST_BYTES and self.keys.may_be_event(packet.payload_type, packet.payload)
+        )
+
+    def _take_signal(self, packet: rtp.RtpPacket, now_ms: float) -> None:
+        """Comfort noise, or an event: told at once, since events know their own order and may be numbered apart."""
+        if packet.payload_type == COMFORT_NOISE:
+            self.buffer.put(packet, 0, now_ms)
+            return
+        self.buffer.put_event(packet, now_ms)
+        self._ready += self.keys.event(packet, now_ms)
+        self._note_keys(packet, now_ms)
+
+    def _pass_signal(self, packet: rtp.RtpPacket, now_ms: float) -> None:
+        """The same in its place among the audio."""
         self._concealer.forget()
         if packet.payload_type == COMFORT_NOISE:
             self._noise_dbov = min(-float(packet.payload[0] & 0x7F), LOUDEST_NOISE_DBOV)
-            return
-        key = self._events.packet(packet.timestamp, packet.payload)
-        if key is not None and self._detector is None:
-            heard.append(key)
+        else:
+            self._note_keys(packet, now_ms)
+
+    def _note_keys(self, packet: rtp.RtpPacket, now_ms: float) -> None:
+        """Nothing is missing while these come."""
+        if self.keys.is_event(packet):
+            self._keys_until_ms = self.keys.lasts_until_ms(now_ms) + self.buffer.wait_ms
 
     def _make_line(self, codec: Codec) -> _Line:
         form, decoder = FORMATS[codec], make_decoder(codec)
@@ -207,8 +221,7 @@ class Receiver:
         if not len(pcm):
             return
         heard.append(pcm)
-        if self._detector is not None:
-            heard.extend(self._detector.feed(pcm))
+        heard.extend(self.keys.audio(pcm, self.lock.last_ms or 0.0))
 
     def _audio(self, line: _Line, payload: bytes, units: int, skip: int = 0) -> Pcm:
         """A payload of so many clock units, without the first `skip` of them."""
@@ -219,6 +232,7 @@ class Receiver:
             samples = samples[skip * line.rate_hz // line.clock_hz :]
         self.codec = line.codec
         self._noise_dbov = None
+        self._keys_until_ms = 0.0
         return self._concealer.arrived(samples if line.resampler is None else line.resampler(samples))
 
     def _hole(self, units: int, following: Frame | None) -> Pcm:
@@ -226,6 +240,8 @@ class Receiver:
         count = units * self.rate_hz // self.buffer.clock_hz
         if self._noise_dbov is not None:
             return self._noise.at_level(count, self._noise_dbov)
+        if self._keys_until_ms:
+            return np.zeros(count, np.int16)
         self.concealed_samples += count
         line = self._made.get(self.codec)
         if line is not None and count:

@@ -35,8 +35,12 @@ class ReceptionStats:
         self._last_clock_hz = 0
 
     def count(self, sequence: int) -> bool:
-        """A packet came, its number extended beyond 16 bits; returns whether a later one was here before it."""
+        """A packet without audio came, its number extended beyond 16 bits; returns whether a later one was here first.
+
+        Some senders' clocks stand still until the next audio: that is not jitter.
+        """
         self.arrived += 1
+        self._last_clock_hz = 0
         beyond = sequence - self._base - self.expected
         if beyond < 0:
             return True

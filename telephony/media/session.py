@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import contextvars
+import functools
 import socket
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +15,7 @@ from ..sdp.agreement import Agreed
 from . import mos
 from .codecs import Codec, Pcm
 from .dtls import Submit
+from .key_reception import UnagreedEventType
 from .life_signs import LifeSigns
 from .receiver import Heard, Receiver
 from .rtcp import FIRST_TYPE, INTERVAL_NS, LAST_TYPE, Reporter, shows_life
@@ -68,6 +71,8 @@ class MediaSession:
         """Of RTP, even; RTCP has the next one."""
         self.on_audio: Callable[[Pcm], None] | None = None
         self.on_dtmf: Callable[[str], None] | None = None
+        self.on_unagreed_events: Callable[[int], None] | None = None
+        """Told once when keys come as events of a payload type that was not agreed."""
         self.on_timeout: Callable[[], None] | None = None
         self.tap: Tap | None = None
         """Called in the engine's thread with (sent, monotonic ns, payload of `codec`) for each audio packet."""
@@ -86,7 +91,9 @@ class MediaSession:
         self._sender = Sender()
         self._receiver: Receiver | None = None
         self._reporter = Reporter()
-        self._protection = SessionSecurity(submit)
+        self.context = contextvars.copy_context()
+        """Of whoever opened it; what is logged about it elsewhere is logged in a copy."""
+        self._protection = SessionSecurity(lambda work: submit(functools.partial(self.context.copy().run, work)))
         self._screening = False
         """There is more than plain RTP on the port: SRTP, DTLS or RTCP."""
         self._report_due_ns = 0
@@ -194,6 +201,7 @@ class MediaSession:
             round_trip_ms=reporter.round_trip_ms,
             mos=mos.received_mos(receiver.codec, buffer, reporter),
             peer_mos=mos.reported_mos(sender, reporter),
+            unagreed_event_type=receiver.keys.unagreed_type,
             srtp=protection.suite or "",
             forged=protection.forged,
             replayed=protection.replayed,
@@ -204,12 +212,12 @@ class MediaSession:
         if not self.closed:
             self.closed = True
             # Whoever is called usually keeps the session: as a circle, audio would stay until the next full collection.
-            self.on_audio = self.on_dtmf = self.on_timeout = None
+            self.on_audio = self.on_dtmf = self.on_timeout = self.on_unagreed_events = None
             self._sender.flush()
             self._leave(self)
 
     def deliver(self, heard: Heard | None) -> None:
-        """Hand on a block, a key, or (None) that the peer's media has stopped or cannot come (`refused_security`)."""
+        """Hand on what was heard, or (None) that the peer's media has stopped or cannot come (`refused_security`)."""
         if self.closed:
             return
         if heard is None:
@@ -218,6 +226,9 @@ class MediaSession:
         elif isinstance(heard, str):
             if self.on_dtmf is not None:
                 self.on_dtmf(heard)
+        elif isinstance(heard, UnagreedEventType):
+            if self.on_unagreed_events is not None:
+                self.on_unagreed_events(heard.payload_type)
         elif self.on_audio is not None:
             self.on_audio(heard)
 

@@ -32,7 +32,7 @@ class MediaStats:
     """Keepalives: STUN requests, which are not answered, and empty datagrams."""
     wrong_source: int = 0
     concealed_ms: float = 0.0
-    """Audio made up for packets that were lost or not sent."""
+    """Audio made up for packets that were lost or not sent; not for the time of key presses."""
     jitter_ms: float = 0.0
     """Interarrival jitter (RFC 3550 §6.4.1)."""
     max_gap_out_ms: float = 0.0
@@ -45,6 +45,8 @@ class MediaStats:
     """Mean opinion score of what we hear, 1 to 4.5, by the E-model (see `quality`); None: too little came."""
     peer_mos: float | None = None
     """Of what the peer hears, by its reports; None when it sent none."""
+    unagreed_event_type: int | None = None
+    """Of telephone events that came though none of this payload type were agreed; None: all is as agreed."""
     srtp: str = ""
     """The suite that protects the stream now; empty: it is plain, or the handshake is not done."""
     forged: int = 0

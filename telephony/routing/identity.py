@@ -102,7 +102,7 @@ def _caller(facts: CallFacts) -> NameAddr:
         if asserted:
             return asserted[0]
     try:
-        return NameAddr.parse(facts.from_)
+        return NameAddr.parse(facts.from_, any_name=True)
     except ValueError:
         return NameAddr(facts.from_)
 

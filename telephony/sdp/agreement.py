@@ -14,7 +14,7 @@ from ..media.codecs import FORMATS, Codec
 from ..media.encoders import CODECS
 from ..media.srtp import Crypto, Keys, new_key, read_crypto
 from .audio_line import COMFORT_NOISE, AudioLine
-from .description import Description, Direction, Mapped, MediaDescription, SdpError
+from .description import ADDRESS_FORMAT, Description, Direction, Mapped, MediaDescription, SdpError
 
 PacketTime = Literal[10, 20, 30]
 PACKET_TIMES_MS: tuple[PacketTime, ...] = (10, 20, 30)
@@ -166,6 +166,10 @@ def agree(
     security = _security(stream, allowed) if ours is None else _answered_security(stream, ours)
     if security is None:
         return None
+    if stream.host_name:
+        # Legal, but whoever resolves what a stranger names can be made to ask around, and to wait.
+        why = f"the c= line names the host {stream.host_name}: it has to be an IP address"
+        raise SdpError(488, why, ADDRESS_FORMAT)
     if stream.connection is None:
         raise SdpError(400, "an audio stream without c= line")
     address = ipaddress.ip_address(stream.connection)

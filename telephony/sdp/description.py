@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from ..sip.grammar import quote
+
 Direction = Literal["sendrecv", "sendonly", "recvonly", "inactive"]
 Setup = Literal["actpass", "active", "passive"]
 
@@ -24,7 +26,12 @@ MAX_SECRETS = 16
 DIRECTIONS: tuple[Direction, ...] = ("sendrecv", "sendonly", "recvonly", "inactive")
 _SETUPS: dict[str, Setup] = {"actpass": "actpass", "active": "active", "passive": "passive"}
 
-_LINE = re.compile(r"([a-z])=(.*)", re.ASCII)
+_LINE = re.compile(r"([vosiuepcbtrzkam])[ \t]*=(.*)", re.ASCII)
+"""The letters of RFC 8866 section 9. Everything else means nothing, to anybody."""
+_LINE_END = re.compile(r"\r\n|\n|\r")
+_HOST_NAME = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?", re.ASCII)
+_BLANK = " \t\0\ufeff"
+"""Around a line and its value: without meaning, though some end their bodies with a NUL."""
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`{|}~/-]{1,64}", re.ASCII)
 _NUMBER = re.compile(r"[0-9]{1,19}", re.ASCII)
 _TIME = re.compile(r"[0-9]{1,19} [0-9]{1,19}", re.ASCII)
@@ -32,16 +39,22 @@ _RTPMAP = re.compile(r"([0-9]{1,3}) +([A-Za-z0-9._-]{1,32})/([0-9]{1,6})(?:/([0-
 _FINGERPRINT = re.compile(r"([A-Za-z0-9-]{1,16}) +([0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){15,63})", re.ASCII)
 
 
+MISCELLANEOUS, NETWORK_PROTOCOL, ADDRESS_FORMAT = 399, 300, 301
+"""Codes of a Warning (RFC 3261 section 27.2)."""
+
+
 class SdpError(Exception):
     """A body cannot be used.
 
     Attributes:
         status: the SIP status that answers it: 400 (malformed) or 488 (well-formed, nothing in common).
+        headers: of that answer: Warning with the reason (RFC 3261 section 20.43).
     """
 
-    def __init__(self, status: Literal[400, 488], reason: str) -> None:
+    def __init__(self, status: Literal[400, 488], reason: str, warning: int = MISCELLANEOUS) -> None:
         super().__init__(reason)
         self.status: Literal[400, 488] = status
+        self.headers = [("Warning", f"{warning} voicebot {quote(reason)}")]
 
 
 class Mapped(NamedTuple):
@@ -62,7 +75,9 @@ class MediaDescription:
     profile: str
     formats: list[str]
     connection: str | None = None
-    """Address literal, checked; None when no c= line covers this stream."""
+    """Address literal, checked; None when no c= line covers this stream, or it has a name instead."""
+    host_name: str = ""
+    """What the c= line has instead of an address, for people."""
     direction: Direction | None = None
     ptime_ms: int | None = None
     maxptime_ms: int | None = None
@@ -87,7 +102,10 @@ class Description(NamedTuple):
 
 
 def parse(body: bytes) -> Description:
-    """Read a whole body. Lines that do not matter here are skipped (RFC 8866 §5), broken ones that do are refused."""
+    """Read a whole body. Lines that mean nothing are skipped, wherever they stand, broken ones that matter are refused.
+
+    Raises SdpError.
+    """
     lines = _lines(body)
     if not lines or lines[0] != ("v", "0"):
         raise SdpError(400, "does not begin with v=0")
@@ -104,13 +122,14 @@ def parse(body: bytes) -> Description:
                 raise SdpError(400, f"more than {MAX_STREAMS} streams")
             streams.append(_stream(value))
         elif kind == "c":
-            current.connection = _connection(value)
+            current.connection, current.host_name = _connection(value)
         elif kind == "a":
             _attribute(current, value)
         elif kind == "t" and not streams and _TIME.fullmatch(value):
             time = value
     for stream in streams:
-        stream.connection = stream.connection or top.connection
+        if stream.connection is None and not stream.host_name:
+            stream.connection, stream.host_name = top.connection, top.host_name
         stream.direction = stream.direction or top.direction
         stream.fingerprints = stream.fingerprints or top.fingerprints
         stream.setup = stream.setup or top.setup
@@ -121,26 +140,24 @@ def _lines(body: bytes) -> list[tuple[str, str]]:
     if len(body) > MAX_BODY_BYTES:
         raise SdpError(400, f"longer than {MAX_BODY_BYTES} bytes")
     try:
-        text = body.decode("utf-8")
+        text = body.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise SdpError(400, "not UTF-8") from None
-    if "\0" in text:
-        raise SdpError(400, "a NUL character")
-    rows = text.replace("\r\n", "\n").rstrip("\n").split("\n")
+        text = body.decode("latin-1")  # names that old gateways write; what matters here is ASCII
+    rows = _LINE_END.split(text.strip(_BLANK))
     if len(rows) > MAX_LINES:
         raise SdpError(400, f"more than {MAX_LINES} lines")
-    lines = []
-    for row in rows:
-        match = _LINE.fullmatch(row.rstrip())
-        if match is None:
-            raise SdpError(400, "a line that is not <letter>=<value>")
-        lines.append((match[1], match[2]))
-    return lines
+    matches = (_LINE.fullmatch(row.strip(_BLANK)) for row in rows)
+    return [(match[1], match[2].strip(_BLANK)) for match in matches if match is not None]
+
+
+def _words(value: str) -> list[str]:
+    """Parted by blanks; other white space, of which Unicode has much, parts nothing."""
+    return [word for word in re.split(r"[ \t]+", value) if word]
 
 
 def _stream(value: str) -> MediaDescription:
     """``audio 49170/2 RTP/AVP 0 8`` (RFC 8866 §5.14)."""
-    parts = value.split()
+    parts = _words(value)
     if not 4 <= len(parts) <= 3 + MAX_FORMATS or not all(_TOKEN.fullmatch(part) for part in parts):
         raise SdpError(400, "a malformed m= line")
     kind, port, profile, *formats = parts
@@ -150,19 +167,26 @@ def _stream(value: str) -> MediaDescription:
     return MediaDescription(kind, int(number), profile, formats)
 
 
-def _connection(value: str) -> str:
-    """``IN IP4 192.0.2.1``; the suffix of a multicast address is read over (RFC 8866 §5.7)."""
-    parts = value.split()
-    if len(parts) != 3 or parts[0] != "IN" or parts[1] not in ("IP4", "IP6"):
+def _connection(value: str) -> tuple[str | None, str]:
+    """``IN IP4 192.0.2.1``: the address, or the name that stands in its place.
+
+    The suffix of a multicast address is read over (RFC 8866 §5.7).
+    """
+    parts = _words(value)
+    if len(parts) != 3:
         raise SdpError(400, "a malformed c= line")
+    network, family, host = parts[0].upper(), parts[1].upper(), parts[2]
+    if network != "IN" or family not in ("IP4", "IP6"):
+        raise SdpError(488, "a c= line of a network that is neither IPv4 nor IPv6", NETWORK_PROTOCOL)
     try:
-        address = ipaddress.ip_address(parts[2].partition("/")[0].partition("%")[0])
+        address = ipaddress.ip_address(host.partition("/")[0].partition("%")[0].strip("[]"))
     except ValueError:
-        # A host name would be legal, but resolving what a stranger names is a way to make us ask around.
-        raise SdpError(488, "a c= line without address literal") from None
-    if f"IP{address.version}" != parts[1]:
+        if not _HOST_NAME.fullmatch(host):
+            raise SdpError(400, "a c= line with neither address nor host name") from None
+        return None, host
+    if f"IP{address.version}" != family:
         raise SdpError(400, "a c= line whose address is of another family")
-    return str(address)
+    return str(address), ""
 
 
 # ── attributes: what is not understood, or not understandable, is as if it were not there ──

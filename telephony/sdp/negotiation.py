@@ -98,8 +98,13 @@ class Negotiation:
         self._heard = None
         return self._say(streams)
 
-    def accept(self, answer: bytes, *, early: bool = False) -> Agreed:
-        """The peer's answer to our offer. `early`: in an unreliable provisional response, so another may follow.
+    def accept(self, answer: bytes, *, early: bool = False, what: str = "response") -> Agreed:
+        """The peer's answer to our offer.
+
+        Args:
+            answer: its body; empty when nothing came where it was due.
+            early: in an unreliable provisional response, so another may follow.
+            what: the message that it should have come in, for people.
 
         Raises SdpError, and nothing is agreed anew, when it cannot be used. Without an offer of ours it changes
         nothing.
@@ -108,6 +113,8 @@ class Negotiation:
             if self.agreed is None:
                 raise SdpError(400, "an answer to nothing")
             return self.agreed
+        if not answer:
+            raise SdpError(400, f"the {what} brought no answer to our offer")
         streams = parse(answer).streams
         if len(streams) <= self._index:
             raise SdpError(488, "the answer has fewer streams than the offer")

@@ -51,7 +51,7 @@ class DigestVerdict:
     user: str = ""
     """Who it says it is; believed only with ``ok``."""
     solicited: bool = False
-    """It answers a challenge that we sent to this address: the address is no forgery."""
+    """It answers a challenge that we sent to this address a short time ago: the address is no forgery."""
 
     @property
     def ok(self) -> bool:
@@ -144,10 +144,11 @@ class Challenger:
         right = self._matches(request, fields, user, self._nobody if password is None else password, algorithms)
         nonce = fields.get("nonce", "")
         issued_s = self._issued_s(nonce, source)
-        solicited = issued_s is not None
+        # Who had this address when a nonce expired may have lost it since.
+        solicited = issued_s is not None and 0 <= self._clock() - issued_s <= self._lifetime_s
         if not right or password is None:
             return DigestVerdict("wrong", user, solicited)
-        if issued_s is None or not 0 <= self._clock() - issued_s <= self._lifetime_s or issued_s <= self._forgotten_s:
+        if issued_s is None or not solicited or issued_s <= self._forgotten_s:
             return DigestVerdict("stale", user, solicited)
         if not self._use(nonce, issued_s, int(fields["nc"], 16) if "qop" in fields else 0):
             return DigestVerdict("replayed", user, solicited)

@@ -15,12 +15,15 @@ from .tls_stream import TlsStream
 
 MAX_UNSENT_BYTES = 1 << 20
 """A peer that takes nothing any more is cut off."""
-HANDSHAKE_S = 5.0
+HANDSHAKE_S = 4.0
 """A TLS handshake must be through within this time."""
-STALLED_S = 5.0
+HEADER_S = 4.0
+"""The header of a begun message, or the TLS record that it begins in, must be whole within this time. It is looked at
+twice a second, so whoever sends two bytes a second is gone within five."""
+STALLED_S = 4.0
 """A begun message must go on within this time."""
-SLOWEST_S = 30.0
-"""A begun message must be whole within this time."""
+SLOWEST_S = 15.0
+"""A begun message must be whole within this time: 64 KiB over the slowest line that carries a call."""
 QUIET_S = 7200.0
 """A connection without any traffic is closed; calls are quiet for their whole length."""
 PONG_S = 10.0
@@ -117,8 +120,9 @@ class SipConnection(asyncio.Protocol):
             return
         self.last_s = self._loop.time()
         plain = data if self.tls_stream is None else self._decrypt(data)
-        if plain and self.hop is not None:
-            self._read(plain, self.hop)
+        if self.hop is not None:
+            arrived = self._read(plain, self.hop) if plain else False
+            self._note_begun(arrived)
         if self.tls_stream is not None and self.tls_stream.ended:
             self.close()
 
@@ -173,8 +177,9 @@ class SipConnection(asyncio.Protocol):
         quiet_s = now_s - self.last_s
         if self.hop is None:
             return "the TLS handshake did not end in time" if now_s - self._made_s > HANDSHAKE_S else ""
-        if self._framer.partial:
-            late = quiet_s > STALLED_S or now_s - (self._begun_s or now_s) > SLOWEST_S
+        if self._begun_s is not None:
+            begun_s = now_s - self._begun_s
+            late = quiet_s > STALLED_S or begun_s > (HEADER_S if self._in_header else SLOWEST_S)
             return "a message was begun and not ended" if late else ""
         if self._pongs and self._pinged_s is not None and now_s - self._pinged_s > PONG_S:
             return "keepalives are not answered any more"
@@ -204,25 +209,39 @@ class SipConnection(asyncio.Protocol):
             self._join()
         return plain
 
-    def _read(self, data: bytes, hop: Hop) -> None:
+    @property
+    def _in_header(self) -> bool:
+        """What has come last has not even a whole header: of a message, or of the TLS record around it."""
+        return self._framer.in_header or not self._framer.partial
+
+    def _note_begun(self, arrived: bool) -> None:
+        """Since when a message, or the TLS record around its beginning, is not whole. `arrived`: one has just ended."""
+        begun = self._framer.partial or (self.tls_stream is not None and self.tls_stream.partial)
+        if not begun:
+            self._begun_s = None
+        elif arrived or self._begun_s is None:
+            self._begun_s = self.last_s
+
+    def _read(self, data: bytes, hop: Hop) -> bool:
+        """Returns whether a message, or a keepalive, has come whole."""
         pinged, self._pinged_s = self._pinged_s is not None, None  # whatever comes, the flow is alive
         if pinged and data == PONG and not self._framer.partial:
             self._pongs = True
-            return
+            return True
         try:
             messages = self._framer.feed(data)
         except FramingError as error:
             self.abort(str(error))
-            return
-        self._begun_s = (self._begun_s or self.last_s) if self._framer.partial and not messages else None
+            return False
         for message in messages:
             if message == PING:
                 self.write(PONG)
             elif not self._owner.arrived(message, hop):
                 self.abort("its sender is turned away")
-                return
+                return False
             else:
                 self.useful = True
+        return bool(messages)
 
     @staticmethod
     def _watch_over(sock: socket.socket) -> None:

@@ -20,7 +20,7 @@ from .keepalive import KeepAlive
 from .listen_sockets import ListenConfig, family_of
 from .message import Request, Response, SipError, encode, new_tag, respond
 from .resolve import DnsClient, Resolver
-from .tls import TlsClient, TlsServer, TlsSession
+from .tls import ShownCertificate, TlsClient, TlsServer, TlsSession
 from .transaction import Answered, Arrived, Failed, Output, Overloaded, Send, Transaction, Transactions
 from .transport import Transport
 
@@ -73,6 +73,9 @@ class MessageTrace(Protocol):
     def refused(self, hop: Hop, local: str, data: bytes, why: str) -> None:
         """What came from `hop` could not be read."""
 
+    def remark(self, call_id: str, text: str) -> None:
+        """Something that is no message, for whoever reads the call's messages."""
+
 
 class Endpoint:
     """One SIP port, UDP and TCP on every listening address, and one for TLS. Belongs to the event loop.
@@ -83,6 +86,7 @@ class Endpoint:
         user: answers requests.
         guard: asked before anything is parsed; None: everybody may come in.
         trace: is shown every message; None: nobody looks.
+        on_certificate: gets the certificate that callers by TLS are shown, at the start and when it was renewed.
 
     Raises ValueError for a nameserver that is no address.
     """
@@ -95,13 +99,14 @@ class Endpoint:
         *,
         guard: SourceFilter | None = None,
         trace: MessageTrace | None = None,
+        on_certificate: Callable[[ShownCertificate], None] = lambda _: None,
     ) -> None:
         self._user = user
         self._name = name
         self._listening = listening
         self._guard = guard
         self._trace = trace
-        self._transport = Transport(listening, self._on_message, self._on_lost, self._admits)
+        self._transport = Transport(listening, self._on_message, self._on_lost, self._admits, on_certificate)
         self._resolver = Resolver(DnsClient(listening.nameservers), listening.families)
         self._failed_hops = FailedHops()
         self._transactions = Transactions()
@@ -113,6 +118,11 @@ class Endpoint:
     def port(self) -> int:
         """Of UDP and TCP; the real one after `start`."""
         return self._transport.port
+
+    def remark(self, call_id: str, text: str) -> None:
+        """Write a sentence between the messages of a call in the trace."""
+        if self._trace is not None:
+            self._trace.remark(call_id, text)
 
     @property
     def tls_port(self) -> int:
@@ -243,10 +253,14 @@ class Endpoint:
         """See `Transactions.abandon`."""
         self._transactions.abandon(transaction)
 
+    def hush(self, transaction: Transaction) -> None:
+        """See `Transactions.hush`."""
+        self._transactions.hush(transaction)
+
     def send_ack(self, ack: Request, hop: Hop) -> None:
         """Send the ACK to a 2xx, which has no transaction."""
         if _would_leave_tls(ack, hop):
-            log.warning("an ACK to a sips: URI is not sent", extra={"peer": str(hop)})
+            log.warning("an ACK to a sips: URI is not sent", extra={"sip_call_id": ack.head.call_id, "peer": str(hop)})
         else:
             self._send(encode(ack), hop)
 

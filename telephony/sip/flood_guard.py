@@ -11,8 +11,12 @@ used by one source while nobody else wants it, and by the others as soon as they
 While the event loop lags, sources that have not proved themselves get a small part of that.
 
 Messages of dialogs, responses, ACK and CANCEL come out of another, larger bucket, so a flood of INVITEs from the
-address of a live call does not end that call. Trusted networks (our trunks) have large buckets of their own. Too many
-wrong digests block a source for what it wants to open; what it has open goes on.
+address of a live call does not end that call. Trusted networks (our trunks) have large buckets of their own.
+
+Anybody can write any address into a datagram. So nothing blocks a source but what only that source can have sent: too
+many wrong digests by TCP or TLS, or on a nonce that was issued to it; and then only what it wants to open is turned
+away, what it has open goes on. Everything else that is unwanted (a scanner, a guess without nonce) is dropped or
+refused by itself and counted, and costs the address that it names nothing.
 """
 
 from __future__ import annotations
@@ -41,7 +45,7 @@ PEEK_BYTES = 4096
 _FOLLOWING = (b"sip/2.0", b"ack ", b"bye ", b"cancel ", b"prack ")
 _TO = re.compile(rb"\r\n(?:to|t)[ \t]*:((?:[^\r]|\r\n[ \t]){0,1024})")
 _TAG = re.compile(rb";\s*tag\s*=")
-_TOLD: dict[str, Literal["rate", "overload"]] = {"rate": "rate", "overload": "overload"}
+Why = Literal["rate", "overload", "blocked", "scanner"]
 _SCANNERS = (b"friendly-scanner", b"sipvicious", b"sundayddr", b"sip-scan", b"siparmyknife", b"vaxsipuseragent")
 
 Key = str | bytes
@@ -145,7 +149,7 @@ class FloodGuard:
         self._failures: OrderedDict[Key, tuple[int, float]] = OrderedDict()
         """How many wrong digests since when."""
         self._doubted: OrderedDict[Key, tuple[int, float]] = OrderedDict()
-        """The same of those that may not have come from the trusted source that they name."""
+        """The same of those that may not have come from the source that they name."""
         self._blocks: OrderedDict[Key, Block] = OrderedDict()
         self._opening = _Bucket(self.rates.opening, self.rates.opening_burst, 0.0)
         self._following = _Bucket(self.rates.following, self.rates.following_burst, 0.0)
@@ -182,7 +186,6 @@ class FloodGuard:
         if source.trusted:
             return _take(source.opening, None, now_s) or self._refuse("rate", host, source, now_s)
         if any(name in head for name in _SCANNERS):
-            self.failed(host, now_s, "it is a scanner")
             return self._refuse("scanner", host, source, now_s)
         if now_s < self._strained_until_s and not source.proved:
             if self._strained.fill(now_s) < 1.0:
@@ -209,25 +212,23 @@ class FloodGuard:
         key = source_key(host)
         (self._sources.get(key) or self._meet(key, host, now_s)).proved = True
 
-    def failed(self, host: str, now_s: float, why: str = "wrong digests", *, certain: bool = True) -> bool:
+    def failed(self, host: str, now_s: float, why: str = "wrong digests", *, certain: bool) -> bool:
         """A wrong digest came from this source; too many in too short a time block it.
 
         `certain`: its address is no forgery (a connection, or the answer to a challenge that we sent there). What is
-        not certain does not block a trusted source, or anybody could keep our trunks out.
+        not certain blocks nobody, or anybody could keep others out.
 
         Returns whether this one is to be refused outright, instead of challenged again.
         """
         key = source_key(host)
-        source = self._sources.get(key) or self._meet(key, host, now_s)
         if self._is_blocked(key, now_s):
             return True
-        doubted = source.trusted and not certain
-        tally = self._doubted if doubted else self._failures
+        tally = self._failures if certain else self._doubted
         number, began_s = tally.pop(key, (0, now_s))
         if now_s - began_s > self.rates.failures_s:
             number, began_s = 0, now_s
         outright = number + 1 >= self.rates.failures
-        if outright and not doubted:
+        if outright and certain:
             self.block(host, now_s, why=why)
             return True
         tally[key] = (number + 1, began_s)
@@ -283,11 +284,11 @@ class FloodGuard:
         block = self._blocks.get(key)
         return block is not None and block.until_s > now_s
 
-    def _refuse(self, why: str, host: str, source: _Source, now_s: float) -> bool:
+    def _refuse(self, why: Why, host: str, source: _Source, now_s: float) -> bool:
         self.refused[why] += 1
         if now_s - source.told_s >= TELL_EVERY_S:
             source.told_s = now_s
-            self._on_event(SourceRefused(_TOLD.get(why, "blocked"), host))
+            self._on_event(SourceRefused(why, host))
         return False
 
 

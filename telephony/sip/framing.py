@@ -27,8 +27,13 @@ class Framer:
 
     @property
     def partial(self) -> bool:
-        """Whether a message has begun and not ended."""
-        return bool(self._buffer.strip())
+        """Whether a message has begun and not ended. What may still become a keepalive is none, blanks are."""
+        return not PING.startswith(bytes(self._buffer[: len(PING) + 1]))
+
+    @property
+    def in_header(self) -> bool:
+        """Whether the header of that message is not whole yet."""
+        return self.partial and self._needed is None
 
     def feed(self, data: bytes) -> list[bytes]:
         """Take in bytes. Returns whole messages in order, and `PING` for each keep-alive, which wants a `PONG`.

@@ -16,6 +16,8 @@ _PARAM = re.compile(rf"\s*;\s*({_TOKEN})(?:\s*=\s*({_QUOTED}|[^\s;,\"=<>]+))?", 
 _NAME_ADDR = re.compile(rf"\s*(?:({_QUOTED})|([^\"<>]*))\s*<([^<>]*)>", re.DOTALL)
 _ADDR_SPEC = re.compile(r"\s*([^\s;<>\",?]+)")
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]{0,31}:[^\s<>\"\x00-\x20\x7f]+")
+_NO_URI = re.compile(r"[^\s<>\",;?\\\x00-\x20\x7f]{1,256}|\+?[0-9(][0-9 ().\-/]{0,40}")
+"""What callers write in the place of a URI: ``anonymous``, ``+4930123``, ``ann@example.com``."""
 _VIA = re.compile(
     rf"\s*SIP\s*/\s*2\.0\s*/\s*({_TOKEN})\s+([A-Za-z0-9.\-_]+|\[[0-9A-Fa-f:.]+\])(?:\s*:\s*([0-9]{{1,9}}))?",
     re.IGNORECASE,
@@ -84,7 +86,7 @@ class NameAddr:
     """From, To, Contact, Route: a name, a URI and parameters (RFC 3261 section 20.10)."""
 
     uri: str
-    """As written, without angle brackets."""
+    """As written, without angle brackets; where `parse` was told to take any, perhaps without a scheme."""
     name: str = ""
     params: Params = field(default_factory=dict)
 
@@ -94,8 +96,11 @@ class NameAddr:
         return self.params.get("tag") or ""
 
     @classmethod
-    def parse(cls, value: str) -> NameAddr:
-        """Read one address. Raises ValueError."""
+    def parse(cls, value: str, *, any_name: bool = False) -> NameAddr:
+        """Read one address. Raises ValueError.
+
+        `any_name`: whoever it is for follows no URI, so a word without scheme is taken as it stands.
+        """
         match = _NAME_ADDR.match(value)
         if match is not None:
             name = unquote(match[1]) if match[1] is not None else match[2].strip()
@@ -105,7 +110,7 @@ class NameAddr:
             if match is None:
                 raise ValueError("no address")
             name, uri = "", match[1]
-        if _URI.fullmatch(uri) is None:
+        if _URI.fullmatch(uri) is None and not (any_name and _NO_URI.fullmatch(uri)):
             raise ValueError("a malformed URI")
         return cls(uri, name, parse_params(value[match.end() :]))
 

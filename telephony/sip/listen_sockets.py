@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import ipaddress
 import socket
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -90,6 +91,20 @@ def open_sockets(listening: ListenConfig) -> Sockets:
     return sockets
 
 
+def refused_sockets(listening: ListenConfig) -> Iterator[tuple[str, OSError]]:
+    """What of it cannot be opened now: UDP, TCP or TLS, and why in words. Ports that may be any are passed over."""
+    wanted = [("UDP", listening.port), ("TCP", listening.port)]
+    if listening.tls is not None:
+        wanted.append(("TLS", listening.tls_port))
+    for host in dict.fromkeys(listening.hosts):
+        for kind, port in wanted:
+            try:
+                if port:
+                    _bound(host, port, kind).close()
+            except OSError as error:
+                yield kind, error
+
+
 def _pairs(sockets: Sockets, hosts: tuple[str, ...], port: int) -> bool:
     """UDP and TCP on all hosts. Returns False when a number that was free for the first is taken for another."""
     number = port
@@ -121,6 +136,7 @@ def _bound(host: str, port: int, kind: str) -> socket.socket:
         one.bind((host, port))
     except OSError as error:
         one.close()
-        why = "is taken by another program" if error.errno == errno.EADDRINUSE else f"cannot be opened ({error})"
+        taken = error.errno == errno.EADDRINUSE
+        why = "is taken by another program" if taken else f"cannot be opened ({error.strerror})"
         raise OSError(error.errno, f"SIP port {port} ({kind}) on {host} {why}") from error
     return one

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import sipmessage
@@ -87,13 +87,22 @@ class SipError(Exception):
         status: the SIP status that answers it.
         reason: why, in words for the peer.
         request: enough of the request to answer it (its raw Via, From, To, Call-ID, CSeq), or None: be silent.
+        headers: of the answer: what would be taken instead, or what is wrong.
     """
 
-    def __init__(self, status: int, reason: str, request: sipmessage.Request | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        reason: str,
+        request: sipmessage.Request | None = None,
+        *,
+        headers: Sequence[tuple[str, str]] = (),
+    ) -> None:
         super().__init__(f"{status} {reason}")
         self.status = status
         self.reason = reason
         self.request = request
+        self.headers = list(headers)
 
 
 def parse(data: bytes) -> Request | Response:
@@ -194,8 +203,9 @@ def read_head(headers: Headers) -> Head:
 
 
 def _address(headers: Headers, name: str) -> NameAddr:
+    """From or To: its tag says which dialog is meant, and nothing is sent to its URI, which many leave incomplete."""
     try:
-        return NameAddr.parse(headers[name])
+        return NameAddr.parse(headers[name], any_name=True)
     except ValueError:
         raise SipError(400, f"Malformed {name}") from None
 

@@ -9,7 +9,7 @@ import ipaddress
 import logging
 import ssl
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography import x509
@@ -127,17 +127,52 @@ def _plain(name: str) -> str:
         return name
 
 
+@dataclass(frozen=True, slots=True)
+class ShownCertificate:
+    """The certificate of ours that callers get to see."""
+
+    file: str
+    names: tuple[str, ...]
+    """Whom it speaks for."""
+    not_after: datetime
+
+    @property
+    def days_left(self) -> float:
+        """Until it expires; negative when it has."""
+        return (self.not_after - datetime.now(UTC)).total_seconds() / 86_400
+
+    @classmethod
+    def read(cls, file: Path) -> ShownCertificate | None:
+        """The first certificate in a PEM file; None when OpenSSL may like it, and we cannot read it."""
+        try:
+            cert = x509.load_pem_x509_certificate(file.read_bytes())
+            return cls(str(file), names_of(cert), cert.not_valid_after_utc)
+        except (OSError, ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+            return None
+
+
 @dataclass(slots=True)
 class ReloadingContext:
     """The SSLContext of some files, made anew when one of them has changed; running connections keep the old one."""
 
     settings: TlsServer | TlsClient
+    shown: ShownCertificate | None = None
+    """What a server's files hold, once they were read."""
     _made: ssl.SSLContext | None = None
     _state: tuple[int, ...] = ()
     _looked_s: float = field(default=float("-inf"))
+    _complaint: str = ""
+    """What was wrong with the files when they were looked at last; it is logged once."""
+
+    @property
+    def current(self) -> ssl.SSLContext:
+        """The one in use, without looking at the files. Raises TlsError before the first `get`."""
+        if self._made is None:
+            raise TlsError(f"{self.settings.cert} was not read yet")
+        return self._made
 
     def get(self, now_s: float) -> ssl.SSLContext:
-        """The context for a new handshake.
+        """The context for a new handshake; looks at the files, and reads them if they have changed, so it may block.
 
         Raises TlsError when the files cannot be used and never could; after that the last good ones stay in use.
         """
@@ -147,12 +182,15 @@ class ReloadingContext:
         try:
             state = _state_of(self.settings)
             if self._made is None or state != self._state:
-                self._made = _build(self.settings)
-                self._state = state
+                self._made, self._state = _build(self.settings), state
+                self.shown = ShownCertificate.read(self.settings.cert) if isinstance(self.settings, TlsServer) else None
+            self._complaint = ""
         except TlsError as error:
             if self._made is None:
                 raise
-            log.error("new TLS files cannot be used, the old ones stay", extra={"why": str(error)})
+            if str(error) != self._complaint:
+                self._complaint = str(error)
+                log.error("new TLS files cannot be used, the old ones stay", extra={"why": str(error)})
         return self._made
 
 

@@ -10,6 +10,37 @@ from .tls import TlsError, TlsSession
 CHUNK_BYTES = 65_536
 
 
+RECORD_HEADER_BYTES = 5
+"""Type, version, and the length of what follows in the last two (RFC 8446 section 5.1)."""
+
+
+class _RecordCount:
+    """Where in the stream one record ends and the next begins. OpenSSL knows, but does not tell."""
+
+    def __init__(self) -> None:
+        self._header = bytearray()
+        self._left = 0
+
+    @property
+    def partial(self) -> bool:
+        return bool(self._header) or self._left > 0
+
+    def count(self, data: bytes) -> None:
+        at = 0
+        while at < len(data):
+            if not self._left:
+                piece = data[at : at + RECORD_HEADER_BYTES - len(self._header)]
+                self._header += piece
+                at += len(piece)
+                if len(self._header) == RECORD_HEADER_BYTES:
+                    self._left = int.from_bytes(self._header[3:], "big")
+                    self._header.clear()
+            else:
+                taken = min(self._left, len(data) - at)
+                self._left -= taken
+                at += taken
+
+
 class TlsStream:
     """Either end of a TLS connection.
 
@@ -28,6 +59,7 @@ class TlsStream:
         self.ended = False
         """Whether the peer has said that nothing more will come."""
         self._wanted = wanted
+        self._records = _RecordCount()
         self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
         try:
             self._tls = context.wrap_bio(self._in, self._out, wanted is None, wanted)
@@ -47,6 +79,7 @@ class TlsStream:
 
         Raises ssl.SSLError for anything that breaks the connection, TlsError when a client's peer is somebody else.
         """
+        self._records.count(data)
         self._in.write(data)
         try:
             if not self.finished:
@@ -60,6 +93,11 @@ class TlsStream:
     def send(self, data: bytes) -> None:
         """Say something to the peer, once the handshake is through. Raises ssl.SSLError."""
         self._tls.write(data)
+
+    @property
+    def partial(self) -> bool:
+        """Whether a record has begun and not ended: of its bytes nothing comes out until then."""
+        return self._records.partial
 
     def close(self) -> None:
         """Tell the peer that nothing more will come."""

@@ -187,6 +187,11 @@ class Transactions:
         if not transaction.final:
             self._forget(transaction)
 
+    def hush(self, transaction: Transaction) -> None:
+        """Send a request of ours no more; what comes back is still heard, until its time is over."""
+        for timer in RETRANSMITTING:
+            transaction.deadlines.pop(timer, None)
+
     def lost(self, hop: Hop, now_s: float) -> list[Output]:
         """The transport could not reach `hop`: client transactions towards it fail."""
         for one in [t for t in self._live.values() if not t.server and _went_by(t.hop, hop)]:

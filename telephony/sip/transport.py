@@ -25,13 +25,15 @@ from .framing import PING
 from .hop import Hop, Route
 from .listen_sockets import ListenConfig, family_of, is_any, open_sockets
 from .own_addresses import OwnAddresses
-from .tls import TlsClient, TlsError, TlsSession
+from .tls import ShownCertificate, TlsClient, TlsError, TlsSession
 from .tls_stream import TlsStream
 
 CONNECT_S = 4.0
 """Our own connection, TLS handshake included."""
 MAX_FAILURES = 256
-SWEEP_S = 1.0
+SWEEP_S = 0.5
+SOON_DAYS = 14
+"""A certificate of ours that is good for less is worth a warning."""
 BREATH_S = 0.1
 """Pause of accepting when the system is out of descriptors."""
 
@@ -50,6 +52,7 @@ class Transport:
             ICMP quotes (None: the hop as a whole).
         admits: asked for the address and bytes of each message, and with none for each connection, before anything else
             is done with it.
+        on_certificate: gets the certificate that callers by TLS are shown, at the start and when it was renewed.
     """
 
     def __init__(
@@ -58,6 +61,7 @@ class Transport:
         on_message: Callable[[bytes, Hop], None],
         on_lost: Callable[[Hop, bytes | None], None],
         admits: Callable[[str, bytes], bool],
+        on_certificate: Callable[[ShownCertificate], None],
     ) -> None:
         self.listening = listening
         self.port = listening.port
@@ -66,6 +70,7 @@ class Transport:
         self._on_message = on_message
         self._on_lost = on_lost
         self._admits = admits
+        self._on_certificate = on_certificate
         self._serving = tls.ReloadingContext(listening.tls) if listening.tls is not None else None
         self._contexts: dict[TlsClient, tls.ReloadingContext] = {}
         self._udp: dict[int, Datagrams] = {}
@@ -83,7 +88,7 @@ class Transport:
         """Open all sockets. Raises OSError with words when a port is taken or our certificate cannot be used."""
         loop = asyncio.get_running_loop()
         if self._serving is not None:
-            self._serving.get(loop.time())
+            await asyncio.to_thread(self._serving.get, loop.time())
         sockets = open_sockets(self.listening)
         self.port = sockets.udp[0].getsockname()[1]
         if sockets.tls:
@@ -97,6 +102,9 @@ class Transport:
         for one in sockets.tls:
             self._spawn(self._accept(one, "tls"))
         self._sweep = loop.call_later(SWEEP_S, self._swept)
+        if self._serving is not None:
+            self._show(self._serving.shown)
+            self._spawn(self._watch_certificate(self._serving))
 
     async def close(self) -> None:
         """Close everything; returns when it is closed. Nobody is told of what is lost by it."""
@@ -183,7 +191,7 @@ class Transport:
 
     async def _connect(self, hop: Hop) -> SipConnection:
         """A connection that can be used. Raises OSError, TlsError when the peer is not who was asked for."""
-        stream = TlsStream(self._client_context(hop), hop.name or hop.host) if hop.protocol == "tls" else None
+        stream = TlsStream(await self._client_context(hop), hop.name or hop.host) if hop.protocol == "tls" else None
         connection: SipConnection | None = None
         try:
             async with asyncio.timeout(CONNECT_S):
@@ -199,14 +207,14 @@ class Transport:
             raise
         return connection
 
-    def _client_context(self, hop: Hop) -> ssl.SSLContext:
+    async def _client_context(self, hop: Hop) -> ssl.SSLContext:
         profile = self.profiles.get(hop.profile)
         if profile is None:
             if hop.profile:
                 raise TlsError(f"there is no TLS profile {hop.profile!r}")
             profile = TlsClient()
         context = self._contexts.setdefault(profile, tls.ReloadingContext(profile))
-        return context.get(now_s())
+        return await asyncio.to_thread(context.get, now_s())
 
     def _later_lost(self, hop: Hop, words: str, quoted: bytes | None = None) -> None:
         self.note_failure(hop, words)
@@ -292,7 +300,27 @@ class Transport:
     def _callers_tls(self) -> TlsStream | None:
         if self._serving is None:
             return None
-        return TlsStream(self._serving.get(now_s()), None)
+        return TlsStream(self._serving.current, None)
+
+    async def _watch_certificate(self, serving: tls.ReloadingContext) -> None:
+        """Renewed files are read in a thread: a slow disk holds up no call."""
+        while True:
+            await asyncio.sleep(tls.RECHECK_S)
+            before = serving.shown
+            await asyncio.to_thread(serving.get, now_s())
+            if serving.shown is not before:
+                self._show(serving.shown)
+
+    def _show(self, certificate: ShownCertificate | None) -> None:
+        if certificate is None:
+            return
+        days = round(certificate.days_left, 1)
+        more = {"file": certificate.file, "names": ", ".join(certificate.names[:5]), "days_left": days}
+        if days < SOON_DAYS:
+            log.warning("a certificate of ours expires soon, or has", extra=more)
+        else:
+            log.info("callers by TLS are shown this certificate", extra=more)
+        self._on_certificate(certificate)
 
     def _spawn(self, coroutine: Coroutine[None, None, None]) -> None:
         task = asyncio.get_running_loop().create_task(coroutine)

@@ -31,8 +31,9 @@ from .outgoing_audio import OutgoingTrack
 MAX_CANDIDATES = 32
 MAX_MEDIA = 2
 """Sections of an offer: audio, and the data channel."""
-CONNECT_S = 15.0
-"""From the answer to the first packet; ICE and DTLS take a few hundred milliseconds where they work at all."""
+CONNECT_S = 8.0
+"""From the answer to the first packet; ICE and DTLS take a few hundred milliseconds where they work at all. Until then
+anybody holds a line who can send an offer."""
 NO_MEDIA_S = 15.0
 """Without a packet from the browser for this long, it is gone. A muted one goes on sending."""
 LINGER_S = 0.5

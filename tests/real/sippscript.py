@@ -133,6 +133,17 @@ class Script:
         self._steps.append(f'<pause milliseconds="{ms}"/>')
         return self
 
+    def play(self, path: Path) -> Script:
+        """Begin to send the packets of a capture file, as they are; `pause` for as long as that takes."""
+        play = f"<exec play_pcap_audio={quoteattr(str(path))}/>"
+        self._steps.append(f"<nop><action>{play}</action></nop>")
+        return self
+
+    def act(self, action: str) -> Script:
+        """One of sipp's own actions, such as ``play_dtmf="1"``."""
+        self._steps.append(f"<nop><action><exec {action}/></action></nop>")
+        return self
+
     def mark(self, path: Path) -> Script:
         """Make that file: who waits for it knows that the steps so far are done."""
         self._steps.append(mark(path))

@@ -34,9 +34,11 @@ from tests.unit.test_record_records import (  # the same tests, with the fixture
     whole_call,
 )
 from tests.unit.test_record_upgrade import CALL_1, VERSION_1
+from voicebot import cli
 from voicebot.errors import VoicebotError
 from voicebot.record import schema, upgrade
 from voicebot.record.records import Records
+from voicebot.record.rows import Turn
 
 pytestmark = pytest.mark.peer("initdb")
 PREPARE = """
@@ -237,6 +239,45 @@ async def test_a_statement_that_waits_for_a_lock_too_long_is_tried_again(
     assert (detail.call.outcome, len(detail.turns)) == ("resolved", 2)
 
 
+# ── `voicebot records` ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.peer("pg_dump", "pg_restore")
+async def test_a_backup_is_what_pg_restore_takes_and_the_password_is_in_no_command_line(
+    server: Cluster, url: str, records: Records, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    whole_call(records, "kept")
+    assert await records.flush()
+    dump = tmp_path / "calls.dump"
+    words = ["records", "backup", str(dump), "--database"]
+    assert await asyncio.to_thread(cli.main, [*words, url]) == 0
+    assert dump.stat().st_mode & 0o777 == 0o600
+    other = server.database()
+    dump.chmod(0o644)
+    restored = ["pg_restore", "--no-owner", f"--dbname={other.replace('+psycopg', '')}", str(dump)]
+    await asyncio.to_thread(subprocess.run, restored, check=True)
+    assert server.sql(other, "SELECT call_id FROM calls") == [("kept",)]
+    dump.unlink()
+    assert await asyncio.to_thread(cli.main, [*words, url.replace("secret", "wr0ng")]) == 2
+    said = capfd.readouterr()
+    assert "wr0ng" not in said.out + said.err
+    assert not dump.exists()
+
+
+async def test_old_calls_are_pruned_while_a_server_writes(server: Cluster, url: str, records: Records) -> None:
+    records.call_started("old", "sip", "", "", "", at=1.0)
+    records.turn("old", Turn("bot", "Hello."), at=1.0)
+    records.event("old", 1, 1.0, "answered", 1, {})
+    records.event(None, 0, 1.0, "deployed", 1, {})
+    records.call_ended("old", "resolved", "", (), "", {}, at=2.0)
+    records.call_started("new", "sip", "", "", "", at=time.time())
+    assert await records.flush()
+    assert await asyncio.to_thread(cli.main, ["records", "prune", "--older-than", "90d", "--database", url]) == 0
+    assert server.sql(url, "SELECT call_id FROM calls") == [("new",)]
+    assert server.sql(url, "SELECT count(*) FROM turns") == [(0,)]
+    assert server.sql(url, "SELECT kind FROM events ORDER BY id") == [("deployed",), ("pruned",)]
+
+
 # ── two servers ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 SERVER = """
@@ -244,6 +285,7 @@ import sys, time
 from voicebot.record import lease, process
 process.own = lambda: ""  # as in a container: nobody else can look after this process
 from voicebot.record.records import Records
+from voicebot.record.rows import Turn
 records = Records.open(sys.argv[1])
 records.start()
 records.call_started("theirs", "sip", "", "", "")

@@ -28,7 +28,7 @@ from telephony.sip.grammar import NameAddr
 from telephony.sip.hop import Hop
 from telephony.sip.listen_sockets import ListenConfig
 from telephony.sip.message import Request, Response, encode, parse, respond
-from telephony.sip.tls import TlsClient
+from telephony.sip.tls import ShownCertificate, TlsClient
 from telephony.trunk.model import Trunk
 from telephony.trunk.registry import TrunkRegistry
 from tests.unit.negotiation_support import body
@@ -52,6 +52,7 @@ class FakeTransport:
         on_message: Callable[[bytes, Hop], None],
         on_lost: Callable[[Hop, bytes | None], None],
         admits: Callable[[str, bytes], bool],
+        on_certificate: Callable[[ShownCertificate], None],
     ) -> None:
         self.port, self.tls_port = 5060, 0
         self.profiles: dict[str, TlsClient] = {}
@@ -251,9 +252,16 @@ class Peer:
         self.send("\r\n".join([*lines, "", ""]).encode() + body)
         return branch
 
-    def invite(self, *headers: str, body: bytes = SDP, seq: int = 1, branch: str = "") -> None:
+    def invite(
+        self,
+        *headers: str,
+        body: bytes = SDP,
+        seq: int = 1,
+        branch: str = "",
+        content_type: str = "application/sdp",
+    ) -> None:
         """Call us, or once more with the same `branch`."""
-        self.invite_branch = self.request("INVITE", seq, *headers, body=body, branch=branch)
+        self.invite_branch = self.request("INVITE", seq, *headers, body=body, branch=branch, content_type=content_type)
 
     def cancel(self, *headers: str, seq: int = 1) -> None:
         """Give the INVITE up."""
@@ -261,11 +269,11 @@ class Peer:
         self.request("CANCEL", seq, *headers, branch=self.invite_branch)
         self.our_tag = tag
 
-    def ack(self, response: Response, *, body: bytes = b"") -> None:
+    def ack(self, response: Response, *, body: bytes = b"", content_type: str = "application/sdp") -> None:
         """Acknowledge a final response to the INVITE of that CSeq."""
         self.our_tag = response.head.to.tag
         branch = self.invite_branch if response.code >= 300 else ""
-        self.request("ACK", response.head.seq, body=body, branch=branch)
+        self.request("ACK", response.head.seq, body=body, branch=branch, content_type=content_type)
 
     def reply(
         self,
@@ -275,6 +283,7 @@ class Peer:
         body: bytes = b"",
         tag: str | None = None,
         contact: bool = True,
+        content_type: str = "application/sdp",
     ) -> None:
         """Answer a request of ours."""
         if request.method == "INVITE" and not request.head.to.tag:
@@ -286,7 +295,7 @@ class Peer:
         if contact and 100 < status < 300:
             more.append(("Contact", f"<sip:ann@{self.hop.host}:5060>"))
         if body:
-            more.append(("Content-Type", "application/sdp"))
+            more.append(("Content-Type", content_type))
         self.send(respond(request, status, tag="" if status == 100 else self.tag if tag is None else tag,
                           headers=more, body=body))  # fmt: skip
 
@@ -311,15 +320,19 @@ class World:
     def media_of(self, leg: SipLeg) -> FakeMedia:
         return cast("FakeMedia", leg.media)
 
-    async def incoming(self, peer: Peer, *headers: str, body: bytes = SDP) -> IncomingCall:
+    async def incoming(
+        self, peer: Peer, *headers: str, body: bytes = SDP, content_type: str = "application/sdp"
+    ) -> IncomingCall:
         """`peer` calls, and it rings in the application."""
-        peer.invite(*headers, body=body)
+        peer.invite(*headers, body=body, content_type=content_type)
         async with asyncio.timeout(PATIENCE_S):
             return await self.rung.get()
 
-    async def talking(self, peer: Peer, *headers: str, body: bytes = SDP) -> SipLeg:
+    async def talking(
+        self, peer: Peer, *headers: str, body: bytes = SDP, content_type: str = "application/sdp"
+    ) -> SipLeg:
         """`peer` has called, we have answered, and it has acknowledged."""
-        leg = await (await self.incoming(peer, *headers, body=body)).answer()
+        leg = await (await self.incoming(peer, *headers, body=body, content_type=content_type)).answer()
         peer.ack(await peer.receive("200"))
         return leg
 

@@ -30,6 +30,24 @@ def test_two_quick_presses_reported_both_ways_are_two() -> None:
     assert pressed((0.0, "5", "media"), (0.1, "5", "media"), (0.2, "5", "info"), (0.25, "5", "info")) == "55"
 
 
+def test_a_report_at_the_end_of_a_long_press_is_of_that_press() -> None:
+    """Events come when the key goes down, INFO when it is let go, with its duration."""
+    for held_s in (0.5, 2.0, 9.0):
+        keypad = DtmfDedup()
+        assert keypad.is_new("5", "media", 0.0)
+        assert not keypad.is_new("5", "info", held_s + 0.2, held_s)
+        assert keypad.is_new("5", "info", held_s + 0.3, held_s)
+        assert keypad.is_new("5", "media", 20.0)
+        assert keypad.is_new("5", "info", 40.0, 1e9)
+
+
+def test_two_long_presses_reported_both_ways_are_two() -> None:
+    keypad = DtmfDedup()
+    for at_s in (0.0, 1.2):
+        assert keypad.is_new("7", "media", at_s)
+        assert not keypad.is_new("7", "info", at_s + 1.0, 1.0)
+
+
 def test_other_keys_are_other_keys() -> None:
     assert pressed((0.0, "5", "media"), (0.01, "6", "info"), (0.02, "6", "media"), (0.03, "5", "info")) == "56"
 

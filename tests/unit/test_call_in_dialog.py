@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from telephony.call.dialog.dtmf_info import InfoRefused, keys_of
+from telephony.call.dialog.dtmf_info import held_s, keys_of
 from telephony.call.dialog.offer_answer import back_off_s
 from telephony.call.dialog.refer_out import refer_to
 from telephony.call.dialog.termination import EXPIRED, LOCAL, NO_MEDIA, ended_here, failed
@@ -60,8 +60,23 @@ def test_what_presses_no_key_is_refused(body: bytes, kind: str, status: int) -> 
     assert caught.value.status == status
 
 
+@pytest.mark.parametrize(
+    ("body", "seconds"),
+    [
+        (b"Signal=5\r\nDuration=1600\r\n", 1.6),
+        (b"duration = 250 ;\nsignal=5", 0.25),
+        (b"Signal=5\r\n", 0),
+        (b"Signal=5\r\nDuration=-4\r\n", 0),
+        (b"Signal=5\r\nDuration=9999999999\r\n", 0),
+        (b"5", 0),
+    ],
+)
+def test_an_info_may_say_how_long_its_key_was_pressed(body: bytes, seconds: float) -> None:
+    assert held_s(info(body)) == seconds
+
+
 def test_an_info_package_is_refused_with_the_list_of_none() -> None:
-    with pytest.raises(InfoRefused) as caught:
+    with pytest.raises(SipError) as caught:
         keys_of(info(b"5", "application/dtmf", "Info-Package: conference\r\n"))
     assert (caught.value.status, caught.value.headers) == (469, [("Recv-Info", "")])
 

@@ -53,6 +53,34 @@ async def test_an_invite_that_nobody_answers_is_repeated_ever_more_slowly_and_fa
 
 
 @virtual_clock
+@pytest.mark.parametrize(("given_up_s", "copies"), [(0.2, [0.0, 0.5, 1.5, 3.5]), (5.0, [0.0, 0.5, 1.5, 3.5])])
+async def test_an_invite_that_was_given_up_is_repeated_for_four_seconds_in_all(
+    given_up_s: float, copies: list[float]
+) -> None:
+    async with running() as world:
+        peer = Peer(world)
+        outgoing = call(world)
+        await asyncio.sleep(given_up_s)
+        outgoing.give_up()
+        await asyncio.sleep(60)
+        assert peer.times("INVITE") == copies
+        assert "CANCEL" not in peer.kinds
+
+
+@virtual_clock
+async def test_a_peer_that_wakes_up_after_the_last_copy_is_still_cancelled() -> None:
+    async with running() as world:
+        peer = Peer(world)
+        outgoing = call(world)
+        invite = await peer.receive("INVITE")
+        outgoing.give_up()
+        await asyncio.sleep(20)
+        peer.reply(invite, 180)
+        await peer.receive("CANCEL")
+        assert peer.times("INVITE") == [0.0, 0.5, 1.5, 3.5]
+
+
+@virtual_clock
 async def test_a_provisional_response_ends_the_repeating() -> None:
     async with running() as world:
         peer = Peer(world)

@@ -13,6 +13,7 @@ from telephony.events import CallEnded
 from telephony.leg import Leg, LegError
 from telephony.sip.hop import Hop
 from telephony.sip.message import Request
+from telephony.sip_trace import SipTrace
 from tests.unit.call_support import SDP, Peer, header, placed, running, seconds, until_settled
 from tests.unit.player_support import FakeLeg
 from tests.unit.virtual_clock import virtual_clock
@@ -90,6 +91,19 @@ async def test_a_call_without_media_is_ended_and_says_so() -> None:
         on_timeout()
         assert await leg.closed == "no-media"
         assert header(await peer.receive("BYE"), "Reason") == 'Q.850;cause=102;text="No media"'
+
+
+@virtual_clock
+async def test_the_log_names_a_source_that_was_not_believed_and_the_remedy(caplog: pytest.LogCaptureFixture) -> None:
+    async with running() as world:
+        leg = await world.talking(Peer(world))
+        media = world.media_of(leg)
+        media.refused_source = ("198.51.100.66", 9999)
+        assert media.on_timeout is not None
+        media.on_timeout()
+        (said,) = [one for one in caplog.records if "not believed" in one.message]
+        assert said.__dict__["source"] == "198.51.100.66:9999"
+        assert "symmetric: true" in said.__dict__["remedy"]
 
 
 @virtual_clock
@@ -225,6 +239,22 @@ async def test_a_key_that_comes_by_info_and_as_an_event_is_one_key() -> None:
         peer.request("INFO", 3, body=b"?", content_type="application/dtmf")
         await peer.receive("400")
         assert keys == ["5", "5"]
+
+
+@virtual_clock
+async def test_events_that_were_not_agreed_are_named_in_log_and_trace(caplog: pytest.LogCaptureFixture) -> None:
+    async with running() as world:
+        world.agent._endpoint._trace = trace = SipTrace()
+        leg = await world.talking(Peer(world))
+        tell = leg.media.on_unagreed_events
+        assert tell is not None
+        tell(101)
+        (remark,) = [entry.remark for entry in trace.of(leg.id) if entry.remark]
+        assert "events of payload type 101, which was not agreed" in remark
+        assert "a=rtpmap:101 telephone-event/8000" in remark
+        (record,) = [record for record in caplog.records if record.levelname == "WARNING"]
+        assert record.message == remark
+        assert vars(record)["sip_call_id"] == leg.id
 
 
 async def refer(peer: Peer, status: str) -> Request:

@@ -277,6 +277,13 @@ async def test_nonsense_is_a_400_with_words(client: TestClient[Any, Any], path: 
     assert (await response.json())["error"]
 
 
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:80", "0.0.0.0"])
+async def test_a_page_whose_name_was_made_to_point_here_reads_no_pin(client: TestClient[Any, Any], host: str) -> None:
+    response = await client.get("/", headers={"Host": host})
+    assert response.status == 421 and examples()["pin"] not in await response.text()
+    assert (await client.get("/", headers={"Host": "localhost:1234"})).status == 200
+
+
 async def test_the_overview_says_what_to_try(client: TestClient[Any, Any]) -> None:
     data = await (await client.get("/")).json()
     assert (len(data["orders"]), data["try"]) == (40, examples())

@@ -42,6 +42,8 @@ def test_a_good_call_has_only_good_findings(seen: MeasuredCall) -> None:
         (replace(LOOP, near=replace(END, sound=HeardTone(2.5, 2))), "warning", "louder by 12 dB"),
         (replace(LOOP, near=replace(END, stats=replace(GOOD, lost=20))), "warning", "7.4 % lost"),
         (replace(LOOP, near=replace(END, stats=replace(GOOD, jitter_ms=45))), "warning", "45 ms jitter"),
+        (replace(LOOP, far=replace(END, stats=replace(GOOD, unagreed_event_type=101))), "warning",
+         "keys: keys come as telephone events of payload type 101, which was not agreed"),
         (replace(LOOP, set_up_s=6), "warning", "came back to us"),
         (replace(LOOP, wished=("G722", "PCMA")), "warning", "PCMA was agreed, though the trunk would rather have G722"),
         (replace(LOOP, ended="no-media"), "problem", "ended by itself: no-media"),
@@ -63,7 +65,7 @@ def test_a_good_call_has_only_good_findings(seen: MeasuredCall) -> None:
 )  # fmt: skip
 def test_each_trouble_has_its_own_words(seen: MeasuredCall, level: str, words: str) -> None:
     assert words in said(seen, level), list(map(str, judge(seen)))
-    assert all(finding.remedy for finding in judge(seen) if finding.level == "problem")
+    assert all(finding.remedy for finding in judge(seen) if finding.level == "problem" or "not agreed" in finding.words)
 
 
 @pytest.mark.parametrize("rate_hz", [8000, 16000])

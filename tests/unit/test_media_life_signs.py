@@ -6,6 +6,7 @@ import contextlib
 import socket
 import struct
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from test_media_session import CALLER, STRANGER, TALK, Call
@@ -14,6 +15,8 @@ from telephony.call_policy import Terms
 from telephony.media.life_signs import LifeSigns
 from telephony.media.rtcp import shows_life
 from telephony.media.rtp import Address, pack
+from telephony.media.srtp import Keys, Protector, Suite, new_key
+from telephony.sdp.agreement import Agreed
 
 LIMIT_MS = 20_000.0
 PROXY = "203.0.113.5"
@@ -138,11 +141,13 @@ def call() -> Iterator[LivingCall]:
         yield LivingCall((rtp, rtcp))
 
 
-def connect(call: LivingCall, no_media_s: float = 20.0) -> None:
-    from telephony.sdp.agreement import Agreed
+AGREED = Agreed(CALLER, "PCMU", 0, 101, "sendrecv", 20)
+SUITE: Suite = "AES_CM_128_HMAC_SHA1_80"
 
+
+def connect(call: LivingCall, no_media_s: float = 20.0, agreed: Agreed = AGREED) -> None:
     call.session.terms = Terms(no_media_s=no_media_s)
-    call.session.connect(Agreed(CALLER, "PCMU", 0, 101, "sendrecv", 20), PROXY)
+    call.session.connect(agreed, PROXY)
 
 
 STUN = b"\0\1\0\0\x21\x12\xa4\x42" + bytes(12)
@@ -152,7 +157,6 @@ KEEPALIVES = {
     "comfort noise with coefficients": pack(False, 13, 9, 160, 5, b"\x40\x10\x20"),
     "an empty datagram": b"",
     "four zero bytes": bytes(4),
-    "an empty line": b"\r\n\r\n",
     "STUN binding request": STUN,
     "STUN binding indication": b"\0\x11" + STUN[2:],
     "RTP of payload type 20 without payload": pack(False, 20, 7, 160, 5, b""),
@@ -180,7 +184,15 @@ def test_what_a_stranger_sends_keeps_nobodys_call(call: LivingCall, datagram: by
 
 @pytest.mark.parametrize(
     "datagram",
-    [bytes(range(40, 90)), b"\x80", b"GET / HTTP/1.1\r\n\r\n", GOODBYE, RECEIVER_REPORT + GOODBYE, b"\x90" + TALK[:20]],
+    [
+        bytes(range(40, 90)),
+        b"\x80",
+        b"\r\n\r\n",
+        b"GET / HTTP/1.1\r\n\r\n",
+        GOODBYE,
+        RECEIVER_REPORT + GOODBYE,
+        b"\x90" + TALK[:20],
+    ],
 )
 def test_junk_and_goodbyes_are_no_signs_of_life(call: LivingCall, datagram: bytes) -> None:
     connect(call)
@@ -203,6 +215,26 @@ def test_reports_of_a_host_of_the_call_keep_it(call: LivingCall, report: bytes, 
     connect(call)
     ended_s = call.beat(60, report, source, port=1)
     assert ended_s == 0 if lives else 20 <= ended_s <= 22
+
+
+def test_reports_on_the_port_that_they_were_agreed_to_share_keep_the_call(call: LivingCall) -> None:
+    connect(call, agreed=replace(AGREED, rtcp_mux=True))
+    assert call.beat(60, RECEIVER_REPORT, CALLER) == 0
+    assert 20 <= call.beat(60, RECEIVER_REPORT + GOODBYE, CALLER) <= 22
+
+
+@pytest.mark.parametrize("sealed", [True, False])
+@pytest.mark.parametrize("mux", [True, False])
+def test_where_there_is_srtp_only_reports_with_the_key_keep_the_call(call: LivingCall, sealed: bool, mux: bool) -> None:
+    keys = Keys(SUITE, new_key(SUITE), new_key(SUITE))
+    connect(call, agreed=replace(AGREED, keys=keys, rtcp_mux=mux))
+    protector = Protector(SUITE, keys.theirs)
+    ended_s = 0
+    for _ in range(60):
+        report = protector.rtcp(SENDER_REPORT + NAME) if sealed else SENDER_REPORT + NAME
+        assert report is not None
+        ended_s = ended_s or call.beat(1, report, CALLER, port=0 if mux else 1)
+    assert bool(ended_s) is not sealed
 
 
 def test_keepalives_teach_no_address(call: LivingCall) -> None:

@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from voicebot.cache.cache_folder import CacheFolder
 from voicebot.errors import ModelMissing
 from voicebot.flows.flow import Flow
+from voicebot.nlu.classifier import Hybrid
 from voicebot.nlu.commands import plain_command
 from voicebot.nlu.encoder import SentenceEncoder, build_encoder
 from voicebot.nlu.evaluate import banking77, evaluate
@@ -142,3 +144,24 @@ def test_plain_commands(text: str, command: str) -> None:
 )
 def test_sentences_about_something_else_are_no_commands(text: str) -> None:
     assert plain_command(text) is None
+
+
+@models
+def test_what_was_learnt_once_is_found_again_and_guesses_the_same(tmp_path: Path, flow: Flow) -> None:
+    wishes = ["where's my stuff", "can i come in on friday", "i can not get in", "play some jazz", "a human please"]
+    learnt = Understanding.train(flow.intents, models_dir(), trained=CacheFolder(tmp_path / "intents", 10_000_000))
+    names = [path.name for path in (tmp_path / "intents").iterdir()]
+    found = Understanding.train(flow.intents, models_dir(), trained=CacheFolder(tmp_path / "intents", 10_000_000))
+    assert [found.classify(wish) for wish in wishes] == [learnt.classify(wish) for wish in wishes]
+    assert [path.name for path in (tmp_path / "intents").iterdir()] == names
+    assert len(names) == 1
+
+
+@models
+def test_another_example_is_learnt_anew_and_what_is_no_classifier_too(tmp_path: Path, flow: Flow) -> None:
+    folder = CacheFolder(tmp_path / "intents", 10_000_000)
+    Understanding.train(flow.intents, models_dir(), trained=folder)
+    Understanding.train(flow.intents, models_dir(), ["my neighbour's dog barks"], folder)
+    assert len(folder) == 2
+    with pytest.raises(ValueError, match="no trained classifier"):
+        Hybrid.restored(SentenceEncoder(models_dir()), b"something else")

@@ -18,7 +18,9 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -186,6 +188,38 @@ async def test_an_old_database_is_migrated_at_start_and_its_calls_are_kept(file:
     (action,) = detail.actions
     assert (action.args, action.token, action.write) == ({"number": "471102"}, "", False)
     assert (events, version(file)) == ([], schema.VERSION)
+
+
+@pytest.mark.parametrize("old", range(1, schema.VERSION))
+async def test_every_version_there_was_migrates_forward_after_a_copy_of_it(file: Path, old: int) -> None:
+    """Acceptance 46."""
+    to_version(file, old)
+    before = dump(file)
+    prepare(file)
+    assert version(file) == schema.VERSION
+    (copy,) = backups(file)
+    assert dump(copy) == before
+    records = Records.open(f"sqlite:///{file}")
+    detail = await records.call("old")
+    records.stop()
+    assert detail is not None
+    assert (detail.call.outcome, detail.summary, len(detail.turns), len(detail.actions)) == (
+        "resolved", "Asked for an order.", 1, 1,
+    )  # fmt: skip
+
+
+def to_version(file: Path, wanted: int) -> None:
+    """Bring the database of version 1 to a later one, as a voicebot of that time did."""
+    config = Config()
+    config.set_main_option("script_location", str(upgrade.MIGRATIONS))
+    config.set_main_option("path_separator", "os")
+    engine = schema.engine_for(f"sqlite:///{file}")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.stamp(config, "0001")
+        command.upgrade(config, f"{wanted:04d}")
+    engine.dispose()
+    assert version(file) == wanted
 
 
 def test_an_old_file_is_copied_first_for_its_owner_only(file: Path) -> None:

@@ -71,6 +71,17 @@ def test_an_answer_is_good_only_from_the_address_that_was_challenged() -> None:
     assert by.verify(request(answered(nonce)), "Authorization", PASSWORDS, source="192.0.2.1").ok
 
 
+def test_a_guess_on_an_expired_nonce_proves_no_address() -> None:
+    clock = Clock()
+    by = challenger(clock)
+    nonce = Challenge.parse(by.challenge(source="192.0.2.1")[0][1])
+    guess = request(answered(nonce, Credentials("alice", "guess")))
+    assert by.verify(guess, "Authorization", PASSWORDS, source="192.0.2.1").solicited
+    clock.now_s += module.LIFETIME_S + 1
+    verdict = by.verify(guess, "Authorization", PASSWORDS, source="192.0.2.1")
+    assert (verdict.result, verdict.solicited) == ("wrong", False)
+
+
 def test_both_algorithms_are_offered_and_the_better_one_is_chosen() -> None:
     headers = challenger().challenge(proxy=True)
     assert [name for name, _ in headers] == ["Proxy-Authenticate"] * 2

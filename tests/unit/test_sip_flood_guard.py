@@ -96,7 +96,7 @@ def test_ten_wrong_digests_block_a_source_and_no_other(trusted: list[str]) -> No
     guard = FloodGuard(on_event=told.append, trusted=trusted)
     for i in range(1000):
         if guard.admits(STRANGER, i / 100, INVITE):
-            guard.failed(STRANGER, i / 100)
+            guard.failed(STRANGER, i / 100, certain=True)
     assert guard.refused["blocked"] == 990
     assert guard.admits(OTHER, 10.0, INVITE)
     assert [(b.host, b.times) for b in guard.blocked(10.0)] == [(STRANGER, 1)]
@@ -104,12 +104,16 @@ def test_ten_wrong_digests_block_a_source_and_no_other(trusted: list[str]) -> No
     assert guard.admits(STRANGER, 10.0, BYE), "its calls go on"
 
 
-def test_wrong_digests_that_anybody_could_have_sent_in_its_name_do_not_block_a_trunk() -> None:
+def test_wrong_digests_that_anybody_could_have_sent_in_its_name_block_nobody() -> None:
     guard = FloodGuard(trusted=[CARRIER])
     for host in (CARRIER, STRANGER):
         outright = [guard.failed(host, 0.0, certain=False) for _ in range(100)]
         assert outright == [False] * 9 + [True] * 91
     assert guard.admits(CARRIER, 0.0, INVITE)
+    assert guard.admits(STRANGER, 0.0, INVITE)
+    assert not guard.blocked(0.0)
+    assert not any(guard.failed(STRANGER, 0.0, certain=True) for _ in range(9)), "its own are counted by themselves"
+    assert guard.failed(STRANGER, 0.0, certain=True)
     assert not guard.admits(STRANGER, 0.0, INVITE)
 
 
@@ -117,7 +121,7 @@ def test_wrong_digests_far_apart_block_nobody() -> None:
     guard = FloodGuard()
     for hour in range(100):
         for _ in range(9):
-            guard.failed(STRANGER, hour * 3600.0)
+            guard.failed(STRANGER, hour * 3600.0, certain=True)
     assert guard.blocked(100 * 3600.0) == []
 
 
@@ -126,7 +130,7 @@ def test_each_block_is_longer_and_ends() -> None:
     now_s, lengths = 0.0, []
     for _ in range(7):
         while guard.admits(STRANGER, now_s, INVITE):
-            guard.failed(STRANGER, now_s)
+            guard.failed(STRANGER, now_s, certain=True)
         until_s = guard.blocked(now_s)[0].until_s
         lengths.append(until_s - now_s)
         assert not guard.admits(STRANGER, until_s - 1, INVITE)
@@ -144,21 +148,44 @@ def test_an_operator_blocks_and_unblocks() -> None:
     assert not guard.unblock(STRANGER)
 
 
-def test_a_scanner_is_stopped_at_its_tenth_packet_and_never_answered() -> None:
-    guard = FloodGuard()
-    scan = INVITE.replace(b"INVITE", b"OPTIONS").replace(b"\r\n\r\n", b"\r\nUser-Agent: friendly-scanner\r\n\r\n")
-    assert not any(guard.admits(STRANGER, i / 100, scan) for i in range(100))
-    assert guard.refused == {"scanner": 10, "blocked": 90}
+SCANS = [
+    INVITE.replace(b"INVITE", b"OPTIONS").replace(b"\r\n\r\n", b"\r\nUser-Agent: friendly-scanner\r\n\r\n"),
+    INVITE.replace(b"<sip:a@b>", b'"SIPVicious" <sip:100@1.1.1.1>'),
+    INVITE.replace(b"INVITE", b"REGISTER").replace(b"From: <sip:a", b"From: <sip:sundayddr"),
+    INVITE.replace(b"\r\n\r\n", b"\r\n\r\ns=VaxSIPUserAgent\r\n"),
+    b"SIPVICIOUS friendly-scanner",
+]
+
+
+@pytest.mark.parametrize("scan", SCANS)
+def test_a_scanner_is_never_answered_and_blocks_nobody_in_whose_name_it_writes(scan: bytes) -> None:
+    told: list[TelephonyEvent] = []
+    guard = FloodGuard(on_event=told.append)
+    assert not any(guard.admits(STRANGER, i / 100, scan) for i in range(1000))
+    assert guard.refused == {"scanner": 1000}
+    assert told == [SourceRefused("scanner", STRANGER)] and not guard.blocked(10.0)
+    assert guard.admits(STRANGER, 10.0, INVITE)
+
+
+def test_nothing_that_a_forged_source_could_have_sent_locks_it_out() -> None:
+    guard = FloodGuard(trusted=[CARRIER])
+    kin = [*SCANS, INVITE.replace(b"INVITE", b"REGISTER"), b"SIP/2.0 503 No\r\n\r\n", b"\0" * 500, BYE, REINVITE]
+    for victim in (STRANGER, CARRIER, "2001:db8::1"):
+        for i in range(2000):
+            guard.admits(victim, i / 100, kin[i % len(kin)])
+            guard.failed(victim, i / 100, certain=False)
+        assert guard.admits(victim, 20.0, INVITE), victim
+    assert not guard.blocked(20.0)
 
 
 def test_an_ipv6_source_is_its_whole_network_and_a_mapped_address_is_its_ipv4_one() -> None:
     guard = FloodGuard()
     for i in range(10):
-        guard.failed(f"2001:db8:1:2::{i:x}", 0.0)
+        guard.failed(f"2001:db8:1:2::{i:x}", 0.0, certain=True)
     assert not guard.admits("2001:db8:1:2:ffff::1", 0.0, INVITE)
     assert guard.admits("2001:db8:1:3::1", 0.0, INVITE)
     for _ in range(10):
-        guard.failed(f"::ffff:{STRANGER}", 0.0)
+        guard.failed(f"::ffff:{STRANGER}", 0.0, certain=True)
     assert not guard.admits(STRANGER, 0.0, INVITE)
 
 
@@ -167,10 +194,10 @@ def test_memory_is_bounded_whatever_comes() -> None:
     for i in range(30_000):
         host = f"10.{i >> 16}.{i >> 8 & 255}.{i & 255}"
         guard.admits(host, i / 1000, INVITE)
-        guard.failed(host, i / 1000)
+        guard.failed(host, i / 1000, certain=bool(i % 2))
         guard.block(f"11.{i >> 16}.{i >> 8 & 255}.{i & 255}", i / 1000)
     assert len(guard._sources) <= module.MAX_SOURCES
-    assert len(guard._failures) <= module.MAX_SOURCES
+    assert len(guard._failures) <= module.MAX_SOURCES and len(guard._doubted) <= module.MAX_SOURCES
     assert len(guard._blocks) <= module.MAX_BLOCKS
 
 

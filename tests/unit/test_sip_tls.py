@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import ssl
+import threading
 from pathlib import Path
 
 import pytest
 from cryptography import x509
 
+from telephony.sip import tls
+from telephony.sip.listen_sockets import ListenConfig
 from telephony.sip.tls import ReloadingContext, TlsClient, TlsError, TlsServer, TlsSession, names_of, why
+from telephony.sip.transport import Transport
 from tests.certificates import Authority
 
 
@@ -94,6 +99,59 @@ def test_new_files_are_taken_without_a_restart_and_broken_ones_are_not(authority
     assert context.get(9.0) is second
     authority.issue("renewed")
     assert context.get(11.0) is not second
+
+
+def test_what_is_wrong_with_new_files_is_said_once(authority: Authority, caplog: pytest.LogCaptureFixture) -> None:
+    cert, key = authority.issue("broken")
+    context = ReloadingContext(TlsServer(cert, key))
+    context.get(0.0)
+    key.write_text("half a file")
+    for second in range(1, 100):
+        context.get(2.0 * second)
+    key.unlink()
+    context.get(300.0)
+    complaints = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert len(complaints) == 2 and context.current is context.get(301.0)
+
+
+def test_who_a_certificate_is_for_and_how_long_it_is_good_is_known(authority: Authority) -> None:
+    context = ReloadingContext(TlsServer(*authority.issue("days", dns=["bot.example"], to_days=20)))
+    with pytest.raises(TlsError, match="was not read yet"):
+        assert context.current
+    context.get(0.0)
+    assert context.shown is not None and context.shown.names == ("bot.example",)
+    assert 19.9 < context.shown.days_left < 20.1
+
+
+async def test_files_are_read_in_a_thread_and_the_next_caller_is_shown_the_new_certificate(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tls, "RECHECK_S", 0.01)
+    threads: set[bool] = set()
+    build = tls._build
+
+    def note(settings: TlsServer | TlsClient) -> ssl.SSLContext:
+        threads.add(threading.current_thread() is threading.main_thread())
+        return build(settings)
+
+    monkeypatch.setattr(tls, "_build", note)
+    shown: asyncio.Queue[float] = asyncio.Queue()
+    cert, key = authority.issue("watched", to_days=5)
+    listening = ListenConfig(("127.0.0.1",), 0, tls=TlsServer(cert, key), tls_port=0)
+    transport = Transport(
+        listening,
+        lambda data, hop: None,
+        lambda hop, quoted: None,
+        lambda host, data: True,
+        lambda certificate: shown.put_nowait(certificate.days_left),
+    )
+    await transport.start()
+    async with asyncio.timeout(30):
+        assert 4 < await shown.get() < 6
+        authority.issue("watched", to_days=90)
+        assert 89 < await shown.get() < 91
+    await transport.close()
+    assert threads == {False}
 
 
 def test_files_that_cannot_be_used_are_refused_in_words(authority: Authority, tmp_path: Path) -> None:

@@ -51,3 +51,12 @@ def test_what_is_remembered_cannot_be_changed() -> None:
     assert kept.all()
     with pytest.raises(ValueError, match="read-only"):
         kept[0] = 3
+
+
+def test_some_can_be_forgotten_on_purpose() -> None:
+    cache = AudioCache(1000)
+    for name in "abc":
+        cache.put(key(name), clip(10))
+    cache.forget(lambda one: one[1] != "b")
+    assert [name for name in "abc" if key(name) in cache] == ["b"]
+    assert cache.bytes == 20

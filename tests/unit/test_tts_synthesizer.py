@@ -28,7 +28,6 @@ TONE = (6000 * np.sin(2 * np.pi * 440 * np.arange(8000) / 16000)).astype(np.int1
 class ToneEngine:
     """Three half-second blocks of a tone for any text; `gate` lets a test hold it in the middle."""
 
-    version = "1"
     rate_hz = 16000
     clausewise = False
     quick = False

@@ -14,9 +14,12 @@ import aiohttp
 import pytest
 
 from telephony.leg import LegError
+from telephony.webrtc import leg as leg_module
 from telephony.webrtc.leg import MAX_CANDIDATES, WebRtcLeg, _checked, accept
 from voicebot.config import HttpSettings
 from voicebot.journal import metrics
+from voicebot.web import phone
+from voicebot.web.offer_limit import MAX_UNCONNECTED
 from voicebot.web.readiness import Readiness, disk_fault
 from voicebot.web.server import Web
 
@@ -159,6 +162,19 @@ async def test_ready_names_each_part_and_what_is_wrong_with_it(server: Server) -
         assert f'voicebot_part_up{{part="{part}"}} 0.0'.encode() in (await server.get("/metrics"))[2]
 
 
+async def test_out_of_descriptors_idle_connections_make_room_for_who_asks(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    idle = [await asyncio.open_connection("127.0.0.1", server.web.port) for _ in range(3)]
+    assert (await server.get("/healthz"))[0] == 200
+    monkeypatch.setattr("voicebot.web.server.descriptors.scarce", lambda: True)
+    assert (await server.get("/healthz"))[0] == 200
+    async with asyncio.timeout(10):
+        for reader, writer in idle:
+            assert await reader.read() == b""
+            writer.close()
+
+
 async def test_who_asks_may_leave_parts_out(server: Server) -> None:
     server.faults = {"database": "is broken", "disk": "is full"}
     assert (await server.get("/readyz?exclude=database"))[0] == 503
@@ -222,6 +238,34 @@ async def test_what_is_no_offer_gets_400(server: Server, body: bytes) -> None:
 async def test_a_huge_offer_gets_413_or_400(server: Server) -> None:
     assert (await server.offer(sdp("v=0" + "x" * 40_000)))[0] == 400
     assert (await server.offer(sdp("v=0" + "x" * 200_000)))[0] == 413
+
+
+async def test_an_address_that_offers_and_never_connects_holds_few_lines_and_not_for_long(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def freed() -> float:
+        return metrics.offers_unconnected._value.get()
+
+    before = freed()
+    monkeypatch.setattr(leg_module, "CONNECT_S", 1.5)
+    answers = [await server.offer(sdp(OFFER)) for _ in range(MAX_UNCONNECTED + 2)]
+    assert [status for status, _, _ in answers] == [200] * MAX_UNCONNECTED + [429] * 2
+    assert answers[-1][2]["error"] == "too-many" and int(answers[-1][1]["Retry-After"]) > 0
+    elsewhere = await server.offer(sdp(OFFER), **{"X-Forwarded-For": "127.0.0.1, 192.0.2.7"})
+    assert elsewhere[0] == 200, "a proxy on this machine speaks for many"
+    await server.web.phone.idle(30)
+    assert freed() - before == MAX_UNCONNECTED + 1 and not server.legs
+    assert (await server.offer(sdp(OFFER)))[0] == 200
+
+
+async def test_an_offer_that_drips_in_is_given_up(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(phone, "BODY_S", 0.1)
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.web.port)
+    head = f"POST /api/phone/offer HTTP/1.1\r\nHost: 127.0.0.1:{server.web.port}\r\nOrigin: {server.base}\r\n"
+    writer.write((head + "Content-Type: application/json\r\nContent-Length: 5000\r\n\r\n{").encode())
+    async with asyncio.timeout(20):
+        assert (await reader.readline()).startswith(b"HTTP/1.1 408")
+    writer.close()
 
 
 async def test_no_call_before_the_server_is_ready(server: Server) -> None:

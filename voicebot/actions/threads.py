@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
+from voicebot import log
+
 T = TypeVar("T")
 
 
@@ -40,7 +42,7 @@ class Threads:
             else:
                 _post(loop, lambda: finish(lambda: result.set_result(value)))
 
-        threading.Thread(target=body, name="action", daemon=True).start()
+        threading.Thread(target=log.in_call(body), name="action", daemon=True).start()
         return await result
 
 

@@ -90,8 +90,8 @@ class WordGraph:
 class TokenTrie:
     """A model's vocabulary by characters, lower case."""
 
-    kids: dict[str, TokenTrie] = field(default_factory=dict)
-    tokens: list[int] = field(default_factory=list)
+    kids: dict[str, TokenTrie] = field(default_factory=lambda: _NO_KIDS)
+    tokens: tuple[int, ...] = ()
     """Tokens that end here; several where they differ in case only."""
 
     @classmethod
@@ -103,9 +103,18 @@ class TokenTrie:
             if lower and WRITTEN.issuperset(lower):
                 node = root
                 for char in lower:
-                    node = node.kids.setdefault(char, TokenTrie())
-                node.tokens.append(token)
+                    kid = node.kids.get(char)
+                    if kid is None:
+                        if not node.kids:
+                            node.kids = {}
+                        kid = node.kids[char] = cls()
+                    node = kid
+                node.tokens += (token,)
         return root
+
+
+_NO_KIDS: dict[str, TokenTrie] = {}
+"""Of all leaves, which are most of the nodes; never written to."""
 
 
 _Place = tuple[int, str, int, int, bool]

@@ -54,8 +54,8 @@ class MoonshineSession:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         if not exact():
             options.add_session_config_entry("session.x64quantprecision", "1")
-        self._encoder = ort.InferenceSession(encoder, options, providers=_CPU)
-        self._decoder = ort.InferenceSession(decoder, options, providers=_CPU)
+        self._encoder = _session(encoder, options)
+        self._decoder = _session(decoder, options)
         nothing = _ort(np.zeros((1, HEADS, 0, HEAD_SIZE), np.float32))
         self._empty = KeyValueCache((nothing,) * len(_KINDS), 0)
 
@@ -68,6 +68,12 @@ class MoonshineSession:
         """Listen to prepared audio. Raises RuntimeError."""
         frames, *heard = self._encoder.run_with_ort_values(["frames", *_KINDS], {"audio": _ort(audio[None])})
         return UtteranceDecoder(self._decoder, frames.numpy()[0], dict(zip(_KINDS, heard, strict=True)), self._empty)
+
+
+def _session(network: bytes, options: ort.SessionOptions) -> Any:
+    session: Any = ort.InferenceSession(network, options, providers=_CPU)
+    session._model_bytes = b""  # kept for other providers, which there are not: 43 MB
+    return session
 
 
 def _networks(folder: Path) -> tuple[bytes, bytes]:

@@ -43,6 +43,8 @@ class RecognitionJob:
         self.outcome: RecognitionOutcome | None = None
         """None before it is over."""
         self.queued_at = time.perf_counter()
+        self.call = log.call_id.get()
+        """Whose it is, for the lines that are logged about it."""
         self.queue_ms = 0.0
 
     def cancel(self) -> None:
@@ -120,15 +122,19 @@ class RecognitionPool:
         while (job := self._take()) is not None:
             if job.cancelled:
                 continue
-            job.queue_ms = (time.perf_counter() - job.queued_at) * 1000
-            try:
-                job.outcome = self._engine.recognise(job.prepare(), job.expect, lambda job=job: job.cancelled)  # type: ignore[misc]
-            except EngineFailed as error:
-                job.outcome = error
-            except Exception as error:  # noqa: BLE001 - a fault of the engine must cost one turn, not the thread of all calls
-                _log.exception("recognition failed")
-                job.outcome = EngineFailed(f"recognition failed: {error!r}")
-            self._report(job)
+            with log.of_call(job.call):
+                self._recognise(job)
+
+    def _recognise(self, job: RecognitionJob) -> None:
+        job.queue_ms = (time.perf_counter() - job.queued_at) * 1000
+        try:
+            job.outcome = self._engine.recognise(job.prepare(), job.expect, lambda: job.cancelled)
+        except EngineFailed as error:
+            job.outcome = error
+        except Exception as error:  # noqa: BLE001 - a fault of the engine must cost one turn, not the thread of all calls
+            _log.exception("recognition failed")
+            job.outcome = EngineFailed(f"recognition failed: {error!r}")
+        self._report(job)
 
     def _take(self) -> RecognitionJob | None:
         with self._wake:

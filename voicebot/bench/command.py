@@ -12,6 +12,8 @@ SUITES = (
     "voicebot.bench.bargein.command",
     "voicebot.bench.tts.command",
     "voicebot.bench.edge.command",
+    "voicebot.bench.kill",
+    "voicebot.bench.start",
 )
 """Modules with a ``register(suites)`` that adds one subcommand."""
 

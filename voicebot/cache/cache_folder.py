@@ -17,6 +17,7 @@ from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 
+from telephony import descriptors
 from voicebot import log
 from voicebot.journal import metrics
 
@@ -35,7 +36,8 @@ class CacheFolder:
 
     Args:
         folder: made when it is not there.
-        max_bytes: of all files together; what does not fit is not kept.
+        max_bytes: of all files together. The oldest of those that this process has not asked for make room for new
+            ones; what does not fit then is not kept.
 
     Raises:
         OSError: it cannot be made or looked through, or others could write to it (PermissionError).
@@ -48,6 +50,7 @@ class CacheFolder:
         found = folder.stat()
         if found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) & 0o022:
             raise PermissionError(f"{folder} can be written to by others; run: chmod 700 {folder}")
+        self._wanted: set[str] = set()
         self._sizes: dict[str, int] = {}
         with os.scandir(folder) as entries:
             for entry in entries:
@@ -72,6 +75,7 @@ class CacheFolder:
         """The payload; None when there is none, or what is there is not what was written (it is removed then)."""
         if name not in self._sizes:
             return None
+        self._wanted.add(name)
         try:
             with open(os.open(self.folder / name, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
                 content = file.read(self._max + OVERHEAD)
@@ -89,13 +93,17 @@ class CacheFolder:
         """Keep it, if there is room; what cannot be written is logged and not kept. Returns whether it was."""
         size = len(payload) + OVERHEAD
         with self._lock:
-            if self.size - self._sizes.get(name, 0) + size > self._max:
+            self._wanted.add(name)
+            if not self._room(size - self._sizes.get(name, 0)):
                 metrics.cache_files.labels(self.folder.name, "full").inc()
                 return False
             try:
                 self._write(name, payload)
             except OSError as error:
-                _log.warning("not kept on disk", extra={"folder": str(self.folder), "error": str(error)})
+                if descriptors.is_exhaustion(error):
+                    descriptors.tell()
+                else:
+                    _log.warning("not kept on disk", extra={"folder": str(self.folder), "error": str(error)})
                 return False
             self._sizes[name] = size
         metrics.cache_files.labels(self.folder.name, "written").inc()
@@ -103,10 +111,28 @@ class CacheFolder:
 
     def keep_only(self, names: Collection[str]) -> int:
         """Remove every other file. Returns how many there were."""
+        self._wanted |= set(names)
         stale = [name for name in self._sizes if name not in names]
         for name in stale:
             self._remove(name)
         return len(stale)
+
+    def _room(self, size: int) -> bool:
+        """Remove what is old until there is room for so many bytes. Returns whether there is."""
+        if size <= self._max - self.size:
+            return True
+        old = [(self._written(name), name) for name in self._sizes if name not in self._wanted]
+        for _, name in sorted(old):
+            self._remove(name)
+            if size <= self._max - self.size:
+                return True
+        return False
+
+    def _written(self, name: str) -> float:
+        try:
+            return (self.folder / name).stat().st_mtime
+        except OSError:
+            return 0.0
 
     def _write(self, name: str, payload: bytes) -> None:
         number, begun = tempfile.mkstemp(prefix=_BEGUN, dir=self.folder)  # 0600

@@ -182,7 +182,7 @@ class ActRunner:
             acts = step()
         else:
             self.thinking = True
-            work = loop.run_in_executor(self._thinkers, step)
+            work = loop.run_in_executor(self._thinkers, log.in_call(step))
             try:
                 acts = await asyncio.shield(work)
             except asyncio.CancelledError:

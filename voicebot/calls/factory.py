@@ -50,6 +50,7 @@ class CallFactory:
 
     async def incoming(self, incoming: IncomingCall, decision: RouteDecision) -> None:
         """Answer a call from the phone and run it, by what its route says."""
+        call = _begun(incoming.id)
         try:
             leg = await incoming.answer()
         except LegError as error:
@@ -59,14 +60,16 @@ class CallFactory:
         target = decision.target
         flow = self._default if target.flow is None else self._flows[target.flow]
         routed = None if target.kind == "flow" else RoutedTarget(target.value, queue=target.kind == "queue")
-        await self._run(flow, leg, "sip", incoming.from_uri, incoming.to_uri, decision.variables, routed)
+        await self._run(call, flow, leg, "sip", incoming.from_uri, incoming.to_uri, decision.variables, routed)
 
     async def browser(self, leg: WebRtcLeg) -> None:
         """Run a browser's call; its page is shown what happens."""
-        await self._run(self._default, leg, "browser", leg.peer, "browser phone", {}, send=leg.send_data)
+        call = _begun(leg.id)
+        await self._run(call, self._default, leg, "browser", leg.peer, "browser phone", {}, send=leg.send_data)
 
     async def _run(
         self,
+        call: str,
         flow: LoadedFlow,
         leg: Leg,
         channel: str,
@@ -76,8 +79,6 @@ class CallFactory:
         routed: RoutedTarget | None = None,
         send: Callable[[str], None] | None = None,
     ) -> None:
-        call = uuid.uuid4().hex[:12]
-        log.call_id.set(call)
         self._remember(call, leg)
         if send is not None:
             self._pages.attach(call, send)
@@ -87,3 +88,11 @@ class CallFactory:
         actions = flow.actions
         report = CallReporter(journal, facts, lambda do: (actions.masked(do, redactor.secret), actions.writes(do)))
         await Call(self._services, flow, leg, report, redactor, known, routed).run()
+
+
+def _begun(leg: str) -> str:
+    """A new call, whose id all lines of this task and about this leg bear from now on."""
+    call = uuid.uuid4().hex[:12]
+    log.call_id.set(call)
+    log.belongs(leg, call)
+    return call

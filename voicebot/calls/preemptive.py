@@ -12,6 +12,7 @@ import contextlib
 from collections.abc import Callable
 from concurrent.futures import Executor
 
+from voicebot import log
 from voicebot.conversation.engine import Conversation
 from voicebot.errors import EngineFailed
 from voicebot.messages import Heard, Say
@@ -51,7 +52,7 @@ class PreemptiveSynthesis:
 
     async def _speak(self, imagined: Conversation, heard: Heard) -> None:
         loop = asyncio.get_running_loop()
-        acts = await loop.run_in_executor(self._thinkers, imagined.hear, heard)
+        acts = await loop.run_in_executor(self._thinkers, log.in_call(imagined.hear), heard)
         with contextlib.suppress(EngineFailed):  # it will be heard when it is said
             says = self._worded([act for act in acts if isinstance(act, Say)])
             await self._synthesizer.ahead(says, self._rate_hz)

@@ -8,6 +8,7 @@ import dataclasses
 from collections.abc import Callable
 
 from telephony.leg import Leg
+from voicebot import log
 from voicebot.calls.dtmf_entry import KeyPad
 from voicebot.calls.input_queue import CallerTurn, Input, InputQueue, NothingSaid, Unrecognised
 from voicebot.calls.reporter import CallReporter
@@ -51,7 +52,7 @@ class VoiceChannel:
         self._key_timer: asyncio.TimerHandle | None = None
         self._expect = Expect()
         self._interruptible = False
-        leg.on_audio, leg.on_dtmf = self._listener.feed, self._on_key
+        leg.on_audio, leg.on_dtmf = log.in_call(self._listener.feed), log.in_call(self._on_key)
 
     # ── what comes in ────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from voicebot import config as configuration
-from voicebot.commands import serve
 from voicebot.config import Config
 from voicebot.demo.company import examples
 from voicebot.demo.process import start_company
@@ -55,20 +55,28 @@ def main(args: argparse.Namespace) -> int:
     """Start the company's backend as a process of its own, then the server."""
     args.data.mkdir(parents=True, exist_ok=True)
     config = settings(args)
-    company = asyncio.run(start_company(args.data / "northwind.db"))
+    with ThreadPoolExecutor(1) as starter:  # a process of its own, and so a core of its own, while this one imports
+        starting = starter.submit(lambda: asyncio.run(start_company(args.data / "northwind.db")))
+        from voicebot.commands import serve
+
+        company = starting.result()
     os.environ.setdefault("VOICEBOT_CACHE", str(args.data.resolve() / "cache"))
     os.environ["NORTHWIND_PORT"] = str(company.port)
     try:
-        return serve.run(config, hints(company.port))
+        return serve.run(config, hints(company.port, secrets=config.http.is_private))
     finally:
         asyncio.run(company.stop())
 
 
-def hints(port: int) -> list[str]:
-    """What a person can say to the demo, with numbers that exist in its database."""
+def hints(port: int, *, secrets: bool) -> list[str]:
+    """What a person can say to the demo, with numbers that exist in its database.
+
+    `secrets`: those that prove who somebody is, too. Only where nobody else can open the page that shows them.
+    """
     some = examples()
+    proof = f"employee number {some['employee']}, PIN {some['pin']}"
     return [
         f"Where is my order? (number {some['order']}; more at http://127.0.0.1:{port}/)",
-        f"I forgot my password (employee number {some['employee']}, PIN {some['pin']})",
+        f"I forgot my password ({proof if secrets else f'numbers at http://127.0.0.1:{port}/ on the server itself'})",
         "I'd like to book an appointment",
     ]

@@ -129,6 +129,8 @@ def _prune(args: argparse.Namespace) -> int:
     except SQLAlchemyError as error:
         why = getattr(error, "orig", None) or error
         raise VoicebotError(f"the records could not be pruned: {why}", "run it again: what is gone is gone") from None
+    finally:
+        engine.dispose()
     print(f"gone: {words}; {old.under_way} are under way and stay")
     file = schema.sqlite_file(engine)
     if file is not None:

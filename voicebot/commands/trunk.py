@@ -281,7 +281,7 @@ def _fetch(args: argparse.Namespace) -> CallTrace:
 def _ask(args: argparse.Namespace, what: str, method: str = "GET") -> Any:
     """What the running server answers. Raises HTTPError for 404 only."""
     http = _config(args).http
-    base = args.url or f"http://{http.listen}:{http.port}"
+    base = args.url or f"http://{http.from_here}:{http.port}"
     if not base.startswith(("http://", "https://")):
         raise VoicebotError(f"--url {base!r} is no address of a server", "write http://127.0.0.1:8080")
     url = f"{base.rstrip('/')}/trunk/{what}"

@@ -124,6 +124,9 @@ def make_app(store: CompanyDatabase, thread: ThreadPoolExecutor) -> web.Applicat
 async def _refuse_nonsense(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
+    # Its pages hold PINs: a foreign page whose name was made to point here may not read them (DNS rebinding).
+    if re.fullmatch(r"(127\.0\.0\.1|localhost)(:[0-9]{1,5})?", request.headers.get("Host", "")) is None:
+        return _json(ServiceAnswer(421, {"error": "ask for 127.0.0.1 or localhost"}))
     try:
         return await handler(request)
     except BadRequest as error:

@@ -129,7 +129,7 @@ class SupervisedEngine(Generic[E]):
     def _limited(self, work: Callable[[SupervisedJob], T]) -> T:
         worker = self._idle_worker()
         job, done = SupervisedJob(), Future[Any]()
-        worker.jobs.put((lambda: work(job), done))
+        worker.jobs.put((log.in_call(lambda: work(job)), done))
         limits, seen, computed_s = 0, 0, worker.computed_s()
         while True:
             try:

@@ -5,9 +5,18 @@ Labels are names from the configuration and small fixed sets only: nothing that 
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import assert_never
 
-from telephony.events import CallEnded, CallSetUp, SourceBlocked, SourceRefused, TelephonyEvent, TrunkStateChanged
+from telephony.events import (
+    CallEnded,
+    CallSetUp,
+    CertificateShown,
+    SourceBlocked,
+    SourceRefused,
+    TelephonyEvent,
+    TrunkStateChanged,
+)
 from telephony.media.stats import MediaStats
 from voicebot.journal import metrics
 
@@ -38,6 +47,8 @@ def count(event: TelephonyEvent) -> None:
             metrics.trunk_up.labels(trunk).set(-1)
         case TrunkStateChanged(trunk, state):
             metrics.trunk_registered.labels(trunk).set(state == "registered")
+        case CertificateShown(shown):
+            metrics.certificate_days_left.labels(Path(shown.file).name).set_function(lambda: shown.days_left)
         case _:
             assert_never(event)
 

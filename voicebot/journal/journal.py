@@ -148,6 +148,10 @@ class _Reader:
             self._give(entry)
 
     def _give(self, entry: Entry) -> None:
+        with log.of_call(entry.call or log.NO_CALL):
+            self._take(entry)
+
+    def _take(self, entry: Entry) -> None:
         try:
             self._sink.take(entry)
         except Exception as error:  # noqa: BLE001 - whatever a sink does, calls and the other sinks go on

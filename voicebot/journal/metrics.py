@@ -38,6 +38,9 @@ handover_wait = Histogram(
     "voicebot_handover_wait_seconds", "From being put on hold to a human, or to words instead", ["result"],
     buckets=(1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0),
 )  # fmt: skip
+offers_unconnected = Counter(
+    "voicebot_offers_unconnected", "Lines that were freed because the browser did not connect after its offer"
+)
 offers_refused = Counter("voicebot_offers_refused", "Offers of browsers that were refused", ["why"])
 loop_lag = Histogram(
     "voicebot_loop_lag_seconds", "How late the event loop came to what was due",
@@ -64,6 +67,10 @@ sip_setup = Histogram(
 sip_over = Counter("voicebot_sip_over", "Answered calls that have ended, by who or what ended them", ["trunk", "why"])
 sip_refused = Counter("voicebot_sip_refused", "Packets and requests turned away at the door", ["trunk", "why"])
 sip_blocked = Counter("voicebot_sip_blocked_sources", "Times that a source was blocked")
+certificate_days_left = Gauge(
+    "voicebot_certificate_days_left", "Days until the certificate expires that callers by SIP over TLS are shown",
+    ["file"],
+)  # fmt: skip
 trunk_up = Gauge("voicebot_trunk_up", "1: the trunk answers OPTIONS; 0: it does not; -1: nobody has asked", ["trunk"])
 trunk_registered = Gauge("voicebot_trunk_registered", "1: we are registered; 0: we should be and are not", ["trunk"])
 media_jitter = Histogram(

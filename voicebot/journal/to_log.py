@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from voicebot import log
@@ -44,9 +45,20 @@ class LogSink:
                 self._write(entry, "call ended", outcome=outcome, reason=reason, resolved=list(resolved))
             case events.FlowDeployed(flow=flow, flow_hash=flow_hash, file=file):
                 self._write(entry, "flow deployed", flow=flow, hash=flow_hash[:12], file=file)
+            case events.AddressBlocked(host=host, why=why, seconds=seconds):
+                _tell_of_block(host, why, entry.at + seconds if seconds else None)
             case events.ServerStopped():
                 self._write(entry, "server stopped")
 
     @staticmethod
     def _write(entry: Entry, line: str, **fields: Any) -> None:
         _log.info(line, extra={"call": entry.call or "-", **fields})
+
+
+def _tell_of_block(host: str, why: str, until: float | None) -> None:
+    """`until`: seconds since 1970; None: it is let in again."""
+    if until is None:
+        _log.info("address let in again", extra={"host": host, "why": why})
+    else:
+        end = datetime.fromtimestamp(until, UTC).isoformat(timespec="seconds")
+        _log.warning("address blocked", extra={"host": host, "why": why, "until": end})

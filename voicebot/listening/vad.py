@@ -154,7 +154,7 @@ class BatchedVad:
     def open(self, on_probability: OnProbability) -> VadStream:
         """A place for one call; `on_probability` is called on the loop once a window, in order."""
         self._streams += 1
-        return VadStream(on_probability)
+        return VadStream(log.in_call(on_probability))
 
     def close(self, stream: VadStream) -> None:
         """No result of `stream` is reported after this."""

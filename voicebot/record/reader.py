@@ -59,6 +59,16 @@ def events(engine: sa.Engine, call_id: str) -> list[EventRow]:
         return [_event(row) for row in connection.execute(wanted).mappings()]
 
 
+def server_events(engine: sa.Engine, limit: int, kind: str = "") -> list[EventRow]:
+    """See `Records.server_events`."""
+    wanted = sa.select(_events).where(_events.c.call_id.is_(None)).order_by(_events.c.at.desc(), _events.c.id.desc())
+    if kind:
+        wanted = wanted.where(_events.c.kind == kind)
+    with reading(engine) as connection:
+        newest = [_event(row) for row in connection.execute(wanted.limit(max(1, min(limit, 1000)))).mappings()]
+    return newest[::-1]
+
+
 def _find(connection: sa.Connection, call_id: str) -> sa.RowMapping | None:
     wanted = sa.select(_calls, _SPOKEN)
     if call_id == "last":

@@ -243,6 +243,14 @@ class Records:
         """
         return await asyncio.to_thread(reader.events, self._engine, call_id)
 
+    async def server_events(self, limit: int = 20, kind: str = "") -> list[EventRow]:
+        """The newest events that belong to no call, in their order, at most `limit` (1 to 1000), of one kind if named.
+
+        Raises:
+            VoicebotError: there is no such database, or no records in it.
+        """
+        return await asyncio.to_thread(reader.server_events, self._engine, limit, kind)
+
 
 def _insert(connection: sa.Connection, table: sa.Table, values: dict[str, Any]) -> None:
     connection.execute(table.insert().values(values))

@@ -78,6 +78,14 @@ def events_text(rows: Sequence[EventRow], tz: tzinfo | None = None) -> str:
     return table(("NO", "AT", "EVENT", "V", "DATA"), lines, right={0, 3}, whole={4})
 
 
+def server_events_text(rows: Sequence[EventRow], tz: tzinfo | None = None) -> str:
+    """Events of no call as a table, one line an event, its data as JSON in full."""
+    if not rows:
+        return "no such events recorded\n"
+    lines = [(_when(row.at, tz), row.kind, json.dumps(row.data, ensure_ascii=False)) for row in rows]
+    return table(("AT", "EVENT", "DATA"), lines, whole={2})
+
+
 def table(
     heads: Sequence[str],
     lines: Iterable[Sequence[str]],

@@ -15,6 +15,7 @@ from voicebot.journal import metrics
 from voicebot.record.lease import BEAT_S, LEASE_S, Lease
 
 Write = Callable[[sa.Connection], None]
+_Waiting = log.InCall[[sa.Connection], None]
 """One entry, carried out inside a transaction."""
 
 CAPACITY = 20_000
@@ -37,7 +38,7 @@ class Writer:
         self.lease = Lease()
         self._engine = engine
         self._capacity = capacity
-        self._waiting: deque[Write] = deque()
+        self._waiting: deque[_Waiting] = deque()
         self._busy = 0
         self._changed = threading.Condition()
         self._stopping = False
@@ -78,7 +79,7 @@ class Writer:
             if self._stopping or len(self._waiting) >= room:
                 metrics.records_lost.inc()
                 return False
-            self._waiting.append(write)
+            self._waiting.append(log.in_call(write))
             metrics.records_waiting.set(len(self._waiting) + self._busy)
             self._changed.notify_all()
             return True
@@ -116,7 +117,7 @@ class Writer:
         except SQLAlchemyError as error:
             _log.warning("the lease is left to run out", extra={"error": str(_cause(error))})
 
-    def _next(self) -> list[Write] | None:
+    def _next(self) -> list[_Waiting] | None:
         """What waits; nothing when only the lease is due; None when it is over."""
         with self._changed:
             due_s = self._looked_s + BEAT_S - time.monotonic()
@@ -145,7 +146,7 @@ class Writer:
         if closed:
             _log.warning("calls of a server that is gone closed", extra={"calls": closed})
 
-    def _write(self, batch: list[Write]) -> bool:
+    def _write(self, batch: list[_Waiting]) -> bool:
         """Write a batch, however long it takes. Returns False when stopping and out of time."""
         tries, number = 0, self.lease.next_number()
         while batch:
@@ -157,7 +158,8 @@ class Writer:
                 if not _passing(error):
                     if len(batch) == 1:
                         metrics.records_lost.inc()
-                        _log.error("call record entry refused", extra={"error": type(error).__name__})
+                        with log.of_call(batch[0].call):
+                            _log.error("call record entry refused", extra={"error": type(error).__name__})
                         return True
                     # one of them is at fault: find it, keep the others
                     return all(self._write([write]) for write in batch)
@@ -167,7 +169,7 @@ class Writer:
                 tries += 1
         return True
 
-    def _commit(self, batch: list[Write], number: int, *, again: bool) -> None:
+    def _commit(self, batch: list[_Waiting], number: int, *, again: bool) -> None:
         with self._engine.begin() as connection:
             if again and self.lease.stands_at(connection, number):
                 return

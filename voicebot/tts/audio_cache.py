@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 
 from telephony.leg import Pcm
 
@@ -34,6 +35,11 @@ class AudioCache:
         if clip is not None:
             self._clips.move_to_end(key)
         return clip
+
+    def forget(self, droppable: Callable[[AudioKey], bool]) -> None:
+        """Forget all that `droppable` agrees to."""
+        for key in [key for key in self._clips if droppable(key)]:
+            self.bytes -= self._clips.pop(key).nbytes
 
     def put(self, key: AudioKey, pcm: Pcm) -> None:
         """Keep a copy nobody can write to, and forget others for it."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 import ctypes
 import threading
 from collections.abc import Callable
-from importlib.metadata import version
 from typing import Any
 
 import espeakng_loader
@@ -130,7 +129,6 @@ class Espeak:
         self._library = _Library.get()
         self._settings = (voice, words_per_minute, pitch, pitch_range)
         self.name = f"espeak-ng {voice} {words_per_minute}"
-        self.version = version("espeakng-loader")
         self.rate_hz = self._library.rate_hz
         with self._library.lock:
             self._library.select(*self._settings)

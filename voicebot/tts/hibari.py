@@ -10,15 +10,12 @@ import threading
 from pathlib import Path
 from typing import Any
 
-import hibari
 import numpy as np
 import onnxruntime
-from hibari.tts import ASSETS
-from hibari.voices import VOICES, voice_path
 
-from voicebot.cache.cache_folder import file_version
 from voicebot.errors import EngineFailed, ModelMissing
 from voicebot.tts.hibari_dictionary import HibariDictionary
+from voicebot.tts.hibari_package import ASSETS, VOICES, hibari, voice_path
 from voicebot.tts.onnx_errors import LOADING, RUNNING
 from voicebot.tts.voice_engine import Emit
 
@@ -78,7 +75,6 @@ class Hibari:
     def __init__(self, voice: str, words_per_minute: int = NATURAL_WPM) -> None:
         self._model = _Model.get(voice)
         self._speed = words_per_minute / NATURAL_WPM
-        self.version = f"{hibari.__version__} {file_version(Path(self._model.model_path))}"
         self.name = f"hibari {hibari.__version__} {voice} {words_per_minute}"
 
     def close(self) -> None:

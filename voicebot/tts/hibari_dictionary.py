@@ -1,25 +1,26 @@
 """hibari's dictionary and its net for other words, in 20 MB where the package's own takes 100.
 
-The package reads its tables into dicts (300,000 small objects, 0.5 s); here they stay text, see `PackedTable`.
+The package reads its tables into dicts (300,000 small objects, 0.5 s); here they stay text, see `PackedTable`. Where
+their entries begin is found once and kept in the cache.
 """
 
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
-from hibari.g2p import G2P
-from hibari.g2p.lexicon import Lexicon
-from hibari.g2p.oov import OOV
-from hibari.g2p.tagger import Tagger
-from hibari.g2p.tokenize import Tokenizer
-from hibari.tts import ASSETS
-
+from voicebot.cache.cache_folder import code_version, file_name, open_cache
+from voicebot.paths import cache_dir
+from voicebot.tts.hibari_package import ASSETS, G2P, OOV, Lexicon, Tagger, Tokenizer
 from voicebot.tts.packed_table import PackedTable
 
 _FOLDER = Path(ASSETS)
+INDEX_BYTES = 16_000_000
+"""Room for indices on disk: those of one accent are 2 MB."""
 _ENDS = ".!?"
 
 
@@ -36,7 +37,7 @@ class HibariDictionary(G2P):  # type: ignore[misc]
 
     def __init__(self, british: bool, session: Any) -> None:
         accent = "gb" if british else "us"
-        gold, silver = (PackedTable(_read(f"lexicon_{accent}_{kind}.json.gz")) for kind in ("gold", "silver"))
+        gold, silver = (_table(_read(f"lexicon_{accent}_{kind}.json.gz")) for kind in ("gold", "silver"))
         self.lexicon = Lexicon(gold, silver, british)
         self.tokenizer = Tokenizer(json.loads((_FOLDER / "tokenizer_exceptions.json").read_bytes()))
         self.tagger = _tagger()
@@ -61,7 +62,19 @@ def _tagger() -> Tagger:
     rest, name, weights = _read("tagger.json.gz").partition(b',"weights":')
     if not name:
         raise ValueError("tagger.json.gz has no weights")
-    return Tagger({**json.loads(rest + b"}"), "weights": PackedTable(weights.removesuffix(b"}"))})
+    return Tagger({**json.loads(rest + b"}"), "weights": _table(weights.removesuffix(b"}"))})
+
+
+def _table(text: bytes) -> PackedTable:
+    kept = open_cache(cache_dir() / "hibari", INDEX_BYTES)
+    if kept is None:
+        return PackedTable(text)
+    name = file_name(hashlib.blake2b(text).hexdigest(), sys.byteorder, code_version(Path(__file__).parent))
+    index = kept.read(name)
+    table = PackedTable(text, index)
+    if index is None:
+        kept.write(name, table.index)
+    return table
 
 
 def _read(name: str) -> bytes:

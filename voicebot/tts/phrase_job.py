@@ -56,7 +56,7 @@ class PhraseJob:
         self._on_end = on_end
         self._ended = False
         self._abandoned = False
-        executor.submit(self._make)
+        executor.submit(log.in_call(self._make))
 
     @property
     def audio(self) -> Pcm:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,6 @@ import onnxruntime
 from piper import PiperVoice, SynthesisConfig
 from piper.config import PiperConfig
 
-from voicebot.cache.cache_folder import file_version
 from voicebot.errors import EngineFailed
 from voicebot.tts.onnx_errors import LOADING, RUNNING
 from voicebot.tts.voice_engine import Emit
@@ -27,9 +25,8 @@ class Piper:
     quick = True
     presence = 0.0
 
-    def __init__(self, voice: PiperVoice, name: str, words_per_minute: int, weights: str = "") -> None:
+    def __init__(self, voice: PiperVoice, name: str, words_per_minute: int) -> None:
         self._voice = voice
-        self.version = weights and f"{version('piper-tts')} {weights}"
         self.name = f"piper {name} {words_per_minute}"
         self.rate_hz = int(voice.config.sample_rate)
         scale = voice.config.length_scale * NATURAL_WPM / words_per_minute
@@ -51,7 +48,7 @@ class Piper:
             session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
         except LOADING as error:
             raise EngineFailed(f"{model} is no Piper voice: {error}", "delete it and `voicebot models pull`") from None
-        return cls(PiperVoice(session=session, config=config), name, words_per_minute, file_version(model))
+        return cls(PiperVoice(session=session, config=config), name, words_per_minute)
 
     def close(self) -> None:
         """See `VoiceEngine`; nothing but memory is held."""

@@ -26,7 +26,7 @@ class PromptFiles:
 
     Args:
         folder: where they lie.
-        versions: `VoiceEngine.version` of each voice by name. What a voice without one speaks is not kept: nobody
+        versions: `Voice.version` of each voice by name. What a voice without one speaks is not kept: nobody
             could tell when it has changed.
     """
 

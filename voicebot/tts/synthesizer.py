@@ -81,8 +81,7 @@ class Synthesizer:
         self._languages = dict(languages or {})
         self._recordings = recordings
         self._cache = AudioCache(cache_bytes)
-        engines = [known[0].engine for known in (voices, *self._languages.values())]
-        versions = {engine.name: engine.version for engine in engines}
+        versions = {known[0].engine.name: known[0].version for known in (voices, *self._languages.values())}
         self._files = None if files is None else PromptFiles(files, versions)
         self._char_s = FIRST_S / FIRST_CHARS
         """Seconds for a character that the voice takes to its first sound, if it gives all at once."""
@@ -186,6 +185,11 @@ class Synthesizer:
                 _log.warning("prompt not prepared", extra={"prompt": name, "error": str(error)})
             await asyncio.sleep(loop.time() - begun)
         return ready
+
+    def leave_to_disk(self) -> None:
+        """Forget audio that is on disk, too: what is spoken is read again, in less than a millisecond."""
+        if self._files is not None:
+            self._cache.forget(self._files.__contains__)
 
     async def speak(self, text: str, rate_hz: int, name: str = "", secret: bool = False) -> AsyncGenerator[Pcm, None]:
         """Audio of `text`, as blocks of any length: at once when remembered, otherwise as it is synthesised.

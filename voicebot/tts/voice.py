@@ -25,9 +25,12 @@ class Voice:
     gain: float
     watch: SupervisedEngine[VoiceEngine] | None = None
     """Runs the engine: gives it up when it is silent for too long, and rests it after faults."""
+    version: str = ""
+    """Of package and weights: another one may say the same words otherwise. Empty where nobody can know it (a service
+    somewhere else): what such a voice speaks is not kept on disk."""
 
     @classmethod
-    def measured(cls, engine: VoiceEngine, limit_s: float | None = None) -> Voice:
+    def measured(cls, engine: VoiceEngine, limit_s: float | None = None, version: str = "") -> Voice:
         """Let the engine speak one sentence to learn how loud it is; with `limit_s` it is watched from then on.
 
         Raises:
@@ -46,9 +49,8 @@ class Voice:
         audio = np.concatenate(blocks)
         if not len(audio):
             raise EngineFailed(f"{engine.name} gives no sound")
-        return cls(
-            engine, low * gain_for(to_float(audio), 8000), None if limit_s is None else supervised(engine, limit_s)
-        )
+        gain = low * gain_for(to_float(audio), 8000)
+        return cls(engine, gain, None if limit_s is None else supervised(engine, limit_s), version)
 
     def speak(self, text: str, rate_hz: int, emit: Emit) -> None:
         """Give blocks at `rate_hz` (some empty), levelled and without silence at the ends. Raises EngineFailed."""

@@ -20,10 +20,6 @@ class VoiceEngine(Protocol):
     name: str
     """For people and for the cache: another voice or speed has another name."""
 
-    version: str
-    """Of weights and package: another one may say the same words otherwise. Empty where nobody can know it (a service
-    somewhere else): what such a voice speaks is not kept on disk."""
-
     rate_hz: int
     """Native sample rate of the blocks."""
 

@@ -31,7 +31,6 @@ class PipecatTts:
         limit_s: without a sound; a service that is late is built anew.
     """
 
-    version = ""
     clausewise = False
     quick = False
     presence = 0.0

@@ -15,6 +15,7 @@ from telephony.webrtc import MAX_OFFER
 from voicebot import log
 from voicebot.journal import metrics
 from voicebot.web import page_messages
+from voicebot.web.offer_limit import Caller, OfferLimit, address_of
 from voicebot.web.security import same_origin
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 MAX_CALLS = 20
 """Browser calls at once: each takes a few percent of a core for encryption and Opus."""
 RETRY_AFTER_S = 30
+BODY_S = 5.0
+"""For an offer to come in whole."""
 END_S = 5.0
 """Time for calls to end when the server stops."""
 
@@ -45,6 +48,7 @@ class Phone:
         max_calls: int = MAX_CALLS,
     ) -> None:
         self._on_browser_call, self._ready, self._max_calls = on_browser_call, ready, max_calls
+        self._limit = OfferLimit(max_calls)
         self._answering = 0
         self._calls: dict[asyncio.Task[None], WebRtcLeg] = {}
         self._loading: asyncio.Future[Any] | None = None
@@ -66,27 +70,38 @@ class Phone:
     async def offer(self, request: web.Request) -> web.Response:
         """``POST /api/phone/offer`` with ``{"type": "offer", "sdp": …}`` → ``{"type": "answer", "sdp": …, "call": …}``.
 
-        Answers errors as ``{"error": code, "message": words}``: 400, 403, 413, 415, 488 and 503 with Retry-After.
+        Answers errors as ``{"error": code, "message": words}``: 400, 403, 408, 413, 415, 488, and 429 or 503 with
+        Retry-After.
         """
         if not same_origin(request):
             return _error(403, "origin", "Calls start from this server's own page.")
         if request.content_type != "application/json":
             return _error(415, "type", "The offer must be JSON.")
-        sdp = _sdp(await request.read())
+        try:
+            async with asyncio.timeout(BODY_S):
+                sdp = _sdp(await request.read())
+        except TimeoutError:
+            return _error(408, "slow", "The offer did not come in time.")
         if sdp is None:
             return _error(400, "offer", 'The offer must be {"type": "offer", "sdp": "…"}.')
         if not self._ready():
             return _error(503, "starting", "The server is not taking calls right now.", RETRY_AFTER_S)
         if self.active >= self._max_calls:
             return _error(503, "busy", "All lines are busy.", RETRY_AFTER_S)
+        caller = self._limit.admit(address_of(request), asyncio.get_running_loop().time())
+        if caller is None:
+            return _error(429, "too-many", "Too many calls come from your address. Try again later.", RETRY_AFTER_S)
         self._answering += 1
+        leg: WebRtcLeg | None = None
         try:
-            answer, leg = await self._answer(sdp)
+            answer, leg = await self._answer(sdp, caller)
         except LegError as error:
             _log.info("browser offer refused", extra={"status": error.status, "reason": error.reason})
             return _error(error.status, "offer", error.reason)
         finally:
             self._answering -= 1
+            if leg is None:
+                caller.release(connected=False)
         return web.json_response({"type": "answer", "sdp": answer, "call": leg.id})
 
     async def idle(self, patience_s: float) -> None:
@@ -106,22 +121,28 @@ class Phone:
                 task.cancel()
             await asyncio.gather(*calls, return_exceptions=True)
 
-    async def _answer(self, sdp: str) -> tuple[str, WebRtcLeg]:
+    async def _answer(self, sdp: str, caller: Caller) -> tuple[str, WebRtcLeg]:
         # The page's messages arrive after the connection is up, so the leg is known by then.
         webrtc = await asyncio.shield(self.load())  # one who hangs up meanwhile does not end it for the others
         answer: str
         leg: WebRtcLeg
         answer, leg = await webrtc.accept(sdp, on_data=lambda message: _from_page(leg, message))
-        task = asyncio.get_running_loop().create_task(self._run(leg), name=f"browser call {leg.id}")
+        task = asyncio.get_running_loop().create_task(self._run(leg, caller), name=f"browser call {leg.id}")
         self._calls[task] = leg
         task.add_done_callback(self._over)
         return answer, leg
 
-    async def _run(self, leg: WebRtcLeg) -> None:
+    async def _run(self, leg: WebRtcLeg, caller: Caller) -> None:
+        connected = False
         try:
-            if await leg.connected():
+            connected = await leg.connected()
+            if connected:
+                caller.connected()
                 await self._on_browser_call(leg)
+            else:
+                metrics.offers_unconnected.inc()
         finally:
+            caller.release(connected=connected)
             await leg.hang_up()
             await leg.gone()
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import prometheus_client
 from aiohttp import web
 
+from telephony import descriptors
 from telephony.webrtc import MAX_OFFER
 from voicebot import log
 from voicebot.config import HttpSettings
 from voicebot.web.doctor import Doctor
+from voicebot.web.own_hosts import OwnHosts
 from voicebot.web.phone import MAX_CALLS, Phone
+from voicebot.web.prompt_requests import PromptRequests, make_room
 from voicebot.web.readiness import WELL, Readiness
 from voicebot.web.security import secured
 
@@ -24,6 +28,8 @@ if TYPE_CHECKING:
 STATIC = Path(__file__).parent / "static"
 TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 MAX_HINTS = 8
+KEEPALIVE_S = 30
+"""A connection on which nothing is asked is closed then."""
 
 _log = log.get(__name__)
 
@@ -59,10 +65,12 @@ class Web:
         self.port = config.port
         """The real one after `start`."""
         self._runner: web.AppRunner | None = None
+        self._listener: asyncio.Server | None = None
 
     async def start(self) -> None:
         """Listen. Raises OSError when the port is taken."""
-        app = web.Application(middlewares=[secured], client_max_size=2 * MAX_OFFER)
+        own = OwnHosts(self._config.listen, self._config.hosts)
+        app = web.Application(middlewares=[secured, own.check], client_max_size=2 * MAX_OFFER)
         app.router.add_post("/api/phone/offer", self.phone.offer)
         app.router.add_get("/api/phone/hints", self._hints)
         app.router.add_get("/healthz", self._healthz)
@@ -73,20 +81,40 @@ class Web:
         for path in sorted(STATIC.iterdir()):
             route = "/" if path.name == "index.html" else f"/{path.name}"
             app.router.add_get(route, _File(path).get)
-        self._runner = web.AppRunner(app, access_log=None, keepalive_timeout=30, shutdown_timeout=2)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=2)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, self._config.listen, self._config.port)
+        loop, server = asyncio.get_running_loop(), self._runner.server
+
+        def connection() -> PromptRequests:
+            assert server is not None  # it is there from `setup` on
+            if descriptors.scarce():
+                self.make_room()
+            return PromptRequests(server, loop=loop, access_log=None, keepalive_timeout=KEEPALIVE_S)  # type: ignore[arg-type]
+
         try:
-            await site.start()
+            self._listener = await loop.create_server(connection, self._config.listen or None, self._config.port)
         except OSError:
             await self.stop()
             raise
-        self.port = self._runner.addresses[0][1]
+        self.port = self._listener.sockets[0].getsockname()[1]
         _log.info("web server listening", extra={"address": self._config.listen, "port": self.port})
+
+    def make_room(self) -> None:
+        """Close connections that are idle, because descriptors run out."""
+        if self._runner is not None and self._runner.server is not None:
+            make_room(self._runner.server.connections)
+
+    async def parts(self, without: Collection[str] = ()) -> dict[str, str]:
+        """Each part of the server by name, and `WELL` or what is wrong with it. `without`: parts that are not asked."""
+        calls = WELL if self._ready() else "not accepted: starting, stopping, or out of file descriptors"
+        return {"calls": calls, **await self._readiness.look(without)}
 
     async def stop(self) -> None:
         """End browser calls and close the port. Calling it again does nothing."""
         await self.phone.stop()
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
         runner, self._runner = self._runner, None
         if runner is not None:
             await runner.cleanup()
@@ -103,9 +131,7 @@ class Web:
 
     async def _readyz(self, request: web.Request) -> web.Response:
         """``?exclude=PART``, once or more often: answer as if that part were well."""
-        without = request.query.getall("exclude", [])
-        parts = {"calls": WELL if self._ready() else "not accepted: starting, stopping, or out of file descriptors"}
-        parts |= await self._readiness.look(without)
+        parts = await self.parts(request.query.getall("exclude", []))
         ready = all(state == WELL for state in parts.values())
         return web.json_response(
             {"ready": ready, "parts": parts}, status=200 if ready else 503, headers={"Cache-Control": "no-store"}

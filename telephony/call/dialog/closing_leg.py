@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable
 
 from ...media.session import MediaSession
+from ...sip.endpoint import Endpoint
 from ...sip.message import Request, Response
 from ...sip.reason_header import Reason
 from ...sip.reason_header import read as read_reasons
@@ -29,15 +30,15 @@ class ClosingLeg(MediaLeg):
     Args:
         media: an open session.
         leg_id: for logs.
+        endpoint: the SIP port.
         on_over: called when nothing more can come for this dialog.
     """
 
     _usage: InviteUsage
     """Of the dialog that the leg is in now."""
 
-    def __init__(self, media: MediaSession, leg_id: str, on_over: Callable[[], None]) -> None:
-        super().__init__(media)
-        self.id = leg_id
+    def __init__(self, media: MediaSession, leg_id: str, endpoint: Endpoint, on_over: Callable[[], None]) -> None:
+        super().__init__(media, leg_id, endpoint)
         self.ended_by = ""
         """When closed: why, in words, with what the peer's BYE said (``caller: Q.850 16 Normal call clearing``)."""
         self.reasons: list[Reason] = []

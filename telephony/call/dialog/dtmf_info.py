@@ -14,7 +14,6 @@ from collections.abc import Callable
 from ...leg import LegError
 from ...sip.body import media_type
 from ...sip.message import Request, SipError
-from ..capabilities import Headers
 from .requests import DialogRequests
 
 RELAY_TYPE = "application/dtmf-relay"
@@ -28,30 +27,23 @@ MAX_KEYS = 16
 """In one body of ``application/dtmf``."""
 MAX_QUEUED = 256
 _SIGNAL = re.compile(r"^\s*Signal\s*=\s*([^\s;]{1,8})\s*;?\s*$", re.IGNORECASE | re.MULTILINE)
+_DURATION = re.compile(r"^\s*Duration\s*=\s*(\d{1,6})\s*;?\s*$", re.IGNORECASE | re.MULTILINE)
 _NUMBERED = {"10": "*", "11": "#", "12": "A", "13": "B", "14": "C", "15": "D"}
 """Events by their number in RFC 4733 section 3.2, as some gateways write them."""
 
 log = logging.getLogger(__name__)
 
 
-class InfoRefused(SipError):
-    """An INFO that means nothing to us, with the headers that say what would."""
-
-    def __init__(self, status: int, reason: str, headers: Headers) -> None:
-        super().__init__(status, reason)
-        self.headers = headers
-
-
 def keys_of(request: Request) -> str:
     """The keys that an INFO presses; none for an empty one (a sign of life). Raises SipError."""
     package = request.headers.get("Info-Package")
     if package is not None and package.strip():
-        raise InfoRefused(469, "Bad Info Package", [("Recv-Info", "")])  # we have said that we want none
+        raise SipError(469, "Bad Info Package", headers=[("Recv-Info", "")])  # we have said that we want none
     if not request.body:
         return ""
     kind = media_type(request)
     if kind not in (RELAY_TYPE, DTMF_TYPE):
-        raise InfoRefused(415, "", [("Accept", f"{RELAY_TYPE}, {DTMF_TYPE}")])
+        raise SipError(415, "", headers=[("Accept", f"{RELAY_TYPE}, {DTMF_TYPE}")])
     if len(request.body) > MAX_BODY_BYTES:
         raise SipError(413, "")
     keys, most = request.body.decode("latin-1").strip().upper(), MAX_KEYS
@@ -61,6 +53,15 @@ def keys_of(request: Request) -> str:
     if not keys or len(keys) > most or not KEYS.issuperset(keys):
         raise SipError(400, "No Such Key")
     return keys
+
+
+def held_s(request: Request) -> float:
+    """For how long the key was pressed that an INFO presses, as it says; 0 where it says nothing.
+
+    Phones that send it when the key is let go are so far behind those events that the press began with.
+    """
+    match = _DURATION.search(request.body[:MAX_BODY_BYTES].decode("latin-1"))
+    return int(match[1]) / 1000 if match is not None else 0.0
 
 
 class DtmfInfoSender:
@@ -101,7 +102,10 @@ class DtmfInfoSender:
                 if not await self._send(self._queue[0]):
                     keys = "".join(self._queue)
                     self._queue.clear()
-                    log.info("the peer takes no INFO; the keys go another way")
+                    log.info(
+                        "the peer takes no INFO; the keys go another way",
+                        extra={"sip_call_id": self._requests.dialog.call_id},
+                    )
                     self._otherwise(keys)
                     return
             except LegError:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from ...call_policy import Terms
 from ...sdp.negotiation import Negotiation, SdpError
-from ...sip.body import SDP_TYPE
+from ...sip.body import SDP_TYPE, check_body
 from ...sip.dialog import Dialog
 from ...sip.endpoint import Endpoint, Listener
 from ...sip.hop import Hop
@@ -72,9 +72,9 @@ class EarlyDialog:
             self.dialog.check(request)
             status, headers, body = self._answer(request, source)
         except SdpError as error:
-            status, headers, body = error.status, [], b""
+            status, headers, body = error.status, error.headers, b""
         except SipError as error:
-            status, headers, body = error.status, [], b""
+            status, headers, body = error.status, error.headers, b""
         if body:
             headers = [*headers, ("Content-Type", SDP_TYPE)]
         self._endpoint.respond(transaction, respond(request, status, headers=headers, body=body))
@@ -104,26 +104,27 @@ class EarlyDialog:
         negotiation = self.negotiation
         if self._on_prack is None or not self._on_prack(request):
             return 481, [], b""
+        sdp = check_body(request)
         if negotiation is None:
             return 200, [], b""
         if negotiation.offering:
-            if request.body:
-                negotiation.accept(request.body)
+            if sdp:
+                negotiation.accept(sdp)
             self.settled = not negotiation.offering
             return 200, [], b""
         self.settled = self.settled or negotiation.agreed is not None
-        body = negotiation.answer(request.body) if request.body and self.settled else b""
+        body = negotiation.answer(sdp) if sdp and self.settled else b""
         return 200, [], body
 
     def _update(self, request: Request, source: Hop) -> tuple[int, Headers, bytes]:
         """RFC 3311 section 5.2."""
-        negotiation, body = self.negotiation, b""
-        if request.body:
+        negotiation, sdp, body = self.negotiation, check_body(request), b""
+        if sdp:
             if negotiation is not None and negotiation.offering:
                 return 491, [], b""
             if negotiation is None or not self.settled:
                 return 500, _later(), b""
-            body = negotiation.answer(request.body)
+            body = negotiation.answer(sdp)
         self.dialog.refresh(request, source)
         dialog = self.dialog
         contact = self._endpoint.contact(dialog.hop, dialog.user, secure=dialog.secure)

@@ -12,7 +12,7 @@ from ...clock import now_s
 from ...leg import LegError
 from ...sdp.description import Direction
 from ...sdp.negotiation import Negotiation, SdpError
-from ...sip.body import SDP_TYPE, sdp_of
+from ...sip.body import check_body, sdp_of
 from ...sip.hop import Hop
 from ...sip.message import Request, Response, SipError
 from ...sip.transaction import Transaction
@@ -144,8 +144,9 @@ class OfferAnswer:
         cannot be answered; nothing has been sent or changed then.
         """
         negotiation, invite = self._negotiation, request.method == "INVITE"
-        if body is None and request.body:
-            body = negotiation.answer(request.body)
+        offer = sdp_of(request)
+        if body is None and offer:
+            body = negotiation.answer(offer)
         elif body is None:  # late offer (RFC 3261 section 13.2.1): ours goes out now, the answer comes in the ACK
             body = negotiation.offer() if invite else b""
         more = [("Contact", self._requests.contact()), *capabilities(), *headers]
@@ -172,22 +173,19 @@ class OfferAnswer:
             self.answer(transaction, request)
         except SdpError as error:
             dialog.target, dialog.hop = target, hop
-            warning = [("Warning", f'399 voicebot "{str(error).translate(_QUOTES)}"')]
-            self._requests.reply(transaction, error.status, headers=warning)
+            self._requests.reply(transaction, error.status, headers=error.headers)
         except SipError as error:
-            self._requests.reply(transaction, error.status, error.reason)
+            self._requests.reply(transaction, error.status, error.reason, error.headers)
 
     def _refused(self, transaction: Transaction, request: Request) -> bool:
         """Turn down what comes at a wrong moment or in a wrong form. Raises SipError."""
         reply, invite = self._requests.reply, request.method == "INVITE"
-        offers = bool(request.body) or invite
+        offers = bool(check_body(request)) or invite
         short = self._timer.refusal(request)
         if (offers and self._negotiation.offering) or (invite and self._ours == "INVITE"):  # glare
             reply(transaction, 491)
         elif len(self._unacknowledged) >= MAX_UNACKNOWLEDGED:
             reply(transaction, 500, headers=[("Retry-After", str(secrets.randbelow(MAX_WAIT_S)))])
-        elif request.body and not sdp_of(request):
-            reply(transaction, 415, headers=[("Accept", SDP_TYPE)])
         elif short is not None:
             reply(transaction, 422, "Session Interval Too Small", short)
         else:
@@ -203,14 +201,15 @@ class OfferAnswer:
         first, self.confirmed = not self.confirmed, True
         if waiting.offered and not self._requests.over:
             try:
-                self._negotiation.accept(request.body)
+                self._negotiation.accept(sdp_of(request), what="ACK")
             except SdpError as error:
                 self._negotiation.abandon()
                 if first:
                     self._on_failed(failed(str(error)))
                 else:
                     log.warning(
-                        "an answer in ACK cannot be used; the call goes on as it was", extra={"why": str(error)}
+                        "an answer in ACK cannot be used; the call goes on as it was",
+                        extra={"sip_call_id": self._requests.dialog.call_id, "why": str(error)},
                     )
         self._note()
 
@@ -327,11 +326,14 @@ class OfferAnswer:
         try:
             self._requests.dialog.refresh(response)
         except SipError as error:
-            log.warning("a Contact that cannot be used; the old one stays", extra={"why": str(error)})
+            log.warning(
+                "a Contact that cannot be used; the old one stays",
+                extra={"sip_call_id": self._requests.dialog.call_id, "why": str(error)},
+            )
         self._timer.answered(response, now_s())
         self._on_refreshed()
         if self._negotiation.offering:
-            self._negotiation.accept(response.body)
+            self._negotiation.accept(sdp_of(response))
 
     def _end_ours(self, keep: bool = False) -> None:
         if not keep and self._negotiation.offering and not any(one.offered for one in self._unacknowledged.values()):
@@ -345,9 +347,6 @@ class OfferAnswer:
             self._quiet.set()
         else:
             self._quiet.clear()
-
-
-_QUOTES = {ord('"'): "'", ord("\\"): "/"}
 
 
 def _wait_s(value: str) -> float:

@@ -109,8 +109,7 @@ class ReferSender:
             raise LegError(491, "A Transfer Is Going On")
         if self._requests.over:
             raise LegError(481, "The Call Is Over")
-        referrer = NameAddr.parse(self._requests.dialog.local).uri
-        headers: Headers = [("Refer-To", target), ("Referred-By", f"<{referrer}>")]
+        headers: Headers = [("Refer-To", target), ("Referred-By", self._referrer())]
         if not subscribe:
             headers += [("Refer-Sub", "false"), ("Supported", "norefersub")]
         self._result = asyncio.get_running_loop().create_future()
@@ -134,6 +133,13 @@ class ReferSender:
             self.accepted = self._result is not None and not self._result.done()
             if (event.headers.get("Refer-Sub") or "").partition(";")[0].strip().lower() == "false":
                 self._succeed(202, event.phrase)
+
+    def _referrer(self) -> str:
+        """Who we are to the peer: its To, or our Contact where that has no URI."""
+        try:
+            return f"<{NameAddr.parse(self._requests.dialog.local).uri}>"
+        except ValueError:
+            return self._requests.contact()
 
     def on_notify(self, transaction: Transaction, request: Request) -> None:
         """A NOTIFY of this dialog."""

@@ -20,11 +20,17 @@ class SessionRefresher:
         timer: says what is due when.
         refresh: sends UPDATE or re-INVITE; raises LegError.
         on_expired: called when the peer has not refreshed in time, or could not be refreshed.
+        call_id: of the dialog, for logs.
     """
 
     def __init__(
-        self, timer: SessionTimer, refresh: Callable[[], Awaitable[None]], on_expired: Callable[[], None]
+        self,
+        timer: SessionTimer,
+        refresh: Callable[[], Awaitable[None]],
+        on_expired: Callable[[], None],
+        call_id: str = "",
     ) -> None:
+        self._call_id = call_id
         self._timer = timer
         self._refresh = refresh
         self._on_expired = on_expired
@@ -62,4 +68,4 @@ class SessionRefresher:
         try:
             await self._refresh()
         except LegError as error:  # the next try, or the end, is set already
-            log.warning("the session could not be refreshed", extra={"why": str(error)})
+            log.warning("the session could not be refreshed", extra={"sip_call_id": self._call_id, "why": str(error)})

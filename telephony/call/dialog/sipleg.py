@@ -7,6 +7,7 @@ and `refer_in` send somebody elsewhere.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import Literal, cast
 
@@ -18,6 +19,7 @@ from ...leg import Leg, LegError
 from ...media.rtp_capture import captured_packets
 from ...media.session import MediaSession
 from ...sdp.negotiation import Negotiation, SdpError
+from ...sip.body import sdp_of
 from ...sip.dialog import Dialog, key_of
 from ...sip.digest import DigestClient
 from ...sip.endpoint import Endpoint
@@ -36,6 +38,8 @@ from .termination import NO_MEDIA, REPLACED, TRANSFERRED, failed
 from .usage import InviteUsage
 
 _OWN_METHODS = frozenset({"INVITE", "ACK", "BYE", "CANCEL", "PRACK"})
+
+log = logging.getLogger(__name__)
 
 TransferTarget = Callable[[str, URI], URI | None]
 """Where the peer on the trunk of that name ("" for none) may be sent, see `Trunks.elsewhere`."""
@@ -71,9 +75,8 @@ class SipLeg(ClosingLeg):
         login: DigestClient | None = None,
         timer: SessionTimer | None = None,
     ) -> None:
-        super().__init__(cast("MediaSession", negotiation.media), dialog.call_id, lambda: on_over(self))
+        super().__init__(cast("MediaSession", negotiation.media), dialog.call_id, endpoint, lambda: on_over(self))
         self.peer = peer
-        self.endpoint = endpoint
         self.terms = terms
         self.called = called
         self._elsewhere = elsewhere
@@ -234,9 +237,9 @@ class SipLeg(ClosingLeg):
         body, problem = b"", None
         try:
             if negotiation.offering:
-                negotiation.accept(response.body)
+                negotiation.accept(sdp_of(response))
             elif negotiation.agreed is None:
-                body = negotiation.answer(response.body)
+                body = negotiation.answer(sdp_of(response))
         except SdpError as error:
             problem = error
         self._confirm(response, invite, body)
@@ -272,7 +275,8 @@ class SipLeg(ClosingLeg):
         """
         if self._ended:
             raise LegError(481, "The Call Is Over")
-        body = negotiation.answer(request.body) if request.body else None
+        offer = sdp_of(request)
+        body = negotiation.answer(offer) if offer else None
         left = self._usage.requests
         self._usage.leave()
         self.terms = negotiation.terms
@@ -301,7 +305,7 @@ class SipLeg(ClosingLeg):
             else:
                 self._usage.do(transaction, request, source)
         except SipError as error:
-            self._usage.requests.reply(transaction, error.status, error.reason)
+            self._usage.requests.reply(transaction, error.status, error.reason, error.headers)
 
 
 def _ignore(event: Response | int) -> None:

@@ -15,7 +15,7 @@ from ...sip.hop import Hop
 from ...sip.message import Request, SipError
 from ...sip.transaction import Transaction
 from ..capabilities import ALLOW, capabilities
-from .dtmf_info import DTMF_TYPE, RELAY_TYPE, DtmfInfoSender, InfoRefused, keys_of
+from .dtmf_info import DTMF_TYPE, RELAY_TYPE, DtmfInfoSender, held_s, keys_of
 from .offer_answer import OfferAnswer
 from .refer_in import OnRefer, on_refer
 from .refer_out import ReferSender
@@ -37,8 +37,8 @@ class UsageOwner(Protocol):
     def fail(self, reason: EndReason) -> None:
         """A 2xx was never acknowledged, or its ACK brought no usable answer."""
 
-    def on_info_key(self, key: str) -> None:
-        """A key was pressed by INFO."""
+    def on_info_key(self, key: str, held_s: float) -> None:
+        """A key was pressed by INFO, for so long if it says so."""
 
     def on_life(self) -> None:
         """The peer's signalling has shown that it is there."""
@@ -71,7 +71,7 @@ class InviteUsage:
         self._owner = owner
         self.requests = DialogRequests(endpoint, dialog, owner.end, login)
         self.offers = OfferAnswer(self.requests, negotiation, timer, self._refreshed, owner.fail)
-        self.refresher = SessionRefresher(timer, self.offers.refresh, lambda: owner.end(EXPIRED))
+        self.refresher = SessionRefresher(timer, self.offers.refresh, lambda: owner.end(EXPIRED), dialog.call_id)
         self.transfers = ReferSender(self.requests)
         self.keys = DtmfInfoSender(self.requests, press)
 
@@ -125,11 +125,7 @@ class InviteUsage:
                 self.requests.reply(transaction, 405, headers=[("Allow", ALLOW)])
 
     def _info(self, transaction: Transaction, request: Request) -> None:
-        try:
-            keys = keys_of(request)
-        except InfoRefused as refused:
-            self.requests.reply(transaction, refused.status, refused.reason, refused.headers)
-            return
+        keys = keys_of(request)
         self.requests.reply(transaction, 200)
         for key in keys:
-            self._owner.on_info_key(key)
+            self._owner.on_info_key(key, held_s(request))

@@ -15,7 +15,7 @@ from ...clock import now_s
 from ...leg import LegError
 from ...media.engine import MediaEngine, MediaSession, PortsExhausted
 from ...sdp.negotiation import Negotiation, SdpError
-from ...sip.body import SDP_TYPE
+from ...sip.body import SDP_TYPE, sdp_of
 from ...sip.dialog import Dialog
 from ...sip.endpoint import RETRY_AFTER_S, Endpoint
 from ...sip.message import REASONS, Request, SipError, respond
@@ -132,17 +132,17 @@ class IncomingCall:
         """
         if self.decided:
             raise LegError(487, REASONS[487])
-        offered = bool(self.transaction.request.body)
+        offer = sdp_of(self.transaction.request)
         if self._early_body:
             return self._media
-        if not offered and not self._caller_knows_100rel:
+        if not offer and not self._caller_knows_100rel:
             self._progress(183)
             return None
         try:
             negotiation = self._open()
-            self._early_body = negotiation.answer(self.transaction.request.body) if offered else negotiation.offer()
+            self._early_body = negotiation.answer(offer) if offer else negotiation.offer()
         except SdpError as error:
-            self.reject(error.status, REASONS[error.status])
+            self.reject(error.status, REASONS[error.status], headers=error.headers)
             raise LegError(error.status, str(error)) from error
         self._progress(183, self._early_body)
         return self._media
@@ -243,7 +243,7 @@ class IncomingCall:
         except (SdpError, SipError) as error:
             leg.drop()
             status = error.status
-            self.reject(status, REASONS.get(status, ""))
+            self.reject(status, REASONS.get(status, ""), headers=error.headers)
             raise LegError(status, str(error)) from error
         self.decided = True
         return leg

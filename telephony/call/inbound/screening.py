@@ -15,7 +15,7 @@ from ...clock import now_s
 from ...descriptors import OUT_OF_DESCRIPTORS
 from ...events import OnEvent, SourceRefused
 from ...sdp.negotiation import SdpError, check_offer
-from ...sip.body import SDP_TYPE, sdp_of
+from ...sip.body import check_body
 from ...sip.challenge import Challenger
 from ...sip.endpoint import RETRY_AFTER_S, Endpoint
 from ...sip.flood_guard import FloodGuard
@@ -44,8 +44,7 @@ class RequestRejected(SipError):
     """
 
     def __init__(self, status: int, headers: Headers | None = None, *, reason: str = "", cheap: bool = False) -> None:
-        super().__init__(status, reason)
-        self.headers = headers or []
+        super().__init__(status, reason, headers=headers or ())
         self.cheap = cheap
 
 
@@ -125,21 +124,19 @@ class CallScreening:
         if request.uri.scheme == "sips" and source.protocol != "tls":
             raise SipError(416, "SIPS Needs TLS")
         check_extensions(request, terms)
-        encoding = request.headers.get("Content-Encoding", "identity") or "identity"
-        if encoding.lower() != "identity":
-            raise RequestRejected(415, [("Accept-Encoding", "identity")])
+        try:
+            offer = check_body(request)
+        except SipError as error:
+            raise RequestRejected(error.status, error.headers, reason=error.reason, cheap=True) from error
         short = SessionTimer(terms.timer).refusal(request)
         if short is not None:
             raise RequestRejected(422, short, reason="Session Interval Too Small")
-        if not request.body:
-            return
-        offer = sdp_of(request)
         if not offer:
-            raise RequestRejected(415, [("Accept", SDP_TYPE)])
+            return
         try:
             check_offer(offer, self._endpoint.local_host(source), terms)
         except SdpError as error:
-            raise SipError(error.status, str(error)) from error
+            raise RequestRejected(error.status, error.headers, reason=str(error), cheap=True) from error
 
     def full(self, host: str, trunk: Trunk | None = None) -> None:
         """Refuse a call that nobody has time for, before more is looked at. Raises Refusal 503."""

@@ -84,7 +84,7 @@ class EarlyDialogs:
             return self._fork()
         negotiation = branch.negotiation
         if negotiation.agreed is not None:
-            if not response.body:  # said before, in a response that was perhaps not even reliable
+            if not sdp_of(response):  # said before, in a response that was perhaps not even reliable
                 negotiation.offering = False
             if self._audible is not branch or self._muted:
                 negotiation.media.connect(negotiation.agreed, negotiation.source_host)

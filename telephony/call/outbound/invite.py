@@ -8,9 +8,10 @@ from __future__ import annotations
 import asyncio
 
 from ...call_policy import Terms
+from ...clock import now_s
 from ...leg import LegError
 from ...sdp.negotiation import Negotiation, SdpError
-from ...sip.body import SDP_TYPE
+from ...sip.body import SDP_TYPE, sdp_of
 from ...sip.dialog import Dialog, cancel_of
 from ...sip.digest import DigestClient
 from ...sip.hop import with_room
@@ -30,6 +31,10 @@ from .unwanted_answer import UnwantedAnswer
 
 MAX_TRIES = 6
 """INVITEs to one hop: challenges by server and proxy, a session interval, the change of transport."""
+LAST_COPY_S = 4.0
+"""An INVITE that nobody wants any more is repeated until so long after the first one. CANCEL has to wait for a response
+(RFC 3261 section 9.1): a peer that rings, but whose response was lost, answers a copy with another. One that has heard
+nothing so far shall not begin to ring when it wakes up half a minute later. What it says is waited for as ever."""
 ELSEWHERE = Reason("SIP", 200, "Call completed elsewhere")
 
 
@@ -64,6 +69,7 @@ class InviteAttempt:
         self._timer = SessionTimer(call.terms.timer)
         self._no_tcp = False
         self._tries = 0
+        self._began_s = 0.0
         self._invite: Request | None = None
         self._transaction: Transaction | None = None
         self._proceeding = False
@@ -76,6 +82,7 @@ class InviteAttempt:
     def start(self) -> None:
         """Send the INVITE."""
         offer = b"" if self._call.late_offer else self._negotiation.offer()
+        self._began_s = now_s()
         self._send(self._make(offer))
 
     async def run(self, patience_s: float | None) -> SipLeg:
@@ -105,6 +112,9 @@ class InviteAttempt:
         self._given_up = reason or Reason("SIP", 487, "Request Terminated")
         if self._leg is None and self._proceeding:
             self._cancel()
+        elif self._leg is None and self._transaction is not None:
+            left_s = max(0.0, self._began_s + LAST_COPY_S - now_s())
+            asyncio.get_running_loop().call_later(left_s, self._call.endpoint.hush, self._transaction)
         self._fail(CallFailed(487, "Request Terminated"))
 
     def _make(self, body: bytes) -> Request:
@@ -251,7 +261,8 @@ class InviteAttempt:
         if self._given_up is not None or self.result.done():
             raise LegError(481, "The Call Is Decided")
         negotiation = Negotiation(call.media, call.endpoint.local_host(dialog.hop), terms, dialog.hop.host)
-        body = negotiation.answer(request.body) if request.body else None
+        offer = sdp_of(request)
+        body = negotiation.answer(offer) if offer else None
         leg = SipLeg(call.endpoint, dialog, negotiation, terms, request.head.from_.uri, call.on_over, call.elsewhere)
         call.dialogs.add(leg)
         leg.answer(transaction, request, body)
@@ -265,10 +276,10 @@ class InviteAttempt:
         if len(self._unwanted) >= MAX_BRANCHES:
             return
         body = b""
-        if self._call.late_offer and response.body:
+        if self._call.late_offer and sdp_of(response):
             with_offer = Negotiation(_NoMedia(self._call.media.port), self._negotiation.ip, self._call.terms)
             try:
-                body = with_offer.answer(response.body)
+                body = with_offer.answer(sdp_of(response))
             except SdpError:
                 body = b""
         self._unwanted[dialog.remote_tag] = UnwantedAnswer(self._call.endpoint, dialog, invite, reason, body)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from voicebot.errors import EngineFailed
@@ -17,7 +18,7 @@ class EspeakSettings(VoiceSettings):
 
     def load(self, request: VoiceRequest) -> list[Voice]:
         """See `VoiceSettings.load`."""
-        return [Voice.measured(_engine(request), request.limit_s)]
+        return [Voice.measured(_engine(request), request.limit_s, version("espeakng-loader"))]
 
     def check(self, request: VoiceRequest) -> None:
         """See `VoiceSettings.check`."""

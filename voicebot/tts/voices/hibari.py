@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
+
+from voicebot.cache.cache_folder import file_version
 from voicebot.errors import EngineFailed
 from voicebot.tts.text_normalisation import LANGUAGE
 from voicebot.tts.voice import Voice
@@ -20,9 +23,10 @@ class HibariSettings(VoiceSettings):
     def load(self, request: VoiceRequest) -> list[Voice]:
         """See `VoiceSettings.load`."""
         self._must_speak(request.language)
-        from voicebot.tts.hibari import Hibari
+        from voicebot.tts.hibari import Hibari, weights
 
-        return [Voice.measured(Hibari(self.hibari, request.words_per_minute), request.limit_s)]
+        which = f"{version('hibari-tts')} {file_version(weights(self.hibari))}"
+        return [Voice.measured(Hibari(self.hibari, request.words_per_minute), request.limit_s, which)]
 
     def check(self, request: VoiceRequest) -> None:
         """See `VoiceSettings.check`."""
@@ -43,7 +47,7 @@ def of_language(language: str) -> HibariSettings | None:
     wanted = language or LANGUAGE
     if _primary(wanted) != "en":
         return None
-    from hibari.voices import VOICES, voice_path
+    from voicebot.tts.hibari_package import VOICES, voice_path
 
     for voice, about in VOICES.items():
         if wanted in ("en", about["language"]):

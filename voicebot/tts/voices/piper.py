@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from importlib.metadata import version
 from pathlib import Path
 
+from voicebot.cache.cache_folder import file_version
 from voicebot.errors import ModelMissing
 from voicebot.tts.voice import Voice
 from voicebot.tts.voices import VoiceRequest, VoiceSettings
@@ -31,8 +33,10 @@ class PiperSettings(VoiceSettings):
         self.check(request)
         from voicebot.tts.piper import Piper
 
-        engine = Piper.load(*files(folder(request), self.piper), self.piper, request.words_per_minute)
-        return [Voice.measured(engine, request.limit_s)]
+        model, settings = files(folder(request), self.piper)
+        engine = Piper.load(model, settings, self.piper, request.words_per_minute)
+        which = f"{version('piper-tts')} {file_version(model)}"
+        return [Voice.measured(engine, request.limit_s, which)]
 
     def check(self, request: VoiceRequest) -> None:
         """See `VoiceSettings.check`."""

@@ -1,7 +1,7 @@
 // One call: microphone, peer connection, data channel. Tells what happens by events, and shows nothing itself.
 
 const GATHER_MS = 250; // the server finds our address by itself, so candidates need not be complete
-const CONNECT_MS = 20000;
+const CONNECT_MS = 10000; // the server gives the line to somebody else after 8 s
 const UNSTABLE_MS = 6000;
 const BYE_MS = 2500; // after hanging up: time for the last words of the server
 
